@@ -1,0 +1,1 @@
+"""Brings a database to the state that the repository describes: cluster, migrations, repeatable layer, data."""
