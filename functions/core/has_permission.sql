@@ -1,0 +1,52 @@
+-- Whether the caller may do something: asked by policies and functions at each request, so that taking a right away
+-- acts at once.
+
+-- Definer: users may be refused what others hold, and policies of the tables read here would ask this function again.
+create or replace function core.has_permission(permission text, unit_id uuid default null)
+returns boolean
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- The role a SUPER_ADMIN's token switches to; nobody else can become it.
+  if current_setting('role') = 'superadmin' then
+    return true;
+  end if;
+  return exists (
+    select
+    from core.user_role as u
+    join core.role as r on r.org_id = u.org_id and r.id = u.role_id
+    where u.org_id = core.org_id()
+      and u.user_id = core.user_id()
+      and (
+        u.unit_id is null
+        or (
+          has_permission.unit_id is not null
+          and exists (
+            select
+            from core.org_unit as held
+            join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
+            where held.org_id = u.org_id and held.id = u.unit_id and asked.id = has_permission.unit_id
+          )
+        )
+      )
+      and (
+        r.is_administrator
+        or exists (
+          select
+          from core.role_permission as p
+          where p.org_id = r.org_id and p.role_id = r.id and p.permission = has_permission.permission
+        )
+      )
+  );
+end
+$$;
+
+comment on function core.has_permission(text, uuid) is
+  'Whether the signed-in user holds the permission. Without unit_id only roles held everywhere count; with it also '
+  'those held in that unit or one above it. In policies: (select core.has_permission(''core.partner.create'')).';
+
+grant execute on function core.has_permission(text, uuid) to partner, member, superadmin, migrator;

@@ -1,0 +1,55 @@
+-- What a client asks first: who am I, and what may I do?
+
+-- Definer: EXTERNAL users may not read roles and memberships; shown is only what concerns the caller.
+create or replace function api.me()
+returns jsonb
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_build_object(
+    'user', (
+      select jsonb_build_object('id', u.id, 'email', u.email, 'name', u.name, 'kind', u.kind)
+      from core.app_user as u
+      where u.id = core.user_id()
+    ),
+    'organization', (
+      select jsonb_build_object(
+        'id', o.id, 'code', o.code, 'name', o.name, 'base_currency', o.base_currency, 'time_zone', o.time_zone,
+        'today', core.today()
+      )
+      from core.organization as o
+      where o.id = core.org_id()
+    ),
+    'partner', (
+      select jsonb_build_object('id', p.id, 'code', p.code, 'name', p.name)
+      from core.partner as p
+      where p.org_id = core.org_id() and p.id = core.partner_id()
+    ),
+    'roles', (
+      select coalesce(
+        jsonb_agg(jsonb_build_object('code', r.code, 'unit_id', u.unit_id) order by r.code, u.unit_id), '[]'
+      )
+      from core.user_role as u
+      join core.role as r on r.org_id = u.org_id and r.id = u.role_id
+      where u.org_id = core.org_id() and u.user_id = core.user_id()
+    ),
+    'permissions', (
+      select coalesce(jsonb_agg(p.code order by p.code), '[]')
+      from core.permission as p
+      where core.has_permission(p.code)
+    )
+  );
+end
+$$;
+
+comment on function api.me() is
+  E'Who is signed in, and what he may do\n'
+  'user (id, email, name, kind), organization (id, code, name, base_currency, time_zone, today), partner of an '
+  'EXTERNAL user (id, code, name), roles (code and the unit they are bound to), permissions held everywhere (sorted '
+  'codes).';
+
+grant execute on function api.me() to partner, member, superadmin;

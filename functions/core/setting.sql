@@ -1,0 +1,30 @@
+-- Settings of the organisation.
+
+-- Definer: functions obey settings on behalf of users who may not read them.
+create or replace function core.setting(code text)
+returns jsonb
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_value jsonb;
+begin
+  select coalesce(s.value, d.default_value)
+  into v_value
+  from core.setting_definition as d
+  left join core.setting as s on s.org_id = core.org_id() and s.code = d.code
+  where d.code = setting.code;
+  if not found then
+    perform core.raise_error('core.setting_unknown', jsonb_build_object('code', setting.code));
+  end if;
+  return v_value;
+end
+$$;
+
+comment on function core.setting(text) is
+  'The value of a setting: the organisation''s, else the default. Raises core.setting_unknown (404).';
+
+grant execute on function core.setting(text) to partner, member, superadmin, migrator;

@@ -1,0 +1,81 @@
+-- All triggers on the tables of core; each function is in a file of its own.
+
+-- Lost updates and identity.
+create or replace trigger touch before update on core.organization
+for each row execute function core.tg_row__touch('id');
+
+create or replace trigger touch before update on core.app_user
+for each row execute function core.tg_row__touch('id');
+
+create or replace trigger touch before update on core.membership
+for each row execute function core.tg_row__touch('org_id', 'user_id');
+
+create or replace trigger touch before update on core.setting
+for each row execute function core.tg_row__touch('org_id', 'code');
+
+create or replace trigger touch before update on core.org_unit
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.role
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.partner
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.contact
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.address
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.location
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.item
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.unit_conversion
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.exchange_rate
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.number_series
+for each row execute function core.tg_row__touch();
+
+-- States.
+create or replace trigger guard_status before insert or update of status on core.partner
+for each row execute function core.tg_row__guard_status('core.partner');
+
+-- Trees.
+create or replace trigger keep_path before insert or update of parent_id on core.org_unit
+for each row execute function core.tg_tree__keep_path();
+
+create or replace trigger keep_path before insert or update of parent_id on core.location
+for each row execute function core.tg_tree__keep_path();
+
+create or replace trigger move_descendants after update of parent_id on core.org_unit
+for each row when (old.path is distinct from new.path)
+execute function core.tg_tree__move_descendants();
+
+create or replace trigger move_descendants after update of parent_id on core.location
+for each row when (old.path is distinct from new.path)
+execute function core.tg_tree__move_descendants();
+
+create or replace trigger check_children after update on core.org_unit
+referencing old table as old_rows new table as new_rows
+for each statement execute function core.tg_tree__check_children();
+
+create or replace trigger check_children after update on core.location
+referencing old table as old_rows new table as new_rows
+for each statement execute function core.tg_tree__check_children();
+
+-- Values that a check constraint cannot judge.
+create or replace trigger check_time_zone before insert or update of time_zone on core.organization
+for each row execute function core.tg_row__check_time_zone();
+
+create or replace trigger check_time_zone before insert or update of time_zone on core.location
+for each row execute function core.tg_row__check_time_zone();
+
+create or replace trigger check_type before insert or update of value on core.setting
+for each row execute function core.tg_setting__check_type();

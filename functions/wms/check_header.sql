@@ -1,0 +1,72 @@
+-- The rules of a document's header that span tables, each with its own error.
+
+create or replace function wms.check_header(
+  document_type text,
+  from_location_id uuid,
+  to_location_id uuid,
+  partner_id uuid
+)
+returns void
+language plpgsql
+stable
+parallel safe
+as $$
+declare
+  v_org uuid := core.org_id();
+  v_has_source boolean := document_type in ('EXPORT', 'SALE', 'TRANSFER');
+  v_has_target boolean := document_type in ('IMPORT', 'TRANSFER');
+  v_end record;
+  v_partner_status text;
+begin
+  if document_type is null or not (v_has_source or v_has_target) then
+    perform core.raise_error('wms.document_type_unknown', jsonb_build_object('document_type', document_type));
+  end if;
+
+  for v_end in
+    select e.name, e.id, e.is_needed, w.kind, w.code, w.is_active
+    from (
+      values
+        ('from_location_id', from_location_id, v_has_source),
+        ('to_location_id', to_location_id, v_has_target)
+    ) as e (name, id, is_needed)
+    left join core.location as w
+      on w.org_id = v_org
+      and w.id = e.id
+  loop
+    if v_end.is_needed and v_end.id is null then
+      perform core.raise_error(
+        'wms.warehouse_missing', jsonb_build_object('document_type', document_type, 'field', v_end.name)
+      );
+    elsif not v_end.is_needed and v_end.id is not null then
+      perform core.raise_error(
+        'wms.warehouse_not_wanted', jsonb_build_object('document_type', document_type, 'field', v_end.name)
+      );
+    elsif v_end.id is not null and v_end.kind is distinct from 'WAREHOUSE' then
+      perform core.raise_error('wms.not_a_warehouse', jsonb_build_object('field', v_end.name, 'id', v_end.id));
+    elsif not v_end.is_active then
+      perform core.raise_error('wms.place_inactive', jsonb_build_object('place', v_end.code, 'id', v_end.id));
+    end if;
+  end loop;
+
+  if from_location_id = to_location_id then
+    perform core.raise_error('wms.same_warehouse', jsonb_build_object('id', from_location_id));
+  end if;
+
+  if partner_id is not null then
+    select p.status
+    into v_partner_status
+    from core.partner as p
+    where p.org_id = v_org
+      and p.id = check_header.partner_id;
+
+    if v_partner_status is null then
+      perform core.raise_error('wms.partner_unknown', jsonb_build_object('partner_id', partner_id));
+    elsif v_partner_status = 'INACTIVE' then
+      perform core.raise_error('wms.partner_inactive', jsonb_build_object('partner_id', partner_id));
+    end if;
+  end if;
+end
+$$;
+
+comment on function wms.check_header(text, uuid, uuid, uuid) is
+  'Raises the error of the first rule that a document header breaks: type, warehouses, partner.';

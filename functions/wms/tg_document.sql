@@ -1,0 +1,57 @@
+-- Triggers of documents: allowed status changes, expected version, and nothing changes once posted.
+
+create or replace function wms.tg_document__freeze()
+returns trigger
+language plpgsql
+as $$
+begin
+  perform core.raise_error('wms.document_frozen', jsonb_build_object('id', old.id, 'status', old.status));
+  return null;
+end
+$$;
+
+comment on function wms.tg_document__freeze() is
+  'Refuses a change of what a posted or cancelled document says; its status has rules of its own.';
+
+create or replace trigger document_freeze
+before update on wms.document
+for each row
+when (
+  old.status <> 'DRAFT'
+  and (
+    old.document_type, old.number, old.from_location_id, old.to_location_id, old.partner_id, old.reference,
+    old.posting_date, old.currency, old.line_count, old.total, old.posted_at, old.posted_by
+  ) is distinct from (
+    new.document_type, new.number, new.from_location_id, new.to_location_id, new.partner_id, new.reference,
+    new.posting_date, new.currency, new.line_count, new.total, new.posted_at, new.posted_by
+  )
+)
+execute function wms.tg_document__freeze();
+
+create or replace function wms.tg_document__check_partner()
+returns trigger
+language plpgsql
+as $$
+begin
+  perform wms.check_header(new.document_type, new.from_location_id, new.to_location_id, new.partner_id);
+  return new;
+end
+$$;
+
+comment on function wms.tg_document__check_partner() is 'Checks the header again when a draft gets another partner.';
+
+create or replace trigger document_check_partner
+before update of partner_id on wms.document
+for each row
+when (new.partner_id is distinct from old.partner_id)
+execute function wms.tg_document__check_partner();
+
+create or replace trigger document_guard_status
+before insert or update of status on wms.document
+for each row
+execute function core.tg_row__guard_status('wms.document');
+
+create or replace trigger document_touch
+before update on wms.document
+for each row
+execute function core.tg_row__touch();

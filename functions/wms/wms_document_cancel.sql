@@ -1,0 +1,38 @@
+-- A draft that will not be posted.
+
+create or replace function api.wms_document_cancel(id uuid, reason text, version integer default null)
+returns api.wms_documents
+language plpgsql
+-- definer: the status of a document is written by these functions only
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_document wms.document;
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.document.cancel');
+  v_document := wms.lock_draft(id, version);
+
+  update wms.document as d
+  set
+    status = 'CANCELLED',
+    status_reason = nullif(btrim(reason), ''),
+    cancelled_at = now(),
+    cancelled_by = core.user_id()
+  where d.org_id = v_document.org_id
+    and d.id = v_document.id;
+
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform wms.raise_busy();
+end
+$$;
+
+comment on function api.wms_document_cancel(uuid, text, integer) is
+  'Cancel a draft, saying why
+A posted document cannot be cancelled. Needs wms.document.cancel.';
+
+grant execute on function api.wms_document_cancel(uuid, text, integer) to member, superadmin, migrator;

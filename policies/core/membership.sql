@@ -1,0 +1,29 @@
+-- Who belongs to the organisation; shown by api.users.
+
+grant select on core.membership to member, superadmin, partner;
+grant select, insert, update, delete on core.membership to migrator;
+
+create policy owner_all on core.membership for all to owner
+using (org_id = (select core.org_id()))
+with check (org_id = (select core.org_id()));
+
+create policy migrator_all on core.membership for all to migrator
+using (true)
+with check (true);
+
+create policy member_select on core.membership for select to member
+using (org_id = (select core.org_id()));
+
+-- no insert: users are made by the tools
+
+-- no update: users are managed by the tools
+
+-- no delete: a membership is made inactive
+
+create policy partner_select on core.membership for select to partner
+using (org_id = (select core.org_id()) and user_id = (select core.user_id()));
+
+create policy superadmin_select on core.membership for select to superadmin
+using (true);
+
+-- nothing for analyst: personal data

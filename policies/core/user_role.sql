@@ -1,0 +1,41 @@
+-- Which roles users hold.
+
+grant select on core.user_role to member, superadmin;
+grant insert (org_id, id, user_id, role_id, unit_id) on core.user_role to member, superadmin;
+grant delete on core.user_role to member, superadmin;
+grant select on api.user_roles to member, superadmin;
+grant insert (org_id, id, user_id, role_id, unit_id) on api.user_roles to member, superadmin;
+grant delete on api.user_roles to member, superadmin;
+grant select, insert, update, delete on core.user_role to migrator;
+
+create policy owner_all on core.user_role for all to owner
+using (org_id = (select core.org_id()))
+with check (org_id = (select core.org_id()));
+
+create policy migrator_all on core.user_role for all to migrator
+using (true)
+with check (true);
+
+create policy member_select on core.user_role for select to member
+using (org_id = (select core.org_id()));
+
+create policy member_insert on core.user_role for insert to member
+with check (org_id = (select core.org_id()) and (select core.has_permission('core.user_role.create')));
+
+-- no update: a role is given or taken
+
+create policy member_delete on core.user_role for delete to member
+using (org_id = (select core.org_id()) and (select core.has_permission('core.user_role.delete')));
+
+-- nothing for partner: api.me tells what one may do
+
+create policy superadmin_select on core.user_role for select to superadmin
+using (true);
+
+create policy superadmin_insert on core.user_role for insert to superadmin
+with check (org_id = (select core.org_id()));
+
+create policy superadmin_delete on core.user_role for delete to superadmin
+using (org_id = (select core.org_id()));
+
+-- nothing for analyst: access control is not analysed with SQL
