@@ -1,0 +1,405 @@
+// The gateway's rules. nginx.conf says when each function runs. Written for njs 0.7.9 (Debian 12) and later: no optional
+// chaining, no for-of, no `??`. `site` is the object that js_preload_object made of gateway.json.
+import crypto from 'crypto';
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS'];
+
+// What a client may send twice: lists that neither PostgREST nor the database reads.
+const REPEATABLE = ['accept-encoding', 'accept-language', 'cache-control', 'cookie', 'pragma', 'te', 'via'];
+
+// Parameters of PostgREST that are no filter.
+const NO_FILTER = ['select', 'order', 'limit', 'offset', 'columns', 'on_conflict'];
+const OPERATOR = /^(not\.)*(eq|neq|gte?|lte?|i?like|i?match|in|is|isdistinct|(pl|ph|w)?fts|cs|cd|ov|sl|sr|nxr|nxl|adj)(\((any|all|[a-z_]+)\))?\../;
+
+// User, role and organisation of a token; "-" for one that is absent.
+const NAMES = /^[A-Za-z0-9_-]{1,64}( [A-Za-z0-9_-]{1,64}){2}$/;
+
+// What a refusal says; nginx.conf holds the status of each.
+const REFUSED = {
+  method_not_allowed: ['This method is not offered.', 'Use GET, HEAD, POST, PATCH, PUT, DELETE or OPTIONS.'],
+  header_repeated: ['A header was sent twice.', 'Send each header once; lists are separated by commas.'],
+  token_invalid: ['The bearer token is not valid.', 'Sign in again.'],
+  token_expired: ['The bearer token has expired.', 'Sign in again.'],
+  not_found: ['There is nothing at this address.', 'GET /api/ lists what there is.'],
+  profile_refused: ['Only the schema api is offered.', 'Leave out Accept-Profile and Content-Profile.'],
+  plan_refused: ['Query plans are not offered.', 'Ask for application/json.'],
+  count_refused: ['Only exact counts are offered.', 'Use Prefer: count=exact.'],
+  range_refused: ['Pages are not asked for with Range headers.', 'Use the parameters limit and offset.'],
+  query_malformed: ['The query string cannot be decoded.', 'Percent-encode the query as UTF-8.'],
+  parameter_repeated: ['A parameter that may come once was sent twice.', 'Send limit, offset, order, select, columns and on_conflict once.'],
+  limit_out_of_range: ['A limit is a number from 1 to 100.', 'Leave limit out for a page of 20, and ask for the next page with a filter on the last id.'],
+  offset_out_of_range: ['An offset is a number from 0 on.', 'Better than an offset: a filter on the last id.'],
+  filter_required: ['PATCH and DELETE need a filter.', 'Name the rows, for example ?id=eq.…'],
+};
+
+const FAILED = {
+  400: ['bad_request', 'The request is not valid HTTP.'],
+  403: ['forbidden', 'This is not allowed.'],
+  404: ['not_found', 'There is nothing at this address.'],
+  405: ['method_not_allowed', 'This method is not offered.'],
+  408: ['request_timeout', 'The request took too long to arrive.'],
+  413: ['body_too_large', 'The request body is too large.'],
+  414: ['uri_too_long', 'The address is too long.'],
+  429: ['rate_limited', 'Too many requests.'],
+  431: ['headers_too_large', 'The request headers are too large.'],
+  500: ['internal', 'The gateway failed.'],
+  503: ['upstream_unavailable', 'The service is not available at the moment.'],
+  504: ['upstream_timeout', 'The service did not answer in time.'],
+};
+
+// A server-side error whose SQLSTATE says that trying again is right. PostgREST has sent its status line before the
+// body shows the code, so the status stays 500 and the code tells.
+const BUSY = {
+  '40P01': ['gateway.busy', 'Another request held the same rows.', 'Send the request again.'],
+  '55P03': ['gateway.busy', 'Another request held the same rows for too long.', 'Send the request again.'],
+  '57014': ['gateway.statement_timeout', 'The request took too long and was given up.', 'Ask for less, or narrow the filter.'],
+};
+
+// ---- reading the request: done once, then kept for the other functions that nginx calls for the same request --------
+
+let request = null;
+
+function look(r) {
+  if (request === null) {
+    const found = headers(r);
+    request = {
+      headers: found.all,
+      repeated: found.repeated,
+      path: r.variables.gateway_path || '',
+      parameters: parameters(r.variables.args || ''),
+      token: token(found.all.authorization),
+    };
+  }
+  return request;
+}
+
+function headers(r) {
+  const all = Object.create(null);
+  let repeated = '';
+  // A trusted proxy that adds a line of its own to X-Forwarded-For; nginx has read it, PostgREST does not get it.
+  const proxied = r.variables.realip_remote_addr !== r.variables.remote_addr;
+  r.rawHeadersIn.forEach((pair) => {
+    const name = pair[0].toLowerCase();
+    if (all[name] !== undefined && REPEATABLE.indexOf(name) < 0 && !(proxied && name === 'x-forwarded-for')) {
+      repeated = name;
+    }
+    all[name] = pair[1];
+  });
+  return {all: all, repeated: repeated};
+}
+
+// Returns a list of [name, value], or null when the query is not UTF-8. PostgREST's parser takes `;` for `&`.
+// This runs for every request: a regular expression or a closure here costs as much as all the rest.
+function parameters(query) {
+  if (query === '') {
+    return [];
+  }
+  const parts = query.indexOf(';') < 0 ? query.split('&') : query.replace(/;/g, '&').split('&');
+  const list = [];
+  try {
+    for (let i = 0; i < parts.length; i++) {
+      const at = parts[i].indexOf('=');
+      list.push(at < 0 ? [plain(parts[i]), ''] : [plain(parts[i].slice(0, at)), plain(parts[i].slice(at + 1))]);
+    }
+  } catch (e) {
+    return null;
+  }
+  return list;
+}
+
+function plain(text) {
+  if (text.indexOf('+') >= 0) {
+    text = text.replace(/\+/g, ' ');
+  }
+  return text.indexOf('%') < 0 ? text : decodeURIComponent(text);
+}
+
+function decoded(part) {
+  return JSON.parse(Buffer.from(part, 'base64url').toString());
+}
+
+// Returns {state: 'none' | 'ok' | 'invalid' | 'expired', user, caller}; `caller` is for the log.
+function token(authorization) {
+  if (authorization === undefined) {
+    return {state: 'none', user: ''};
+  }
+  const invalid = {state: 'invalid', user: ''};
+  const parts = authorization.slice(7).trim().split('.');
+  if (authorization.slice(0, 7).toLowerCase() !== 'bearer ' || parts.length !== 3) {
+    return invalid;
+  }
+  try {
+    const wanted = crypto.createHmac('sha256', site.key).update(parts[0] + '.' + parts[1]).digest();
+    if (decoded(parts[0]).alg !== 'HS256' || !same(wanted, Buffer.from(parts[2], 'base64url'))) {
+      return invalid;
+    }
+    const claims = decoded(parts[1]);
+    const now = Date.now() / 1000;
+    const caller = [claims.sub, claims.role, claims.org_id].map((value) => value || '-').join(' ');
+    if (typeof claims.exp !== 'number' || (claims.nbf !== undefined && !(claims.nbf <= now + 30)) || !NAMES.test(caller)) {
+      return invalid;
+    }
+    return {state: claims.exp <= now ? 'expired' : 'ok', user: claims.sub || '', caller: 'ok ' + caller};
+  } catch (e) {
+    return invalid;
+  }
+}
+
+// Takes as long for a wrong first byte as for a wrong last one.
+function same(wanted, given) {
+  if (given.length !== 32) {
+    return false;
+  }
+  let difference = 0;
+  for (let i = 0; i < 32; i += 4) {
+    difference |= wanted.readInt32BE(i) ^ given.readInt32BE(i);
+  }
+  return difference === 0;
+}
+
+// ---- the rules --------------------------------------------------------------------------------------------------
+
+// Returns '' or "<code> <what it is about>"; "preflight " is answered by the gateway, too.
+function verdict(r) {
+  const seen = look(r);
+  const head = seen.headers;
+  if (METHODS.indexOf(r.method) < 0) {
+    return 'method_not_allowed ' + r.method;
+  }
+  if (seen.repeated) {
+    return 'header_repeated ' + seen.repeated;
+  }
+  if (!/^\/api\/(rpc\/)?[A-Za-z0-9_]*$/.test(seen.path) || seen.path === '/api/rpc/') {
+    return 'not_found ';
+  }
+  if (r.method === 'OPTIONS' && head.origin !== undefined && head['access-control-request-method'] !== undefined) {
+    return 'preflight ';
+  }
+  if (seen.token.state === 'invalid' || seen.token.state === 'expired') {
+    return 'token_' + seen.token.state + ' ';
+  }
+  return refusedHeader(head) || refusedQuery(r.method, seen);
+}
+
+function refusedHeader(head) {
+  if ((head['accept-profile'] || 'api') !== 'api' || (head['content-profile'] || 'api') !== 'api') {
+    return 'profile_refused ';
+  }
+  if ((head.accept || '').toLowerCase().indexOf('vnd.pgrst.plan') >= 0) {
+    return 'plan_refused ';
+  }
+  if (head.prefer !== undefined) {
+    const counts = head.prefer.split(',').filter((part) => {
+      return /^\s*count\s*=/i.test(part) && !/^\s*count\s*=\s*(exact|none)\s*$/i.test(part);
+    });
+    if (counts.length > 0) {
+      return 'count_refused ' + counts[0].trim();
+    }
+  }
+  // A range of bytes may be ignored by any server; a range of rows would be a second way to ask for a page.
+  if (head.range !== undefined && !/^\s*bytes\s*=/i.test(head.range)) {
+    return 'range_refused ' + head.range;
+  }
+  return '';
+}
+
+function refusedQuery(method, seen) {
+  if (seen.parameters === null) {
+    return 'query_malformed ';
+  }
+  const met = Object.create(null);
+  let filtered = false;
+  for (let i = 0; i < seen.parameters.length; i++) {
+    const name = seen.parameters[i][0];
+    const value = seen.parameters[i][1];
+    const last = name.split('.').pop().trim();  // `lines.limit` is the limit of the embedded lines
+    if (NO_FILTER.indexOf(last) >= 0) {
+      if (met[name]) {
+        return 'parameter_repeated ' + name;
+      }
+      met[name] = true;
+      if (last === 'limit' && !(/^[0-9]{1,3}$/.test(value) && +value >= 1 && +value <= site.page_max)) {
+        return 'limit_out_of_range ' + name + '=' + value;
+      }
+      if (last === 'offset' && !/^[0-9]{1,12}$/.test(value)) {
+        return 'offset_out_of_range ' + name + '=' + value;
+      }
+    } else if (/^(not\.)?(and|or)$/.test(name)) {
+      filtered = filtered || /^\(.+\)$/.test(value);
+    } else if (name.indexOf('.') < 0) {  // `lines.id=eq.1` filters the embedded lines, not the rows
+      filtered = filtered || OPERATOR.test(value);
+    }
+  }
+  if ((method === 'PATCH' || method === 'DELETE') && !filtered && isRelation(seen.path)) {
+    return 'filter_required ';
+  }
+  return '';
+}
+
+function isRelation(path) {
+  return path.length > '/api/'.length && path.indexOf('/api/rpc/') !== 0;
+}
+
+function query(r) {
+  const seen = look(r);
+  const given = r.variables.args || '';
+  if ((r.method !== 'GET' && r.method !== 'HEAD') || seen.path === '/api/' || seen.parameters === null) {
+    return given;
+  }
+  const limited = seen.parameters.some((pair) => pair[0] === 'limit');
+  return limited ? given : given + (given === '' ? '' : '&') + 'limit=' + site.page_default;
+}
+
+// ---- whom a request counts for ---------------------------------------------------------------------------------------
+
+// An IPv6 client owns a whole /64, so that is what is counted.
+function network(address) {
+  if (address.indexOf(':') < 0) {
+    return address;
+  }
+  const start = address.split('::')[0].split(':').slice(0, 4).join(':');
+  return start + '::/64';
+}
+
+function limit(r) {
+  const seen = look(r);
+  const address = network(r.variables.remote_addr || '');
+  const user = seen.token.state === 'ok' ? seen.token.user : '';
+  if (seen.path === '/health') {
+    return 'health ' + address;
+  }
+  if (seen.path.indexOf('/api/') !== 0) {
+    return '';
+  }
+  if (r.method !== 'OPTIONS' && /^\/api\/rpc\/(sign_in|password_reset)/.test(seen.path)) {
+    return 'sign_in ' + address;
+  }
+  if (user === '') {
+    return 'address ' + address;
+  }
+  return (/^\/api\/rpc\/(sync_|import_)/.test(seen.path) ? 'bulk ' : 'user ') + user;
+}
+
+function caller(r) {
+  const known = look(r).token;
+  return known.state === 'ok' ? known.caller : '';
+}
+
+// Names only: values may be personal, and a name that looks like anything else is left out.
+function keys(r) {
+  const list = look(r).parameters || [];
+  return list.map((pair) => pair[0]).filter((name) => /^[A-Za-z0-9_.>-]{1,64}$/.test(name)).join(',');
+}
+
+// ---- answers ---------------------------------------------------------------------------------------------------------
+
+function body(code, message, details, hint) {
+  return JSON.stringify({code: code, message: message, details: details || null, hint: hint || null});
+}
+
+// The text of a refusal. nginx sends this and the next two with `return`: js_content would first read the whole body of a
+// request that nobody wants.
+function refusal(r) {
+  const ruling = r.variables.gateway_verdict;
+  const code = ruling.split(' ')[0];
+  const rule = REFUSED[code] || FAILED[500];
+  return body('gateway.' + code, rule[0], ruling.slice(code.length + 1), rule[1]);
+}
+
+function failure(r) {
+  const status = +r.variables.status || 500;
+  const failed = FAILED[status] || ['http_' + status, 'The request was refused.'];
+  let hint = null;
+  if (status === 429) {
+    const crowded = r.variables.limit_conn_status === 'REJECTED';
+    hint = crowded ? 'Use fewer connections at once.' : 'Wait as many seconds as Retry-After says.';
+  } else if (status === 503) {
+    hint = 'Try again in a moment.';
+  }
+  return body('gateway.' + failed[0], failed[1], null, hint);
+}
+
+function front(r) {
+  return JSON.stringify({name: 'Erpgres', version: site.version, api: '/api/', docs: '/api/', health: '/health'});
+}
+
+function health(r) {
+  if (r.method !== 'GET' && r.method !== 'HEAD') {
+    r.return(405);
+    return;
+  }
+  r.subrequest('/_gateway/health', {method: 'GET'}, (reply) => {
+    const result = {status: 'unhealthy', database: 'down', version: site.version, migration: null};
+    try {
+      if (reply.status === 200) {
+        const told = JSON.parse(reply.responseText || reply.responseBody);
+        result.database = told.database;
+        result.version = told.version || site.version;
+        result.migration = told.migration === undefined ? null : told.migration;
+        result.status = told.database === 'up' ? 'healthy' : 'unhealthy';
+      }
+    } catch (e) {
+      r.error('health: ' + e.message);
+    }
+    r.headersOut['Cache-Control'] = 'no-store';
+    r.headersOut['Content-Type'] = 'application/json';
+    r.return(result.status === 'healthy' ? 200 : 503, JSON.stringify(result));
+  });
+}
+
+// ---- what PostgREST answered -------------------------------------------------------------------------------------------
+
+function filter_header(r) {
+  if (r.status >= 400) {
+    delete r.headersOut['Content-Length'];  // the body may change
+  }
+}
+
+let held = [];
+
+function filter_body(r, data, flags) {
+  if (r.status < 400 || r.method === 'HEAD') {
+    r.sendBuffer(data, flags);
+    r.done();
+    return;
+  }
+  held.push(data);
+  if (flags.last) {
+    r.sendBuffer(reworded(r.status, Buffer.concat(held).toString()), flags);
+  }
+}
+
+// Takes an error as PostgREST words it and returns it without the names of things the caller may not know of.
+function reworded(status, text) {
+  let told;
+  try {
+    told = JSON.parse(text);
+  } catch (e) {
+    told = text === '' ? {} : null;
+  }
+  if (told === null || typeof told !== 'object') {
+    return text;
+  }
+  if (told.code === undefined && told.message === undefined) {
+    if (Object.keys(told).length > 0) {
+      return text;  // a function's own answer
+    }
+    const failed = FAILED[status] || ['http_' + status, 'The request was refused.'];
+    return body('gateway.' + failed[0], failed[1]);
+  }
+  const code = String(told.code);
+  if (BUSY[code]) {
+    return body(BUSY[code][0], BUSY[code][1], null, BUSY[code][2]);
+  }
+  // PGRST0xx speaks of the connection, PGRST2xx and class 42 of the schema; 5xx of what went wrong inside.
+  const inside = status >= 500 && /^[0-9A-Z]{5}$/.test(code);
+  if (/^(PGRST[02]|42)/.test(code) || inside) {
+    return body(code, told.message, null, null);
+  }
+  if (code === '23502' || code === '23514') {
+    return body(code, told.message, null, told.hint);  // the details are the whole row, hidden columns included
+  }
+  return body(code, told.message, told.details, told.hint);
+}
+
+export default {verdict, query, limit, caller, keys, refusal, failure, front, health, filter_header, filter_body};

@@ -1,0 +1,237 @@
+"""Fixtures of every test: one throw-away stack a run, organisations of one's own, HTTP clients, clones of the database."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from erpgres.tokens import sign
+from psycopg.conninfo import make_conninfo
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from erpgres.settings import ROOT
+from erpgres.stack.state import State
+
+SHARED = "ERPGRES_TEST_SHARED"
+TEMPLATE = "erpgres_template"
+
+
+def erpgres(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line tool as a user would, without the settings of whoever runs the tests."""
+    clean = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith("ERPGRES_") or k in ("ERPGRES_RUNTIME", "ERPGRES_RUN_AS")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "erpgres", *arguments],
+        env={**clean, "PYTHONPATH": str(ROOT / "tools"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def free_port(count: int = 4) -> int:
+    """Return the first of `count` free ports in a row on the loopback address."""
+    for port in range(20000 + os.getpid() % 5000 * 4, 60000, count):
+        try:
+            for offset in range(count):
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", port + offset))
+        except OSError:
+            continue
+        return port
+    raise RuntimeError("no free ports")
+
+
+@contextmanager
+def locked(name: str) -> Iterator[Path]:
+    """Hold a lock that all workers of this run share; yields the directory they share."""
+    shared = Path(os.environ[SHARED])
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield shared
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shared = Path(tempfile.mkdtemp(prefix="erpgres-test-"))
+        shared.chmod(0o711)  # the services run as another account when the tests run as root
+        os.environ[SHARED] = str(shared)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and SHARED in os.environ:
+        shared = Path(os.environ.pop(SHARED))
+        if (shared / "state").exists():
+            erpgres("down", "--state", str(shared / "state"))
+        shutil.rmtree(shared, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack() -> State:
+    """The running stack, started by the first test that asks for it and shared by all workers."""
+    with locked("stack") as shared:
+        state = shared / "state"
+        if not (shared / "up").exists():
+            done = erpgres(
+                "up", "-d", "--state", str(state), "--port", str(free_port()),
+                ERPGRES_RATE_USER="6000r/m burst=1000", ERPGRES_CORS_ORIGINS="https://app.example.com",
+            )  # fmt: skip
+            if done.returncode:
+                pytest.exit(f"the stack did not start:\n{done.stdout}{done.stderr}", returncode=2)
+            (shared / "up").touch()
+    return State(state)
+
+
+@pytest.fixture
+def db(stack: State) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A connection of the tools: sees every organisation, each statement its own transaction."""
+    with psycopg.connect(stack.dsn("migrator"), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def clone(stack: State) -> Iterator[str]:
+    """The conninfo (as superuser) of a database of one's own, cloned from a freshly migrated one."""
+    from erpgres.migrate import cluster, runner
+
+    with locked("template") as shared:
+        if not (shared / "template").exists():
+            cluster.apply(stack.dsn("postgres"), stack.secret, TEMPLATE)
+            runner.migrate(stack.dsn("migrator", TEMPLATE))
+            (shared / "template").touch()
+    name = f"clone_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(stack.dsn("postgres")) as connection:
+        info = connection.info
+        janitor = DatabaseJanitor(
+            user=info.user, host=info.host, port=info.port, version=18, dbname=name, template_dbname=TEMPLATE,
+            password=info.password,
+        )  # fmt: skip
+    with locked("template"):  # a database cannot be cloned twice at the same moment
+        janitor.init()
+    try:
+        yield stack.dsn("postgres", name)
+    finally:
+        janitor.drop()
+
+
+@pytest.fixture
+def api(stack: State) -> Iterator[Callable[..., httpx.Client]]:
+    """Make clients of the HTTP API: `api(token, address="127.0.0.7")`; the address is where the client comes from."""
+    clients: list[httpx.Client] = []
+
+    def make(token: str | None = None, address: str | None = None, **headers: str) -> httpx.Client:
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        transport = httpx.HTTPTransport(local_address=address) if address else None
+        client = httpx.Client(base_url=f"{stack.url}/api/", headers=headers, transport=transport, timeout=60)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@dataclass
+class Organization:
+    """An organisation made for one test, and the users it needs."""
+
+    id: uuid.UUID
+    code: str
+    db: psycopg.Connection[tuple[Any, ...]]
+    stack: State
+    users: dict[str, uuid.UUID] = field(default_factory=dict)
+
+    def user(
+        self, permissions: Sequence[str] = (), *, administrator: bool = False, partner_id: Any = None
+    ) -> uuid.UUID:
+        """Make a user with a role of his own that holds the permissions; return his id."""
+        tag = uuid.uuid4().hex[:12]
+        kind = "EXTERNAL" if partner_id else "INTERNAL"
+        with self.db.transaction():
+            user_id: uuid.UUID = self._one(
+                "insert into core.app_user (email, name, kind) values (%s, %s, %s) returning id",
+                f"{tag}@example.com", f"User {tag}", kind,
+            )  # fmt: skip
+            self.db.execute(
+                "insert into core.membership (org_id, user_id, kind, partner_id) values (%s, %s, %s, %s)",
+                [self.id, user_id, kind, partner_id],
+            )
+            role_id = self._one(
+                "insert into core.role (org_id, code, name, is_administrator) values (%s, %s, %s, %s) returning id",
+                self.id, f"role_{tag}", f"Role {tag}", administrator,
+            )  # fmt: skip
+            for permission in permissions:
+                self.db.execute(
+                    "insert into core.role_permission (org_id, role_id, permission) values (%s, %s, %s)",
+                    [self.id, role_id, permission],
+                )
+            self.db.execute(
+                "insert into core.user_role (org_id, user_id, role_id) values (%s, %s, %s)", [self.id, user_id, role_id]
+            )
+        return user_id
+
+    def claims(self, user_id: uuid.UUID, *, role: str = "member", partner_id: Any = None) -> dict[str, Any]:
+        """The claims of a token of the user in this organisation."""
+        claims = {"role": role, "sub": str(user_id), "org_id": str(self.id)}
+        return {**claims, "partner_id": str(partner_id)} if partner_id else claims
+
+    def token(self, permissions: Sequence[str] = (), *, administrator: bool = False, partner_id: Any = None) -> str:
+        """Sign a token for a new user: INTERNAL with the permissions, or EXTERNAL of the partner."""
+        user_id = self.user(permissions, administrator=administrator, partner_id=partner_id)
+        role = "partner" if partner_id else "member"
+        return sign(self.claims(user_id, role=role, partner_id=partner_id), self.stack.secret("jwt.key"))
+
+    @property
+    def admin_token(self) -> str:
+        """A token of an administrator of the organisation."""
+        if "admin" not in self.users:
+            self.users["admin"] = self.user(administrator=True)
+        return sign(self.claims(self.users["admin"]), self.stack.secret("jwt.key"))
+
+    def _one(self, query: str, *values: Any) -> Any:
+        row = self.db.execute(query, values).fetchone()  # type: ignore[arg-type]
+        assert row is not None
+        return row[0]
+
+
+@pytest.fixture
+def new_org(stack: State, db: psycopg.Connection[tuple[Any, ...]]) -> Callable[[], Organization]:
+    """Make organisations: `new_org()`; none is shared with another test."""
+
+    def make() -> Organization:
+        code = f"T{uuid.uuid4().hex[:12].upper()}"
+        row = db.execute("select core.create_organization(%s, %s, 'BD', 'USD')", [code, f"Test {code}"]).fetchone()
+        assert row is not None
+        return Organization(row[0], code, db, stack)
+
+    return make
+
+
+@pytest.fixture
+def org(new_org: Callable[[], Organization]) -> Organization:
+    """An organisation of the test's own."""
+    return new_org()
+
+
+def conninfo(dsn: str, **changes: Any) -> str:
+    """A conninfo with some of its parts changed."""
+    return make_conninfo(dsn, **changes)

@@ -1,0 +1,71 @@
+"""The commands `migrate`, `schema` and `verify`, on the repository's own tree and a database of the test's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from erpgres.cli import main
+
+from .conftest import Server
+
+
+@pytest.fixture
+def call(server: Server, new_database: Callable[[], str], tmp_path: Any) -> Callable[..., Result]:
+    """Call the command line on a database that is empty at first."""
+    dsn = server.as_role("migrator", new_database())
+
+    def run(*arguments: str) -> Result:
+        environment = {"ERPGRES_DATABASE_URL": dsn, "ERPGRES_STATE": str(tmp_path / "state")}
+        return CliRunner().invoke(main, arguments, env=environment)
+
+    run.dsn = dsn  # type: ignore[attr-defined]
+    return run
+
+
+def test_migrate_status_and_verify(call: Callable[..., Result], server: Server) -> None:
+    before = call("migrate", "status", "--format", "json")
+    assert before.exit_code == 1 and json.loads(before.stdout)["applied"] == []
+
+    dry = call("migrate", "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert "would have been applied V0001__core_claims.sql" in dry.stdout
+
+    done = call("migrate", "--format", "json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["applied"][0] == "V0001__core_claims.sql"
+    assert call("migrate").stdout.startswith("nothing to do")
+
+    after = call("migrate", "status", "--format", "json")
+    assert after.exit_code == 0 and json.loads(after.stdout)["current"] is True
+
+    verified = call("verify", "--format", "json")
+    assert verified.exit_code == 0, verified.output
+    assert all(finding["holds"] for finding in json.loads(verified.stdout))
+    assert call("verify", "nowhere").exit_code == 1
+
+    database = conninfo_to_dict(call.dsn)["dbname"]  # type: ignore[attr-defined]
+    with psycopg.connect(make_conninfo(server.dsn, dbname=database), autocommit=True) as connection:
+        connection.execute("grant usage on schema core to pg_monitor")
+    assert call("schema", "check").exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["migrate", "migrate status", "migrate new", "migrate release", "schema", "schema dump",
+                                     "schema check", "verify"])  # fmt: skip
+def test_help_has_an_example(command: str) -> None:
+    done = CliRunner().invoke(main, [*command.split(), "--help"])
+    assert done.exit_code == 0 and f"erpgres {command.split()[0]}" in done.output and "Example" in done.output
+
+
+def test_errors_are_one_line_and_a_hint(call: Callable[..., Result]) -> None:
+    done = call("migrate", "--target", "9999")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: there is no migration 9999\nhint: the newest is ")
+    done = call("migrate", "--database-url", "host=127.0.0.1 port=1 user=nobody")
+    assert done.exit_code == 2 and done.stderr.startswith("error: cannot connect: ")
