@@ -152,6 +152,14 @@ def test_roles_made_by_somebody_else(fresh: str, as_dba: Callable[[str], str]) -
         cluster.apply(dba, PASSWORDS, "erp2")
 
 
+def test_who_may_not_migrate(fresh: str, as_dba: Callable[[str], str]) -> None:
+    dba = as_dba("")
+    cluster.apply(fresh, PASSWORDS, "erp")
+    execute(fresh, "grant connect on database erp to dba")
+    with pytest.raises(CannotRun, match="dba may not become owner"):
+        runner.migrate(make_conninfo(dba, dbname="erp"))
+
+
 def test_migrate_needs_the_roles(fresh: str, as_dba: Callable[[str], str]) -> None:
     as_dba("")
     with pytest.raises(CannotRun, match="there is no role owner"):

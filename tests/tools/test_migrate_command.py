@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,20 +17,25 @@ from erpgres.cli import main
 from .conftest import Server
 
 
-@pytest.fixture
-def call(server: Server, new_database: Callable[[], str], tmp_path: Any) -> Callable[..., Result]:
-    """Call the command line on a database that is empty at first."""
-    dsn = server.as_role("migrator", new_database())
+@dataclass
+class Caller:
+    """Calls the command line on one database."""
 
-    def run(*arguments: str) -> Result:
-        environment = {"ERPGRES_DATABASE_URL": dsn, "ERPGRES_STATE": str(tmp_path / "state")}
+    dsn: str
+    state: Path
+
+    def __call__(self, *arguments: str) -> Result:
+        environment = {"ERPGRES_DATABASE_URL": self.dsn, "ERPGRES_STATE": str(self.state)}
         return CliRunner().invoke(main, arguments, env=environment)
 
-    run.dsn = dsn  # type: ignore[attr-defined]
-    return run
+
+@pytest.fixture
+def call(server: Server, new_database: Callable[[], str], tmp_path: Path) -> Caller:
+    """Call the command line on a database that is empty at first."""
+    return Caller(server.as_role("migrator", new_database()), tmp_path / "state")
 
 
-def test_migrate_status_and_verify(call: Callable[..., Result], server: Server) -> None:
+def test_migrate_status_and_verify(call: Caller, server: Server) -> None:
     before = call("migrate", "status", "--format", "json")
     assert before.exit_code == 1 and json.loads(before.stdout)["applied"] == []
 
@@ -50,7 +56,7 @@ def test_migrate_status_and_verify(call: Callable[..., Result], server: Server) 
     assert all(finding["holds"] for finding in json.loads(verified.stdout))
     assert call("verify", "nowhere").exit_code == 1
 
-    database = conninfo_to_dict(call.dsn)["dbname"]  # type: ignore[attr-defined]
+    database = conninfo_to_dict(call.dsn)["dbname"]
     with psycopg.connect(make_conninfo(server.dsn, dbname=database), autocommit=True) as connection:
         connection.execute("grant usage on schema core to pg_monitor")
     assert call("schema", "check").exit_code == 1
@@ -63,9 +69,11 @@ def test_help_has_an_example(command: str) -> None:
     assert done.exit_code == 0 and f"erpgres {command.split()[0]}" in done.output and "Example" in done.output
 
 
-def test_errors_are_one_line_and_a_hint(call: Callable[..., Result]) -> None:
+def test_errors_are_one_line_and_a_hint(call: Caller) -> None:
     done = call("migrate", "--target", "9999")
     assert done.exit_code == 1
     assert done.stderr.startswith("error: there is no migration 9999\nhint: the newest is ")
+    assert call("verify", "--timeout", "soon").stderr.startswith("error: not a time: soon\nhint: ")
+    assert call("migrate", "--database-url", "nonsense").exit_code == 2
     done = call("migrate", "--database-url", "host=127.0.0.1 port=1 user=nobody")
     assert done.exit_code == 2 and done.stderr.startswith("error: cannot connect: ")

@@ -8,7 +8,7 @@ import pgmigrate
 from psycopg import sql
 
 from erpgres.errors import CannotRun
-from erpgres.migrate.session import MigrationCursor, Session
+from erpgres.migrate.session import NO_PRIVILEGE, MigrationCursor, Session, StatementFailed
 
 SCHEMA = "ops"
 OWNER = "owner"
@@ -66,7 +66,13 @@ def become_owner(session: Session) -> None:
     """Switch the transaction to the role that owns everything."""
     if not session.value("select exists (select from pg_roles where rolname = %s)", [OWNER]):
         raise CannotRun(f"there is no role {OWNER} in this cluster", "sql/cluster was not applied: erpgres up")
-    session.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
+    try:
+        session.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
+    except StatementFailed as error:
+        if error.sqlstate != NO_PRIVILEGE:
+            raise
+        user = session.value("select session_user::text")
+        raise CannotRun(f"{user} may not become {OWNER}", "connect as migrator, or as another member of it") from None
 
 
 def has_tables(session: Session) -> bool:

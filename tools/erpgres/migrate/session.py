@@ -20,6 +20,7 @@ from erpgres.errors import CannotRun, Refused
 from erpgres.migrate.sqlfile import Statement
 
 LOCK_NOT_AVAILABLE = "55P03"
+NO_PRIVILEGE = "42501"
 DEADLOCK = "40P01"
 NOT_YET_THERE = {"42P01", "42883", "42704", "42703"}  # undefined table, function, object, column
 DEPENDED_ON = "2BP01"
@@ -57,7 +58,7 @@ class StatementFailed(Refused):
 
     def add(self, line: str) -> None:
         """Add a line to the message."""
-        self.__dict__["message"] = f"{self.message}\n    {line}"
+        super().__init__(f"{self.message}\n    {line}", self.hint)
 
 
 class ConnectionLost(CannotRun):
@@ -68,7 +69,10 @@ class Session:
     """A psycopg2 connection that raises StatementFailed, StatementFailed only, for failing SQL."""
 
     def __init__(self, dsn: str, *, application_name: str = "erpgres migrate") -> None:
-        self.dsn = psycopg.conninfo.make_conninfo(dsn, application_name=application_name)
+        try:
+            self.dsn = psycopg.conninfo.make_conninfo(dsn, application_name=application_name)
+        except psycopg.ProgrammingError as error:
+            raise CannotRun(f"not a connection string: {str(error).strip()}") from None
         try:
             self.connection = psycopg2.connect(self.dsn)
         except psycopg2.Error as error:
