@@ -92,7 +92,7 @@ def stack() -> State:
         if not (shared / "up").exists():
             done = erpgres(
                 "up", "-d", "--state", str(state), "--port", str(free_port()),
-                ERPGRES_RATE_USER="6000r/m burst=1000", ERPGRES_CORS_ORIGINS="https://app.example.com",
+                ERPGRES_RATE_USER="6000r/m burst=1000", ERPGRES_RATE_ADDRESS="6000r/m burst=1000", ERPGRES_CORS_ORIGINS="https://app.example.com",
             )  # fmt: skip
             if done.returncode:
                 pytest.exit(f"the stack did not start:\n{done.stdout}{done.stderr}", returncode=2)

@@ -25,13 +25,19 @@ begin
   end if;
   -- Two sessions may want the same one: the second waits, and finds it.
   perform pg_advisory_xact_lock(hashtextextended('ops.create_partition ' || create_partition.table_name, 0));
-  if to_regclass(v_name) is not null then
-    return v_name;
-  end if;
-
   v_schema := split_part(create_partition.table_name, '.', 1);
   v_table := split_part(create_partition.table_name, '.', 2);
   v_child := split_part(v_name, '.', 2);
+  -- Asked of the table itself: the catalog cache behind to_regclass need not have heard of it yet.
+  if exists (
+    select
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname = v_schema and c.relname = v_child
+  ) then
+    return v_name;
+  end if;
+
   v_from := date_trunc(v_period, create_partition.at, 'UTC');
   v_to := date_trunc(
     v_period, v_from + case v_period when 'month' then interval '45 days' else interval '135 days' end, 'UTC'

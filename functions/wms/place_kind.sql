@@ -29,9 +29,11 @@ return (
         when default_position.warehouse_id is null
           then p.kind = wms.outside_kind(default_position.document_type)
         else
-          p.kind = core.setting(
-            case when default_position.is_inbound then 'wms.inbound_position' else 'wms.outbound_position' end
-          ) #>> '{}'
+          p.kind = (
+            select core.setting(
+              case when default_position.is_inbound then 'wms.inbound_position' else 'wms.outbound_position' end
+            ) #>> '{}'
+          )
           and p.path operator (public.<@) (
             select w.path
             from core.location as w

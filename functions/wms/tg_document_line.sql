@@ -5,38 +5,39 @@ returns trigger
 language plpgsql
 as $$
 declare
+  v_changed record;
   v_document record;
 begin
-  -- The lock in the order of ids keeps a posting out until this transaction ends, and never deadlocks with another.
-  for v_document in
-    select d.org_id, d.id, d.status
+  -- One document after the other, in the order of their ids: its lock keeps a posting out until this transaction ends,
+  -- and two sessions wait for each other one way only.
+  for v_changed in select distinct c.org_id, c.document_id from changed as c order by c.org_id, c.document_id loop
+    select d.status
+    into v_document
     from wms.document as d
-    where (d.org_id, d.id) in (select c.org_id, c.document_id from changed as c)
-    order by d.org_id, d.id
-    for no key update
-  loop
+    where d.org_id = v_changed.org_id
+      and d.id = v_changed.document_id
+    for no key update;
+
     if v_document.status <> 'DRAFT' then
       perform core.raise_error(
-        'wms.document_frozen', jsonb_build_object('id', v_document.id, 'status', v_document.status)
+        'wms.document_frozen', jsonb_build_object('id', v_changed.document_id, 'status', v_document.status)
       );
     end if;
-  end loop;
 
-  update wms.document as d
-  set
-    line_count = s.line_count,
-    total = s.total
-  from (
-    select c.org_id, c.document_id, count(l.id)::integer as line_count, coalesce(sum(l.amount), 0) as total
-    from (select distinct x.org_id, x.document_id from changed as x) as c
-    left join wms.document_line as l
-      on l.org_id = c.org_id
-      and l.document_id = c.document_id
-    group by c.org_id, c.document_id
-  ) as s
-  where d.org_id = s.org_id
-    and d.id = s.document_id
-    and (d.line_count, d.total) is distinct from (s.line_count, s.total);
+    update wms.document as d
+    set
+      line_count = s.line_count,
+      total = s.total
+    from (
+      select count(*)::integer as line_count, coalesce(sum(l.amount), 0) as total
+      from wms.document_line as l
+      where l.org_id = v_changed.org_id
+        and l.document_id = v_changed.document_id
+    ) as s
+    where d.org_id = v_changed.org_id
+      and d.id = v_changed.document_id
+      and (d.line_count, d.total) is distinct from (s.line_count, s.total);
+  end loop;
 
   return null;
 end

@@ -6,6 +6,8 @@ language plpgsql
 -- definer: the status of a document is written by these functions only
 security definer
 set search_path = pg_catalog, pg_temp
+-- one plan per statement and session: planning under row level security costs more than running
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_document wms.document;

@@ -6,6 +6,8 @@ language plpgsql
 -- definer: documents and lines are written by these functions only, nobody has a grant to insert them
 security definer
 set search_path = pg_catalog, pg_temp
+-- one plan per statement and session: planning under row level security costs more than running
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_document wms.document;

@@ -70,7 +70,7 @@ def passed(answer: httpx.Response) -> None:
 
 def test_a_page_has_twenty_rows_unless_asked(member: httpx.Client) -> None:
     assert len(member.get("countries").json()) == 20
-    assert len(member.get("countries", params={"order": "id.desc"}).json()) == 20
+    assert len(member.get("countries", params={"order": "code.desc"}).json()) == 20
     assert len(member.get("countries", params={"limit": 100}).json()) == 100
     assert len(member.get("countries", params={"limit": 1, "offset": 3}).json()) == 1
 
@@ -98,13 +98,13 @@ def test_a_limit_cannot_be_hidden(member: httpx.Client) -> None:
     refused(member.get("countries?select=*,lines(*)&lines.limit=500"), 400, "limit_out_of_range")
     refused(member.get("countries?limit=5&limit=500"), 400, "parameter_repeated")
     # PostgREST's parser takes a semicolon for an ampersand.
-    refused(member.get("countries?order=id;limit=500"), 400, "limit_out_of_range")
+    refused(member.get("countries?order=code;limit=500"), 400, "limit_out_of_range")
     refused(member.post("rpc/health?limit=500"), 400, "limit_out_of_range")
     refused(member.get("countries?order=%FF"), 400, "query_malformed")
 
 
 def test_a_semicolon_separates_an_allowed_limit_too(member: httpx.Client) -> None:
-    assert len(member.get("countries?order=id;limit=3").json()) == 3
+    assert len(member.get("countries?order=code;limit=3").json()) == 3
 
 
 @pytest.mark.parametrize("offset", ["-1", "x", "", "1e3"])
@@ -277,13 +277,13 @@ def test_bodies_and_headers_have_a_size(anonymous: httpx.Client) -> None:
         "body_too_large",
     )
     refused(anonymous.get("countries", headers={"X-Large": "x" * 20_000}), 431, "headers_too_large")
-    refused(anonymous.get("countries?id=eq." + "x" * 20_000), 414, "uri_too_long")
+    refused(anonymous.get("countries?code=eq." + "x" * 20_000), 414, "uri_too_long")
 
 
 def test_answers_are_compressed(member: httpx.Client) -> None:
     answer = member.get("countries", params={"limit": 100}, headers={"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
-    assert "Accept-Encoding" in answer.headers.get_list("Vary")[0] + answer.headers["Vary"]
+    assert "Accept-Encoding" in answer.headers["Vary"]
     assert "Content-Encoding" not in member.get("countries", headers={"Accept-Encoding": "identity"}).headers
 
 
@@ -333,7 +333,7 @@ def test_errors_of_postgrest_name_no_hidden_object(member: httpx.Client) -> None
 
 
 def test_other_errors_keep_what_helps(member: httpx.Client) -> None:
-    body = member.get("countries?id=foo.1").json()
+    body = member.get("countries?code=foo.1").json()
     assert body["code"] == "PGRST100"
     assert body["details"]
 
@@ -389,7 +389,7 @@ def test_requests_are_logged(member: httpx.Client, org: Any, stack: Any, address
     claims = jwt.decode(member.headers["Authorization"].split()[1], options={"verify_signature": False})
     member.get(
         "countries",
-        params={"id": "eq.secret-value", "limit": "5"},
+        params={"name": "eq.secret-value", "limit": "5"},
         headers={"X-Request-ID": mark, "User-Agent": 'a "test"'},
     )
     entry = logged(stack, mark)
@@ -398,7 +398,7 @@ def test_requests_are_logged(member: httpx.Client, org: Any, stack: Any, address
     assert (entry["method"], entry["path"], entry["query_keys"], entry["status"]) == (
         "GET",
         "/api/countries",
-        "id,limit",
+        "name,limit",
         200,
     )
     assert (entry["user"], entry["role"], entry["org"], entry["address"]) == (

@@ -1,4 +1,4 @@
-"""A gateway with settings of its own, before the running stack's PostgREST: limits, origins, proxies, failures, rendering."""
+"""A gateway with settings of its own before the stack's PostgREST: limits, origins, proxies, failures, rendering."""
 
 from __future__ import annotations
 
@@ -216,7 +216,13 @@ def test_health_has_a_limit_of_its_own(site: Site) -> None:
 
 def test_connections_of_an_address_are_limited(site: Site) -> None:
     address = somewhere()
-    start = f"POST /api/rpc/sync_push HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {site.token()}\r\nContent-Length: 5\r\n\r\n"
+    lines = [
+        "POST /api/rpc/sync_push HTTP/1.1",
+        "Host: a",
+        f"Authorization: Bearer {site.token()}",
+        "Content-Length: 5",
+    ]
+    start = "\r\n".join([*lines, "", ""])
     with ExitStack() as held:
         for _ in range(100):
             connection = held.enter_context(

@@ -62,8 +62,10 @@ def test_migrate_status_and_verify(call: Caller, server: Server) -> None:
     assert call("schema", "check").exit_code == 1
 
 
-@pytest.mark.parametrize("command", ["migrate", "migrate status", "migrate new", "migrate release", "schema", "schema dump",
-                                     "schema check", "verify"])  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    ["migrate", "migrate status", "migrate new", "migrate release", "schema", "schema dump", "schema check", "verify"],
+)
 def test_help_has_an_example(command: str) -> None:
     done = CliRunner().invoke(main, [*command.split(), "--help"])
     assert done.exit_code == 0 and f"erpgres {command.split()[0]}" in done.output and "Example" in done.output

@@ -255,4 +255,4 @@ class _Organization:
 
     def _scalar(self, query: str, *values: Any, **named: Any) -> Any:
         with self.connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(query, named or values).fetchone()  # type: ignore[call-overload]
+            return cursor.execute(query, named or values).fetchone()

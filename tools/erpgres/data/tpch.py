@@ -1,50 +1,383 @@
 """The TPC-H data set as the business of one organisation: customers, suppliers, items, and every order a posted sale.
 
-DuckDB's TPC-H extension generates the data in the process, without a network. Ids are version 7 UUIDs with the dates of
-the data (1992 to 1998), made of the organisation's code, the kind of row and its number: the same scale and code give the
-same ids. Everything happens in one transaction: whatever ends it early leaves nothing behind.
+DuckDB's TPC-H extension generates the data in the process, without a network (`tpch_rows`). Ids are version 7 UUIDs with
+the dates of the data (1992 to 1998), made of the organisation's code, the kind of row and its number: the same code and
+scale give the same ids. Everything is loaded in one transaction: whatever ends it early leaves nothing behind.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
-import duckdb
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import scalar_row
 
+from erpgres import verify
 from erpgres.data import bulk
 from erpgres.data.bulk import Partition, Table
+from erpgres.data.tpch_rows import CURRENCY, Pattern, Places, Query, Rows
 from erpgres.database import connect, reason
 from erpgres.errors import CannotRun, Refused
 
+CODE = "TPCH"
 SMALLEST, LARGEST = 0.001, 10.0
-COUNTRY, CURRENCY, UNIT = "US", "USD", "H87"
-BORN = datetime(1992, 1, 1, tzinfo=UTC)  # the moment that ids of master data carry, and of the first import
-MEMORY = "1GB"  # what DuckDB may hold; beyond that it writes to its scratch directory
+COUNTRY = "US"
+BORN = datetime(1992, 1, 1, tzinfo=UTC)  # the moment that ids of master data carry
 
 DOCUMENT, LINE, LEDGER = Table("wms", "document"), Table("wms", "document_line"), Table("wms", "stock_ledger")
 PARTITIONED = (DOCUMENT, LINE, LEDGER)
+KINDS = {"IMPORT": "wms.import", "SALE": "wms.sale"}
 
+# What posting adds to a draft, or a trigger keeps.
+_OF_POSTING = ("number", "posted_at", "line_count", "total", "updated_at")
 _LOCK_KEY = 4_711_202_602  # advisory lock: one load at a time
 
-# English short names of the generator, as codes of ISO 3166-1.
-_COUNTRIES = {
-    "ALGERIA": "DZ", "ARGENTINA": "AR", "BRAZIL": "BR", "CANADA": "CA", "CHINA": "CN", "EGYPT": "EG", "ETHIOPIA": "ET",
-    "FRANCE": "FR", "GERMANY": "DE", "INDIA": "IN", "INDONESIA": "ID", "IRAN": "IR", "IRAQ": "IQ", "JAPAN": "JP",
-    "JORDAN": "JO", "KENYA": "KE", "MOROCCO": "MA", "MOZAMBIQUE": "MZ", "PERU": "PE", "ROMANIA": "RO", "RUSSIA": "RU",
-    "SAUDI ARABIA": "SA", "UNITED KINGDOM": "GB", "UNITED STATES": "US", "VIETNAM": "VN",
-}  # fmt: skip
+Advance = Callable[[int], None]
+Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
+
+
+@contextmanager
+def silent(name: str, rows: int | None) -> Iterator[Advance]:
+    """Report no progress."""
+    yield lambda rows: None
+
+
+@dataclass
+class Loaded:
+    """What was loaded. `seconds` is the whole time, `phases` says where it went."""
+
+    organization: str
+    org_id: UUID
+    administrator: str
+    scale: float
+    rows: dict[str, int] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    findings: list[verify.Finding] = field(default_factory=list)
+
+    @property
+    def lines_per_second(self) -> int:
+        """Document lines by the whole time."""
+        return round(self.rows["lines"] / self.seconds) if self.seconds else 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether every invariant was checked and holds."""
+        return all(finding.holds for finding in self.findings)
+
+
+def load(dsn: str, scale: float, code: str = CODE, progress: Progress = silent) -> Loaded:
+    """Generate the data at a scale and load it into a new organisation; check the invariants of wms afterwards.
+
+    `dsn` is migrator's. `progress(name, rows)` is entered for each phase, `rows` being how many to expect, and yields
+    what takes the number of rows done. Raises Refused for a scale out of range or an organisation that is there already,
+    CannotRun when the database cannot be reached or is too busy.
+    """
+    if not SMALLEST <= scale <= LARGEST:
+        raise Refused(f"no such scale: {scale}", f"from {SMALLEST} (6,000 lines) to {LARGEST:g} (60 million)")
+    began = time.monotonic()
+    loaded = Loaded(code, UUID(int=0), administrator(code), scale)
+    with connect(make_conninfo(dsn, application_name="erpgres load tpch"), autocommit=True) as connection:
+        _check(connection, code)
+        with tempfile.TemporaryDirectory(prefix="erpgres-tpch-") as scratch:
+            rows = Rows(Path(scratch), code, BORN)
+            try:
+                run = _Run(connection, rows, loaded, progress)
+                run.generate()
+                run.load()
+            except psycopg.Error as error:
+                raise CannotRun(f"the load failed, nothing was loaded: {reason(error)}") from error
+            finally:
+                rows.close()
+        run.analyze()
+    with run.phase("invariants", None):
+        loaded.findings = verify.run(dsn, ["wms"])
+    loaded.seconds = time.monotonic() - began
+    return loaded
+
+
+def administrator(code: str) -> str:
+    """Return the e-mail address of the user that the load makes."""
+    return f"admin@{code.lower()}.example"
+
+
+def _check(connection: bulk.Connection, code: str) -> None:
+    """Raise what can be known before anything is generated."""
+    if not re.fullmatch("[A-Z][A-Z0-9_-]{1,31}", code):
+        raise Refused(f"no such code for an organisation: {code}", "2 to 32 capitals, digits, _ and -, a capital first")
+    if not bulk.exists(connection, LEDGER):
+        raise CannotRun("the database is not migrated", "`erpgres migrate`")
+    if connection.execute("select from core.organization where code = %s", [code]).fetchone():
+        raise _there_already(code)
+
+
+def _there_already(code: str) -> Refused:
+    return Refused(f"there is an organisation {code} already", "`--org CODE` loads into another one")
+
+
+class _Run:
+    """One load, step by step."""
+
+    def __init__(self, connection: bulk.Connection, rows: Rows, loaded: Loaded, progress: Progress) -> None:
+        self.connection = connection
+        self.rows = rows
+        self.loaded = loaded
+        self.progress = progress
+        self.new: dict[datetime, list[Partition]] = {}
+        self.old: list[datetime] = []
+
+    @contextmanager
+    def phase(self, name: str, rows: int | None) -> Iterator[Advance]:
+        """Time a phase and show its progress."""
+        began = time.monotonic()
+        with self.progress(name, rows) as advance:
+            yield advance
+        self.loaded.phases[name] = round(time.monotonic() - began, 3)
+
+    def generate(self) -> None:
+        """Let DuckDB make the data and put it in order."""
+        with self.phase("generate", round(6_000_000 * self.loaded.scale)) as advance:
+            for lines in self.rows.generate(self.loaded.scale):
+                advance(lines)
+        with self.phase("arrange", None):
+            self.rows.arrange()
+        for name, table in (("documents", "document"), ("lines", "line"), ("partners", "trader"), ("items", "part")):
+            self.loaded.rows[name] = self.rows.number(f"select count(*) from {table}")
+        self.loaded.rows["ledger rows"] = 2 * self.loaded.rows["lines"]
+
+    def load(self) -> None:
+        """Load everything, in one transaction."""
+        with self.connection.transaction():
+            if not self._value("select pg_try_advisory_xact_lock(%s)", _LOCK_KEY):
+                raise CannotRun("another load is at work", "wait until it is done")
+            places = self._organization()
+            self.rows.settle(places)
+            # From here on as owner, whom row-level security keeps within the organisation of the claims.
+            self.connection.execute("set local role owner")
+            self._master_data()
+            self._partitions()
+            patterns = self._patterns()
+            self._fill_new(patterns)
+            self._fill_old(patterns)
+            self._numbers(patterns)
+            self._balances()
+            self._attach()
+
+    def analyze(self) -> None:
+        """Give the planner statistics of what was loaded."""
+        with self.phase("analyze", None), self.connection.transaction():
+            self.connection.execute("set local role owner")
+            for name in ("partner", "partner_role", "contact", "address", "item", "number_register"):
+                self.connection.execute(sql.SQL("analyze {}").format(Table("core", name).sql))
+            self.connection.execute("analyze wms.balance")
+            for table in PARTITIONED:
+                # The new partitions have theirs.
+                only = sql.SQL("" if self.old else "only ")
+                self.connection.execute(sql.SQL("analyze {}{}").format(only, table.sql))
+
+    # ---- the organisation ----------------------------------------------------------------------------------------------
+
+    def _organization(self) -> Places:
+        """Make the organisation, its administrator and its warehouse."""
+        with self.phase("organisation", None):
+            code = self.loaded.organization
+            try:
+                org_id: UUID = self._value(
+                    "select core.create_organization(%s, %s, %s, %s)", code, f"TPC-H {self.loaded.scale:g}", COUNTRY, CURRENCY
+                )
+            except psycopg.errors.UniqueViolation:
+                raise _there_already(code) from None
+            self.loaded.org_id = org_id
+            self.connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps({"org_id": str(org_id)})])
+            self._administrator(org_id)
+            warehouse = self.rows.id("warehouse", 1)
+            self.connection.execute(
+                "select api.wms_warehouse_create(code => 'MAIN', name => 'Main warehouse', id => %s)", [warehouse]
+            )
+            found = self.connection.execute(
+                """
+                select p.kind, p.id
+                from core.location as p
+                where p.org_id = %s and (p.parent_id = %s and p.kind = 'STORAGE' or p.is_virtual)
+                """,
+                [org_id, warehouse],
+            ).fetchall()
+            place = dict(found)
+            return Places(org_id, warehouse, place["STORAGE"], place["CUSTOMER"], place["SUPPLIER"])
+
+    def _administrator(self, org_id: UUID) -> None:
+        email = self.loaded.administrator
+        user_id = self._value("select id from core.app_user where lower(email) = %s and kind = 'INTERNAL'", email)
+        if user_id is None:
+            user_id = self._value(
+                "insert into core.app_user (email, name, kind) values (%s, %s, 'INTERNAL') returning id",
+                email, f"Administrator of {self.loaded.organization}",
+            )  # fmt: skip
+        self.connection.execute(
+            "insert into core.membership (org_id, user_id, kind) values (%s, %s, 'INTERNAL')", [org_id, user_id]
+        )
+        self.connection.execute(
+            """
+            insert into core.user_role (org_id, user_id, role_id)
+            select r.org_id, %s, r.id from core.role as r where r.org_id = %s and r.code = 'administrator'
+            """,
+            [user_id, org_id],
+        )
+
+    def _master_data(self) -> None:
+        """Load partners and items: COPY knows no row-level security, so by way of temporary tables."""
+        tables = {
+            "partner": self.rows.partners(),
+            "partner_role": self.rows.partner_roles(),
+            "contact": self.rows.contacts(),
+            "address": self.rows.addresses(),
+            "item": self.rows.items(),
+        }
+        expected = 4 * self.loaded.rows["partners"] + self.loaded.rows["items"]
+        with self.phase("partners and items", expected) as advance:
+            for name, query in tables.items():
+                advance(self._insert(Table("core", name), query))
+
+    def _insert(self, table: Table, query: Query) -> int:
+        staged = self._stage(table, query)
+        return bulk.insert_from(self.connection, table, staged, query.columns, query.order)
+
+    def _stage(self, table: Table, query: Query) -> sql.Identifier:
+        staged = bulk.stage(self.connection, f"staged_{table.name}", table, query.columns)
+        bulk.stream(self.rows.duckdb, query.text, self.connection, bulk.copy_into(staged, query.columns))
+        self.connection.execute(sql.SQL("analyze {}").format(staged))
+        return staged
+
+    # ---- what moves ----------------------------------------------------------------------------------------------------
+
+    def _partitions(self) -> None:
+        """Tell the quarters that have no partition yet from those that have."""
+        for start in self.rows.quarters():
+            partitions = [bulk.partition_at(self.connection, table, start) for table in PARTITIONED]
+            if any(bulk.exists(self.connection, partition.table) for partition in partitions):
+                self.old.append(start)
+            else:
+                self.new[start] = partitions
+
+    def _patterns(self) -> dict[str, Pattern]:
+        """Return how the numbers of the document types look in the new organisation."""
+        found = self.connection.execute(
+            "select document_type, pattern, reset = 'YEAR' from core.number_series where org_id = %s and unit_id is null",
+            [self.loaded.org_id],
+        ).fetchall()
+        series = {document_type: Pattern(pattern, is_yearly) for document_type, pattern, is_yearly in found}
+        missing = [name for name in KINDS.values() if name not in series]
+        if missing:
+            raise CannotRun(f"no number series for {', '.join(missing)}", "`erpgres migrate` brings sql/reference")
+        return {kind: series[name] for kind, name in KINDS.items()}
+
+    def _queries(self, quarters: list[datetime], patterns: dict[str, Pattern]) -> dict[Table, Query]:
+        return {
+            DOCUMENT: self.rows.documents(quarters, patterns),
+            LINE: self.rows.lines(quarters),
+            LEDGER: self.rows.ledger(quarters),
+        }
+
+    def _fill_new(self, patterns: dict[str, Pattern]) -> None:
+        """Make and fill the tables of new partitions."""
+        if not self.new:
+            return
+        counts = self.rows.quarters()
+        for place, (table, name) in enumerate(zip(PARTITIONED, ("documents", "lines", "ledger"), strict=True)):
+            per_quarter = [(n, m, 2 * m)[place] for quarter, (n, m) in counts.items() if quarter in self.new]
+            with self.phase(name, sum(per_quarter)) as advance:
+                for start, partitions in self.new.items():
+                    query = self._queries([start], patterns)[table]
+                    bulk.make(self.connection, partitions[place])
+                    copy = bulk.copy_into(partitions[place].table.sql, query.columns, freeze=True)
+                    advance(bulk.stream(self.rows.duckdb, query.text, self.connection, copy))
+        every = [partition for partitions in self.new.values() for partition in partitions]
+        with self.phase("indexes", len(every)) as advance:
+            for partition in every:
+                bulk.finish(self.connection, partition)
+                advance(1)
+
+    def _fill_old(self, patterns: dict[str, Pattern]) -> None:
+        """Insert into partitions that are there already, past all their triggers: as drafts, which are then posted."""
+        if not self.old:
+            return
+        for start in self.old:
+            for table in PARTITIONED:
+                self.connection.execute("select ops.create_partition(%s, %s)", [str(table), start])
+        counts = self.rows.quarters()
+        expected = sum(counts[start][0] + 3 * counts[start][1] for start in self.old)
+        with self.phase("rows into existing partitions", expected) as advance:
+            queries = self._queries(self.old, patterns)
+            documents = self._stage(DOCUMENT, queries[DOCUMENT])
+            draft = [column for column in queries[DOCUMENT].columns if column not in _OF_POSTING]
+            connection = self.connection
+            connection.execute(
+                sql.SQL("update {} set status = 'DRAFT'").format(documents)
+            )
+            advance(bulk.insert_from(connection, DOCUMENT, documents, draft, ("id",)))
+            advance(self._insert(LINE, queries[LINE]))
+            connection.execute(
+                sql.SQL(
+                    "update wms.document as d set status = 'POSTED', number = s.number, posted_at = s.posted_at"
+                    " from {} as s where d.org_id = s.org_id and d.id = s.id"
+                ).format(documents)
+            )
+            advance(self._insert(LEDGER, queries[LEDGER]))
+
+    def _numbers(self, patterns: dict[str, Pattern]) -> None:
+        """Register the numbers and set the counters, so that core.next_number goes on from there."""
+        with self.phase("numbers", self.loaded.rows["documents"]) as advance:
+            filled = [partitions[0].table.sql for partitions in self.new.values()]
+            for table in [*filled, *([DOCUMENT.sql] if self.old else [])]:
+                register = sql.SQL(
+                    """
+                    insert into core.number_register (org_id, document_type, number, entity_id, created_at)
+                    select d.org_id, 'wms.' || lower(d.document_type), d.number, d.id, d.posted_at
+                    from {} as d
+                    where d.org_id = %s
+                    order by d.document_type, d.number
+                    """
+                ).format(table)
+                advance(self.connection.execute(register, [self.loaded.org_id]).rowcount)
+            for kind, pattern in patterns.items():
+                for year, count in self.rows.counters(kind, pattern).items():
+                    self.connection.execute(
+                        """
+                        insert into core.number_counter (org_id, series_id, period, last_number)
+                        select s.org_id, s.id, %s, %s
+                        from core.number_series as s
+                        where s.org_id = %s and s.document_type = %s and s.unit_id is null
+                        """,
+                        [year, count, self.loaded.org_id, KINDS[kind]],
+                    )
+
+    def _balances(self) -> None:
+        with self.phase("balances", self.loaded.rows["items"]) as advance:
+            advance(self._insert(Table("wms", "balance"), self.rows.balances()))
+
+    def _attach(self) -> None:
+        """Attach the new partitions: the one phase in which others may have to wait, hence the last one."""
+        if not self.new:
+            return
+        with self.phase("attach", len(PARTITIONED) * len(self.new)) as advance:
+            bulk.lock(self.connection, PARTITIONED)
+            for place in range(len(PARTITIONED)):  # what is pointed to comes first
+                for partitions in self.new.values():
+                    bulk.attach(self.connection, partitions[place])
+                    advance(1)
+
+    def _value(self, query: LiteralString, *values: Any) -> Any:
+        with self.connection.cursor(row_factory=scalar_row) as cursor:
+            return cursor.execute(query, values).fetchone()

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import duckdb
@@ -33,11 +32,14 @@ COUNTRIES = {
     "SAUDI ARABIA": "SA", "UNITED KINGDOM": "GB", "UNITED STATES": "US", "VIETNAM": "VN",
 }  # fmt: skip
 
+_NUMBER = re.compile(r"(\{number(?::([0-9]{1,2}))?\})")
+
 # Kinds of ids; each has digits of its own in the random part of a version 7 UUID.
 KINDS = ("warehouse", "customer", "supplier", "contact", "address", "item", "document", "line", "ledger", "balance")
 
-# A document's place in the order of posting is its key, and its moment is its own, so that ids and ledger have one order:
-# the imports one after the other before eight on the first day, the orders of a day from eight to six.
+# Each document has a moment of its own, in the order of posting: the imports one after the other before eight on the first
+# day, the orders of a day from eight to six. So the ids of its lines and ledger rows, which carry the moment and count on
+# from one, have that order too.
 _DOCUMENTS = """
 create table document as
 with opening as (
@@ -66,23 +68,23 @@ both_kinds as (
     source as partner,
     'Opening stock' as reference,
     day,
-    epoch_ms(day::timestamp) + place * 28800000 // places as at
+    epoch_ms(day::timestamp) + place * 28800000 // places as ms
   from opening
   union all
   select 'SALE', source, customer, reference, day, epoch_ms(day::timestamp) + 28800000 + place * 36000000 // places
   from sold
 )
 select
-  row_number() over (order by at, kind, source) as key,
+  row_number() over (order by ms, kind, source) as key,
   kind,
   source,
   partner,
   reference,
   day,
-  at,
+  ms,
   year(day) * 10 + quarter(day) as quarter,
-  row_number() over (partition by kind order by at) as nth,
-  row_number() over (partition by kind, year(day) order by at) as nth_of_year
+  row_number() over (partition by kind order by ms) as nth,
+  row_number() over (partition by kind, year(day) order by ms) as nth_of_year
 from both_kinds
 order by key
 """
@@ -126,19 +128,19 @@ from both_kinds
 order by document, line_no
 """
 
-_MOMENT = "create macro moment(at) as printf('%08x-%04x', at >> 16, at & 65535)"
-_INSTANT = "create macro instant(at) as strftime(make_timestamp_ms(at), '%Y-%m-%d %H:%M:%S.%g+00')"
+_MOMENT = "create macro moment(ms) as printf('%08x-%04x', ms >> 16, ms & 65535)"
+_INSTANT = "create macro instant(ms) as strftime(make_timestamp_ms(ms), '%Y-%m-%d %H:%M:%S.%g+00')"
 
 _PARTNERS = """
-create view trader as
+create table trader as
 select
-  customer_id(born(), c_custkey) as id, c_custkey as key, 'CUSTOMER' as role, printf('C-%09d', c_custkey) as code,
+  customer_id(born(), c_custkey) as id, c_custkey as number, 'CUSTOMER' as role, printf('C-%09d', c_custkey) as code,
   c_name as name, c_nationkey as nation, c_address as address, c_phone as phone,
   format('{}: {}', c_mktsegment, trim(c_comment)) as note
 from customer
 union all
 select
-  supplier_id(born(), s_suppkey), s_suppkey, 'SUPPLIER', printf('S-%09d', s_suppkey),
+  supplier_id(born(), s_suppkey), s_suppkey + (select max(c_custkey) from customer), 'SUPPLIER', printf('S-%09d', s_suppkey),
   s_name, s_nationkey, s_address, s_phone, trim(s_comment)
 from supplier
 """
@@ -155,10 +157,37 @@ class Places:
     suppliers: UUID
 
 
+@dataclass(frozen=True)
+class Pattern:
+    """How the numbers of a document type look: a pattern as in core.number_series, and whether years count anew."""
+
+    text: str
+    is_yearly: bool
+
+    def sql(self) -> str:
+        """Return the DuckDB expression that core.next_number computes, for a row of `document` called d."""
+        nth = "d.nth_of_year" if self.is_yearly else "d.nth"
+        expression = _literal(self.text)
+        for field, digits in _NUMBER.findall(self.text):
+            least = int(digits or 1)
+            padded = f"lpad({nth}::text, greatest({least}, length({nth}::text))::integer, '0')"
+            expression = f"replace({expression}, {_literal(field)}, {padded})"
+        return f"replace(replace({expression}, '{{year}}', year(d.day)::text), '{{unit}}', '')"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query of DuckDB's, the columns that its rows fill, and those by which a table takes them in a good order."""
+
+    columns: Sequence[str]
+    text: str
+    order: Sequence[str]
+
+
 class Rows:
     """The generated data in a scratch database of DuckDB's, and the queries that make rows of Erpgres's tables of it.
 
-    Column lists and queries belong together: each method returns the columns and the query whose rows have them.
+    One after the other: `generate`, `arrange`, `settle`; after that the queries can be asked for.
     """
 
     def __init__(self, scratch: Path, code: str, born: datetime) -> None:
@@ -182,7 +211,7 @@ class Rows:
         """Close the scratch database."""
         self.duckdb.close()
 
-    def generate(self, scale: float) -> Iterable[int]:
+    def generate(self, scale: float) -> Iterator[int]:
         """Generate the eight tables, part by part; yields the number of lines made so far."""
         parts = max(1, round(scale / PART_OF_SCALE))
         for part in range(parts):
@@ -196,8 +225,9 @@ class Rows:
         """Put documents and lines in the order of posting."""
         self.duckdb.execute(_DOCUMENTS)
         self.duckdb.execute(_LINES)
-        self.duckdb.execute("create table country (name text, code text)")
-        self.duckdb.executemany("insert into country values (?, ?)", list(COUNTRIES.items()))
+        self.duckdb.execute("create table country (key integer, name text, code text)")
+        for key, name in self.duckdb.execute("select n_nationkey, n_name from nation").fetchall():
+            self.duckdb.execute("insert into country values (?, ?, ?)", [key, name.title(), COUNTRIES[name]])
         self.duckdb.execute(_PARTNERS)
 
     def settle(self, places: Places) -> None:
@@ -214,7 +244,7 @@ class Rows:
         return int(row[0]) if row else 0
 
     def quarters(self) -> dict[datetime, tuple[int, int]]:
-        """Return the first moment of each quarter and the number of its documents and lines."""
+        """Return the first moment of each quarter, with the number of its documents and that of its lines."""
         found = self.duckdb.execute(
             """
             select d.quarter, d.documents, l.lines
@@ -227,3 +257,194 @@ class Rows:
             datetime(quarter // 10, quarter % 10 * 3 - 2, 1, tzinfo=UTC): (documents, lines)
             for quarter, documents, lines in found
         }
+
+    def counters(self, kind: str, pattern: Pattern) -> dict[str, int]:
+        """Return the last number of each period, named as in core.number_counter."""
+        found = self.duckdb.execute(
+            """
+            select case when ? then year(day)::text else '' end as period, count(*)
+            from document where kind = ? group by period order by period
+            """,
+            [pattern.is_yearly, kind],
+        )
+        return dict(found.fetchall())
+
+    def id(self, kind: str, number: int) -> UUID:
+        """Return the id of a piece of master data."""
+        row = self.duckdb.execute(f"select {kind}_id(born(), ?)", [number]).fetchone()
+        assert row is not None
+        return UUID(row[0])
+
+    # ---- master data ---------------------------------------------------------------------------------------------------
+
+    def partners(self) -> Query:
+        """Customers and suppliers."""
+        return Query(
+            ("org_id", "id", "code", "name", "country_code", "currency", "note"),
+            f"""
+            select p.org_id, t.id, t.code, t.name, c.code, '{CURRENCY}', t.note
+            from trader as t inner join country as c on c.key = t.nation cross join place as p
+            """,
+            ("code",),
+        )
+
+    def partner_roles(self) -> Query:
+        """Which of the two they are."""
+        return Query(
+            ("org_id", "partner_id", "role"), "select p.org_id, t.id, t.role from trader as t cross join place as p",
+            ("partner_id",),
+        )  # fmt: skip
+
+    def contacts(self) -> Query:
+        """Their telephone."""
+        return Query(
+            ("org_id", "id", "partner_id", "name", "phone", "is_primary"),
+            """
+            select p.org_id, contact_id(born(), t.number), t.id, t.name, t.phone, true
+            from trader as t cross join place as p
+            """,
+            ("id",),
+        )
+
+    def addresses(self) -> Query:
+        """Where customers are shipped to and suppliers ship from."""
+        return Query(
+            ("org_id", "id", "partner_id", "kind", "line1", "city", "country_code"),
+            """
+            select
+              p.org_id, address_id(born(), t.number), t.id,
+              case t.role when 'CUSTOMER' then 'SHIP_TO' else 'SHIP_FROM' end,
+              coalesce(nullif(trim(t.address), ''), '-'), c.name, c.code
+            from trader as t inner join country as c on c.key = t.nation cross join place as p
+            """,
+            ("id",),
+        )
+
+    def items(self) -> Query:
+        """Parts, at their retail price."""
+        return Query(
+            ("org_id", "id", "sku", "name", "class", "unit_code", "price", "currency"),
+            f"""
+            select
+              p.org_id, item_id(born(), p_partkey), printf('P-%09d', p_partkey), p_name, 'GOODS', '{UNIT}', p_retailprice,
+              '{CURRENCY}'
+            from part cross join place as p
+            """,
+            ("sku",),
+        )
+
+    # ---- what moves ----------------------------------------------------------------------------------------------------
+
+    def documents(self, quarters: Collection[datetime], patterns: dict[str, Pattern]) -> Query:
+        """The posted documents of some quarters; `patterns` gives the look of the numbers of each document type."""
+        number = "case d.kind " + " ".join(f"when '{kind}' then {p.sql()}" for kind, p in patterns.items()) + " end"
+        return Query(
+            (
+                "org_id", "id", "document_type", "status", "number", "from_location_id", "to_location_id", "partner_id",
+                "reference", "posting_date", "currency", "line_count", "total", "posted_at", "created_at", "updated_at",
+            ),
+            f"""
+            select
+              p.org_id, document_id(moment(d.ms), d.key), d.kind, 'POSTED', {number},
+              case d.kind when 'SALE' then p.warehouse end, case d.kind when 'IMPORT' then p.warehouse end,
+              case d.kind when 'SALE' then customer_id(born(), d.partner) else supplier_id(born(), d.partner) end,
+              d.reference, d.day, '{CURRENCY}', l.line_count, l.total, instant(d.ms), instant(d.ms), instant(d.ms)
+            from document as d
+            inner join (
+              select document, count(*) as line_count, sum(round(quantity * price, 4)) as total
+              from line
+              where quarter in {_quarters(quarters)}
+              group by document
+            ) as l on l.document = d.key
+            cross join place as p
+            where d.quarter in {_quarters(quarters)}
+            order by d.key
+            """,
+            ("id",),
+        )  # fmt: skip
+
+    def lines(self, quarters: Collection[datetime]) -> Query:
+        """Their lines."""
+        return Query(
+            (
+                "org_id", "document_id", "id", "line_no", "item_id", "from_position_id", "to_position_id", "quantity",
+                "unit_code", "quantity_base", "unit_price", "created_at",
+            ),
+            f"""
+            select
+              p.org_id, document_id(moment(d.ms), d.key), line_id(moment(d.ms), l.line_no), l.line_no,
+              item_id(born(), l.part),
+              case d.kind when 'SALE' then p.storage else p.suppliers end,
+              case d.kind when 'SALE' then p.customers else p.storage end,
+              l.quantity, '{UNIT}', l.quantity, l.price, instant(d.ms)
+            from line as l inner join document as d on d.key = l.document cross join place as p
+            where l.quarter in {_quarters(quarters)}
+            order by l.document, l.line_no
+            """,
+            ("document_id", "id"),
+        )  # fmt: skip
+
+    def ledger(self, quarters: Collection[datetime]) -> Query:
+        """Two ledger rows a line: what leaves one place, then what reaches the other."""
+        return Query(
+            ("org_id", "id", "item_id", "location_id", "delta", "document_id", "line_id", "occurred_at"),
+            f"""
+            select
+              p.org_id, ledger_id(moment(d.ms), 2 * l.line_no + s.side), item_id(born(), l.part),
+              case
+                when (d.kind = 'SALE') = (s.side = 0) then p.storage when s.side = 0 then p.suppliers else p.customers
+              end,
+              case s.side when 0 then -l.quantity else l.quantity end,
+              document_id(moment(d.ms), d.key), line_id(moment(d.ms), l.line_no), instant(d.ms)
+            from line as l
+            inner join document as d on d.key = l.document
+            cross join (values (0), (1)) as s (side)
+            cross join place as p
+            where l.quarter in {_quarters(quarters)}
+            order by l.document, l.line_no, s.side
+            """,
+            ("id",),
+        )
+
+    def balances(self) -> Query:
+        """What is left of each item: the sum of its ledger in the storage place."""
+        return Query(
+            ("org_id", "id", "item_id", "location_id", "warehouse_id", "quantity"),
+            """
+            select p.org_id, balance_id(born(), b.part), item_id(born(), b.part), p.storage, p.warehouse, b.quantity
+            from (
+              select l.part, sum(case d.kind when 'SALE' then -l.quantity else l.quantity end) as quantity
+              from line as l inner join document as d on d.key = l.document
+              group by l.part
+            ) as b
+            cross join place as p
+            """,
+            ("item_id",),
+        )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quarters(moments: Collection[datetime]) -> str:
+    """Return a list of quarters as DuckDB's tables have them (19921 is the first of 1992)."""
+    return "(" + ", ".join(str(moment.year * 10 + (moment.month + 2) // 3) for moment in moments) + ")"
+
+
+def _digits(code: str, kind: str) -> str:
+    """Return the fixed part of an id after its 48 bits of time: version, variant and 40 bits of the kind's own."""
+    digest = hashlib.sha256(f"{code}\x1f{kind}".encode()).hexdigest()
+    return f"-7{digest[:3]}-8{digest[3:6]}-{digest[6:10]}"
+
+
+def _extension() -> Path:
+    """Return DuckDB's TPC-H extension in its wheel; raises CannotRun."""
+    try:
+        import duckdb_extension_tpch
+    except ImportError:
+        raise CannotRun("the TPC-H extension of DuckDB is not installed", "install requirements.lock") from None
+    found = next((p for folder in duckdb_extension_tpch.__path__ for p in Path(folder).rglob("*.duckdb_extension")), None)
+    if found is None:
+        raise CannotRun("the package duckdb-extension-tpch holds no extension", "install it again")
+    return found

@@ -71,7 +71,7 @@ def become_owner(session: Session) -> None:
     except StatementFailed as error:
         if error.sqlstate != NO_PRIVILEGE:
             raise
-        user = session.value("select session_user::text")
+        user = session.connection.info.user
         raise CannotRun(f"{user} may not become {OWNER}", "connect as migrator, or as another member of it") from None
 
 

@@ -207,6 +207,11 @@ def release(root: Path = settings.ROOT, domains: list[str] | None = None) -> lis
     """Add the unreleased migrations to the LEDGER; returns their file names."""
     new = [migration for migration in read_migrations(root, domains) if not migration.released]
     for migration in new:
+        unsaid = [key for key, value in migration.header.items() if value.startswith(UNSAID)]
+        if unsaid:
+            raise Refused(f"{FOLDER}/{migration.name}: the header does not say {', '.join(unsaid)} yet")
+        if not sqlfile.read(migration.path, root):
+            raise Refused(f"{FOLDER}/{migration.name} holds no statement")
         statements(migration, root)
     if new:
         with (root / FOLDER / LEDGER).open("a", encoding="utf-8", newline="\n") as ledger:
@@ -214,6 +219,7 @@ def release(root: Path = settings.ROOT, domains: list[str] | None = None) -> lis
     return [migration.name for migration in new]
 
 
+UNSAID = "say here "
 TEMPLATE = """\
 -- domain: {domain}
 -- why: say here what cannot be done without this change

@@ -143,7 +143,7 @@ def as_service(state: State, command: list[str], **options: object) -> subproces
 
 def environment(state: State) -> dict[str, str]:
     """Return the environment of every part: nothing of the caller's that could change what libpq or PostgREST does."""
-    keep = {name: value for name, value in os.environ.items() if name in ("TZ", "TMPDIR", "SSL_CERT_FILE")}
+    keep = {name: value for name, value in os.environ.items() if name in ("TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE")}
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",

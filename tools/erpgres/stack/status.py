@@ -124,6 +124,7 @@ def _database(state: State) -> tuple[str | None, int | None, str | None]:
 
 def _migration(connection: psycopg.Connection[Any]) -> int | None:
     try:
+        connection.execute("set role owner")
         row = connection.execute("select max(version) from ops.schema_version").fetchone()
     except psycopg.Error:
         return None
