@@ -4,6 +4,7 @@ create or replace function wms.check_for_posting(document wms.document)
 returns void
 language plpgsql
 stable
+parallel safe
 as $$
 declare
   v_paths public.ltree [];

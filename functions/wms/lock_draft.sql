@@ -3,6 +3,8 @@
 create or replace function wms.lock_draft(id uuid, version integer)
 returns wms.document
 language plpgsql
+volatile
+parallel unsafe
 as $$
 declare
   v_document wms.document;

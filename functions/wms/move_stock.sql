@@ -3,6 +3,8 @@
 create or replace function wms.move_stock(document wms.document, occurred_at timestamptz)
 returns void
 language plpgsql
+volatile
+parallel unsafe
 as $$
 declare
   v_items uuid [];
@@ -102,6 +104,7 @@ create or replace function wms.find_balances(org_id uuid, items uuid [], lots uu
 returns uuid []
 language sql
 stable
+parallel safe
 begin atomic
   select array_agg(b.id order by c.n)
   from unnest(find_balances.items, find_balances.lots, find_balances.places) with ordinality
@@ -120,6 +123,7 @@ create or replace function wms.raise_short(org_id uuid, balances uuid [], deltas
 returns void
 language plpgsql
 stable
+parallel safe
 as $$
 declare
   v_short jsonb;

@@ -4,6 +4,7 @@ create or replace function wms.raise_busy()
 returns void
 language plpgsql
 stable
+parallel safe
 as $$
 declare
   v_error core.error;

@@ -9,7 +9,8 @@ create or replace function wms.read_lines(
 )
 returns wms.document_line []
 language plpgsql
-stable
+volatile
+parallel safe
 as $$
 declare
   v_org uuid := core.org_id();

@@ -3,6 +3,8 @@
 create or replace function wms.tg_document__freeze()
 returns trigger
 language plpgsql
+volatile
+parallel unsafe
 as $$
 begin
   perform core.raise_error('wms.document_frozen', jsonb_build_object('id', old.id, 'status', old.status));
@@ -13,7 +15,7 @@ $$;
 comment on function wms.tg_document__freeze() is
   'Refuses a change of what a posted or cancelled document says; its status has rules of its own.';
 
-create or replace trigger document_freeze
+create or replace trigger freeze
 before update on wms.document
 for each row
 when (
@@ -31,6 +33,8 @@ execute function wms.tg_document__freeze();
 create or replace function wms.tg_document__check_partner()
 returns trigger
 language plpgsql
+volatile
+parallel unsafe
 as $$
 begin
   perform wms.check_header(new.document_type, new.from_location_id, new.to_location_id, new.partner_id);
@@ -40,18 +44,18 @@ $$;
 
 comment on function wms.tg_document__check_partner() is 'Checks the header again when a draft gets another partner.';
 
-create or replace trigger document_check_partner
+create or replace trigger check_partner
 before update of partner_id on wms.document
 for each row
 when (new.partner_id is distinct from old.partner_id)
 execute function wms.tg_document__check_partner();
 
-create or replace trigger document_guard_status
+create or replace trigger guard_status
 before insert or update of status on wms.document
 for each row
 execute function core.tg_row__guard_status('wms.document');
 
-create or replace trigger document_touch
+create or replace trigger touch
 before update on wms.document
 for each row
 execute function core.tg_row__touch();

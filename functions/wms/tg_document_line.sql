@@ -3,6 +3,8 @@
 create or replace function wms.tg_document_line__maintain()
 returns trigger
 language plpgsql
+volatile
+parallel unsafe
 as $$
 declare
   v_changed record;
@@ -46,13 +48,13 @@ $$;
 comment on function wms.tg_document_line__maintain() is
   'Refuses to change lines of a document that is no draft, and keeps line_count and total of the document.';
 
-create or replace trigger document_line_maintain_insert
+create or replace trigger maintain_insert
 after insert on wms.document_line
 referencing new table as changed
 for each statement
 execute function wms.tg_document_line__maintain();
 
-create or replace trigger document_line_maintain_delete
+create or replace trigger maintain_delete
 after delete on wms.document_line
 referencing old table as changed
 for each statement
@@ -61,6 +63,8 @@ execute function wms.tg_document_line__maintain();
 create or replace function wms.tg_document_line__refuse()
 returns trigger
 language plpgsql
+volatile
+parallel unsafe
 as $$
 begin
   perform core.raise_error('wms.line_unchangeable');
@@ -70,7 +74,7 @@ $$;
 
 comment on function wms.tg_document_line__refuse() is 'Lines are replaced, not changed: refuses every UPDATE.';
 
-create or replace trigger document_line_refuse_update
+create or replace trigger refuse_update
 before update on wms.document_line
 for each row
 execute function wms.tg_document_line__refuse();

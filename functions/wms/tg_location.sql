@@ -3,6 +3,8 @@
 create or replace function wms.tg_location__keep_stock()
 returns trigger
 language plpgsql
+volatile
+parallel unsafe
 -- definer: who may move a place need not be able to remove empty balances
 security definer
 set search_path = pg_catalog, pg_temp
@@ -68,13 +70,13 @@ $$;
 comment on function wms.tg_location__keep_stock() is
   'Refuses a warehouse inside another, and to move or turn a place that holds stock out of its warehouse.';
 
-create or replace trigger location_keep_stock_insert
+create or replace trigger keep_stock_insert
 before insert on core.location
 for each row
 when (new.kind = 'WAREHOUSE')
 execute function wms.tg_location__keep_stock();
 
-create or replace trigger location_keep_stock_update
+create or replace trigger keep_stock_update
 before update of parent_id, kind on core.location
 for each row
 when (old.parent_id is distinct from new.parent_id or old.kind <> new.kind)

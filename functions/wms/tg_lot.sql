@@ -3,6 +3,8 @@
 create or replace function wms.tg_lot__check_item()
 returns trigger
 language plpgsql
+volatile
+parallel unsafe
 as $$
 begin
   if exists (
@@ -20,17 +22,17 @@ $$;
 
 comment on function wms.tg_lot__check_item() is 'Refuses a lot of an item whose stock is not told apart by lot or serial.';
 
-create or replace trigger lot_check_item
+create or replace trigger check_item
 before insert on wms.lot
 for each row
 execute function wms.tg_lot__check_item();
 
-create or replace trigger lot_guard_status
+create or replace trigger guard_status
 before insert or update of status on wms.lot
 for each row
 execute function core.tg_row__guard_status('wms.lot');
 
-create or replace trigger lot_touch
+create or replace trigger touch
 before update on wms.lot
 for each row
 execute function core.tg_row__touch();

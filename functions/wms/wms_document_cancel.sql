@@ -3,6 +3,8 @@
 create or replace function api.wms_document_cancel(id uuid, reason text, version integer default null)
 returns api.wms_documents
 language plpgsql
+volatile
+parallel unsafe
 -- definer: the status of a document is written by these functions only
 security definer
 set search_path = pg_catalog, pg_temp

@@ -12,6 +12,8 @@ create or replace function api.wms_document_create(
 )
 returns api.wms_documents
 language plpgsql
+volatile
+parallel unsafe
 -- definer: documents and lines are written by these functions only, nobody has a grant to insert them
 security definer
 set search_path = pg_catalog, pg_temp

@@ -3,6 +3,8 @@
 create or replace function api.wms_document_post(id uuid, version integer default null)
 returns api.wms_documents
 language plpgsql
+volatile
+parallel unsafe
 -- definer: balances, ledger, numbers and status are written by this function only
 security definer
 set search_path = pg_catalog, pg_temp

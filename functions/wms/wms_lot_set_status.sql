@@ -3,6 +3,8 @@
 create or replace function api.wms_lot_set_status(id uuid, status text, reason text default null, version integer default null)
 returns api.wms_lots
 language plpgsql
+volatile
+parallel unsafe
 -- definer: the status of a lot is written by this function only
 security definer
 set search_path = pg_catalog, pg_temp

@@ -13,6 +13,8 @@ create or replace function api.wms_position_create(
 )
 returns api.wms_positions
 language plpgsql
+volatile
+parallel unsafe
 -- definer: who may make a position need not be able to make any other place
 security definer
 set search_path = pg_catalog, pg_temp

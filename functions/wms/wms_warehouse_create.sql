@@ -10,6 +10,8 @@ create or replace function api.wms_warehouse_create(
 )
 returns api.wms_warehouses
 language plpgsql
+volatile
+parallel unsafe
 -- definer: who may make a warehouse need not be able to make any other place
 security definer
 set search_path = pg_catalog, pg_temp

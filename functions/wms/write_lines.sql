@@ -3,6 +3,8 @@
 create or replace function wms.write_lines(lines wms.document_line [])
 returns void
 language sql
+volatile
+parallel unsafe
 begin atomic
   insert into wms.document_line (
     org_id, document_id, id, line_no, item_id, lot_id, from_position_id, to_position_id, quantity, unit_code, quantity_base,

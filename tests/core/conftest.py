@@ -18,7 +18,7 @@ Acting = Callable[..., AbstractContextManager[Connection]]
 
 @pytest.fixture
 def acting(stack: Any) -> Acting:
-    """Open a session that acts for a user: `with acting(org, user_id) as connection`, one transaction, as role member."""
+    """Open a session that acts for a user, in one transaction: `with acting(org, user_id) as connection`."""
 
     @contextmanager
     def act(org: Any, user_id: uuid.UUID, role: str = "member", **claims: Any) -> Iterator[Connection]:

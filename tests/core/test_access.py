@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from erpgres.tokens import sign
 
 HIDDEN = "42501"
@@ -132,7 +133,9 @@ def test_role_in_a_unit_counts_there_and_below(org: Any, api: Any, db: Any, make
     db.execute("update core.user_role set unit_id = %s where user_id = %s", [branch["id"], user_id])
     with acting(org, user_id) as session:
         asked = "select core.has_permission('core.item.create', %s)"
-        found = [session.execute(asked, [unit_id]).fetchone()[0] for unit_id in (branch["id"], unit["id"], other["id"], None)]
+        found = [
+            session.execute(asked, [unit_id]).fetchone()[0] for unit_id in (branch["id"], unit["id"], other["id"], None)
+        ]
     assert found == [True, True, False, False]
 
 

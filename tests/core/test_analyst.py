@@ -23,15 +23,8 @@ def analyst(stack: Any, org: Any, db: Any) -> Iterator[psycopg.Connection[Any]]:
         try:
             db.execute("insert into core.analyst_login (login, org_id) values (%s, %s)", [login, org.id])
             dsn = psycopg.conninfo.make_conninfo(stack.dsn("migrator"), user=login, password=password)
-            try:
-                with psycopg.connect(dsn, autocommit=True) as connection:
-                    yield connection
-            except psycopg.OperationalError:
-                # pg_hba lists the logins of the services: a person's login is let in by its operator. Here the
-                # superuser's session takes the login's identity, session_user included.
-                with psycopg.connect(stack.dsn("postgres"), autocommit=True) as connection:
-                    connection.execute(sql.SQL("set session authorization {}").format(name))
-                    yield connection
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                yield connection
         finally:
             db.execute("delete from core.analyst_login where login = %s", [login])
             admin.execute(sql.SQL("drop role {}").format(name))
@@ -73,7 +66,9 @@ def test_an_analyst_writes_nothing_and_becomes_nobody(analyst: psycopg.Connectio
 
 
 def test_a_login_that_is_not_bound_sees_nothing(analyst: psycopg.Connection[Any], db: Any) -> None:
-    db.execute("delete from core.analyst_login where login = %s", [analyst.execute("select session_user").fetchone()[0]])
+    db.execute(
+        "delete from core.analyst_login where login = %s", [analyst.execute("select session_user").fetchone()[0]]
+    )
     assert analyst.execute("select count(*) from core.item").fetchone() == (0,)
     assert analyst.execute("select count(*) from core.organization").fetchone() == (0,)
     assert analyst.execute("select count(*) from core.country").fetchone() == (249,)

@@ -44,10 +44,10 @@ def test_numbers_look_as_the_pattern_says(org: Any, series: None) -> None:
         assert number(s, A) == "A-2026-00003"
 
 
-def test_a_number_longer_than_its_places_is_not_cut(org: Any, series: None, db: Any) -> None:
-    with session(org) as s:
+def test_a_number_longer_than_its_places_is_not_cut(org: Any, series: None) -> None:
+    with session(org) as s, s.transaction(force_rollback=True):
         number(s, A)
-        db.execute("update core.number_counter set last_number = 99999 where org_id = %s", [org.id])
+        s.execute("update core.number_counter set last_number = 99999 where org_id = %s", [org.id])
         assert number(s, A) == "A-2026-100000"
 
 
@@ -102,7 +102,8 @@ def test_one_organisation_does_not_hold_up_another(new_org: Any, db: Any) -> Non
     ours, theirs = new_org(), new_org()
     for each in (ours, theirs):
         db.execute(
-            "insert into core.number_series (org_id, document_type, pattern) values (%s, %s, '{year}/{number}')", [each.id, A]
+            "insert into core.number_series (org_id, document_type, pattern) values (%s, %s, '{year}/{number}')",
+            [each.id, A],
         )
     with session(ours) as one, session(theirs) as other:
         other.execute("set lock_timeout = '200ms'")
@@ -154,10 +155,10 @@ def test_a_document_is_numbered_once(org: Any, series: None) -> None:
         assert number(s, A) == "A-2026-00002"
 
 
-def test_a_number_that_is_taken_is_refused(org: Any, series: None, db: Any) -> None:
-    with session(org) as s:
+def test_a_number_that_is_taken_is_refused(org: Any, series: None) -> None:
+    with session(org) as s, s.transaction(force_rollback=True):
         number(s, A)
-        db.execute("update core.number_counter set last_number = 0 where org_id = %s", [org.id])
+        s.execute("update core.number_counter set last_number = 0 where org_id = %s", [org.id])
         with pytest.raises(psycopg.Error, match=r"core\.number_taken"):
             number(s, A)
 
@@ -166,7 +167,9 @@ def test_a_number_that_is_taken_is_refused(org: Any, series: None, db: Any) -> N
     "pattern", ["no number", "{number}", "{year}{number}{month}", "{year}-{number", "{YEAR}{number}"]
 )
 def test_patterns_that_cannot_be(org: Any, api: Any, pattern: str) -> None:
-    response = api(org.admin_token).post("number_series", json={"document_type": A, "pattern": pattern, "reset": "YEAR"})
+    response = api(org.admin_token).post(
+        "number_series", json={"document_type": A, "pattern": pattern, "reset": "YEAR"}
+    )
     assert (response.status_code, response.json()["code"]) == (400, "23514")
 
 

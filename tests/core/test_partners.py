@@ -105,13 +105,17 @@ def test_status_cannot_be_written_directly(admin: Any, partner: Any) -> None:
 
 def test_a_stale_version_is_refused(admin: Any, partner: Any, refused: Any) -> None:
     key = {"id": f"eq.{partner['id']}"}
-    first = admin.patch("partners", params=key, json={"name": "A", "version": 1}, headers={"Prefer": "return=representation"})
+    first = admin.patch(
+        "partners", params=key, json={"name": "A", "version": 1}, headers={"Prefer": "return=representation"}
+    )
     assert (first.json()[0]["name"], first.json()[0]["version"]) == ("A", 2)
     body = refused(admin.patch("partners", params=key, json={"name": "B", "version": 1}), 412, "core.stale_version")
     assert '"current_version": 2' in body["details"]
     assert admin.get("partners", params=key).json()[0]["name"] == "A"
     refused(
-        admin.post("rpc/partner_hold", json={"id": partner["id"], "reason": "x", "version": 1}), 412, "core.stale_version"
+        admin.post("rpc/partner_hold", json={"id": partner["id"], "reason": "x", "version": 1}),
+        412,
+        "core.stale_version",
     )
 
 
@@ -120,7 +124,8 @@ def test_one_of_many_writers_of_a_version_wins(org: Any, api: Any, partner: Any)
     key = {"id": f"eq.{partner['id']}"}
     with ThreadPoolExecutor(len(clients)) as pool:
         writes = [
-            pool.submit(c.patch, "partners", params=key, json={"name": f"W{i}", "version": 1}) for i, c in enumerate(clients)
+            pool.submit(c.patch, "partners", params=key, json={"name": f"W{i}", "version": 1})
+            for i, c in enumerate(clients)
         ]
         found = sorted(write.result().status_code for write in writes)
     assert found == [204] + [412] * 7

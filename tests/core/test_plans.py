@@ -23,7 +23,9 @@ def items(org: Any, db: Any) -> None:
 
 
 def plan(session: Any, query: str, *values: Any) -> str:
-    return "\n".join(row[0] for row in session.execute(f"explain (analyze, buffers off, timing off, costs off) {query}", values))
+    return "\n".join(
+        row[0] for row in session.execute(f"explain (analyze, buffers off, timing off, costs off) {query}", values)
+    )
 
 
 def test_lists_of_items_use_their_index(org: Any, items: None, acting: Any) -> None:

@@ -95,7 +95,9 @@ def test_nothing_active_lies_below_what_is_not(
     assert admin.patch(view, params={"path": f"cd.{a['path']}"}, json=off).status_code == 204
     refused(admin.patch(view, params={"id": f"eq.{b['id']}"}, json=on), 422, "core.parent_inactive")
     refused(
-        admin.post(view, json={"kind": kind, "code": "C", "name": "C", "parent_id": a["id"]}), 422, "core.parent_inactive"
+        admin.post(view, json={"kind": kind, "code": "C", "name": "C", "parent_id": a["id"]}),
+        422,
+        "core.parent_inactive",
     )
     refused(
         admin.post(f"rpc/{table}_move", json={"id": other["id"], "parent_id": a["id"]}), 422, "core.parent_inactive"
@@ -156,10 +158,14 @@ def test_a_path_cannot_be_written(admin: Any, node: Any) -> None:
 @pytest.mark.parametrize("zone", ["Asia/Dhakka", "XYZ5", "EST5EDT4", "+06", "America/Nowhere"])
 def test_a_time_zone_must_exist(admin: Any, org: Any, refused: Any, zone: str) -> None:
     refused(
-        admin.patch("organizations", params={"id": f"eq.{org.id}"}, json={"time_zone": zone}), 422, "core.time_zone_unknown"
+        admin.patch("organizations", params={"id": f"eq.{org.id}"}, json={"time_zone": zone}),
+        422,
+        "core.time_zone_unknown",
     )
 
 
-@pytest.mark.parametrize("zone", ["Asia/Dhaka", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "UTC", "Etc/GMT-6"])
+@pytest.mark.parametrize(
+    "zone", ["Asia/Dhaka", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "UTC", "Etc/GMT-6"]
+)
 def test_names_of_time_zones(admin: Any, org: Any, zone: str) -> None:
     assert admin.patch("organizations", params={"id": f"eq.{org.id}"}, json={"time_zone": zone}).status_code == 204

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -78,7 +79,9 @@ def test_an_unknown_unit_is_refused(convert: Any, refused: Any) -> None:
     refused(convert(1, "KGM", "nope"), 422, "core.unit_unknown")
 
 
-def test_conversions_of_an_item_lead_over_several_steps(admin: Any, make: Any, convert: Any, item: Any, refused: Any) -> None:
+def test_conversions_of_an_item_lead_over_several_steps(
+    admin: Any, make: Any, convert: Any, item: Any, refused: Any
+) -> None:
     own = {"item_id": item["id"]}
     make(admin, "unit_conversions", **own, from_unit="XRO", to_unit="YRD", factor_numerator=50)
     make(admin, "unit_conversions", **own, from_unit="MTR", to_unit="GRM", factor_numerator=1, factor_denominator=3)
@@ -93,7 +96,7 @@ def test_conversions_of_an_item_lead_over_several_steps(admin: Any, make: Any, c
 def test_four_steps_are_too_many(admin: Any, make: Any, convert: Any, item: Any, refused: Any) -> None:
     own = {"item_id": item["id"]}
     chain = ["XPX", "XCT", "XBX", "XPK", "H87"]
-    for source, target in zip(chain, chain[1:], strict=False):
+    for source, target in pairwise(chain):
         make(admin, "unit_conversions", **own, from_unit=source, to_unit=target, factor_numerator=2)
     assert convert(1, "XCT", "H87", **own) == 8
     refused(convert(1, "XPX", "H87", **own), 422, "core.no_conversion")
@@ -120,7 +123,9 @@ def test_a_conversion_holds_on_its_days(admin: Any, make: Any, convert: Any, ref
     assert (response.status_code, response.json()["code"]) == (400, "23P01")
 
 
-def test_conversions_of_another_organisation_do_not_count(new_org: Any, api: Any, make: Any, convert: Any, refused: Any) -> None:
+def test_conversions_of_another_organisation_do_not_count(
+    new_org: Any, api: Any, make: Any, convert: Any, refused: Any
+) -> None:
     make(api(new_org().admin_token), "unit_conversions", from_unit="XBL", to_unit="KGM", factor_numerator=170)
     refused(convert(1, "XBL", "KGM"), 422, "core.no_conversion")
 

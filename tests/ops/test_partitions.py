@@ -28,7 +28,9 @@ def migrator(stack: Any, clone: str) -> Iterator[psycopg.Connection[Any]]:
             connection.execute(f"alter table core.test_{name} enable row level security, force row level security")
             connection.execute(f"create policy all_rows on core.test_{name} to migrator using (true)")
             connection.execute(f"grant select, insert on core.test_{name} to migrator")
-            connection.execute("insert into ops.partition_policy values (%s, %s, %s)", [f"core.test_{name}", period, ahead])
+            connection.execute(
+                "insert into ops.partition_policy values (%s, %s, %s)", [f"core.test_{name}", period, ahead]
+            )
         connection.execute("reset role")
         yield connection
 
@@ -46,7 +48,10 @@ def test_names_and_bounds(migrator: Any) -> None:
     assert partition(migrator, "test_quarterly", "2026-12-31 23:59:59.999+00") == "core.test_quarterly_2026q4"
     assert partition(migrator, "test_quarterly", "2027-01-01 00:00+00") == "core.test_quarterly_2027q1"
     assert partition(migrator, "test_monthly", "2026-11-30 23:30-01") == "core.test_monthly_2026m12"
-    insert = "insert into core.test_quarterly (org_id, id) values (uuidv7(), core.uuid_floor(%s)) returning tableoid::regclass::text"
+    insert = (
+        "insert into core.test_quarterly (org_id, id) values (uuidv7(), core.uuid_floor(%s)) "
+        "returning tableoid::regclass::text"
+    )
     assert migrator.execute(insert, ["2026-12-31 23:59:59.999+00"]).fetchone() == ("core.test_quarterly_2026q4",)
     assert migrator.execute(insert, ["2027-01-01 00:00+00"]).fetchone() == ("core.test_quarterly_2027q1",)
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -85,7 +90,8 @@ def test_enough_are_made_ahead(migrator: Any) -> None:
 def test_a_partition_has_what_its_parent_has_and_no_grants(migrator: Any) -> None:
     name = partition(migrator, "test_quarterly", "2026-05-05 00:00+00")
     row = migrator.execute(
-        "select relrowsecurity, relforcerowsecurity, relacl is null, relowner::regrole::text from pg_class where oid = %s::regclass",
+        "select relrowsecurity, relforcerowsecurity, relacl is null, relowner::regrole::text "
+        "from pg_class where oid = %s::regclass",
         [name],
     ).fetchone()
     assert row == (True, True, True, "owner")
@@ -129,4 +135,6 @@ def test_a_table_without_a_policy_is_refused(migrator: Any) -> None:
 def test_only_the_tools_and_the_worker_make_partitions(db: Any) -> None:
     for role in ("anon", "partner", "member", "superadmin", "analyst", "authenticator"):
         for function in ("ops.create_partition(text, timestamptz)", "ops.ensure_partitions()"):
-            assert db.execute("select has_function_privilege(%s, %s, 'execute')", [role, function]).fetchone() == (False,)
+            assert db.execute("select has_function_privilege(%s, %s, 'execute')", [role, function]).fetchone() == (
+                False,
+            )

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def state_option(function: Function) -> Function:
+def state_option[F: Callable[..., Any]](function: F) -> F:
     """Add `--state DIR` and pass `state`, a `State`; the directory need not exist."""
 
     @click.option(
@@ -20,7 +17,7 @@ def state_option(function: Function) -> Function:
         metavar="DIR",
         envvar="ERPGRES_STATE",
         show_envvar=True,
-        help="Directory that holds everything the stack owns (default: .erpgres in the checkout; for root one in /var/lib/erpgres).",
+        help="Directory of all that the stack owns (default: .erpgres in the checkout; for root in /var/lib/erpgres).",
     )
     @functools.wraps(function)
     def wrapper(*args: Any, state_path: str | None, **kwargs: Any) -> Any:
@@ -31,7 +28,7 @@ def state_option(function: Function) -> Function:
     return wrapper  # type: ignore[return-value]
 
 
-def format_option(function: Function) -> Function:
+def format_option[F: Callable[..., Any]](function: F) -> F:
     """Add `--format text|json` and pass `output`, one of the two."""
     return click.option(
         "--format",
@@ -45,7 +42,7 @@ def format_option(function: Function) -> Function:
     )(function)
 
 
-def database_url_option(function: Function) -> Function:
+def database_url_option[F: Callable[..., Any]](function: F) -> F:
     """Add `--database-url URL` and pass `database_url`, a connection string or None."""
     return click.option(
         "--database-url",

@@ -73,7 +73,12 @@ def up(state: State, asked: Asked, progress: Progress) -> bool:
             if not running:
                 _take_down(state)
             raise
-        _migrate(state, progress)
+        try:
+            _migrate(state, progress)
+        except BaseException:
+            if not running and state.database_url is not None:
+                _take_down(state)
+            raise
         try:
             _serve(state, supervisor, fresh, progress)
         except BaseException:
@@ -251,6 +256,8 @@ def _migrate(state: State, progress: Progress) -> None:
     try:
         runner.migrate(state.dsn("migrator"), progress=progress)
     except Refused as error:
+        if state.database_url is not None:
+            raise
         keeps = "PostgreSQL keeps running: repair the cause, then `erpgres up -d` again"
         error.hint = f"{error.hint} ({keeps})" if error.hint else keeps
         raise

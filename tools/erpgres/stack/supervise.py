@@ -131,7 +131,7 @@ def prepare(state: State) -> bool:
             f"stopwaitsecs = {program.stop_seconds}",
             f"killasgroup = {str(program.end_group).lower()}",
             "redirect_stderr = true",
-            f"stdout_logfile = {'NONE' if program.own_log else _raw(log)}",
+            f"stdout_logfile = {'NONE' if program.own_log else _raw(_raw(log))}",  # expanded twice
             "stdout_logfile_maxbytes = 20MB",
             "stdout_logfile_backups = 5",
         ]
