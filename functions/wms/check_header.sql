@@ -16,7 +16,6 @@ declare
   v_has_source boolean := document_type in ('EXPORT', 'SALE', 'TRANSFER');
   v_has_target boolean := document_type in ('IMPORT', 'TRANSFER');
   v_end record;
-  v_partner_status text;
 begin
   if document_type is null or not (v_has_source or v_has_target) then
     perform core.raise_error('wms.document_type_unknown', jsonb_build_object('document_type', document_type));
@@ -52,21 +51,42 @@ begin
     perform core.raise_error('wms.same_warehouse', jsonb_build_object('id', from_location_id));
   end if;
 
-  if partner_id is not null then
-    select p.status
-    into v_partner_status
-    from core.partner as p
-    where p.org_id = v_org
-      and p.id = check_header.partner_id;
-
-    if v_partner_status is null then
-      perform core.raise_error('wms.partner_unknown', jsonb_build_object('partner_id', partner_id));
-    elsif v_partner_status = 'INACTIVE' then
-      perform core.raise_error('wms.partner_inactive', jsonb_build_object('partner_id', partner_id));
-    end if;
-  end if;
+  perform wms.check_partner(v_org, partner_id);
 end
 $$;
 
 comment on function wms.check_header(text, uuid, uuid, uuid) is
   'Raises the error of the first rule that a document header breaks: type, warehouses, partner.';
+
+create or replace function wms.check_partner(org_id uuid, partner_id uuid)
+returns void
+language plpgsql
+stable
+parallel safe
+as $$
+declare
+  v_status text;
+begin
+  if partner_id is null then
+    return;
+  end if;
+
+  v_status := (
+    select p.status
+    from core.partner as p
+    where p.org_id = check_partner.org_id
+      and p.id = check_partner.partner_id
+  );
+  if v_status is null then
+    perform core.raise_error('wms.partner_unknown', jsonb_build_object('partner_id', partner_id));
+  elsif v_status = 'INACTIVE' then
+    perform core.raise_error('wms.partner_inactive', jsonb_build_object('partner_id', partner_id));
+  end if;
+end
+$$;
+
+comment on function wms.check_partner(uuid, uuid) is
+  'Raises wms.partner_unknown or wms.partner_inactive (422); no partner is well.';
+
+-- Called by a trigger of wms.document as whoever changes a draft.
+grant execute on function wms.check_partner(uuid, uuid) to member, superadmin, migrator;

@@ -70,7 +70,7 @@ begin
   ) as h;
 
   if v_missing then
-    perform wms.raise_busy(); -- an empty balance was removed with its place meanwhile
+    perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
   elsif v_is_short then
     perform wms.raise_short(document.org_id, v_balances, v_deltas);
   end if;

@@ -35,7 +35,7 @@ begin
   return v_row;
 exception
   when lock_not_available or deadlock_detected then
-    perform wms.raise_busy();
+    perform core.raise_error('wms.busy');
 end
 $$;
 

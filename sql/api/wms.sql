@@ -20,7 +20,7 @@ where w.kind = 'WAREHOUSE';
 
 comment on view api.wms_warehouses is
   'Warehouses
-Made by wms_warehouse_create; changed through locations.';
+Made by wms_warehouse_create; changed through locations, moved by location_move.';
 comment on column api.wms_warehouses.org_id is 'Organisation';
 comment on column api.wms_warehouses.id is 'Identifier, in order of creation';
 comment on column api.wms_warehouses.parent_id is 'Site that it belongs to';
@@ -63,7 +63,7 @@ where p.kind in ('RECEIVING', 'STORAGE', 'PICKING', 'STAGING', 'SHIPPING', 'QUAR
 
 comment on view api.wms_positions is
   'Positions: the places in warehouses where stock lies
-Made by wms_position_create, four with each warehouse; changed through locations.';
+Made by wms_position_create, four with each warehouse; changed through locations, moved by location_move.';
 comment on column api.wms_positions.org_id is 'Organisation';
 comment on column api.wms_positions.id is 'Identifier, in order of creation';
 comment on column api.wms_positions.warehouse_id is 'Warehouse that it lies in, at whatever depth';
@@ -80,6 +80,11 @@ comment on column api.wms_positions.created_at is 'When it was made';
 comment on column api.wms_positions.updated_at is 'When it was last changed';
 
 grant select on api.wms_positions to member, superadmin, migrator;
+
+create trigger refuse
+instead of insert or update or delete on api.wms_positions
+for each row
+execute function wms.tg_view__refuse();
 
 create view api.wms_lots
 with (security_invoker = true)
@@ -261,6 +266,11 @@ comment on column api.wms_ledger.location_code is 'Short name of the place';
 comment on column api.wms_ledger.is_virtual is 'Whether the place stands for the outside world';
 comment on column api.wms_ledger.lot_no is 'Number of the lot';
 
+create trigger refuse
+instead of insert or update or delete on api.wms_ledger
+for each row
+execute function wms.tg_view__refuse();
+
 create view api.wms_stock
 with (security_invoker = true)
 as
@@ -324,3 +334,8 @@ comment on column api.wms_stock.location_name is 'Name of the position';
 comment on column api.wms_stock.location_kind is 'Kind of the position';
 comment on column api.wms_stock.warehouse_code is 'Short name of the warehouse';
 comment on column api.wms_stock.warehouse_name is 'Name of the warehouse';
+
+create trigger refuse
+instead of insert or update or delete on api.wms_stock
+for each row
+execute function wms.tg_view__refuse();

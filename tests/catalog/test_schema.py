@@ -322,7 +322,8 @@ def test_every_status_is_guarded(ask: Any) -> None:
 def test_nobody_bypasses_the_policies(ask: Any) -> None:
     rows = ask(
         "select rolname from pg_roles where (rolbypassrls or rolsuper) "
-        "and rolname in ('owner', 'anon', 'partner', 'member', 'superadmin', 'analyst', 'authenticator', 'migrator', 'relay', 'worker', 'monitor')"
+        "and rolname in ('owner', 'anon', 'partner', 'member', 'superadmin', 'analyst', 'authenticator', "
+        "'migrator', 'relay', 'worker', 'monitor')"
     )
     assert names(rows) == set()
 

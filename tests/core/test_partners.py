@@ -89,6 +89,20 @@ def test_a_step_needs_its_own_permission(org: Any, api: Any, partner: Any, refus
     refused(holder.post("rpc/partner_activate", json=body), 403, "core.permission_missing")
 
 
+def test_the_trigger_asks_for_the_permission_of_the_step(org: Any, api: Any, acting: Any, partner: Any) -> None:
+    """Whatever way a status is written: here by a session that may write the column."""
+    refused = api(org.token(["core.partner.update"])).post("partners", json={"code": "N", "name": "N"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "core.permission_missing")
+    update = "update core.partner set status = 'ON_HOLD', status_reason = 'x' where id = %s"
+    with (
+        acting(org, org.user(["core.partner.deactivate"]), "owner") as session,
+        pytest.raises(Exception, match=r"core\.permission_missing"),
+    ):
+        session.execute(update, [partner["id"]])
+    with acting(org, org.user(["core.partner.hold"]), "owner") as session:
+        assert session.execute(update, [partner["id"]]).rowcount == 1
+
+
 def test_a_partner_of_another_organisation_is_not_found(new_org: Any, api: Any, partner: Any, refused: Any) -> None:
     other = api(new_org().admin_token)
     response = other.post("rpc/partner_hold", json={"id": partner["id"], "reason": "x"})

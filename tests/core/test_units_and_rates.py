@@ -58,8 +58,10 @@ def test_units_of_one_dimension(convert: Any, quantity: str, source: str, target
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     quantity=st.decimals(min_value="0.000001", max_value="999999999", places=6),
-    pair=st.sampled_from([("LBR", "KGM"), ("YRD", "MTR"), ("ONZ", "GRM"), ("DZN", "H87"), ("CWI", "TNE"), ("FTQ", "LTR")]),
-)  # fmt: skip
+    pair=st.sampled_from(
+        [("LBR", "KGM"), ("YRD", "MTR"), ("ONZ", "GRM"), ("DZN", "H87"), ("CWI", "TNE"), ("FTQ", "LTR")]
+    ),
+)
 def test_there_and_back_is_the_same(db: Any, quantity: Decimal, pair: tuple[str, str]) -> None:
     """To the six digits in which quantities are stored nothing is lost, in either direction."""
     there_and_back = "select round(core.convert(core.convert(%s, %s, %s), %s, %s), 6)"

@@ -22,7 +22,7 @@ import psycopg
 import pytest
 
 from erpgres.settings import ROOT
-from erpgres.stack import lifecycle, machine, postgres, processes, supervise
+from erpgres.stack import libraries, lifecycle, machine, postgres, processes, supervise
 from erpgres.stack.state import State
 
 
@@ -400,3 +400,19 @@ def test_doctor_finds_a_healthy_machine(state: State) -> None:
     done = run("doctor", "--state", state.path, "--format", "json")
     assert [finding for finding in json.loads(done.stdout) if not finding["ok"]] == []
     assert done.returncode == 0
+
+
+def test_a_missing_library_is_named_with_its_package(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ldd = tmp_path / "ldd"
+    ldd.write_text("#!/bin/sh\nprintf '\\tlibxml2.so.2 => not found\\n\\tlibc.so.6 => /lib/libc.so.6 (0x1)\\n'\n")
+    ldd.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert libraries.missing(State(place / "x").bindir) == [libraries.Missing("libxml2.so.2", "libxml2")]
+    done = run("up", "-d", "--state", place / "lacking", "--port", str(free_ports()))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "error: this system lacks libxml2.so.2, which PostgreSQL needs"
+    assert "apt-get install libxml2" in done.stderr
+    told = run("doctor", "--state", place / "lacking")
+    assert (told.returncode, "lacks libxml2.so.2 (libxml2)" in told.stdout) == (1, True), told.stdout

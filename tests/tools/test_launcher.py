@@ -1,4 +1,4 @@
-"""The launcher: finds Python, installs once, says what is lacking. Python and pip are stand-ins where installing is tried."""
+"""The launcher: finds Python, installs once, says what is lacking. Python and pip are stand-ins here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from erpgres.settings import ROOT, VERSION
 
 TOOLS = ("sh", "readlink", "dirname", "cksum", "cat", "mkdir", "tail", "grep", "rm", "mv", "cp", "cmp", "sleep", "ln")
-INPUTS = ("erpgres", ".python-version", "requirements.lock", "requirements-node.lock", "pyproject.toml", "deploy/postgrest")
+INPUTS = ("erpgres", ".python-version", "requirements-build.lock", "requirements.lock", "requirements-node.lock", "deploy/postgrest")
 
 # A Python that claims to be new enough; its `-m venv` makes an environment whose pip takes a moment and keeps a list.
 PYTHON = """#!/bin/sh
@@ -60,7 +60,8 @@ def environment(root: Path, *, tools: tuple[str, ...] = (*TOOLS, "flock"), **ext
         assert found, name
         if not (folder / name).exists():
             (folder / name).symlink_to(found)
-    return {"PATH": f"{root.parent / 'bin'}:{folder}", "HOME": str(root.parent), "ERPGRES_POSTGREST": "/bin/true", **extra}
+    path = f"{root.parent / 'bin'}:{folder}"
+    return {"PATH": path, "HOME": str(root.parent), "ERPGRES_POSTGREST": "/bin/true", **extra}
 
 
 def launch(root: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +79,8 @@ def test_an_installed_checkout_starts_at_once_from_anywhere(checkout: Path, tmp_
     link = tmp_path / "a link"
     link.symlink_to(Path("my checkout") / "erpgres")
     begun = time.monotonic()
-    done = subprocess.run([link, "--version"], cwd="/", env=environment(checkout), capture_output=True, text=True, check=False)
+    env = environment(checkout)
+    done = subprocess.run([link, "--version"], cwd="/", env=env, capture_output=True, text=True, check=False)
     print(f"the launcher and --version took {time.monotonic() - begun:.2f} s")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"erpgres, version {VERSION}\n", "")
 

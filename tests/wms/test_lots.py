@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.wms.conftest import World, refused
+from wms.support import World, refused
 
 
 def test_a_lot_is_registered_and_changed(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+
 def state_option[F: Callable[..., Any]](function: F) -> F:
     """Add `--state DIR` and pass `state`, a `State`; the directory need not exist."""
 

@@ -61,10 +61,9 @@ def _print(report: object) -> None:
             )
         console.print(table)
     version = report.database_version or "not reached"
+    migration = "none" if report.migration is None else report.migration
     click.echo(f"\nurl        {report.url} , {report.https_url}")
-    click.echo(
-        f"database   {report.database}, PostgreSQL {version}, migration {report.migration if report.migration is not None else 'none'}"
-    )
+    click.echo(f"database   {report.database}, PostgreSQL {version}, migration {migration}")
     click.echo(f"state      {report.state}" + (f" (services run as {report.owner})" if report.owner else ""))
     for problem in report.problems:
         click.echo(f"problem    {problem}")

@@ -22,7 +22,7 @@ from erpgres.stack.state import State
     type=click.IntRange(1, 65532),
     envvar="ERPGRES_PORT",
     show_envvar=True,
-    help="First of four ports: gateway, PostgreSQL, PostgREST's admin server, gateway with TLS (default 8400; remembered).",
+    help="First of four ports: gateway, PostgreSQL, PostgREST's admin server, https (default 8400; remembered).",
 )
 @click.option(
     "--api-pool",

@@ -1,6 +1,6 @@
 """Bulk loading: from a DuckDB query into PostgreSQL, into partitions that are made, filled and attached.
 
-A stream carries rows without a Python loop over them: DuckDB writes CSV into a pipe, psycopg sends what comes out of it.
+A pipeline carries rows without a Python loop over them: DuckDB writes into a pipe, psycopg sends what comes out of it.
 A partition of a period that is not there yet is made as a table of its own, filled by COPY, indexed, and attached at the
 end, when its foreign keys are checked by one join each instead of a trigger per row. Nothing here knows what the rows mean.
 """
@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import duckdb
 import psycopg
 from psycopg import sql
 
+from erpgres.data import binary
+from erpgres.data.binary import Query
 from erpgres.errors import CannotRun
 
 BLOCK = 1 << 20
@@ -68,49 +72,94 @@ class Partition:
 # ---- rows ------------------------------------------------------------------------------------------------------------
 
 
-def stream(source: duckdb.DuckDBPyConnection, query: str, connection: Connection, copy: sql.Composable) -> int:
-    """Send the rows of a DuckDB query through a `copy … from stdin (format csv)`; return how many PostgreSQL took.
+class Pipeline:
+    """Queries of DuckDB's on their way to PostgreSQL, one `copy` each, in their order.
 
-    Both ends work at the same time. An error of either ends both and is raised, the root cause first; so does Ctrl-C.
+    DuckDB works on the next query already while the rows of one are copied. A context manager: leaving it ends all work.
     """
-    reader, writer = os.pipe()
-    if _SET_PIPE_SIZE is not None:
-        with contextlib.suppress(OSError):  # not more than the system allows an ordinary user
-            fcntl.fcntl(writer, _SET_PIPE_SIZE, BLOCK)
-    cursor = source.cursor()
-    failure: list[BaseException] = []
 
-    def produce() -> None:
+    def __init__(self, source: duckdb.DuckDBPyConnection, queries: Iterable[Query]) -> None:
+        self._source = source
+        self._queries = iter(queries)
+        self._started: deque[_Producer] = deque()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._started:
+            self._started.popleft().close()
+
+    def copy(self, connection: Connection, table: sql.Composable, *, freeze: bool = False) -> int:
+        """Copy the rows of the next query into a table; return how many PostgreSQL took.
+
+        `freeze` is for a table made in the same transaction. Raises what DuckDB or PostgreSQL raised.
+        """
+        for query in itertools.islice(self._queries, 2 - len(self._started)):
+            self._started.append(_Producer(self._source, query))
+        producer = self._started[0]
+        statement = sql.SQL("copy {} ({}) from stdin (format binary{})").format(
+            table, names(producer.query.columns), sql.SQL(", freeze" if freeze else "")
+        )
+        with connection.cursor() as cursor:
+            with cursor.copy(statement) as target:
+                for block in producer.blocks():
+                    target.write(block)
+            self._started.popleft().close()
+            return cursor.rowcount
+
+
+class _Producer:
+    """A query that DuckDB writes into a pipe, in a thread of its own."""
+
+    def __init__(self, source: duckdb.DuckDBPyConnection, query: Query) -> None:
+        self.query = query
+        self._reader, self._writer = os.pipe()
+        if _SET_PIPE_SIZE is not None:
+            with contextlib.suppress(OSError):  # more than the system allows an ordinary user
+                fcntl.fcntl(self._writer, _SET_PIPE_SIZE, BLOCK)
+        self._cursor = source.cursor()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="duckdb", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
         try:
-            cursor.execute(f"copy ({query}) to '/dev/fd/{writer}' (format csv, header false, use_tmp_file false)")
-        except BaseException as error:  # whatever it is, the other thread must hear of it
-            failure.append(error)
+            self._cursor.execute(
+                f"copy ({self.query.sql}) to '/dev/fd/{self._writer}' (format csv, header false, use_tmp_file false)"
+            )
+        except BaseException as error:  # whatever it is, it is raised where the rows are awaited
+            self._failure = error
         finally:
-            os.close(writer)
+            os.close(self._writer)
 
-    producer = threading.Thread(target=produce, name="duckdb", daemon=True)
-    with connection.cursor() as target:
-        producer.start()
-        try:
-            with target.copy(copy) as sink:
-                while block := os.read(reader, BLOCK):
-                    sink.write(block)
-                producer.join()
-                if failure:
-                    raise failure[0]
-        finally:
-            os.close(reader)
-            cursor.interrupt()
-            producer.join()
-            cursor.close()
-        return target.rowcount
+    def blocks(self) -> Iterator[bytes]:
+        """Return the rows in PostgreSQL's binary format, in blocks; raises what DuckDB raised."""
+        yield binary.HEADER
+        rest = b""
+        while block := os.read(self._reader, BLOCK):
+            whole, newline, end = block.rpartition(b"\n")
+            if newline:
+                yield binary.decode(rest + whole)
+                rest = end
+            else:
+                rest += end
+        self._thread.join()
+        if self._failure:
+            raise self._failure
+        yield binary.TRAILER
+
+    def close(self) -> None:
+        """End the query if it has not ended, and wait for that."""
+        os.close(self._reader)  # a writer that waits for room fails
+        self._cursor.interrupt()
+        self._thread.join()
+        self._cursor.close()
 
 
-def copy_into(table: sql.Composable, columns: Columns, *, freeze: bool = False) -> sql.Composed:
-    """Return the COPY statement for `stream`; `freeze` is for a table made in the same transaction."""
-    return sql.SQL("copy {} ({}) from stdin (format csv{})").format(
-        table, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.SQL(", freeze" if freeze else "")
-    )
+def names(columns: Columns) -> sql.Composed:
+    """Return a list of column names."""
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
 def stage(connection: Connection, name: str, like: Table, columns: Columns) -> sql.Identifier:
@@ -118,43 +167,42 @@ def stage(connection: Connection, name: str, like: Table, columns: Columns) -> s
     staged = sql.Identifier("pg_temp", name)
     connection.execute(
         sql.SQL("create temporary table {} on commit drop as select {} from {} with no data").format(
-            sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, columns)), like.sql
+            sql.Identifier(name), names(columns), like.sql
         )
     )
     return staged
 
 
-def insert_from(connection: Connection, table: Table, staged: sql.Composable, columns: Columns, order: Columns) -> int:
-    """Insert the rows of a staged table, in the order of some of its columns; return how many."""
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+def insert_from(connection: Connection, table: Table, staged: sql.Composable, columns: Columns) -> int:
+    """Insert the rows of a staged table into a table; return how many."""
     return connection.execute(
-        sql.SQL("insert into {} ({}) select {} from {} order by {}").format(
-            table.sql, names, names, staged, sql.SQL(", ").join(map(sql.Identifier, order))
-        )
+        sql.SQL("insert into {} ({}) select {} from {}").format(table.sql, names(columns), names(columns), staged)
     ).rowcount
 
 
 # ---- partitions ------------------------------------------------------------------------------------------------------
 
 
-def partition_at(connection: Connection, parent: Table, at: datetime) -> Partition:
-    """Return the partition of a table (one of ops.partition_policy) that takes the ids of a moment."""
+def period_of(connection: Connection, parents: Sequence[Table]) -> str:
+    """Return the period, quarter or month, by which some tables are partitioned; raises CannotRun if not all by one."""
+    found = connection.execute(
+        "select p.period from ops.partition_policy as p where p.table_name = any(%s)", [[str(table) for table in parents]]
+    ).fetchall()
+    if len(found) != len(parents) or len(set(found)) != 1:
+        raise CannotRun(
+            f"{', '.join(map(str, parents))} are not partitioned alike", "is the database migrated? `erpgres migrate`"
+        )
+    return str(found[0][0])
+
+
+def partition_at(connection: Connection, parent: Table, period: str, start: datetime) -> Partition:
+    """Return the partition of a table for the period that begins at a moment (UTC)."""
     row = connection.execute(
-        """
-        select ops.partition_name(p.table_name, p.period, %(at)s), p.period
-        from ops.partition_policy as p
-        where p.table_name = %(table)s
-        """,
-        {"at": at, "table": str(parent)},
+        "select ops.partition_name(%s, %s, %s)", [str(parent), period, start]
     ).fetchone()
-    if row is None:
-        raise CannotRun(f"{parent} has no partition policy", "is the database migrated? `erpgres migrate`")
-    name, period = row
-    months = {"quarter": 3, "month": 1}[period]
-    first = at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    first = first.replace(month=(first.month - 1) // months * months + 1)
-    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
-    return Partition(parent, Table.parse(name), first, first.replace(year=year, month=month + 1))
+    assert row is not None
+    year, month = divmod(start.year * 12 + start.month - 1 + {"quarter": 3, "month": 1}[period], 12)
+    return Partition(parent, Table.parse(row[0]), start, start.replace(year=year, month=month + 1))
 
 
 def exists(connection: Connection, table: Table) -> bool:
@@ -181,7 +229,7 @@ def make(connection: Connection, partition: Partition) -> None:
 
 
 def finish(connection: Connection, partition: Partition) -> None:
-    """Give a filled table statistics and its parent's keys and indexes, named as PostgreSQL names a partition's."""
+    """Give a filled table the keys and indexes of its parent, named as PostgreSQL names those of a partition."""
     for constraint, index in connection.execute(
         """
         select pg_get_constraintdef(k.oid), pg_get_indexdef(i.indexrelid)
@@ -200,7 +248,6 @@ def finish(connection: Connection, partition: Partition) -> None:
             unique = sql.SQL("unique " if head.startswith("CREATE UNIQUE ") else "")
             statement = sql.SQL("create {}index on {} using ").format(unique, partition.table.sql) + sql.SQL(rest)
         connection.execute(statement)
-    connection.execute(sql.SQL("analyze {}").format(partition.table.sql))
 
 
 def attach(connection: Connection, partition: Partition) -> None:

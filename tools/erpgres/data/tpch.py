@@ -11,7 +11,7 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,8 +26,9 @@ from psycopg.rows import scalar_row
 
 from erpgres import verify
 from erpgres.data import bulk
-from erpgres.data.bulk import Partition, Table
-from erpgres.data.tpch_rows import CURRENCY, Pattern, Places, Query, Rows
+from erpgres.data.binary import Query
+from erpgres.data.bulk import Partition, Pipeline, Table
+from erpgres.data.tpch_rows import CURRENCY, Pattern, Places, Rows
 from erpgres.database import connect, reason
 from erpgres.errors import CannotRun, Refused
 
@@ -135,6 +136,8 @@ class _Run:
         self.rows = rows
         self.loaded = loaded
         self.progress = progress
+        self.period = ""
+        self.periods: dict[datetime, tuple[int, int]] = {}
         self.new: dict[datetime, list[Partition]] = {}
         self.old: list[datetime] = []
 
@@ -148,14 +151,14 @@ class _Run:
 
     def generate(self) -> None:
         """Let DuckDB make the data and put it in order."""
+        self.period = bulk.period_of(self.connection, PARTITIONED)
         with self.phase("generate", round(6_000_000 * self.loaded.scale)) as advance:
             for lines in self.rows.generate(self.loaded.scale):
                 advance(lines)
         with self.phase("arrange", None):
-            self.rows.arrange()
-        for name, table in (("documents", "document"), ("lines", "line"), ("partners", "trader"), ("items", "part")):
-            self.loaded.rows[name] = self.rows.number(f"select count(*) from {table}")
-        self.loaded.rows["ledger rows"] = 2 * self.loaded.rows["lines"]
+            self.rows.arrange(self.period)
+        self.loaded.rows = self.rows.counts()
+        self.periods = self.rows.periods()
 
     def load(self) -> None:
         """Load everything, in one transaction."""
@@ -177,15 +180,11 @@ class _Run:
 
     def analyze(self) -> None:
         """Give the planner statistics of what was loaded."""
-        with self.phase("analyze", None), self.connection.transaction():
-            self.connection.execute("set local role owner")
-            for name in ("partner", "partner_role", "contact", "address", "item", "number_register"):
-                self.connection.execute(sql.SQL("analyze {}").format(Table("core", name).sql))
-            self.connection.execute("analyze wms.balance")
-            for table in PARTITIONED:
-                # The new partitions have theirs.
-                only = sql.SQL("" if self.old else "only ")
-                self.connection.execute(sql.SQL("analyze {}{}").format(only, table.sql))
+        core = [Table("core", name) for name in ("partner", "partner_role", "contact", "address", "item", "number_register")]
+        with self.phase("analyze", None):
+            self.connection.execute("set role owner")
+            for table in (*core, Table("wms", "balance"), *PARTITIONED):
+                self.connection.execute(sql.SQL("analyze {}").format(table.sql))
 
     # ---- the organisation ----------------------------------------------------------------------------------------------
 
@@ -246,26 +245,28 @@ class _Run:
             "item": self.rows.items(),
         }
         expected = 4 * self.loaded.rows["partners"] + self.loaded.rows["items"]
-        with self.phase("partners and items", expected) as advance:
+        with (
+            self.phase("partners and items", expected) as advance,
+            Pipeline(self.rows.duckdb, tables.values()) as pipeline,
+        ):
             for name, query in tables.items():
-                advance(self._insert(Table("core", name), query))
+                advance(self._insert(pipeline, Table("core", name), query))
 
-    def _insert(self, table: Table, query: Query) -> int:
-        staged = self._stage(table, query)
-        return bulk.insert_from(self.connection, table, staged, query.columns, query.order)
+    def _insert(self, pipeline: Pipeline, table: Table, query: Query) -> int:
+        return bulk.insert_from(self.connection, table, self._stage(pipeline, table, query), query.columns)
 
-    def _stage(self, table: Table, query: Query) -> sql.Identifier:
+    def _stage(self, pipeline: Pipeline, table: Table, query: Query) -> sql.Identifier:
         staged = bulk.stage(self.connection, f"staged_{table.name}", table, query.columns)
-        bulk.stream(self.rows.duckdb, query.text, self.connection, bulk.copy_into(staged, query.columns))
+        pipeline.copy(self.connection, staged)
         self.connection.execute(sql.SQL("analyze {}").format(staged))
         return staged
 
     # ---- what moves ----------------------------------------------------------------------------------------------------
 
     def _partitions(self) -> None:
-        """Tell the quarters that have no partition yet from those that have."""
-        for start in self.rows.quarters():
-            partitions = [bulk.partition_at(self.connection, table, start) for table in PARTITIONED]
+        """Tell the periods that have no partition yet from those that have."""
+        for start in self.periods:
+            partitions = [bulk.partition_at(self.connection, table, self.period, start) for table in PARTITIONED]
             if any(bulk.exists(self.connection, partition.table) for partition in partitions):
                 self.old.append(start)
             else:
@@ -283,58 +284,52 @@ class _Run:
             raise CannotRun(f"no number series for {', '.join(missing)}", "`erpgres migrate` brings sql/reference")
         return {kind: series[name] for kind, name in KINDS.items()}
 
-    def _queries(self, quarters: list[datetime], patterns: dict[str, Pattern]) -> dict[Table, Query]:
-        return {
-            DOCUMENT: self.rows.documents(quarters, patterns),
-            LINE: self.rows.lines(quarters),
-            LEDGER: self.rows.ledger(quarters),
-        }
+    def _queries(self, periods: Collection[datetime], patterns: dict[str, Pattern]) -> list[Query]:
+        """Return what goes into each of PARTITIONED."""
+        return [self.rows.documents(periods, patterns), self.rows.lines(periods), self.rows.ledger(periods)]
+
+    def _expected(self, periods: Collection[datetime]) -> int:
+        return sum(documents + 3 * lines for start, (documents, lines) in self.periods.items() if start in periods)
 
     def _fill_new(self, patterns: dict[str, Pattern]) -> None:
-        """Make and fill the tables of new partitions."""
+        """Make, fill and index the tables of new partitions."""
         if not self.new:
             return
-        counts = self.rows.quarters()
-        for place, (table, name) in enumerate(zip(PARTITIONED, ("documents", "lines", "ledger"), strict=True)):
-            per_quarter = [(n, m, 2 * m)[place] for quarter, (n, m) in counts.items() if quarter in self.new]
-            with self.phase(name, sum(per_quarter)) as advance:
-                for start, partitions in self.new.items():
-                    query = self._queries([start], patterns)[table]
-                    bulk.make(self.connection, partitions[place])
-                    copy = bulk.copy_into(partitions[place].table.sql, query.columns, freeze=True)
-                    advance(bulk.stream(self.rows.duckdb, query.text, self.connection, copy))
-        every = [partition for partitions in self.new.values() for partition in partitions]
-        with self.phase("indexes", len(every)) as advance:
-            for partition in every:
-                bulk.finish(self.connection, partition)
-                advance(1)
+        queries = (query for start in self.new for query in self._queries([start], patterns))
+        with (
+            self.phase("documents, lines and ledger", self._expected(self.new)) as advance,
+            Pipeline(self.rows.duckdb, queries) as pipeline,
+        ):
+            for partitions in self.new.values():
+                for partition in partitions:
+                    bulk.make(self.connection, partition)
+                    advance(pipeline.copy(self.connection, partition.table.sql, freeze=True))
+                    bulk.finish(self.connection, partition)
 
     def _fill_old(self, patterns: dict[str, Pattern]) -> None:
-        """Insert into partitions that are there already, past all their triggers: as drafts, which are then posted."""
+        """Insert into partitions that are there already, past their triggers and keys: drafts, which are then posted."""
         if not self.old:
             return
         for start in self.old:
             for table in PARTITIONED:
                 self.connection.execute("select ops.create_partition(%s, %s)", [str(table), start])
-        counts = self.rows.quarters()
-        expected = sum(counts[start][0] + 3 * counts[start][1] for start in self.old)
-        with self.phase("rows into existing partitions", expected) as advance:
-            queries = self._queries(self.old, patterns)
-            documents = self._stage(DOCUMENT, queries[DOCUMENT])
-            draft = [column for column in queries[DOCUMENT].columns if column not in _OF_POSTING]
-            connection = self.connection
-            connection.execute(
-                sql.SQL("update {} set status = 'DRAFT'").format(documents)
-            )
-            advance(bulk.insert_from(connection, DOCUMENT, documents, draft, ("id",)))
-            advance(self._insert(LINE, queries[LINE]))
-            connection.execute(
+        queries = self._queries(self.old, patterns)
+        with (
+            self.phase("rows into existing partitions", self._expected(self.old)) as advance,
+            Pipeline(self.rows.duckdb, queries) as pipeline,
+        ):
+            documents = self._stage(pipeline, DOCUMENT, queries[0])
+            self.connection.execute(sql.SQL("update {} set status = 'DRAFT'").format(documents))
+            of_drafts = [column for column in queries[0].columns if column not in _OF_POSTING]
+            advance(bulk.insert_from(self.connection, DOCUMENT, documents, of_drafts))
+            advance(self._insert(pipeline, LINE, queries[1]))
+            self.connection.execute(
                 sql.SQL(
                     "update wms.document as d set status = 'POSTED', number = s.number, posted_at = s.posted_at"
                     " from {} as s where d.org_id = s.org_id and d.id = s.id"
                 ).format(documents)
             )
-            advance(self._insert(LEDGER, queries[LEDGER]))
+            advance(self._insert(pipeline, LEDGER, queries[2]))
 
     def _numbers(self, patterns: dict[str, Pattern]) -> None:
         """Register the numbers and set the counters, so that core.next_number goes on from there."""
@@ -365,7 +360,9 @@ class _Run:
 
     def _balances(self) -> None:
         with self.phase("balances", self.loaded.rows["items"]) as advance:
-            advance(self._insert(Table("wms", "balance"), self.rows.balances()))
+            query = self.rows.balances()
+            with Pipeline(self.rows.duckdb, [query]) as pipeline:
+                advance(self._insert(pipeline, Table("wms", "balance"), query))
 
     def _attach(self) -> None:
         """Attach the new partitions: the one phase in which others may have to wait, hence the last one."""
@@ -373,9 +370,9 @@ class _Run:
             return
         with self.phase("attach", len(PARTITIONED) * len(self.new)) as advance:
             bulk.lock(self.connection, PARTITIONED)
-            for place in range(len(PARTITIONED)):  # what is pointed to comes first
-                for partitions in self.new.values():
-                    bulk.attach(self.connection, partitions[place])
+            for partitions in self.new.values():
+                for partition in partitions:  # in this order: the foreign keys point to what is there already
+                    bulk.attach(self.connection, partition)
                     advance(1)
 
     def _value(self, query: LiteralString, *values: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +18,13 @@ from uuid import UUID
 
 import duckdb
 
+from erpgres.data import binary
+from erpgres.data.binary import Query, Value
 from erpgres.errors import CannotRun
 
 CURRENCY, UNIT = "USD", "H87"
 MEMORY = "1GB"  # what DuckDB may hold of the data; the rest lies in its scratch directory
-PART_OF_SCALE = 1.0  # generated at a time
+PART_OF_SCALE = 1.0  # how much is generated at a time
 
 # Names of the generator, as codes of ISO 3166-1.
 COUNTRIES = {
@@ -32,16 +34,16 @@ COUNTRIES = {
     "SAUDI ARABIA": "SA", "UNITED KINGDOM": "GB", "UNITED STATES": "US", "VIETNAM": "VN",
 }  # fmt: skip
 
-_NUMBER = re.compile(r"(\{number(?::([0-9]{1,2}))?\})")
-
 # Kinds of ids; each has digits of its own in the random part of a version 7 UUID.
-KINDS = ("warehouse", "customer", "supplier", "contact", "address", "item", "document", "line", "ledger", "balance")
+KINDS = ("warehouse", "partner", "contact", "address", "item", "document", "line", "ledger", "balance")
+
+_NUMBER = re.compile(r"(\{number(?::([0-9]{1,2}))?\})")
 
 # Each document has a moment of its own, in the order of posting: the imports one after the other before eight on the first
 # day, the orders of a day from eight to six. So the ids of its lines and ledger rows, which carry the moment and count on
 # from one, have that order too.
-_DOCUMENTS = """
-create table document as
+_POSTINGS = """
+create table posting as
 with opening as (
   select
     s_suppkey as source,
@@ -63,30 +65,21 @@ sold as (
 ),
 both_kinds as (
   select
-    'IMPORT' as kind,
-    source,
-    source as partner,
-    'Opening stock' as reference,
-    day,
+    'IMPORT' as kind, source, 'SUPPLIER' as role, source as partner, 'Opening stock' as reference, day,
     epoch_ms(day::timestamp) + place * 28800000 // places as ms
   from opening
   union all
-  select 'SALE', source, customer, reference, day, epoch_ms(day::timestamp) + 28800000 + place * 36000000 // places
+  select
+    'SALE', source, 'CUSTOMER', customer, reference, day, epoch_ms(day::timestamp) + 28800000 + place * 36000000 // places
   from sold
 )
 select
   row_number() over (order by ms, kind, source) as key,
-  kind,
-  source,
-  partner,
-  reference,
-  day,
-  ms,
-  year(day) * 10 + quarter(day) as quarter,
+  *,
+  date_trunc('{period}', day)::date as period,
   row_number() over (partition by kind order by ms) as nth,
   row_number() over (partition by kind, year(day) order by ms) as nth_of_year
 from both_kinds
-order by key
 """
 
 _LINES = """
@@ -104,51 +97,70 @@ with stocked as (
 ),
 both_kinds as (
   select
-    d.key as document,
-    d.quarter,
+    p.key as document,
+    p.period,
     row_number() over (partition by s.supplier order by s.part) as line_no,
     s.part,
     s.quantity::decimal(18, 2) as quantity,
     s.price::decimal(18, 4) as price
   from stocked as s
-  inner join document as d on d.kind = 'IMPORT' and d.source = s.supplier
+  inner join posting as p on p.kind = 'IMPORT' and p.source = s.supplier
   union all
   select
-    d.key,
-    d.quarter,
-    l.l_linenumber,
-    l.l_partkey,
-    l.l_quantity,
-    (l.l_extendedprice / l.l_quantity)::decimal(18, 4)
+    p.key, p.period, l.l_linenumber, l.l_partkey, l.l_quantity, (l.l_extendedprice / l.l_quantity)::decimal(18, 4)
   from lineitem as l
-  inner join document as d on d.kind = 'SALE' and d.source = l.l_orderkey
+  inner join posting as p on p.kind = 'SALE' and p.source = l.l_orderkey
 )
 select *
 from both_kinds
 order by document, line_no
 """
 
-_MOMENT = "create macro moment(ms) as printf('%08x-%04x', ms >> 16, ms & 65535)"
-_INSTANT = "create macro instant(ms) as strftime(make_timestamp_ms(ms), '%Y-%m-%d %H:%M:%S.%g+00')"
+_DOCUMENTS = """
+create table document as
+select
+  p.*,
+  moment(p.ms) as moment,
+  document_id(moment(p.ms), p.key) as id,
+  t.id as partner_id,
+  l.line_count,
+  l.total
+from posting as p
+inner join (
+  select document, count(*) as line_count, sum(round(quantity * price, 4)) as total
+  from line
+  group by document
+) as l on l.document = p.key
+inner join trader as t on t.role = p.role and t.number = p.partner
+order by p.key
+"""
 
-_PARTNERS = """
+_TRADERS = """
 create table trader as
+with both_roles as (
+  select
+    'CUSTOMER' as role, c_custkey as number, 'C' as letter, c_name as name, c_nationkey as nation, c_address as address,
+    c_phone as phone, format('{}: {}', c_mktsegment, trim(c_comment)) as note
+  from customer
+  union all
+  select 'SUPPLIER', s_suppkey, 'S', s_name, s_nationkey, s_address, s_phone, trim(s_comment)
+  from supplier
+)
 select
-  customer_id(born(), c_custkey) as id, c_custkey as number, 'CUSTOMER' as role, printf('C-%09d', c_custkey) as code,
-  c_name as name, c_nationkey as nation, c_address as address, c_phone as phone,
-  format('{}: {}', c_mktsegment, trim(c_comment)) as note
-from customer
-union all
-select
-  supplier_id(born(), s_suppkey), s_suppkey + (select max(c_custkey) from customer), 'SUPPLIER', printf('S-%09d', s_suppkey),
-  s_name, s_nationkey, s_address, s_phone, trim(s_comment)
-from supplier
+  row_number() over (order by b.role, b.number) as key,
+  partner_id(born(), key) as id,
+  format('{}-{:09d}', b.letter, b.number) as code,
+  b.*,
+  c.name as country,
+  c.code as country_code
+from both_roles as b
+inner join country as c on c.nation = b.nation
 """
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the rows of the load belong: ids that only the database knows."""
+    """Where the rows belong: ids that only the database knows."""
 
     org_id: UUID
     warehouse: UUID
@@ -164,24 +176,15 @@ class Pattern:
     text: str
     is_yearly: bool
 
+    @property
     def sql(self) -> str:
-        """Return the DuckDB expression that core.next_number computes, for a row of `document` called d."""
-        nth = "d.nth_of_year" if self.is_yearly else "d.nth"
+        """The expression for what core.next_number gives, of the columns of `document`."""
+        nth = "nth_of_year" if self.is_yearly else "nth"
         expression = _literal(self.text)
-        for field, digits in _NUMBER.findall(self.text):
-            least = int(digits or 1)
-            padded = f"lpad({nth}::text, greatest({least}, length({nth}::text))::integer, '0')"
-            expression = f"replace({expression}, {_literal(field)}, {padded})"
-        return f"replace(replace({expression}, '{{year}}', year(d.day)::text), '{{unit}}', '')"
-
-
-@dataclass(frozen=True)
-class Query:
-    """A query of DuckDB's, the columns that its rows fill, and those by which a table takes them in a good order."""
-
-    columns: Sequence[str]
-    text: str
-    order: Sequence[str]
+        for part, digits in _NUMBER.findall(self.text):
+            padded = f"lpad({nth}::text, greatest({int(digits or 1)}, length({nth}::text))::integer, '0')"
+            expression = f"replace({expression}, {_literal(part)}, {padded})"
+        return f"replace(replace({expression}, '{{year}}', year(day)::text), '{{unit}}', '')"
 
 
 class Rows:
@@ -198,72 +201,63 @@ class Rows:
                 "allow_unsigned_extensions": "true", "memory_limit": MEMORY, "temp_directory": str(scratch / "spilled"),
             },
         )  # fmt: skip
-        self.duckdb.execute(f"load '{_extension()}'")
-        self.duckdb.execute(_MOMENT)
-        self.duckdb.execute(_INSTANT)
+        self.duckdb.execute(f"load {_literal(str(_extension()))}")
+        binary.prepare(self.duckdb)
+        self.duckdb.execute("create macro moment(ms) as printf('%012x', ms)")
         self.duckdb.execute(f"create macro born() as moment({round(born.timestamp() * 1000)})")
         for kind in KINDS:
-            self.duckdb.execute(
-                f"create macro {kind}_id(moment, n) as moment || '{_digits(code, kind)}' || printf('%08x', n)"
-            )
+            digits = _literal(_digits(code, kind))
+            self.duckdb.execute(f"create macro {kind}_id(moment, n) as concat(moment, {digits}, printf('%08x', n))")
 
     def close(self) -> None:
         """Close the scratch database."""
         self.duckdb.close()
 
     def generate(self, scale: float) -> Iterator[int]:
-        """Generate the eight tables, part by part; yields the number of lines made so far."""
+        """Generate the eight tables, a part at a time; yields the number of order lines in each part."""
         parts = max(1, round(scale / PART_OF_SCALE))
         for part in range(parts):
+            before = self._number("select count(*) from lineitem") if part else 0
             if parts == 1:
-                self.duckdb.execute(f"call dbgen(sf = {scale})")
+                self.duckdb.execute("call dbgen(sf = ?)", [scale])
             else:
-                self.duckdb.execute(f"call dbgen(sf = {scale}, children = {parts}, step = {part})")
-            yield self.number("select count(*) from lineitem")
+                self.duckdb.execute("call dbgen(sf = ?, children = ?, step = ?)", [scale, parts, part])
+            yield self._number("select count(*) from lineitem") - before
 
-    def arrange(self) -> None:
-        """Put documents and lines in the order of posting."""
-        self.duckdb.execute(_DOCUMENTS)
+    def arrange(self, period: str) -> None:
+        """Put documents and lines in the order of posting; `period` is what partitions are made by, quarter or month."""
+        self.duckdb.execute("create table country (nation integer, name text, code text)")
+        for nation, name in self.duckdb.execute("select n_nationkey, n_name from nation").fetchall():
+            self.duckdb.execute("insert into country values (?, ?, ?)", [nation, name.title(), COUNTRIES[name]])
+        self.duckdb.execute(_TRADERS)
+        self.duckdb.execute(_POSTINGS.replace("'{period}'", _literal(period)))
         self.duckdb.execute(_LINES)
-        self.duckdb.execute("create table country (key integer, name text, code text)")
-        for key, name in self.duckdb.execute("select n_nationkey, n_name from nation").fetchall():
-            self.duckdb.execute("insert into country values (?, ?, ?)", [key, name.title(), COUNTRIES[name]])
-        self.duckdb.execute(_PARTNERS)
+        self.duckdb.execute(_DOCUMENTS)
 
     def settle(self, places: Places) -> None:
         """Say which organisation and places the rows are for."""
-        self.duckdb.execute("create table place (org_id text, warehouse text, storage text, customers text, suppliers text)")
-        self.duckdb.execute(
-            "insert into place values (?, ?, ?, ?, ?)",
-            [str(places.org_id), str(places.warehouse), str(places.storage), str(places.customers), str(places.suppliers)],
-        )
+        for name, value in vars(places).items():
+            self.duckdb.execute(f"create macro {name}() as {_literal(value.hex)}")
 
-    def number(self, query: str) -> int:
-        """Return the one number that a query gives."""
-        row = self.duckdb.execute(query).fetchone()
-        return int(row[0]) if row else 0
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of each kind."""
+        tables = {"partners": "trader", "items": "part", "documents": "document", "lines": "line"}
+        found = {kind: self._number(f"select count(*) from {table}") for kind, table in tables.items()}
+        return {**found, "ledger_rows": 2 * found["lines"]}
 
-    def quarters(self) -> dict[datetime, tuple[int, int]]:
-        """Return the first moment of each quarter, with the number of its documents and that of its lines."""
+    def periods(self) -> dict[datetime, tuple[int, int]]:
+        """Return the first moment of each period with the number of its documents and that of its lines."""
         found = self.duckdb.execute(
-            """
-            select d.quarter, d.documents, l.lines
-            from (select quarter, count(*) as documents from document group by quarter) as d
-            inner join (select quarter, count(*) as lines from line group by quarter) as l using (quarter)
-            order by d.quarter
-            """
+            "select period, count(*), sum(line_count)::bigint from document group by period order by period"
         ).fetchall()
-        return {
-            datetime(quarter // 10, quarter % 10 * 3 - 2, 1, tzinfo=UTC): (documents, lines)
-            for quarter, documents, lines in found
-        }
+        return {datetime(day.year, day.month, day.day, tzinfo=UTC): (n, lines) for day, n, lines in found}
 
     def counters(self, kind: str, pattern: Pattern) -> dict[str, int]:
-        """Return the last number of each period, named as in core.number_counter."""
+        """Return the last number of each period of a number series, named as in core.number_counter."""
         found = self.duckdb.execute(
             """
-            select case when ? then year(day)::text else '' end as period, count(*)
-            from document where kind = ? group by period order by period
+            select case when ? then year(day)::text else '' end as counted_in, count(*)
+            from document where kind = ? group by counted_in order by counted_in
             """,
             [pattern.is_yearly, kind],
         )
@@ -275,151 +269,173 @@ class Rows:
         assert row is not None
         return UUID(row[0])
 
+    def _number(self, query: str) -> int:
+        row = self.duckdb.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
     # ---- master data ---------------------------------------------------------------------------------------------------
 
     def partners(self) -> Query:
         """Customers and suppliers."""
         return Query(
-            ("org_id", "id", "code", "name", "country_code", "currency", "note"),
-            f"""
-            select p.org_id, t.id, t.code, t.name, c.code, '{CURRENCY}', t.note
-            from trader as t inner join country as c on c.key = t.nation cross join place as p
-            """,
-            ("code",),
+            {
+                "org_id": Value("uuid", "org_id()"),
+                "id": Value("uuid", "id"),
+                "code": Value("text", "code"),
+                "name": Value("text", "name"),
+                "country_code": Value("text", "country_code"),
+                "currency": Value("text", _literal(CURRENCY)),
+                "note": Value("text", "note"),
+            },
+            "from trader order by key",
         )
 
     def partner_roles(self) -> Query:
         """Which of the two they are."""
         return Query(
-            ("org_id", "partner_id", "role"), "select p.org_id, t.id, t.role from trader as t cross join place as p",
-            ("partner_id",),
-        )  # fmt: skip
+            {"org_id": Value("uuid", "org_id()"), "partner_id": Value("uuid", "id"), "role": Value("text", "role")},
+            "from trader order by key",
+        )
 
     def contacts(self) -> Query:
         """Their telephone."""
         return Query(
-            ("org_id", "id", "partner_id", "name", "phone", "is_primary"),
-            """
-            select p.org_id, contact_id(born(), t.number), t.id, t.name, t.phone, true
-            from trader as t cross join place as p
-            """,
-            ("id",),
+            {
+                "org_id": Value("uuid", "org_id()"),
+                "id": Value("uuid", "contact_id(born(), key)"),
+                "partner_id": Value("uuid", "id"),
+                "name": Value("text", "name"),
+                "phone": Value("text", "phone"),
+                "is_primary": Value("bool", "true"),
+            },
+            "from trader order by key",
         )
 
     def addresses(self) -> Query:
         """Where customers are shipped to and suppliers ship from."""
         return Query(
-            ("org_id", "id", "partner_id", "kind", "line1", "city", "country_code"),
-            """
-            select
-              p.org_id, address_id(born(), t.number), t.id,
-              case t.role when 'CUSTOMER' then 'SHIP_TO' else 'SHIP_FROM' end,
-              coalesce(nullif(trim(t.address), ''), '-'), c.name, c.code
-            from trader as t inner join country as c on c.key = t.nation cross join place as p
-            """,
-            ("id",),
+            {
+                "org_id": Value("uuid", "org_id()"),
+                "id": Value("uuid", "address_id(born(), key)"),
+                "partner_id": Value("uuid", "id"),
+                "kind": Value("text", "case role when 'CUSTOMER' then 'SHIP_TO' else 'SHIP_FROM' end"),
+                "line1": Value("text", "coalesce(nullif(trim(address), ''), '-')"),
+                "city": Value("text", "country"),
+                "country_code": Value("text", "country_code"),
+            },
+            "from trader order by key",
         )
 
     def items(self) -> Query:
         """Parts, at their retail price."""
         return Query(
-            ("org_id", "id", "sku", "name", "class", "unit_code", "price", "currency"),
-            f"""
-            select
-              p.org_id, item_id(born(), p_partkey), printf('P-%09d', p_partkey), p_name, 'GOODS', '{UNIT}', p_retailprice,
-              '{CURRENCY}'
-            from part cross join place as p
-            """,
-            ("sku",),
+            {
+                "org_id": Value("uuid", "org_id()"),
+                "id": Value("uuid", "item_id(born(), p_partkey)"),
+                "sku": Value("text", "format('P-{:09d}', p_partkey)"),
+                "name": Value("text", "p_name"),
+                "class": Value("text", "'GOODS'"),
+                "unit_code": Value("text", _literal(UNIT)),
+                "price": Value("numeric", "p_retailprice"),
+                "currency": Value("text", _literal(CURRENCY)),
+            },
+            "from part order by p_partkey",
         )
 
     # ---- what moves ----------------------------------------------------------------------------------------------------
 
-    def documents(self, quarters: Collection[datetime], patterns: dict[str, Pattern]) -> Query:
-        """The posted documents of some quarters; `patterns` gives the look of the numbers of each document type."""
-        number = "case d.kind " + " ".join(f"when '{kind}' then {p.sql()}" for kind, p in patterns.items()) + " end"
+    def documents(self, periods: Collection[datetime], patterns: dict[str, Pattern]) -> Query:
+        """The posted documents of some periods; `patterns` says how the numbers of each document type look."""
+        number = " ".join(f"when {_literal(kind)} then {pattern.sql}" for kind, pattern in patterns.items())
         return Query(
-            (
-                "org_id", "id", "document_type", "status", "number", "from_location_id", "to_location_id", "partner_id",
-                "reference", "posting_date", "currency", "line_count", "total", "posted_at", "created_at", "updated_at",
-            ),
-            f"""
-            select
-              p.org_id, document_id(moment(d.ms), d.key), d.kind, 'POSTED', {number},
-              case d.kind when 'SALE' then p.warehouse end, case d.kind when 'IMPORT' then p.warehouse end,
-              case d.kind when 'SALE' then customer_id(born(), d.partner) else supplier_id(born(), d.partner) end,
-              d.reference, d.day, '{CURRENCY}', l.line_count, l.total, instant(d.ms), instant(d.ms), instant(d.ms)
-            from document as d
-            inner join (
-              select document, count(*) as line_count, sum(round(quantity * price, 4)) as total
-              from line
-              where quarter in {_quarters(quarters)}
-              group by document
-            ) as l on l.document = d.key
-            cross join place as p
-            where d.quarter in {_quarters(quarters)}
-            order by d.key
-            """,
-            ("id",),
-        )  # fmt: skip
+            {
+                "org_id": Value("uuid", "org_id()"),
+                "id": Value("uuid", "id"),
+                "document_type": Value("text", "kind"),
+                "status": Value("text", "'POSTED'"),
+                "number": Value("text", f"case kind {number} end"),
+                "from_location_id": Value("uuid", "case kind when 'SALE' then warehouse() end", nullable=True),
+                "to_location_id": Value("uuid", "case kind when 'IMPORT' then warehouse() end", nullable=True),
+                "partner_id": Value("uuid", "partner_id"),
+                "reference": Value("text", "reference"),
+                "posting_date": Value("date", "day"),
+                "currency": Value("text", _literal(CURRENCY)),
+                "line_count": Value("int4", "line_count"),
+                "total": Value("numeric", "total"),
+                "posted_at": Value("timestamptz", "ms"),
+                "created_at": Value("timestamptz", "ms"),
+                "updated_at": Value("timestamptz", "ms"),
+            },
+            f"from document where period in {_days(periods)}",
+        )
 
-    def lines(self, quarters: Collection[datetime]) -> Query:
+    def lines(self, periods: Collection[datetime]) -> Query:
         """Their lines."""
+        quantity = Value("numeric", "l.quantity")
         return Query(
-            (
-                "org_id", "document_id", "id", "line_no", "item_id", "from_position_id", "to_position_id", "quantity",
-                "unit_code", "quantity_base", "unit_price", "created_at",
-            ),
+            {
+                "org_id": Value("uuid", "org_id()"),
+                "document_id": Value("uuid", "d.id"),
+                "id": Value("uuid", "line_id(d.moment, l.line_no)"),
+                "line_no": Value("int4", "l.line_no"),
+                "item_id": Value("uuid", "item_id(born(), l.part)"),
+                "from_position_id": Value("uuid", "case d.kind when 'SALE' then storage() else suppliers() end"),
+                "to_position_id": Value("uuid", "case d.kind when 'SALE' then customers() else storage() end"),
+                "quantity": quantity,
+                "unit_code": Value("text", _literal(UNIT)),
+                "quantity_base": quantity,
+                "unit_price": Value("numeric", "l.price"),
+                "created_at": Value("timestamptz", "d.ms"),
+            },
             f"""
-            select
-              p.org_id, document_id(moment(d.ms), d.key), line_id(moment(d.ms), l.line_no), l.line_no,
-              item_id(born(), l.part),
-              case d.kind when 'SALE' then p.storage else p.suppliers end,
-              case d.kind when 'SALE' then p.customers else p.storage end,
-              l.quantity, '{UNIT}', l.quantity, l.price, instant(d.ms)
-            from line as l inner join document as d on d.key = l.document cross join place as p
-            where l.quarter in {_quarters(quarters)}
-            order by l.document, l.line_no
-            """,
-            ("document_id", "id"),
-        )  # fmt: skip
-
-    def ledger(self, quarters: Collection[datetime]) -> Query:
-        """Two ledger rows a line: what leaves one place, then what reaches the other."""
-        return Query(
-            ("org_id", "id", "item_id", "location_id", "delta", "document_id", "line_id", "occurred_at"),
-            f"""
-            select
-              p.org_id, ledger_id(moment(d.ms), 2 * l.line_no + s.side), item_id(born(), l.part),
-              case
-                when (d.kind = 'SALE') = (s.side = 0) then p.storage when s.side = 0 then p.suppliers else p.customers
-              end,
-              case s.side when 0 then -l.quantity else l.quantity end,
-              document_id(moment(d.ms), d.key), line_id(moment(d.ms), l.line_no), instant(d.ms)
             from line as l
             inner join document as d on d.key = l.document
-            cross join (values (0), (1)) as s (side)
-            cross join place as p
-            where l.quarter in {_quarters(quarters)}
-            order by l.document, l.line_no, s.side
+            where l.period in {_days(periods)} and d.period in {_days(periods)}
             """,
-            ("id",),
+        )
+
+    def ledger(self, periods: Collection[datetime]) -> Query:
+        """Two ledger rows a line: what leaves one place, then what reaches the other."""
+        lines = self.lines(periods)
+        values = lines.values
+        return Query(
+            {
+                "org_id": values["org_id"],
+                "id": Value("uuid", "ledger_id(d.moment, 2 * l.line_no - 1)"),
+                "item_id": values["item_id"],
+                "location_id": values["from_position_id"],
+                "delta": Value("numeric", "-l.quantity"),
+                "document_id": values["document_id"],
+                "line_id": values["id"],
+                "occurred_at": values["created_at"],
+            },
+            lines.source,
+            twin={
+                "id": Value("uuid", "ledger_id(d.moment, 2 * l.line_no)"),
+                "location_id": values["to_position_id"],
+                "delta": values["quantity"],
+            },
         )
 
     def balances(self) -> Query:
         """What is left of each item: the sum of its ledger in the storage place."""
         return Query(
-            ("org_id", "id", "item_id", "location_id", "warehouse_id", "quantity"),
+            {
+                "org_id": Value("uuid", "org_id()"),
+                "id": Value("uuid", "balance_id(born(), part)"),
+                "item_id": Value("uuid", "item_id(born(), part)"),
+                "location_id": Value("uuid", "storage()"),
+                "warehouse_id": Value("uuid", "warehouse()"),
+                "quantity": Value("numeric", "quantity"),
+            },
             """
-            select p.org_id, balance_id(born(), b.part), item_id(born(), b.part), p.storage, p.warehouse, b.quantity
             from (
               select l.part, sum(case d.kind when 'SALE' then -l.quantity else l.quantity end) as quantity
               from line as l inner join document as d on d.key = l.document
               group by l.part
-            ) as b
-            cross join place as p
+            )
+            order by part
             """,
-            ("item_id",),
         )
 
 
@@ -427,15 +443,14 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _quarters(moments: Collection[datetime]) -> str:
-    """Return a list of quarters as DuckDB's tables have them (19921 is the first of 1992)."""
-    return "(" + ", ".join(str(moment.year * 10 + (moment.month + 2) // 3) for moment in moments) + ")"
+def _days(moments: Collection[datetime]) -> str:
+    return "(" + ", ".join(f"date '{moment:%Y-%m-%d}'" for moment in moments) + ")"
 
 
 def _digits(code: str, kind: str) -> str:
-    """Return the fixed part of an id after its 48 bits of time: version, variant and 40 bits of the kind's own."""
+    """Return the middle of an id, between its 48 bits of time and the last 32: version, variant, 40 bits of its kind."""
     digest = hashlib.sha256(f"{code}\x1f{kind}".encode()).hexdigest()
-    return f"-7{digest[:3]}-8{digest[3:6]}-{digest[6:10]}"
+    return f"7{digest[:3]}8{digest[3:10]}"
 
 
 def _extension() -> Path:
@@ -444,7 +459,8 @@ def _extension() -> Path:
         import duckdb_extension_tpch
     except ImportError:
         raise CannotRun("the TPC-H extension of DuckDB is not installed", "install requirements.lock") from None
-    found = next((p for folder in duckdb_extension_tpch.__path__ for p in Path(folder).rglob("*.duckdb_extension")), None)
+    folders = map(Path, duckdb_extension_tpch.__path__)
+    found = next((path for folder in folders for path in folder.rglob("*.duckdb_extension")), None)
     if found is None:
         raise CannotRun("the package duckdb-extension-tpch holds no extension", "install it again")
     return found

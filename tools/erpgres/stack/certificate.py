@@ -10,7 +10,7 @@ from erpgres.stack.state import State
 
 
 def ensure(state: State) -> None:
-    """Make `ca.pem`, `cert.pem` and `key.pem` in the state's `tls` unless all are there; the authority's key is thrown away."""
+    """Make `ca.pem`, `cert.pem` and `key.pem` in the state's `tls` unless they are there; no authority key is kept."""
     if all((state.tls / name).is_file() for name in ("ca.pem", "cert.pem", "key.pem")):
         return
     authority = trustme.CA(organization_name="Erpgres local stack")

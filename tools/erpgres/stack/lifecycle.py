@@ -290,7 +290,7 @@ def _await_parts(supervisor: supervise.Supervisor, seconds: float = 10.0) -> Non
 
 
 def await_health(state: State, seconds: float = _HEALTH_SECONDS) -> dict[str, Any]:
-    """Wait until `GET /health` says that all is well and return what it says. Raises CannotRun when it does not in time."""
+    """Wait until `GET /health` says that all is well and return what it says. Raises CannotRun when time is up."""
     deadline = time.monotonic() + seconds
     while True:
         answer, problem = health(state)

@@ -1,4 +1,4 @@
-"""What this machine offers: memory and cores within the limits of the control group, and an account for the services."""
+"""What this machine offers: memory and cores within the control group's limits, an account for the services."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def memory_bytes() -> int:
 
 
 def cores() -> int:
-    """Return the number of cores this process may use: its affinity, or less where a control group limits it (at least 1)."""
+    """Return how many cores this process may use: its affinity, less where a control group limits it (at least 1)."""
     counts = [float(len(os.sched_getaffinity(0)))]
     for folder in _cgroup_folders("cpu"):
         quota, _, period = _read(folder / "cpu.max").partition(" ")

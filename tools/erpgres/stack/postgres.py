@@ -115,9 +115,7 @@ def prepare(state: State, *, quiet: bool = True) -> bool:
 
 def host_rules() -> str:
     """Return pg_hba.conf: passwords only, named roles only, the local socket or TLS on the loopback."""
-    lines = [
-        "# Written by `erpgres up`. Nobody else gets in: no other role, no other address, no connection without password."
-    ]
+    lines = ["# Written by `erpgres up`. Nobody else gets in: no other role or address, nobody without a password."]
     for kind, address in (("local", ""), ("hostssl", "127.0.0.1/32"), ("hostssl", "::1/128")):
         for database, roles in (("all", "postgres"), ("all", _LOGIN_ROLES), ("replication", "postgres")):
             lines.append(f"{kind:<8}{database:<12}{roles:<62}{address:<14}scram-sha-256")
@@ -143,7 +141,8 @@ def as_service(state: State, command: list[str], **options: object) -> subproces
 
 def environment(state: State) -> dict[str, str]:
     """Return the environment of every part: nothing of the caller's that could change what libpq or PostgREST does."""
-    keep = {name: value for name, value in os.environ.items() if name in ("TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE")}
+    names = ("TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+    keep = {name: os.environ[name] for name in names if name in os.environ}
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",

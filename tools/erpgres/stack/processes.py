@@ -101,7 +101,7 @@ def require_free(ports: dict[str, int]) -> None:
 
 
 def owner_of(port: int) -> str | None:
-    """Return "held by pid N (command line)" for the process that listens on a local TCP port, or None if nobody does."""
+    """Return "held by pid N (command line)" for the process that listens on a local port, or None if nobody does."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:

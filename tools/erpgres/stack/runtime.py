@@ -18,7 +18,7 @@ _STARTER = Path(__file__).with_name("start-part.sh")
 
 
 def root() -> Path:
-    """Return the directory of unpacked programs that all states share: `ERPGRES_RUNTIME`, else one beside the packages."""
+    """Return the directory of unpacked programs, which all states share; `ERPGRES_RUNTIME` names another."""
     named = os.environ.get("ERPGRES_RUNTIME")
     if named:
         return Path(named).expanduser().resolve()
@@ -59,7 +59,7 @@ def nginx() -> Path:
 
 
 def postgrest() -> Path:
-    """Return the PostgREST program: `ERPGRES_POSTGREST`, else what npm installed, copied at first use. Raises CannotRun."""
+    """Return the PostgREST program: `ERPGRES_POSTGREST`, else a copy of what npm installed. Raises CannotRun."""
     named = os.environ.get("ERPGRES_POSTGREST")
     if named:
         if not os.access(named, os.X_OK):
@@ -94,8 +94,8 @@ def starter() -> Path:
     handle, temporary = tempfile.mkstemp(prefix=".start-part.", dir=root())
     with os.fdopen(handle, "wb") as file:
         file.write(text)
-    os.chmod(temporary, 0o755)
-    os.replace(temporary, target)
+    Path(temporary).chmod(0o755)
+    Path(temporary).replace(target)
     return target
 
 

@@ -112,7 +112,7 @@ class State:
 
     @property
     def run(self) -> Path:
-        """Sockets and pid files of the services; a short directory under the temporary one when the path is too long."""
+        """Sockets and pid files of the services; a short directory under the temporary one if need be."""
         return self._short("run")
 
     @property
@@ -229,7 +229,7 @@ class State:
         return self.account.name if self.account else None
 
     def secret(self, name: str) -> str:
-        """Return a secret by its file name (`jwt.key`) or, for a password, by its role (`migrator`). Raises CannotRun."""
+        """Return a secret by its file name (`jwt.key`) or a password by its role (`migrator`). Raises CannotRun."""
         for candidate in (self.secrets / name, self.secrets / f"password.{name}"):
             try:
                 return candidate.read_text().strip()
@@ -307,10 +307,10 @@ class State:
             handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
             with os.fdopen(handle, "w") as file:
                 file.write(text)
-            os.chmod(temporary, mode)
+            Path(temporary).chmod(mode)
             if service:
                 self.give(Path(temporary))
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
         else:
             path.chmod(mode)
             if service:
@@ -354,9 +354,9 @@ class State:
         except FileExistsError:
             found = path.lstat()
             allowed = {os.geteuid()} | ({self.account.uid} if self.account else set())
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in allowed:
-                if path.parent != self.path or os.geteuid() != 0:
-                    raise CannotRun(f"{path} is not ours", "remove it, or name another state directory") from None
+            foreign = not stat.S_ISDIR(found.st_mode) or found.st_uid not in allowed
+            if foreign and (path.parent != self.path or os.geteuid() != 0):
+                raise CannotRun(f"{path} is not ours", "remove it, or name another state directory") from None
         if service:
             self.give(path)
         elif os.geteuid() == 0:

@@ -166,7 +166,7 @@ class Supervisor:
             return None
 
     def parts(self) -> dict[str, dict[str, Any]]:
-        """Return what supervisord knows of each part (statename, pid, start, now, spawnerr, ...); empty when it is gone."""
+        """Return what supervisord knows of each part (statename, pid, start, now, ...); empty when it is gone."""
         try:
             return {entry["name"]: entry for entry in self._rpc.getAllProcessInfo()}
         except _GONE:
@@ -230,7 +230,7 @@ class Supervisor:
             psutil.Process(pid).wait(timeout=patience)
 
     def restarts(self) -> dict[str, tuple[int, datetime]]:
-        """Return for each part that was started again since supervisord began: how often, and when last (local time)."""
+        """Return how often each part was started again since supervisord began, and when last (local time)."""
         starts: dict[str, list[datetime]] = {}
         exits: set[str] = set()
         try:
