@@ -121,7 +121,7 @@ def clone(stack: State) -> Iterator[str]:
     with psycopg.connect(stack.dsn("postgres")) as connection:
         info = connection.info
         janitor = DatabaseJanitor(
-            user=info.user, host=info.host, port=info.port, version=18, dbname=name, template_dbname=TEMPLATE,
+            user=info.user, host=info.host, port=info.port, dbname=name, template_dbname=TEMPLATE,
             password=info.password,
         )  # fmt: skip
     with locked("template"):  # a database cannot be cloned twice at the same moment
