@@ -1,4 +1,4 @@
-"""Fixtures of every test: one throw-away stack a run, organisations of one's own, HTTP clients, clones of the database."""
+"""Fixtures of every test: one throw-away stack a run, organisations of one's own, HTTP clients, cloned databases."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ def stack() -> State:
         if not (shared / "up").exists():
             done = erpgres(
                 "up", "-d", "--state", str(state), "--port", str(free_port()),
-                ERPGRES_RATE_USER="6000r/m burst=1000", ERPGRES_RATE_ADDRESS="6000r/m burst=1000", ERPGRES_CORS_ORIGINS="https://app.example.com",
+                ERPGRES_RATE_USER="6000r/m burst=1000", ERPGRES_RATE_ADDRESS="6000r/m burst=1000",
+                ERPGRES_CORS_ORIGINS="https://app.example.com",
             )  # fmt: skip
             if done.returncode:
                 pytest.exit(f"the stack did not start:\n{done.stdout}{done.stderr}", returncode=2)

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+
 from wms.support import Connection, Warehouse, World
 
 Acting = Callable[..., AbstractContextManager[Connection]]

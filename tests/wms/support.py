@@ -72,8 +72,8 @@ class World:
     def item(self, **columns: Any) -> str:
         """Make an item; columns other than the defaults by name."""
         values = {
-            "org_id": self.org.id, "sku": f"SKU-{uuid.uuid4().hex[:10]}", "name": "Thing", "class": "GOODS", "tracking": "NONE",
-            "unit_code": "C62", **columns,
+            "org_id": self.org.id, "sku": f"SKU-{uuid.uuid4().hex[:10]}", "name": "Thing", "class": "GOODS",
+            "tracking": "NONE", "unit_code": "C62", **columns,
         }  # fmt: skip
         names = ", ".join(values)
         row = self.db.execute(

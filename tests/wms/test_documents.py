@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from wms.support import Warehouse, World, refused
 
 
@@ -40,7 +41,8 @@ def test_a_draft_has_defaults_and_a_total(world: World, one: Warehouse) -> None:
 
 def test_the_default_positions_are_a_setting(world: World, one: Warehouse) -> None:
     world.db.execute(
-        "insert into core.setting (org_id, code, value) values (%s, 'wms.inbound_position', '\"STORAGE\"')", [world.org.id]
+        "insert into core.setting (org_id, code, value) values (%s, 'wms.inbound_position', '\"STORAGE\"')",
+        [world.org.id],
     )
     draft = world.draft("IMPORT", {"item_id": world.item(), "quantity": 1}, to_location_id=one.id)
     assert world.rows("wms_document_lines", document_id=f"eq.{draft['id']}")[0]["to_position_id"] == one.storage
@@ -54,7 +56,9 @@ def test_a_client_may_make_the_id(world: World, one: Warehouse) -> None:
     assert world.rows("wms_document_lines", document_id=f"eq.{draft_id}")[0]["id"] == line["id"]
 
     def again(document_id: str) -> httpx.Response:
-        return world.call("wms_document_create", document_type="IMPORT", lines=[line], to_location_id=one.id, id=document_id)
+        return world.call(
+            "wms_document_create", document_type="IMPORT", lines=[line], to_location_id=one.id, id=document_id
+        )
 
     refused(again(draft_id), 409, "wms.document_exists")
     refused(again(uuid7(time.time() + 10 * 365 * 86400)), 400, "core.id_out_of_range")
@@ -85,7 +89,9 @@ HEADERS: list[tuple[str, str, dict[str, Any]]] = [
 def test_a_header_is_refused(world: World, code: str, kind: str, header: dict[str, str]) -> None:
     one, two = world.warehouses
     closed, inactive = world.warehouse("CLOSED"), world.partner()
-    world.db.execute("update core.location set is_active = false where id = any (%s)", [[closed.id, *closed.positions.values()]])
+    world.db.execute(
+        "update core.location set is_active = false where id = any (%s)", [[closed.id, *closed.positions.values()]]
+    )
     world.db.execute("update core.partner set status = 'INACTIVE', status_reason = 'gone' where id = %s", [inactive])
     known = {"one": one.id, "two": two.id, "position": one.storage, "unknown": str(uuid.uuid4()), "closed": closed.id,
              "inactive": inactive, None: None}  # fmt: skip
@@ -145,7 +151,9 @@ def test_all_wrong_lines_are_told_at_once(world: World, one: Warehouse) -> None:
     item = world.item()
     response = world.call(
         "wms_document_create", document_type="IMPORT", to_location_id=one.id,
-        lines=[{"item_id": item, "quantity": 1}, {"item_id": item, "quantity": 0}, {"item_id": str(uuid.uuid4()), "quantity": 1}],
+        lines=[
+            {"item_id": item, "quantity": 1}, {"item_id": item, "quantity": 0}, {"item_id": str(uuid.uuid4()), "quantity": 1},
+        ],
     )  # fmt: skip
     details = refused(response, 422, "wms.line_quantity_not_positive")
     assert [(p["line"], p["code"]) for p in details["problems"]] == [
@@ -226,5 +234,7 @@ def test_lines_are_the_json_that_was_sent(world: World, one: Warehouse) -> None:
     """Numbers as strings keep all their digits."""
     quantity = "123456789012.123456"
     draft = world.draft("IMPORT", {"item_id": world.item(), "quantity": quantity}, to_location_id=one.id)
-    response = world.client.get("wms_document_lines", params={"document_id": f"eq.{draft['id']}", "select": "quantity::text"})
+    response = world.client.get(
+        "wms_document_lines", params={"document_id": f"eq.{draft['id']}", "select": "quantity::text"}
+    )
     assert json.loads(response.text) == [{"quantity": quantity}]

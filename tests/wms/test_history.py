@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
+
 from wms.conftest import Acting
 from wms.support import World, violations
 
@@ -59,9 +60,7 @@ class Model:
         return True
 
 
-lines = st.builds(
-    Line, st.integers(0, ITEMS - 1), st.integers(1, 6), st.integers(0, 1), st.integers(0, 1)
-)
+lines = st.builds(Line, st.integers(0, ITEMS - 1), st.integers(1, 6), st.integers(0, 1), st.integers(0, 1))
 steps = st.builds(
     Step,
     st.sampled_from(["IMPORT", "IMPORT", "EXPORT", "SALE", "TRANSFER"]),
@@ -92,7 +91,9 @@ def test_histories(world: World, session: psycopg.Connection[Any]) -> None:
             assert moment is not None
             moments.append((moment[0], {key: n for key, n in model.stock.items() if n}))
         rows = session.execute(
-            "select item_id::text, location_id::text, quantity from api.wms_stock where item_id = any (%s) and quantity > 0", [items]
+            "select item_id::text, location_id::text, quantity from api.wms_stock"
+            " where item_id = any (%s) and quantity > 0",
+            [items],
         )
         assert {(items.index(i), p): int(n) for i, p, n in rows} == moments[-1][1]
         for moment_at, expected in moments:
@@ -121,7 +122,8 @@ def test_histories(world: World, session: psycopg.Connection[Any]) -> None:
         row = session.execute(
             "select id from api.wms_document_create(%s, %s, %s, lines => %s)",
             [
-                step.kind, world.warehouses[source].id if goes_out else None, world.warehouses[target].id if comes_in else None,
+                step.kind, world.warehouses[source].id if goes_out else None,
+                world.warehouses[target].id if comes_in else None,
                 Jsonb(sent),
             ],
         ).fetchone()  # fmt: skip

@@ -7,9 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from wms.support import own, violations
 
 from erpgres.verify import read
+from wms.support import own, violations
 
 # What breaks each one, done as superuser with triggers and foreign keys off, in a database of its own.
 DAMAGE = {
@@ -21,21 +21,23 @@ DAMAGE = {
     "0005_reserved_is_within_the_balance": "update wms.balance set reserved = quantity + 1",
     "0006_documents_sum_up_their_lines": "update wms.document set total = total + 0.01",
     "0007_balances_lie_in_their_warehouse":
-    "update wms.balance b set warehouse_id = (select id from core.location w where w.org_id = b.org_id and kind = 'WAREHOUSE'"
-    " and w.id <> b.warehouse_id)",
+    "update wms.balance b set warehouse_id = (select id from core.location w"
+    " where w.org_id = b.org_id and kind = 'WAREHOUSE' and w.id <> b.warehouse_id)",
     "0008_numbers_are_registered": "update core.number_register set number = number || 'x'",
 }  # fmt: skip
 MORE_DAMAGE = [
     ("0001_ledger_sums_to_zero", "delete from wms.stock_ledger where delta < 0"),
     ("0002_balance_is_the_sum_of_the_ledger", "delete from wms.balance"),
-    ("0002_balance_is_the_sum_of_the_ledger", "insert into wms.balance (org_id, item_id, location_id, warehouse_id, quantity)"
+    ("0002_balance_is_the_sum_of_the_ledger",
+     "insert into wms.balance (org_id, item_id, location_id, warehouse_id, quantity)"
      " select org_id, item_id, warehouse_id, warehouse_id, 1 from wms.balance"),
     ("0003_posted_lines_are_in_the_ledger", "update wms.stock_ledger set delta = 2 * delta"),
     ("0003_posted_lines_are_in_the_ledger", "update wms.stock_ledger set item_id = uuidv7()"),
     ("0003_posted_lines_are_in_the_ledger", "update wms.stock_ledger set lot_id = uuidv7()"),
-    ("0003_posted_lines_are_in_the_ledger", "insert into wms.stock_ledger (org_id, item_id, location_id, delta, document_id, line_id,"
-     " occurred_at) select org_id, item_id, location_id, s * delta, document_id, line_id, occurred_at from wms.stock_ledger,"
-     " (values (1), (-1)) as x (s)"),
+    ("0003_posted_lines_are_in_the_ledger", 
+     "insert into wms.stock_ledger (org_id, item_id, location_id, delta, document_id, line_id, occurred_at)"
+     " select org_id, item_id, location_id, s * delta, document_id, line_id, occurred_at"
+     " from wms.stock_ledger, (values (1), (-1)) as x (s)"),
     ("0006_documents_sum_up_their_lines", "delete from wms.document_line"),
     ("0008_numbers_are_registered", "delete from core.number_register"),
 ]  # fmt: skip
@@ -54,7 +56,9 @@ def filled(clone: str) -> Any:
 
         org = one("select core.create_organization('CLONE', 'Clone', 'BD', 'USD')")
         item = one(
-            "insert into core.item (org_id, sku, name, class, unit_code) values (%s, 'A', 'A', 'GOODS', 'C62') returning id", org
+            "insert into core.item (org_id, sku, name, class, unit_code)"
+            " values (%s, 'A', 'A', 'GOODS', 'C62') returning id",
+            org,
         )
         db.execute("select set_config('request.jwt.claims', %s, false)", [json.dumps({"org_id": str(org)})])
         warehouse = one("select id from api.wms_warehouse_create('W', 'W')")

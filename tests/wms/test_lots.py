@@ -40,9 +40,7 @@ def test_the_status_of_a_lot(world: World) -> None:
     released = world.done("wms_lot_set_status", id=lot, status="APPROVED", reason="aired")
     assert released["status"] == "APPROVED"
     world.done("wms_lot_set_status", id=lot, status="RECALLED", reason="supplier says so")
-    refused(
-        world.call("wms_lot_set_status", id=lot, status="APPROVED", reason="x"), 409, "core.transition_refused"
-    )
+    refused(world.call("wms_lot_set_status", id=lot, status="APPROVED", reason="x"), 409, "core.transition_refused")
 
 
 def test_a_change_of_status_is_refused(world: World, api: Any) -> None:

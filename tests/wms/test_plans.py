@@ -1,4 +1,4 @@
-"""The hot queries of the warehouse use their indexes and read only the partitions they must, on enough rows to matter."""
+"""The hot queries of the warehouse use their indexes and no more partitions than they must, on enough rows to matter."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from wms.support import World, own
 
 DOCUMENTS = 24_000
@@ -20,7 +21,8 @@ FILL = """
     overlay(core.uuid_floor(t.at)::text placing lpad(to_hex(t.n + 1000000), 12, '0') from 25)::uuid as other_id,
     t.n, t.at
   from (
-    select n, now() - interval '3 years' + n * (interval '3 years' / %(count)s) as at from generate_series(1, %(count)s - 1) as n
+    select n, now() - interval '3 years' + n * (interval '3 years' / %(count)s) as at
+    from generate_series(1, %(count)s - 1) as n
   ) as t
 """
 
@@ -29,6 +31,7 @@ FILL = """
 def filled(clone: str) -> Any:
     """A database of one organisation with three years of documents, and a session of its member."""
     with psycopg.connect(clone, autocommit=True) as db:
+
         def one(query: str, **values: Any) -> Any:
             row = db.execute(query, values).fetchone()  # type: ignore[call-overload]
             return row and row[0]
@@ -36,22 +39,30 @@ def filled(clone: str) -> Any:
         own(db)
         db.execute("set session authorization migrator")
         org = one("select core.create_organization('PLAN', 'Plan', 'BD', 'USD')")
-        user_id = one("insert into core.app_user (email, name, kind) values ('p@example.com', 'P', 'INTERNAL') returning id")
+        user_id = one(
+            "insert into core.app_user (email, name, kind) values ('p@example.com', 'P', 'INTERNAL') returning id"
+        )
         db.execute("insert into core.membership (org_id, user_id, kind) values (%s, %s, 'INTERNAL')", [org, user_id])
         db.execute(
-            "insert into core.user_role (org_id, user_id, role_id) select org_id, %s, id from core.role where org_id = %s",
+            "insert into core.user_role (org_id, user_id, role_id)"
+            " select org_id, %s, id from core.role where org_id = %s",
             [user_id, org],
         )
-        db.execute("select set_config('request.jwt.claims', %s, false)", [json.dumps({"org_id": str(org), "role": "member"})])
+        db.execute(
+            "select set_config('request.jwt.claims', %s, false)", [json.dumps({"org_id": str(org), "role": "member"})]
+        )
         warehouses = [one("select id from api.wms_warehouse_create(%(c)s, %(c)s)", c=c) for c in ("A", "B", "RARE")]
         for age in range(13):
             for table in ("document", "document_line", "stock_ledger"):
                 db.execute(
-                    "select ops.create_partition(%s, now() - make_interval(months => 3 * %s::int))", [f"wms.{table}", age]
+                    "select ops.create_partition(%s, now() - make_interval(months => 3 * %s::int))",
+                    [f"wms.{table}", age],
                 )
         db.execute("reset session authorization")
         with db.transaction():
-            db.execute("set local session_replication_role = replica")  # the rows are right; triggers would take minutes
+            db.execute(
+                "set local session_replication_role = replica"
+            )  # the rows are right; triggers would take minutes
             db.execute(
                 "insert into core.item (org_id, sku, name, class, unit_code) select %s, 'S' || n, 'S', 'GOODS', 'C62'"
                 " from generate_series(1, 2000) as n", [org],
@@ -72,18 +83,22 @@ def filled(clone: str) -> Any:
 
 STATEMENTS = [
     """
-    insert into wms.document (org_id, id, document_type, status, number, from_location_id, to_location_id, posting_date, currency,
-      line_count, posted_at, created_by, created_at)
-    select %(org)s, m.id, case when m.n %% 2 = 0 then 'IMPORT' else 'EXPORT' end, case when m.n %% 100 < 2 then 'DRAFT' else 'POSTED' end,
+    insert into wms.document (org_id, id, document_type, status, number, from_location_id, to_location_id, posting_date,
+      currency, line_count, posted_at, created_by, created_at)
+    select %(org)s, m.id, case when m.n %% 2 = 0 then 'IMPORT' else 'EXPORT' end,
+      case when m.n %% 100 < 2 then 'DRAFT' else 'POSTED' end,
       case when m.n %% 100 >= 2 then 'N' || m.n end,
-      case when m.n %% 2 = 1 then case when m.n %% 1000 = 1 then %(rare)s when m.n %% 3 = 1 then %(b)s else %(a)s end::uuid end,
-      case when m.n %% 2 = 0 then case when m.n %% 1000 = 2 then %(rare)s when m.n %% 3 = 1 then %(b)s else %(a)s end::uuid end,
-      m.at::date, 'USD', 1, case when m.n %% 100 >= 2 then m.at end, case when m.n %% 50 = 0 then %(user)s::uuid else uuidv7() end, m.at
+      case when m.n %% 2 = 1 then w.id end, case when m.n %% 2 = 0 then w.id end,
+      m.at::date, 'USD', 1, case when m.n %% 100 >= 2 then m.at end,
+      case when m.n %% 50 = 0 then %(user)s::uuid else uuidv7() end, m.at
     from made as m
+    cross join lateral (
+      select case when m.n %% 1000 in (1, 2) then %(rare)s when m.n %% 3 = 1 then %(b)s else %(a)s end::uuid as id
+    ) as w
     """,
     """
-    insert into wms.document_line (org_id, document_id, id, line_no, item_id, from_position_id, to_position_id, quantity, unit_code,
-      quantity_base)
+    insert into wms.document_line (org_id, document_id, id, line_no, item_id, from_position_id, to_position_id, quantity,
+      unit_code, quantity_base)
     select %(org)s, m.id, m.id, 1, i.id, %(a)s, %(b)s, 1, 'C62', 1
     from made as m join core.item as i on i.org_id = %(org)s and i.sku = 'S' || 1 + m.n %% 2000
     """,
@@ -99,7 +114,8 @@ STATEMENTS = [
     insert into wms.balance (org_id, item_id, location_id, warehouse_id, quantity)
     select %(org)s, i.id, p.id, p.parent_id, 30
     from core.item as i
-    join core.location as p on p.org_id = %(org)s and p.parent_id is not null and (p.parent_id <> %(rare)s or i.sku like 'S1__')
+    join core.location as p on p.org_id = %(org)s and p.parent_id is not null
+      and (p.parent_id <> %(rare)s or i.sku like 'S1__')
     """,
 ]
 
@@ -111,7 +127,11 @@ def plan(session: psycopg.Connection[Any], query: str, *values: Any) -> str:
 
 def plan_lines(text: str) -> list[str]:
     """The lines of a plan without what was never run, and without the empty partitions of the quarters to come."""
-    return [line for line in text.splitlines() if "never executed" not in line and not ("Seq Scan" in line and "rows=0.00" in line)]
+    return [
+        line
+        for line in text.splitlines()
+        if "never executed" not in line and not ("Seq Scan" in line and "rows=0.00" in line)
+    ]
 
 
 def scanned(text: str, table: str) -> set[str]:
@@ -130,11 +150,15 @@ def reads_all(text: str, table: str) -> bool:
 
 def lists_of_documents(filled: Any) -> None:
     world, (a, _, rare), user_id = filled
-    ids = [row[0] for row in world.db.execute("select id from api.wms_documents order by id desc offset 30000 limit 21")]
+    ids = [
+        row[0] for row in world.db.execute("select id from api.wms_documents order by id desc offset 12000 limit 21")
+    ]
     lists = {
         "page": ("true", [], "pkey", 2),
         "drafts": ("status = 'DRAFT'", [], "org_id_status_id_idx", 2),
-        "drafts of a type": ("document_type = 'IMPORT' and status = 'DRAFT'", [], "org_id_(document_type_)?status_id_idx", 2),
+        "drafts of a type": (
+            "document_type = 'IMPORT' and status = 'DRAFT'", [], "org_id_(document_type_)?status_id_idx", 2,
+        ),
         "posted of a type": (
             "document_type = 'IMPORT' and status = 'POSTED'", [], "(org_id_document_type_status_id_idx|pkey)", 2,
         ),
@@ -146,7 +170,9 @@ def lists_of_documents(filled: Any) -> None:
     for name, (condition, values, index, most) in lists.items():
         for cursor in ([], [ids[0]]):
             where = f"{condition}{' and id < %s' if cursor else ''}"
-            text = plan(world.db, f"select * from api.wms_documents where {where} order by id desc limit 20", *values, *cursor)
+            text = plan(
+                world.db, f"select * from api.wms_documents where {where} order by id desc limit 20", *values, *cursor
+            )
             assert "Sort" not in text and not reads_all(text, "document"), f"{name}\n{text}"
             assert re.search(rf"using document_\d{{4}}q\d_{index}", text), f"{name} uses another index\n{text}"
             assert 1 <= len(scanned(text, "document")) <= most, f"{name} reads too many partitions\n{text}"
@@ -160,14 +186,18 @@ def one_document_is_found_in_one_partition(filled: Any) -> None:
     document_id = world.db.execute("select id from api.wms_documents order by id limit 1").fetchone()[0]
     text = plan(world.db, "select * from api.wms_documents where id = %s", document_id)
     assert len(scanned(text, "document")) == 1 and "_pkey" in text, text
-    text = plan(world.db, "select * from api.wms_document_lines where document_id = %s order by line_no limit 20", document_id)
+    text = plan(
+        world.db, "select * from api.wms_document_lines where document_id = %s order by line_no limit 20", document_id
+    )
     assert len(scanned(text, "document_line")) == 1 and not reads_all(text, "document_line"), text
     assert "org_id_document_id" in text, text
 
 
 def stock_of_a_warehouse(filled: Any) -> None:
     world, (a, _, rare), _ = filled
-    item, place = world.db.execute("select item_id, location_id from api.wms_stock where warehouse_id = %s limit 1", [a]).fetchone()
+    item, place = world.db.execute(
+        "select item_id, location_id from api.wms_stock where warehouse_id = %s limit 1", [a]
+    ).fetchone()
     lists = {
         "balance_warehouse_idx|balance_pkey": ("warehouse_id = %s", [a], "id desc"),
         "balance_warehouse_idx": ("warehouse_id = %s", [rare], "id desc"),
@@ -183,11 +213,16 @@ def stock_of_a_warehouse(filled: Any) -> None:
 
 def the_ledger_of_an_item_and_a_document(filled: Any) -> None:
     world, _, _ = filled
-    item, document_id = world.db.execute("select item_id, document_id from api.wms_ledger order by id desc limit 1").fetchone()
+    item, document_id = world.db.execute(
+        "select item_id, document_id from api.wms_ledger order by id desc limit 1"
+    ).fetchone()
     for query, index in (
         ("select * from api.wms_ledger order by id desc limit 20", "pkey"),
         ("select * from api.wms_ledger where item_id = %(item)s order by id desc limit 20", "org_id_item_id_id_idx"),
-        ("select * from api.wms_ledger where document_id = %(document)s order by id desc limit 20", "org_id_document_id_line_id_idx"),
+        (
+            "select * from api.wms_ledger where document_id = %(document)s order by id desc limit 20",
+            "org_id_document_id_line_id_idx",
+        ),
     ):
         named = query.replace("%(item)s", f"'{item}'").replace("%(document)s", f"'{document_id}'")
         text = plan(world.db, named)
@@ -200,9 +235,7 @@ def stock_as_of_reads_only_what_came_after(filled: Any) -> None:
     with world.db.transaction():
         world.db.execute("set local role member")
         at = world.db.execute("select now() - interval '20 days'").fetchone()[0]
-        body = world.db.execute(
-            "select count(*), sum(quantity) from api.wms_stock_as_of(%s)", [at]
-        ).fetchone()
+        body = world.db.execute("select count(*), sum(quantity) from api.wms_stock_as_of(%s)", [at]).fetchone()
         text = plan(world.db, "select * from api.wms_stock_as_of(%s)", at)
     assert body[0] > 0
     assert len(scanned(text, "stock_ledger")) <= 2, text

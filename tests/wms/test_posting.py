@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from wms.support import Warehouse, World, refused, violations
 
 
@@ -17,7 +18,9 @@ def ledger(world: World, document_id: str) -> set[tuple[str, float]]:
 
 def test_goods_come_in_move_and_go_out(world: World, one: Warehouse, two: Warehouse) -> None:
     item = world.item()
-    came = world.posted("IMPORT", {"item_id": item, "quantity": 10, "to_position_id": one.storage}, to_location_id=one.id)
+    came = world.posted(
+        "IMPORT", {"item_id": item, "quantity": 10, "to_position_id": one.storage}, to_location_id=one.id
+    )
     assert (came["status"], came["version"]) == ("POSTED", 2)
     assert came["posted_at"] is not None and came["posting_date"] is not None
     assert came["posted_by"] == str(world.org.users["admin"])
@@ -36,7 +39,9 @@ def test_goods_come_in_move_and_go_out(world: World, one: Warehouse, two: Wareho
 def test_numbers_have_no_gap_and_each_type_its_own(world: World, one: Warehouse) -> None:
     item = world.item()
     year = datetime.now(UTC).year
-    first = world.posted("IMPORT", {"item_id": item, "quantity": 2, "to_position_id": one.storage}, to_location_id=one.id)
+    first = world.posted(
+        "IMPORT", {"item_id": item, "quantity": 2, "to_position_id": one.storage}, to_location_id=one.id
+    )
     short = world.draft("EXPORT", {"item_id": item, "quantity": 9}, from_location_id=one.id)
     refused(world.call("wms_document_post", id=short["id"]), 422, "wms.insufficient_stock")
     left = world.posted("EXPORT", {"item_id": item, "quantity": 1}, from_location_id=one.id)
@@ -60,10 +65,13 @@ def test_a_post_is_refused(world: World, one: Warehouse, api: Any) -> None:
 def test_every_short_item_is_named(world: World, one: Warehouse) -> None:
     plenty, little, nothing = world.item(sku="A-PLENTY"), world.item(sku="B-LITTLE"), world.item(sku="C-NOTHING")
     for item, quantity in ((plenty, 100), (little, 2.5)):
-        world.posted("IMPORT", {"item_id": item, "quantity": quantity, "to_position_id": one.storage}, to_location_id=one.id)
+        world.posted(
+            "IMPORT", {"item_id": item, "quantity": quantity, "to_position_id": one.storage}, to_location_id=one.id
+        )
     before = world.stock()
     draft = world.draft(
-        "EXPORT", {"item_id": plenty, "quantity": 1}, {"item_id": little, "quantity": 2}, {"item_id": little, "quantity": 1},
+        "EXPORT", {"item_id": plenty, "quantity": 1}, {"item_id": little, "quantity": 2},
+        {"item_id": little, "quantity": 1},
         {"item_id": nothing, "quantity": 1}, from_location_id=one.id,
     )  # fmt: skip
     details = refused(world.call("wms_document_post", id=draft["id"]), 422, "wms.insufficient_stock")
@@ -115,7 +123,8 @@ def test_what_became_inactive_does_not_move(world: World, one: Warehouse, two: W
 
     def switch(table: str, key: str, on: bool) -> None:
         world.db.execute(
-            psycopg.sql.SQL("update core.{} set is_active = %s where id = %s").format(psycopg.sql.Identifier(table)), [on, key]
+            psycopg.sql.SQL("update core.{} set is_active = %s where id = %s").format(psycopg.sql.Identifier(table)),
+            [on, key],
         )
 
     switch("item", item, False)
@@ -134,7 +143,9 @@ def test_what_became_inactive_does_not_move(world: World, one: Warehouse, two: W
 
 def test_an_inactive_warehouse_does_not_receive(world: World, one: Warehouse) -> None:
     draft = world.draft("IMPORT", {"item_id": world.item(), "quantity": 1}, to_location_id=one.id)
-    world.db.execute("update core.location set is_active = false where id = any (%s)", [[one.id, *one.positions.values()]])
+    world.db.execute(
+        "update core.location set is_active = false where id = any (%s)", [[one.id, *one.positions.values()]]
+    )
     details = refused(world.call("wms_document_post", id=draft["id"]), 422, "wms.place_inactive")
     assert details["place"] == "ONE"
 
@@ -142,12 +153,13 @@ def test_an_inactive_warehouse_does_not_receive(world: World, one: Warehouse) ->
 def test_a_quantity_is_moved_in_the_unit_of_the_item(world: World, one: Warehouse) -> None:
     item = world.item(unit_code="KGM")
     world.db.execute(
-        "insert into core.unit_conversion (org_id, item_id, from_unit, to_unit, factor_numerator) values (%s, %s, 'XBB', 'KGM', 12.5)",
+        "insert into core.unit_conversion (org_id, item_id, from_unit, to_unit, factor_numerator)"
+        " values (%s, %s, 'XBB', 'KGM', 12.5)",
         [world.org.id, item],
     )
     world.posted(
-        "IMPORT", {"item_id": item, "quantity": 3, "unit_code": "XBB", "unit_price": 10}, {"item_id": item, "quantity": 500,
-        "unit_code": "GRM"}, to_location_id=one.id,
+        "IMPORT", {"item_id": item, "quantity": 3, "unit_code": "XBB", "unit_price": 10},
+        {"item_id": item, "quantity": 500, "unit_code": "GRM"}, to_location_id=one.id,
     )  # fmt: skip
     assert world.stock() == {(item, one.receiving): 38}
 
@@ -181,8 +193,12 @@ def test_stock_as_of_a_moment(world: World, one: Warehouse, two: Warehouse) -> N
         return {(r["item_id"], r["location_id"]): r["quantity"] for r in rows}
 
     line = {"item_id": item, "to_position_id": one.storage}
-    world.posted("IMPORT", {**line, "quantity": 10}, {"item_id": other, "quantity": 7}, to_location_id=one.id, posting_date=on(9))
-    world.posted("TRANSFER", {"item_id": item, "quantity": 4}, from_location_id=one.id, to_location_id=two.id, posting_date=on(5))
+    world.posted(
+        "IMPORT", {**line, "quantity": 10}, {"item_id": other, "quantity": 7}, to_location_id=one.id, posting_date=on(9)
+    )
+    world.posted(
+        "TRANSFER", {"item_id": item, "quantity": 4}, from_location_id=one.id, to_location_id=two.id, posting_date=on(5)
+    )
     world.posted("IMPORT", {**line, "quantity": 1}, to_location_id=one.id, posting_date=on(7))  # entered later
     world.posted("EXPORT", {"item_id": item, "quantity": 2}, from_location_id=one.id)
     assert at(9) == {}
@@ -199,7 +215,9 @@ def test_stock_as_of_a_moment(world: World, one: Warehouse, two: Warehouse) -> N
 def test_stock_as_of_may_be_asked_with_get(world: World, one: Warehouse) -> None:
     item = world.item()
     world.posted("IMPORT", {"item_id": item, "quantity": 3}, to_location_id=one.id)
-    response = world.client.get("rpc/wms_stock_as_of", params={"at": "2100-01-01", "limit": "20", "select": "sku,quantity"})
+    response = world.client.get(
+        "rpc/wms_stock_as_of", params={"at": "2100-01-01", "limit": "20", "select": "sku,quantity"}
+    )
     assert [row["quantity"] for row in response.json()] == [3]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
+
 from wms.conftest import Acting
 from wms.support import Warehouse, World, refused, violations
 
@@ -35,10 +36,8 @@ def stocked(world: World) -> tuple[list[str], dict[str, list[str]]]:
     for warehouse in world.warehouses:
         extra = world.done("wms_position_create", warehouse_id=warehouse.id, code="P5", name="Fifth")
         places[warehouse.id] = [*warehouse.positions.values(), extra["id"]]
-        world.posted(
-            "IMPORT", to_location_id=warehouse.id,
-            *[{"item_id": i, "quantity": 60, "to_position_id": p} for i in items for p in places[warehouse.id]],
-        )  # fmt: skip
+        lines = [{"item_id": i, "quantity": 60, "to_position_id": p} for i in items for p in places[warehouse.id]]
+        world.posted("IMPORT", *lines, to_location_id=warehouse.id)
     return items, places
 
 
@@ -58,12 +57,14 @@ def test_twenty_clients_move_the_same_stock(world: World, acting: Acting) -> Non
                 lines = [
                     {
                         "item_id": choose.choice(items), "quantity": choose.randint(1, 9),
-                        "from_position_id": choose.choice(places[source]), "to_position_id": choose.choice(places[target]),
+                        "from_position_id": choose.choice(places[source]),
+                        "to_position_id": choose.choice(places[target]),
                     }
                     for _ in range(5)
                 ]  # fmt: skip
                 row = session.execute(
-                    "select id from api.wms_document_create('TRANSFER', %s, %s, lines => %s)", [source, target, Jsonb(lines)]
+                    "select id from api.wms_document_create('TRANSFER', %s, %s, lines => %s)",
+                    [source, target, Jsonb(lines)],
                 ).fetchone()
                 assert row is not None
                 try:
@@ -147,7 +148,9 @@ def test_a_document_is_posted_once(world: World, one: Warehouse, api: Any) -> No
     assert len(world.rows("wms_ledger")) == 2
 
 
-def test_a_line_cannot_slip_into_a_document_being_posted(world: World, one: Warehouse, acting: Acting, stack: Any) -> None:
+def test_a_line_cannot_slip_into_a_document_being_posted(
+    world: World, one: Warehouse, acting: Acting, stack: Any
+) -> None:
     """The posting holds the document: who replaces its lines waits, and then finds it posted."""
     item = world.item()
     draft = world.draft("IMPORT", {"item_id": item, "quantity": 1}, to_location_id=one.id)
@@ -156,7 +159,11 @@ def test_a_line_cannot_slip_into_a_document_being_posted(world: World, one: Ware
         with poster.transaction():
             poster.execute("select id from api.wms_document_post(%s)", [draft["id"]])
             other = pool.submit(
-                world.call, "wms_document_lines_put", id=draft["id"], version=1, lines=[{"item_id": item, "quantity": 9}]
+                world.call,
+                "wms_document_lines_put",
+                id=draft["id"],
+                version=1,
+                lines=[{"item_id": item, "quantity": 9}],
             )
             waiting(stack.dsn("postgres", world.db.info.dbname))
         refused(other.result(timeout=60), 409, "wms.document_not_draft")

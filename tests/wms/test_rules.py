@@ -7,15 +7,26 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from wms.support import Warehouse, World, refused
 
-VIEWS = ["wms_warehouses", "wms_positions", "wms_lots", "wms_documents", "wms_document_lines", "wms_ledger", "wms_stock"]
+VIEWS = [
+    "wms_warehouses",
+    "wms_positions",
+    "wms_lots",
+    "wms_documents",
+    "wms_document_lines",
+    "wms_ledger",
+    "wms_stock",
+]
 
 
 @pytest.fixture
 def moved(world: World, one: Warehouse) -> dict[str, Any]:
     """A posted import of three of an item."""
-    return world.posted("IMPORT", {"item_id": world.item(), "quantity": 3}, to_location_id=one.id, partner_id=world.partner())
+    return world.posted(
+        "IMPORT", {"item_id": world.item(), "quantity": 3}, to_location_id=one.id, partner_id=world.partner()
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,12 +59,12 @@ def test_rows_of_a_partition_are_immutable_too(world: World, moved: Any, stack: 
             superuser.rollback()
 
 
-@pytest.mark.parametrize(("role", "table"), [("migrator", "stock_ledger"), ("member", "stock_ledger"), ("member", "balance")])
+@pytest.mark.parametrize(
+    ("role", "table"), [("migrator", "stock_ledger"), ("member", "stock_ledger"), ("member", "balance")]
+)
 def test_nobody_has_the_right_to_write(world: World, moved: Any, role: str, table: str) -> None:
     for privilege in ("update", "delete", "truncate"):
-        row = world.db.execute(
-            "select has_table_privilege(%s, %s, %s)", [role, f"wms.{table}", privilege]
-        ).fetchone()
+        row = world.db.execute("select has_table_privilege(%s, %s, %s)", [role, f"wms.{table}", privilege]).fetchone()
         assert row == (False,)
 
 
@@ -91,9 +102,12 @@ def test_lines_of_a_posted_document_stay(world: World, moved: Any) -> None:
     world.done("wms_document_cancel", id=cancelled["id"], reason="x")
     for statement, document_id in (
         ("delete from wms.document_line where document_id = %s", cancelled["id"]),
-        ("insert into wms.document_line (org_id, document_id, line_no, item_id, from_position_id, to_position_id, quantity, unit_code,"
-        " quantity_base) select org_id, document_id, 2, item_id, from_position_id, to_position_id, 1, unit_code, 1"
-        " from wms.document_line where document_id = %s", moved["id"]),
+        (
+            "insert into wms.document_line (org_id, document_id, line_no, item_id, from_position_id, to_position_id, quantity,"
+            " unit_code, quantity_base) select org_id, document_id, 2, item_id, from_position_id, to_position_id, 1, unit_code, 1"
+            " from wms.document_line where document_id = %s",
+            moved["id"],
+        ),
     ):
         with pytest.raises(psycopg.Error) as refusal:
             world.db.execute(statement, [document_id])  # type: ignore[call-overload]
@@ -127,9 +141,7 @@ def test_organisations_see_only_themselves(world: World, moved: Any, one: Wareho
             lines=[{"item_id": stranger.item(), "quantity": 1}],
         ), 422, "wms.not_a_warehouse",
     )  # fmt: skip
-    refused(
-        stranger.call("wms_position_create", warehouse_id=one.id, code="P", name="P"), 422, "wms.not_a_warehouse"
-    )
+    refused(stranger.call("wms_position_create", warehouse_id=one.id, code="P", name="P"), 422, "wms.not_a_warehouse")
     home = stranger.warehouse("HOME")
     refused(
         stranger.call(

@@ -22,7 +22,9 @@ def test_a_warehouse_is_refused(world: World, api: Any) -> None:
     refused(world.call("wms_warehouse_create", code=" ", name="Blank"), 422, "wms.warehouse_unnamed")
     parent = world.warehouses[0].id
     refused(
-        world.call("wms_warehouse_create", code="IN", name="Inside", parent_id=parent), 422, "wms.warehouse_in_warehouse"
+        world.call("wms_warehouse_create", code="IN", name="Inside", parent_id=parent),
+        422,
+        "wms.warehouse_in_warehouse",
     )
     nobody = api(world.org.token(["wms.document.create"]))
     refused(world.call("wms_warehouse_create", nobody, code="X", name="X"), 403, "core.permission_missing")
@@ -54,7 +56,9 @@ def test_a_position_is_refused(world: World, one: Warehouse, two: Warehouse, api
     refused(call(code="STORAGE"), 409, "wms.place_exists")
     nobody = api(world.org.token(["wms.document.create"]))
     refused(
-        world.call("wms_position_create", nobody, warehouse_id=one.id, code="P", name="P"), 403, "core.permission_missing"
+        world.call("wms_position_create", nobody, warehouse_id=one.id, code="P", name="P"),
+        403,
+        "core.permission_missing",
     )
 
 

@@ -92,8 +92,9 @@ class _Organization:
 
     def _existing(self) -> uuid.UUID | None:
         found: uuid.UUID | None = self._scalar("select id from core.organization where code = %s", self.code)
-        if found and not self._scalar("select exists (select from core.partner where org_id = %s and id = any(%s))",
-                                      found, [self._id("partner", p["code"]) for p in self.source["partner"]]):  # fmt: skip
+        partners = [self._id("partner", partner["code"]) for partner in self.source["partner"]]
+        known = "select exists (select from core.partner where org_id = %s and id = any(%s))"
+        if found and not self._scalar(known, found, partners):
             raise Refused(f"there is an organisation {self.code} that is not the example's", "seed an empty database")
         return found
 
@@ -226,8 +227,9 @@ class _Organization:
     def _storage_id(self, warehouse: str) -> uuid.UUID:
         found: uuid.UUID = self._scalar(
             "select id from core.location where org_id = %s and parent_id = %s and kind = 'STORAGE' order by id limit 1",
-            self.id, self._warehouse_id(warehouse),
-        )  # fmt: skip
+            self.id,
+            self._warehouse_id(warehouse),
+        )
         return found
 
     @contextmanager
