@@ -152,7 +152,8 @@ def test_all_wrong_lines_are_told_at_once(world: World, one: Warehouse) -> None:
     response = world.call(
         "wms_document_create", document_type="IMPORT", to_location_id=one.id,
         lines=[
-            {"item_id": item, "quantity": 1}, {"item_id": item, "quantity": 0}, {"item_id": str(uuid.uuid4()), "quantity": 1},
+            {"item_id": item, "quantity": 1}, {"item_id": item, "quantity": 0},
+            {"item_id": str(uuid.uuid4()), "quantity": 1},
         ],
     )  # fmt: skip
     details = refused(response, 422, "wms.line_quantity_not_positive")

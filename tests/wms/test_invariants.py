@@ -34,7 +34,7 @@ MORE_DAMAGE = [
     ("0003_posted_lines_are_in_the_ledger", "update wms.stock_ledger set delta = 2 * delta"),
     ("0003_posted_lines_are_in_the_ledger", "update wms.stock_ledger set item_id = uuidv7()"),
     ("0003_posted_lines_are_in_the_ledger", "update wms.stock_ledger set lot_id = uuidv7()"),
-    ("0003_posted_lines_are_in_the_ledger", 
+    ("0003_posted_lines_are_in_the_ledger",
      "insert into wms.stock_ledger (org_id, item_id, location_id, delta, document_id, line_id, occurred_at)"
      " select org_id, item_id, location_id, s * delta, document_id, line_id, occurred_at"
      " from wms.stock_ledger, (values (1), (-1)) as x (s)"),

@@ -1,4 +1,4 @@
-"""The hot queries of the warehouse use their indexes and no more partitions than they must, on enough rows to matter."""
+"""The hot queries of the warehouse use their indexes and no more partitions than they must, on many rows."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ STATEMENTS = [
       case when m.n %% 50 = 0 then %(user)s::uuid else uuidv7() end, m.at
     from made as m
     cross join lateral (
-      select case when m.n %% 1000 in (1, 2) then %(rare)s when m.n %% 3 = 1 then %(b)s else %(a)s end::uuid as id
+      select case when m.n %% 400 in (1, 2) then %(rare)s when m.n %% 3 = 1 then %(b)s else %(a)s end::uuid as id
     ) as w
     """,
     """
-    insert into wms.document_line (org_id, document_id, id, line_no, item_id, from_position_id, to_position_id, quantity,
-      unit_code, quantity_base)
+    insert into wms.document_line (org_id, document_id, id, line_no, item_id, from_position_id, to_position_id,
+      quantity, unit_code, quantity_base)
     select %(org)s, m.id, m.id, 1, i.id, %(a)s, %(b)s, 1, 'C62', 1
     from made as m join core.item as i on i.org_id = %(org)s and i.sku = 'S' || 1 + m.n %% 2000
     """,

@@ -103,8 +103,9 @@ def test_lines_of_a_posted_document_stay(world: World, moved: Any) -> None:
     for statement, document_id in (
         ("delete from wms.document_line where document_id = %s", cancelled["id"]),
         (
-            "insert into wms.document_line (org_id, document_id, line_no, item_id, from_position_id, to_position_id, quantity,"
-            " unit_code, quantity_base) select org_id, document_id, 2, item_id, from_position_id, to_position_id, 1, unit_code, 1"
+            "insert into wms.document_line (org_id, document_id, line_no, item_id, from_position_id, to_position_id,"
+            " quantity, unit_code, quantity_base)"
+            " select org_id, document_id, 2, item_id, from_position_id, to_position_id, 1, unit_code, 1"
             " from wms.document_line where document_id = %s",
             moved["id"],
         ),

@@ -370,11 +370,8 @@ class _Run:
             return
         with self.phase("attach", len(PARTITIONED) * len(self.new)) as advance:
             bulk.lock(self.connection, PARTITIONED)
-            # The newest first, and each after what it points to: a merge join, which reads both sides by their index, then
-            # finds the rows of this period first and ends with them, where a hash join would read all that is attached.
-            self.connection.execute("set local enable_hashjoin = off")
-            for partitions in reversed(self.new.values()):
-                for partition in partitions:
+            for partitions in self.new.values():
+                for partition in partitions:  # each after what it points to
                     bulk.attach(self.connection, partition)
                     advance(1)
 
