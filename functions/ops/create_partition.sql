@@ -56,6 +56,9 @@ begin
     'alter table %I.%I attach partition %I.%I for values from (%L) to (%L)',
     v_schema, v_table, v_schema, v_child, core.uuid_floor(v_from), core.uuid_floor(v_to)
   );
+  perform ops.copy_statement_triggers(
+    format('%I.%I', v_schema, v_table)::regclass, format('%I.%I', v_schema, v_child)::regclass
+  );
   return v_name;
 end
 $$;

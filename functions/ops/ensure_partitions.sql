@@ -23,6 +23,10 @@ begin
         return next ops.create_partition(v_policy.table_name, v_at);
       end if;
     end loop;
+    -- A rule that came after a partition holds for it too.
+    perform ops.copy_statement_triggers(i.inhparent, i.inhrelid)
+    from pg_inherits as i
+    where i.inhparent = v_policy.table_name::regclass;
   end loop;
 end
 $$;

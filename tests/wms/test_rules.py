@@ -52,7 +52,7 @@ def test_rows_of_a_partition_are_immutable_too(world: World, moved: Any, stack: 
     row = world.db.execute("select tableoid::regclass::text from wms.stock_ledger limit 1").fetchone()
     assert row is not None
     with psycopg.connect(stack.dsn("postgres", world.db.info.dbname)) as superuser:
-        for statement in (f"update {row[0]} set delta = 1", f"delete from {row[0]}"):
+        for statement in (f"update {row[0]} set delta = 1", f"delete from {row[0]}", f"truncate {row[0]}"):
             with pytest.raises(psycopg.Error) as refusal:
                 superuser.execute(statement)  # type: ignore[call-overload]
             assert "wms.ledger_immutable" in str(refusal.value)
