@@ -1,6 +1,6 @@
 -- Triggers of documents: allowed status changes, expected version, and nothing changes once posted.
 
-create or replace function wms.tg_document__freeze()
+create or replace function wms.tg_document__keep_posted()
 returns trigger
 language plpgsql
 volatile
@@ -12,10 +12,10 @@ begin
 end
 $$;
 
-comment on function wms.tg_document__freeze() is
+comment on function wms.tg_document__keep_posted() is
   'Refuses a change of what a posted or cancelled document says; its status has rules of its own.';
 
-create or replace trigger freeze
+create or replace trigger keep_posted
 before update on wms.document
 for each row
 when (
@@ -28,7 +28,7 @@ when (
     new.posting_date, new.currency, new.line_count, new.total, new.posted_at, new.posted_by
   )
 )
-execute function wms.tg_document__freeze();
+execute function wms.tg_document__keep_posted();
 
 create or replace function wms.tg_document__check_partner()
 returns trigger
@@ -37,12 +37,12 @@ volatile
 parallel unsafe
 as $$
 begin
-  perform wms.check_header(new.document_type, new.from_location_id, new.to_location_id, new.partner_id);
+  perform wms.check_partner(new.org_id, new.partner_id);
   return new;
 end
 $$;
 
-comment on function wms.tg_document__check_partner() is 'Checks the header again when a draft gets another partner.';
+comment on function wms.tg_document__check_partner() is 'Refuses to give a draft an unknown or inactive partner.';
 
 create or replace trigger check_partner
 before update of partner_id on wms.document

@@ -13,7 +13,9 @@ end
 $$;
 
 revoke all on schema public from public;
-grant usage on schema public to anon, partner, member, superadmin, analyst, relay, worker, monitor, migrator;
+-- owner is named too: in a clone or a restored database it need not own the database, which would give it the right.
+grant usage on schema public
+to owner, anon, partner, member, superadmin, analyst, relay, worker, monitor, migrator;
 
 -- Extensions live in public and belong to the owner; all of these may be created by the owner of a database.
 set role owner;
