@@ -118,7 +118,8 @@ function decoded(part) {
   return JSON.parse(Buffer.from(part, 'base64url').toString());
 }
 
-// Returns {state: 'none' | 'ok' | 'invalid' | 'expired', user, caller}; `caller` is for the log.
+// Returns {state: 'none' | 'ok' | 'invalid' | 'expired' | 'provider', user, caller}; `caller` is for the log. A token of an
+// outside provider is PostgREST's to verify (njs verifies RSA and EC only asynchronously): it counts for its address.
 function token(authorization) {
   if (authorization === undefined) {
     return {state: 'none', user: ''};
@@ -129,12 +130,15 @@ function token(authorization) {
     return invalid;
   }
   try {
-    const wanted = crypto.createHmac('sha256', site.key).update(parts[0] + '.' + parts[1]).digest();
-    if (decoded(parts[0]).alg !== 'HS256' || !same(wanted, Buffer.from(parts[2], 'base64url'))) {
+    const head = decoded(parts[0]);
+    const now = Date.now() / 1000;
+    if (site.provider && /^(RS|PS|ES)(256|384|512)$/.test(head.alg)) {
+      return {state: 'provider', user: ''};
+    }
+    if (head.alg !== 'HS256' || !signed(parts, head.kid, now)) {
       return invalid;
     }
     const claims = decoded(parts[1]);
-    const now = Date.now() / 1000;
     const caller = [claims.sub, claims.role, claims.org_id].map((value) => value || '-').join(' ');
     if (typeof claims.exp !== 'number' || (claims.nbf !== undefined && !(claims.nbf <= now + 30)) || !NAMES.test(caller)) {
       return invalid;
@@ -143,6 +147,20 @@ function token(authorization) {
   } catch (e) {
     return invalid;
   }
+}
+
+// Whether one of the valid keys made the signature: the one that `kid` names, or any when the token names none.
+function signed(parts, kid, now) {
+  for (let i = 0; i < site.keys.length; i++) {
+    const key = site.keys[i];
+    if ((kid === undefined || kid === key.kid) && (key.until === null || now < key.until)) {
+      const wanted = crypto.createHmac('sha256', key.key).update(parts[0] + '.' + parts[1]).digest();
+      if (same(wanted, Buffer.from(parts[2], 'base64url'))) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 // Takes as long for a wrong first byte as for a wrong last one.
@@ -271,7 +289,7 @@ function limit(r) {
   if (seen.path.indexOf('/api/') !== 0) {
     return '';
   }
-  if (r.method !== 'OPTIONS' && /^\/api\/rpc\/(sign_in|password_reset)/.test(seen.path)) {
+  if (r.method !== 'OPTIONS' && /^\/api\/rpc\/(sign_in|password_reset\w*)$/.test(seen.path)) {
     return 'sign_in ' + address;
   }
   if (user === '') {
@@ -352,6 +370,11 @@ function health(r) {
 function filter_header(r) {
   if (r.status >= 400) {
     delete r.headersOut['Content-Length'];  // the body may change
+  }
+  if (r.status === 503) {
+    // PostgREST adds one of its own, 0, to that of a function.
+    const waits = r.rawHeadersOut.filter((pair) => pair[0].toLowerCase() === 'retry-after').map((pair) => +pair[1] || 0);
+    r.headersOut['Retry-After'] = String(Math.max.apply(null, waits.concat(1)));
   }
 }
 

@@ -29,8 +29,7 @@ begin
     (v_org_id, 'PRODUCTION', 'PRODUCTION', 'Production'),
     (v_org_id, 'LOSS', 'LOSS', 'Loss and adjustment');
 
-  insert into core.role (org_id, code, name, is_administrator)
-  values (v_org_id, 'administrator', 'Administrator', true);
+  perform core.reset_roles(v_org_id);
 
   insert into core.number_series (org_id, document_type, pattern, reset)
   select v_org_id, p.document_type, p.pattern, p.reset
@@ -41,7 +40,7 @@ end
 $$;
 
 comment on function core.create_organization(text, text, text, text, text) is
-  'Make an organisation with its four virtual places, the role administrator and a number series for each document '
+  'Make an organisation with its four virtual places, a role from each template and a number series for each document '
   'type; returns its id. Run by the tools.';
 
 grant execute on function core.create_organization(text, text, text, text, text) to migrator;

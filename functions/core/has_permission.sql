@@ -11,6 +11,16 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
+  if core.claims() ? 'api_key' and not exists (
+    select
+    from core.api_key as k
+    where k.org_id = core.org_id()
+      and k.id = (core.claims() ->> 'api_key')::uuid
+      and has_permission.permission = any (k.permissions)
+  ) then
+    return false;
+  end if;
   -- The role a SUPER_ADMIN's token switches to; nobody else can become it.
   if current_setting('role') = 'superadmin' then
     return true;

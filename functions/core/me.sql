@@ -24,6 +24,18 @@ begin
       from core.organization as o
       where o.id = core.org_id()
     ),
+    'organizations', core.my_organizations(),
+    'session', (
+      select jsonb_build_object(
+        'id', s.id, 'created_at', s.created_at, 'expires_at', s.expires_at, 'api_key_id', s.api_key_id,
+        'second_factor_setup', s.is_limited
+      )
+      from core.session as s
+      where s.id = (core.claims() ->> 'sid')::uuid
+    ),
+    'has_second_factor', exists (
+      select from core.second_factor as f where f.user_id = core.user_id() and f.confirmed_at is not null
+    ),
     'partner', (
       select jsonb_build_object('id', p.id, 'code', p.code, 'name', p.name)
       from core.partner as p
@@ -48,7 +60,9 @@ $$;
 
 comment on function api.me() is
   E'Who is signed in, and what he may do\n'
-  'user (id, email, name, kind), organization (id, code, name, base_currency, time_zone, today), partner of an '
+  'user (id, email, name, kind), organization (id, code, name, base_currency, time_zone, today), '
+  'organizations that he may switch to, session (id, created_at, expires_at, api_key_id, second_factor_setup), '
+  'has_second_factor, partner of an '
   'EXTERNAL user (id, code, name), roles (code and the unit they are bound to), permissions held everywhere (sorted '
   'codes).';
 

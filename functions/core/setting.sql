@@ -12,9 +12,10 @@ as $$
 declare
   v_value jsonb;
 begin
-  select coalesce(s.value, d.default_value)
+  select coalesce(s.value, i.value, d.default_value)
   into v_value
   from core.setting_definition as d
+  left join core.installation_setting as i on i.code = d.code
   left join core.setting as s on s.org_id = core.org_id() and s.code = d.code
   where d.code = setting.code;
   if not found then
@@ -25,6 +26,6 @@ end
 $$;
 
 comment on function core.setting(text) is
-  'The value of a setting: the organisation''s, else the default. Raises core.setting_unknown (404).';
+  'The value of a setting: the organisation''s, else the installation''s, else the default. Raises core.setting_unknown (404).';
 
 grant execute on function core.setting(text) to partner, member, superadmin, migrator;

@@ -79,3 +79,10 @@ for each row execute function core.tg_row__check_time_zone();
 
 create or replace trigger check_type before insert or update of value on core.setting
 for each row execute function core.tg_setting__check_type();
+
+create or replace trigger check_type before insert or update of value on core.installation_setting
+for each row execute function core.tg_setting__check_type();
+
+-- What stays as it was written, for the owner of the table too.
+create or replace trigger refuse_change before update or delete or truncate on core.security_event
+for each statement execute function core.tg_security_event__refuse();

@@ -12,6 +12,22 @@ using (exists (
   select from core.membership as m where m.user_id = app_user.id and m.org_id = (select core.org_id())
 ));
 
+-- Who signs in is nobody yet (core.begin_sign_in).
+create policy owner_sign_in on core.app_user for select to owner
+using ((select core.claims() ->> 'role') = 'anon');
+
+-- api.user_create makes users of an organisation, never a SUPER_ADMIN.
+create policy owner_insert on core.app_user for insert to owner
+with check ((select core.org_id()) is not null and kind in ('INTERNAL', 'EXTERNAL'));
+
+-- A SUPER_ADMIN disables accounts (api.user_disable).
+create policy owner_superadmin_select on core.app_user for select to owner
+using ((select core.claims() ->> 'role') = 'superadmin');
+
+create policy owner_superadmin_update on core.app_user for update to owner
+using ((select core.claims() ->> 'role') = 'superadmin')
+with check ((select core.claims() ->> 'role') = 'superadmin');
+
 create policy migrator_all on core.app_user for all to migrator
 using (true)
 with check (true);
@@ -21,9 +37,9 @@ using (exists (
   select from core.membership as m where m.user_id = app_user.id and m.org_id = (select core.org_id())
 ));
 
--- no insert: users are made by the tools
+-- no insert: api.user_create
 
--- no update: users are managed by the tools
+-- no update: api.user_disable, api.user_enable
 
 -- no delete: a user is made inactive
 

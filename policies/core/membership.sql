@@ -7,6 +7,10 @@ create policy owner_all on core.membership for all to owner
 using (org_id = (select core.org_id()))
 with check (org_id = (select core.org_id()));
 
+-- Where a user may switch to.
+create policy owner_self on core.membership for select to owner
+using (user_id = (select core.user_id()));
+
 create policy migrator_all on core.membership for all to migrator
 using (true)
 with check (true);
@@ -14,9 +18,9 @@ with check (true);
 create policy member_select on core.membership for select to member
 using (org_id = (select core.org_id()));
 
--- no insert: users are made by the tools
+-- no insert: api.user_create
 
--- no update: users are managed by the tools
+-- no update: api.user_disable, api.user_enable
 
 -- no delete: a membership is made inactive
 

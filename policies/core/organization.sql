@@ -10,6 +10,15 @@ create policy owner_all on core.organization for all to owner
 using (id = (select core.org_id()))
 with check (id = (select core.org_id()));
 
+-- Where a user may switch to.
+create policy owner_self on core.organization for select to owner
+using (exists (
+  select from core.membership as m where m.org_id = organization.id and m.user_id = (select core.user_id())
+));
+
+create policy owner_superadmin on core.organization for select to owner
+using ((select core.claims() ->> 'role') = 'superadmin');
+
 create policy migrator_all on core.organization for all to migrator
 using (true)
 with check (true);

@@ -1,12 +1,12 @@
 -- Roles of the organisation.
 
 grant select on core.role to member, superadmin;
-grant insert (org_id, id, code, name) on core.role to member, superadmin;
-grant update (code, name, version) on core.role to member, superadmin;
+grant insert (org_id, id, code, name, requires_second_factor) on core.role to member, superadmin;
+grant update (code, name, requires_second_factor, version) on core.role to member, superadmin;
 grant delete on core.role to member, superadmin;
 grant select on api.roles to member, superadmin;
-grant insert (org_id, id, code, name) on api.roles to member, superadmin;
-grant update (code, name, version) on api.roles to member, superadmin;
+grant insert (org_id, id, code, name, requires_second_factor) on api.roles to member, superadmin;
+grant update (code, name, requires_second_factor, version) on api.roles to member, superadmin;
 grant delete on api.roles to member, superadmin;
 grant select, insert, update, delete on core.role to migrator;
 

@@ -88,7 +88,7 @@ join core.app_user as u on u.id = m.user_id;
 
 comment on view api.users is
   E'Users of the organisation\n'
-  'People and machines that belong to the organisation. Read only: users are made by the tools.';
+  'People and machines that belong to the organisation. Made with POST /rpc/user_create.';
 comment on column api.users.org_id is 'Organisation that the user belongs to here';
 comment on column api.users.id is 'Id of the user';
 comment on column api.users.email is 'E-mail address, unique in the installation; sign-in name';
@@ -106,6 +106,7 @@ select
   t.code,
   t.name,
   t.is_administrator,
+  t.requires_second_factor,
   t.version,
   t.created_at,
   t.created_by,
@@ -122,6 +123,8 @@ comment on column api.roles.code is 'Code in snake_case, unique in the organisat
 comment on column api.roles.name is 'Name that users know';
 comment on column api.roles.is_administrator is
   'Has every permission, also those that later versions bring; set by the tools only';
+comment on column api.roles.requires_second_factor is
+  'Whether its holders must sign in with a one-time password as well';
 comment on column api.roles.version is 'Counts changes; send the one you read to refuse a lost update (412)';
 comment on column api.roles.created_at is 'When it was made';
 comment on column api.roles.created_by is 'User who made it; null: the tools';
@@ -176,11 +179,13 @@ with (security_invoker = true) as
 select
   d.code,
   d.value_type,
-  coalesce(s.value, d.default_value) as value,
+  coalesce(s.value, i.value, d.default_value) as value,
   d.default_value,
-  s.code is null as is_default,
+  s.code is null and i.code is null as is_default,
+  d.is_global,
   d.description
 from core.setting_definition as d
+left join core.installation_setting as i on i.code = d.code
 left join core.setting as s on s.code = d.code and s.org_id = (select core.org_id());
 
 comment on view api.settings is
@@ -189,8 +194,9 @@ comment on view api.settings is
 comment on column api.settings.code is 'Code as domain.setting';
 comment on column api.settings.value_type is 'JSON type of the value: string, number, boolean, object or array';
 comment on column api.settings.value is 'The value that holds';
-comment on column api.settings.default_value is 'The value when the organisation has set none';
-comment on column api.settings.is_default is 'Whether the organisation has set none';
+comment on column api.settings.default_value is 'The value when nobody has set one';
+comment on column api.settings.is_default is 'Whether neither the organisation nor the installation has set one';
+comment on column api.settings.is_global is 'Whether it holds for the installation, and no organisation may change it';
 comment on column api.settings.description is 'What it does';
 
 create view api.number_series

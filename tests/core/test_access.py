@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from erpgres.tokens import sign
+from erpgres.tokens import open_session, sign
 
 HIDDEN = "42501"
 
@@ -82,6 +82,11 @@ def test_a_user_who_is_no_member_is_refused(org: Any, new_org: Any, api: Any, re
         ({"role": "superadmin"}, "core.role_mismatch"),
         ({"role": "partner"}, "core.user_inactive"),
         ({"sub": str(uuid.uuid4())}, "core.user_inactive"),
+        ({"sid": "1"}, "core.token_malformed"),
+        ({"sid": None}, "core.session_ended"),
+        ({"sid": str(uuid.uuid4())}, "core.session_ended"),
+        ({"api_key": str(uuid.uuid4())}, "core.session_ended"),
+        ({"iss": "https://unknown.example.com", "sid": None}, "core.session_ended"),
     ],
 )
 def test_tokens_that_do_not_fit(org: Any, api: Any, refused: Any, change: dict[str, Any], code: str) -> None:
@@ -257,13 +262,18 @@ def test_super_admin_sees_all_and_writes_in_the_organisation_of_the_token(
         "insert into core.app_user (email, name, kind) values (%s, 'Root', 'SUPER_ADMIN') returning id",
         [f"{uuid.uuid4().hex}@example.com"],
     ).fetchone()[0]
-    client = api(sign_for(ours, {"role": "superadmin", "sub": str(user_id), "org_id": str(ours.id)}))
+
+    def signed_in(**claims: str) -> Any:
+        claims = {"role": "superadmin", "sub": str(user_id), **claims}
+        return api(sign_for(ours, {**claims, "sid": open_session(db, claims)}))
+
+    client = signed_in(org_id=str(ours.id))
     params = {"id": f"in.({','.join(made)})"}
     assert len(client.get("partners", params=params).json()) == 2
     changed = client.patch(
         "partners", params=params, json={"name": "T"}, headers={"Prefer": "return=representation"}
     ).json()
     assert [row["id"] for row in changed] == [made[0]]
-    anywhere = api(sign_for(ours, {"role": "superadmin", "sub": str(user_id)}))
+    anywhere = signed_in()
     assert len(anywhere.get("partners", params=params).json()) == 2
     assert anywhere.post("partners", json={"code": "N", "name": "N"}).status_code == 403

@@ -59,7 +59,8 @@ def test_every_permission_used_exists_and_every_one_there_is_used(db: Any) -> No
 
 
 def test_the_request_id_names_the_session(org: Any, acting: Any) -> None:
-    with acting(org, org.user()) as session:
+    user_id = org.user()
+    with acting(org, user_id, sid=org.claims(user_id)["sid"]) as session:
         session.execute("select set_config('request.headers', '{\"x-request-id\": \"req-77\"}', true)")
         session.execute("select core.pre_request()")
         assert session.execute("show application_name").fetchone() == ("req-77",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,21 +10,36 @@ import jwt
 from psycopg import Connection, errors
 
 from erpgres.errors import CannotRun, Refused
+from erpgres.keys import kid_of
 
 MINUTES = 15
 _ROLES = {"SUPER_ADMIN": "superadmin", "INTERNAL": "member", "EXTERNAL": "partner"}
 
 
 def sign(claims: Mapping[str, Any], key: str, minutes: float = MINUTES) -> str:
-    """Return a token with these claims, and `iat`, `exp` (`minutes` from now) and `sid` unless they are given.
+    """Return a token with these claims, and `iat` and `exp` (`minutes` from now) unless they are given.
 
-    `key` is the text of the state's `jwt.key`. Raises ValueError when it is shorter than 32 characters.
+    `key` is the text of the state's `jwt.key`; the header names it (`kid`). The API takes a token of a session only:
+    `sid` among the claims, from `open_session`. Raises ValueError when the key is shorter than 32 characters.
     """
     if len(key) < 32:
         raise ValueError("the key is shorter than 32 characters")
     now = int(time.time())
-    payload: dict[str, Any] = {"sid": str(uuid.uuid4()), "iat": now, "exp": now + round(minutes * 60), **claims}
-    return jwt.encode(payload, key, algorithm="HS256")
+    payload: dict[str, Any] = {"iat": now, "exp": now + round(minutes * 60), **claims}
+    return jwt.encode(payload, key, algorithm="HS256", headers={"kid": kid_of(key)})
+
+
+def open_session(connection: Connection[Any], claims: Mapping[str, Any], minutes: float = MINUTES) -> str:
+    """Open a session of `minutes` for the user and the organisation of the claims; return its id, the claim `sid`.
+
+    `connection` is one of the migrator's. Nothing is checked: the session is listed and ended like any other.
+    """
+    row = connection.execute(
+        "select core.open_session(%s::uuid, %s::uuid, now() + make_interval(secs => %s))::text",
+        (claims["sub"], claims.get("org_id"), minutes * 60),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def claims_of(connection: Connection[Any], user: str, organization: str | None = None) -> dict[str, str]:

@@ -71,12 +71,15 @@ def command(
     context.obj = (state, database_url)
     if context.invoked_subcommand is not None:
         return
+    from erpgres import keys
     from erpgres.migrate import runner
 
     result = runner.migrate(
         database_url or state.dsn("migrator"), target=target, dry_run=dry_run, progress=say,
         lock_timeout=lock_timeout, attempts=attempts, wait=wait,
     )  # fmt: skip
+    if not dry_run and not database_url:
+        keys.sync(state.dsn("migrator"), keys.load(state))
     if output == "json":
         click.echo(json.dumps(dataclasses.asdict(result), indent=2))
         return

@@ -30,6 +30,8 @@ from erpgres.stack.state import State
 def command(state: State, user: str, org: str | None, minutes: float) -> None:
     """Print a signed token for trying the API as somebody.
 
+    It belongs to a session of its own, which /sessions lists and /rpc/session_revoke ends.
+
     \b
     Example:
       curl -H "Authorization: Bearer $(erpgres token --user anna@example.com)" http://127.0.0.1:8400/api/partners
@@ -38,4 +40,5 @@ def command(state: State, user: str, org: str | None, minutes: float) -> None:
 
     with database.connect(state.dsn("migrator"), autocommit=True) as connection:
         claims = tokens.claims_of(connection, user, org)
+        claims["sid"] = tokens.open_session(connection, claims, minutes)
     click.echo(tokens.sign(claims, state.secret("jwt.key"), minutes))

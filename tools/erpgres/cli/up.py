@@ -31,9 +31,18 @@ from erpgres.stack.state import State
     show_envvar=True,
     help="Database connections PostgREST may hold (default 20; remembered).",
 )
+@click.option(
+    "--jwks",
+    metavar="FILE",
+    envvar="ERPGRES_JWKS",
+    show_envvar=True,
+    help="Public keys (JWKS) of an outside identity provider whose tokens are taken too; '' for none (remembered).",
+)
 @database_url_option
 @state_option
-def command(state: State, detach: bool, port: int | None, api_pool: int | None, database_url: str | None) -> None:
+def command(
+    state: State, detach: bool, port: int | None, api_pool: int | None, jwks: str | None, database_url: str | None
+) -> None:
     """Start PostgreSQL, PostgREST and the gateway, migrate the database, and wait until all is healthy.
 
     What runs already is left alone, what is down is repaired, pending migrations are applied. Without -d the logs are
@@ -43,6 +52,8 @@ def command(state: State, detach: bool, port: int | None, api_pool: int | None, 
     the database or to own the one that the URL names (a URL without a database name, or naming postgres, means a
     database called erpgres).
 
+    ERPGRES_CORS_ORIGINS, ERPGRES_TRUSTED_PROXIES and ERPGRES_RATE_… are remembered, too; empty they are forgotten.
+
     \b
     Examples:
       erpgres up -d
@@ -51,7 +62,7 @@ def command(state: State, detach: bool, port: int | None, api_pool: int | None, 
     """
     from erpgres.stack import lifecycle
 
-    asked = lifecycle.Asked(port=port, database_url=database_url, api_pool=api_pool)
+    asked = lifecycle.Asked(port=port, database_url=database_url, api_pool=api_pool, jwks=jwks)
     if not detach:
         from erpgres.stack.foreground import run
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
-import os
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from erpgres import keys
 from erpgres.errors import CannotRun
 from erpgres.settings import ROOT, VERSION
 from erpgres.stack.state import State
@@ -196,15 +196,18 @@ def _server(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
 
 
 def _secret(state: State) -> str:
-    values = {"key": state.secret("jwt.key"), "version": VERSION, "page_default": PAGE_DEFAULT, "page_max": PAGE_MAX}
+    values = {
+        "keys": [{"kid": key.kid, "key": key.secret, "until": key.until} for key in keys.load(state)],
+        "provider": bool(keys.provider_keys(state)),
+        "version": VERSION,
+        "page_default": PAGE_DEFAULT,
+        "page_max": PAGE_MAX,
+    }
     return json.dumps(values, indent=2) + "\n"
 
 
 def _setting(state: State, name: str) -> str:
-    remembered = getattr(state, "setting", None)
-    default = SETTINGS[name]
-    value = remembered(name, default) if remembered else os.environ.get(name)
-    return default if value is None else str(value)
+    return state.setting(name, SETTINGS[name])
 
 
 def _rates(state: State) -> dict[str, Rate]:

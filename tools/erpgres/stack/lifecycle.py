@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from erpgres import keys
 from erpgres.database import reason
 from erpgres.errors import CannotRun, Refused
 from erpgres.stack import certificate, gateway, libraries, postgres, postgrest, processes, runtime, supervise
@@ -30,6 +31,7 @@ class Asked:
     port: int | None = None
     database_url: str | None = None
     api_pool: int | None = None
+    jwks: str | None = None
 
 
 def up(state: State, asked: Asked, progress: Progress) -> bool:
@@ -126,9 +128,15 @@ def _apply(state: State, asked: Asked, running: bool) -> bool:
         changes["database_url"] = asked.database_url or None
     if asked.api_pool is not None and asked.api_pool != state.api_pool:
         changes["api_pool"] = asked.api_pool
+    if asked.jwks is not None:
+        jwks = Path(asked.jwks).expanduser().resolve() if asked.jwks else None
+        if jwks:
+            keys.read_jwks(jwks)
+        if jwks != state.jwks:
+            changes["jwks"] = jwks
     if not changes:
         return False
-    if running and changes.keys() - {"api_pool"}:
+    if running and changes.keys() - {"api_pool", "jwks"}:
         what = " and ".join(f"--{name.replace('_', '-')}" for name in changes)
         raise Refused(f"the stack is running with another {what}", "`erpgres down` first")
     if (
@@ -187,6 +195,7 @@ def _configure(state: State, progress: Progress, running: bool) -> dict[str, boo
         fresh["postgres"] = before != _text(state.etc / "postgresql.conf") + _text(state.etc / "pg_hba.conf")
     else:
         certificate.ensure(state)
+    fresh["keys"] = keys.prepare(state)
     fresh["postgrest"] = postgrest.prepare(state)
     fresh["gateway"] = gateway.prepare(state)
     fresh["supervisord"] = supervise.prepare(state)
@@ -255,6 +264,7 @@ def _migrate(state: State, progress: Progress) -> None:
     progress("migrating")
     try:
         runner.migrate(state.dsn("migrator"), progress=progress)
+        keys.sync(state.dsn("migrator"), keys.load(state))
     except Refused as error:
         if state.database_url is not None:
             raise
@@ -274,6 +284,8 @@ def _serve(state: State, supervisor: supervise.Supervisor, fresh: dict[str, bool
             supervisor.ensure_started(name)
         elif fresh[name] and name == "postgrest":
             supervisor.restart(name)
+        elif fresh["keys"] and name == "postgrest":
+            supervisor.signal(name, "USR2")
         elif fresh[name]:
             supervisor.signal(name, "HUP")
     await_health(state)

@@ -74,6 +74,8 @@ def settings(state: State, memory: int | None = None, cores: int | None = None) 
         "log_timezone": "UTC",
         "timezone": "UTC",
         "log_min_duration_statement": "1s",
+        "log_parameter_max_length": "0",  # parameters are passwords and personal data
+        "log_parameter_max_length_on_error": "0",
         "log_checkpoints": "on",
         "log_lock_waits": "on",
         "log_autovacuum_min_duration": "10s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from erpgres import keys
 from erpgres.errors import CannotRun
 from erpgres.stack.postgres import MAX_CONNECTIONS
 from erpgres.stack.state import State
@@ -10,7 +11,7 @@ _FEWEST_LEFT = 20
 
 
 def prepare(state: State) -> bool:
-    """Write `postgrest.conf` and the copy of the key that the service reads; return whether either is new.
+    """Write `postgrest.conf`; return whether it is new. The keys it names are written by `keys.prepare`.
 
     Raises CannotRun when the pool would leave too few connections to the tools.
     """
@@ -19,13 +20,6 @@ def prepare(state: State) -> bool:
             f"a pool of {state.api_pool} connections is not between 1 and {MAX_CONNECTIONS - _FEWEST_LEFT}",
             "choose another --api-pool",
         )
-    key = state.secret("jwt.key")
-    if len(key) < 32:
-        raise CannotRun(
-            "secrets/jwt.key is shorter than 32 characters",
-            "put a longer key there; tokens signed with the old one end",
-        )
-    key_file = state.etc / "jwt.key"
     values: dict[str, str | int | bool] = {
         "db-uri": state.dsn("authenticator").replace("application_name=erpgres", "application_name=postgrest"),
         "db-schemas": "api",
@@ -37,7 +31,7 @@ def prepare(state: State) -> bool:
         "db-plan-enabled": False,
         "db-tx-end": "commit-allow-override",
         "db-config": False,
-        "jwt-secret": f"@{key_file}",
+        "jwt-secret": f"@{keys.jwks_file(state)}",
         "jwt-cache-max-lifetime": 0,
         "openapi-mode": "follow-privileges",
         "openapi-server-proxy-uri": f"{state.url}/api/",
@@ -48,9 +42,7 @@ def prepare(state: State) -> bool:
         "log-level": "error",  # the gateway logs every request
     }
     lines = ["# Written by `erpgres up`.", *(f"{name} = {_literal(value)}" for name, value in values.items())]
-    new_key = state.write(key_file, key, mode=0o600, service=True)
-    new_text = state.write(state.etc / "postgrest.conf", "\n".join(lines) + "\n", mode=0o600, service=True)
-    return new_key or new_text
+    return state.write(state.etc / "postgrest.conf", "\n".join(lines) + "\n", mode=0o600, service=True)
 
 
 def _literal(value: str | int | bool) -> str:

@@ -25,6 +25,8 @@ DEFAULT_API_POOL = 20
 ROLES_WITH_PASSWORD = ("postgres", "authenticator", "migrator", "analyst", "relay", "worker", "monitor")
 ROOT_HOME = Path("/var/lib/erpgres")
 
+# Settings of the environment that `up` remembers, as a prefix or whole.
+_REMEMBERED = ("ERPGRES_RATE_", "ERPGRES_CORS_ORIGINS", "ERPGRES_TRUSTED_PROXIES")
 _FORMAT = 1
 # sun_path holds 108 bytes with the final NUL; PostgreSQL's socket is the longest name put into `run`.
 _SOCKET_LIMIT = 107
@@ -56,6 +58,9 @@ class State:
             "database_url": None,
             "database": DEFAULT_DATABASE,
             "api_pool": DEFAULT_API_POOL,
+            "jwks": None,
+            "key_retires_at": None,
+            "settings": {},
         }
         try:
             loaded = json.loads((self.path / "state.json").read_text())
@@ -218,6 +223,37 @@ class State:
     def api_pool(self, value: int) -> None:
         self._data["api_pool"] = value
 
+    @property
+    def jwks(self) -> Path | None:
+        """File with the public keys of an outside identity provider, or None."""
+        value = self._data["jwks"]
+        return None if value is None else Path(value)
+
+    @jwks.setter
+    def jwks(self, value: Path | None) -> None:
+        self._data["jwks"] = None if value is None else str(value)
+
+    @property
+    def key_retires_at(self) -> float | None:
+        """When the previous key of the tokens ends, in seconds since 1970; None when there is none."""
+        value = self._data["key_retires_at"]
+        return None if value is None else float(value)
+
+    @key_retires_at.setter
+    def key_retires_at(self, value: float | None) -> None:
+        self._data["key_retires_at"] = value
+
+    def setting(self, name: str, default: str) -> str:
+        """Return a setting of the environment: what it says now, else what it said at the last `up`, else the default.
+
+        Given empty it is the default again.
+        """
+        return os.environ.get(name, self._data["settings"].get(name, "")) or default
+
+    def _remember(self) -> None:
+        settings = {k: v for k, v in os.environ.items() if k.startswith(_REMEMBERED)}
+        self._data["settings"] = {k: v for k, v in {**self._data["settings"], **settings}.items() if v}
+
     @cached_property
     def account(self) -> Account | None:
         """The account that runs the services, or None when it is the caller."""
@@ -287,6 +323,7 @@ class State:
             self._make_secret("jwt.key", secrets.token_urlsafe(48))
             for role in ROLES_WITH_PASSWORD:
                 self._make_secret(f"password.{role}", secrets.token_urlsafe(30))
+            self._remember()
             self.save()
         except PermissionError as error:
             raise CannotRun(

@@ -1,0 +1,5 @@
+-- Secrets of one-time passwords: read and written by functions that run as the owner.
+
+grant select, insert, update, delete on core.second_factor to migrator;
+
+-- nothing for anybody else, and no row level security: of no organisation, and nobody is shown a row

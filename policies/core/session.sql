@@ -1,0 +1,55 @@
+-- Users see their own sessions, those with the permission all of the organisation; functions end them.
+
+grant select on core.session to member, superadmin, partner;
+grant select on api.sessions to member, superadmin, partner;
+grant select (id, expires_at, api_key_id), delete on core.session to worker;
+grant select, insert, update, delete on core.session to migrator;
+
+create policy owner_self on core.session for all to owner
+using (user_id = (select core.user_id()))
+with check (user_id = (select core.user_id()));
+
+create policy owner_organization on core.session for all to owner
+using (org_id = (select core.org_id()))
+with check (org_id = (select core.org_id()));
+
+-- Who signs in or refreshes is nobody yet (core.begin_sign_in).
+create policy owner_sign_in on core.session for all to owner
+using ((select core.claims() ->> 'role') = 'anon')
+with check ((select core.claims() ->> 'role') = 'anon');
+
+-- A SUPER_ADMIN may end any session.
+create policy owner_superadmin on core.session for all to owner
+using ((select core.claims() ->> 'role') = 'superadmin')
+with check ((select core.claims() ->> 'role') = 'superadmin');
+
+create policy migrator_all on core.session for all to migrator
+using (true)
+with check (true);
+
+create policy member_select on core.session for select to member
+using (user_id = (select core.user_id()));
+
+create policy member_select_organization on core.session for select to member
+using (org_id = (select core.org_id()) and (select core.has_permission('core.session.read')));
+
+-- no insert: sessions are opened by signing in
+
+-- no update: api.sign_out, api.session_revoke
+
+-- no delete: sessions end, and are removed long after
+
+create policy partner_select on core.session for select to partner
+using (user_id = (select core.user_id()));
+
+create policy superadmin_select on core.session for select to superadmin
+using (true);
+
+-- core.purge_sign_in
+create policy worker_select on core.session for select to worker
+using (expires_at < now() - interval '1 day');
+
+create policy worker_delete on core.session for delete to worker
+using (expires_at < now() - interval '1 day');
+
+-- nothing for analyst: personal data

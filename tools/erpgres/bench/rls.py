@@ -1,0 +1,258 @@
+"""What row-level security costs: the same queries under it and with the filter written by hand, in one connection.
+
+The database is a scratch one on the stack's cluster, with two organisations. Each block runs one query some times in a
+row; the two forms take turns block by block, each going first half of the time. Counted is the CPU time of the server
+process, where Linux tells it, so that other work on the machine does not matter; else the time on the clock. A ratio is
+the median over the rounds of (time under RLS / time by hand) of that round. Parallel workers are off: they would
+show how many cores are idle.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from erpgres import database
+from erpgres.errors import CannotRun
+from erpgres.stack.state import State
+
+Connection = psycopg.Connection[Any]
+Progress = Callable[[str], None]
+
+TARGET = 1.1
+WARM_UP = 12  # PostgreSQL plans a prepared statement anew five times before it considers a generic plan
+MODES = ("prepared", "planned each time")
+
+
+# A list as PostgREST 12 asks for it: the rows, how many, and all of them as one JSON document.
+LIST = (
+    "select null::bigint as total_result_set, pg_catalog.count(_postgrest_t) as page_total, "
+    "coalesce(json_agg(_postgrest_t), '[]') as body, nullif(current_setting('response.headers', true), '') as headers, "
+    "nullif(current_setting('response.status', true), '') as status from ({rows}) as _postgrest_t"
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a client asks for. {org} is where the filter by hand goes, {cursor} the last id of the page before."""
+
+    name: str
+    text: str
+    repeat: int
+
+
+_PAGE = "select * from api.{view} as t where {{org}} t.id < {{cursor}} order by t.id desc limit 20"
+_GROUPS = "select t.{by}, count(*), sum(t.{sum}) from api.{view} as t where {{org}} true group by t.{by}"
+
+QUERIES = (
+    Query("partners, page", _PAGE.format(view="partners"), 40),
+    Query("items, page", _PAGE.format(view="items"), 40),
+    Query("documents, page", _PAGE.format(view="wms_documents"), 40),
+    Query("partners, count", "select count(*) from api.partners as t where {org} t.status = 'ACTIVE'", 2),
+    Query("items, sum by class", _GROUPS.format(view="items", by="class", sum="price"), 2),
+    Query(
+        "documents, sum by type",
+        _GROUPS.format(view="wms_documents", by="document_type", sum="total"),
+        2,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One query in one mode: medians in microseconds an execution, and the median of the paired ratios."""
+
+    query: str
+    mode: str
+    rls_us: float
+    by_hand_us: float
+    ratio: float
+    rounds: int
+
+
+def run(state: State, rows: int, rounds: int, progress: Progress) -> tuple[str, list[Measured]]:
+    """Measure every query in both modes on `rows` rows of an organisation; returns what was counted, and the figures.
+
+    Raises CannotRun without a superuser.
+    """
+    with scratch(state, progress) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+        if connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone() != (True,):
+            raise CannotRun(
+                "the comparison needs a superuser, whom row-level security does not bind", "use a local stack"
+            )
+        progress(f"filling two organisations: {rows} partners, items and documents, and half as many")
+        org_id, user_id = fill(connection, rows)
+        _check(connection, org_id, user_id)
+        connection.execute("set max_parallel_workers_per_gather = 0")
+        measured = []
+        for query in QUERIES:
+            for mode in MODES:
+                progress(f"measuring {query.name}, {mode}")
+                measured.append(measure(connection, query, mode, org_id, user_id, rounds))
+        return clock(connection), measured
+
+
+@contextmanager
+def scratch(state: State, progress: Progress) -> Iterator[str]:
+    """Make a migrated database, give a superuser's conninfo to it, and drop it in the end."""
+    from erpgres.migrate import cluster, runner
+
+    name = f"bench_rls_{uuid.uuid4().hex[:8]}"
+    progress(f"making the scratch database {name}")
+    try:
+        cluster.apply(state.dsn("postgres"), state.secret, name)
+        runner.migrate(state.dsn("migrator", name))
+        yield state.dsn("postgres", name)
+    finally:
+        with database.connect(state.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def fill(connection: Connection, rows: int) -> tuple[uuid.UUID, uuid.UUID]:
+    """Make the measured organisation and another; returns the first one's id and that of a member without roles."""
+    connection.execute(
+        "select ops.create_partition('wms.document', now() - make_interval(months => 3 * n)) "
+        "from generate_series(0, 7) as n"
+    )
+    ids = []
+    for code, count in (("MEASURED", rows), ("OTHER", rows // 2)):
+        with connection.transaction():
+            org_id = _one(connection, "select core.create_organization(%s, %s, 'BD', 'USD')", code, code)
+            ids.append(org_id)
+            place = _one(
+                connection,
+                "insert into core.location (org_id, kind, code, name) values (%s, 'WAREHOUSE', 'W', 'W') returning id",
+                org_id,
+            )  # fmt: skip
+            connection.execute("set local session_replication_role = replica")  # no triggers: the rows are right
+            values = {"org": org_id, "rows": count, "place": place}
+            connection.execute(
+                """
+                insert into core.partner (org_id, id, code, name, status, status_reason)
+                select %(org)s, uuidv7(make_interval(secs => -600.0 * n)), 'P' || n, 'Partner ' || n,
+                  case when n %% 10 = 0 then 'ON_HOLD' else 'ACTIVE' end, case when n %% 10 = 0 then 'unpaid' end
+                from generate_series(1, %(rows)s) as n
+                """,
+                values,
+            )
+            connection.execute(
+                """
+                insert into core.item (org_id, id, sku, name, class, unit_code, price, currency)
+                select %(org)s, uuidv7(make_interval(secs => -600.0 * n)), 'S' || n, 'Item ' || n,
+                  (array['GOODS', 'YARN', 'FABRIC', 'TRIM'])[1 + n %% 4], 'C62', n %% 1000, 'USD'
+                from generate_series(1, %(rows)s) as n
+                """,
+                values,
+            )
+            connection.execute(
+                """
+                insert into wms.document (org_id, id, document_type, to_location_id, currency, line_count, total)
+                select %(org)s, uuidv7(make_interval(secs => -(n * 63072000.0 * 0.9 / %(rows)s))), 'IMPORT', %(place)s,
+                  'USD', 1, n %% 1000
+                from generate_series(1, %(rows)s) as n
+                """,
+                values,
+            )
+    user_id = _one(
+        connection,
+        "insert into core.app_user (email, name, kind) values ('m@example.com', 'M', 'INTERNAL') returning id",
+    )
+    connection.execute(
+        "insert into core.membership (org_id, user_id, kind) values (%s, %s, 'INTERNAL')", [ids[0], user_id]
+    )
+    connection.execute("vacuum (analyze) core.partner, core.item, wms.document")
+    return ids[0], user_id
+
+
+def _one(connection: Connection, query: str, *values: Any) -> Any:
+    row = connection.execute(query, values).fetchone()
+    assert row is not None
+    return row[0]
+
+
+@contextmanager
+def _as_member(connection: Connection, org_id: uuid.UUID, user_id: uuid.UUID) -> Iterator[None]:
+    """Be what a request through PostgREST is: a believed session that took the role member, with claims."""
+    claims = {"role": "member", "sub": str(user_id), "org_id": str(org_id), "sid": str(user_id)}
+    connection.execute("select set_config('request.jwt.claims', %s, false)", [json.dumps(claims)])
+    connection.execute("set session authorization migrator")
+    connection.execute("set role member")
+    try:
+        yield
+    finally:
+        connection.execute("reset session authorization")
+
+
+def _check(connection: Connection, org_id: uuid.UUID, user_id: uuid.UUID) -> None:
+    """Make sure that the two forms see the same rows, and that they are not all there are."""
+    for view in ("partners", "items", "wms_documents"):
+        count = sql.SQL("select count(*) from api.{}").format(sql.Identifier(view))
+        with _as_member(connection, org_id, user_id):
+            under = connection.execute(count).fetchone()
+        by_hand = connection.execute(sql.SQL("{} where org_id = %s").format(count), [org_id]).fetchone()
+        everything = connection.execute(count).fetchone()
+        if under != by_hand or under == everything:
+            raise CannotRun(f"api.{view} shows {under} rows under RLS, {by_hand} by hand, {everything} in all")
+
+
+def measure(
+    connection: Connection, query: Query, mode: str, org_id: uuid.UUID, user_id: uuid.UUID, rounds: int
+) -> Measured:
+    """Time a query in both forms, block by block in turn."""
+    row = connection.execute("select core.uuid_floor(now() - interval '300 days')").fetchone()
+    assert row is not None
+    values = {"org": org_id, "cursor": row[0]}  # a page that somebody has turned to, in the middle of the rows
+    texts = {
+        under: LIST.format(rows=query.text.format(org="" if under else "t.org_id = %(org)s and", cursor="%(cursor)s"))
+        for under in (True, False)
+    }
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(rounds + 1):
+        for under in (True, False) if number % 2 else (False, True):
+            with _as_member(connection, org_id, user_id) if under else nullcontext():
+                warm_up = WARM_UP if number == 0 or query.repeat > WARM_UP else 1
+                took = _block(connection, texts[under], values, warm_up, query.repeat, prepare=mode == MODES[0])
+            if number:  # the first round warms up
+                times[under].append(took)
+    ratio = statistics.median(a / b for a, b in zip(times[True], times[False], strict=True))
+    return Measured(query.name, mode, statistics.median(times[True]), statistics.median(times[False]), ratio, rounds)
+
+
+def _block(
+    connection: Connection, text: str, values: dict[str, Any], warm_up: int, repeat: int, *, prepare: bool
+) -> float:
+    """Run a query some times and return microseconds an execution; the first `warm_up` do not count."""
+    began = 0.0
+    with connection.cursor() as cursor:
+        for number in range(warm_up + repeat):
+            if number == warm_up:
+                began = _now(connection)
+            cursor.execute(text, values, prepare=prepare)
+    return (_now(connection) - began) / repeat
+
+
+def _now(connection: Connection) -> float:
+    """Return microseconds of CPU time that the server process has used, or of the clock when that cannot be told."""
+    told = _schedule(connection)
+    return int(told.read_text().split()[0]) / 1000 if told else time.perf_counter() * 1e6
+
+
+def clock(connection: Connection) -> str:
+    """Return what is counted."""
+    return "CPU time of the server process" if _schedule(connection) else "time on the clock"
+
+
+def _schedule(connection: Connection) -> Path | None:
+    """Return the file in which Linux tells the CPU time of the server process, if that runs on this machine."""
+    path = Path(f"/proc/{connection.info.backend_pid}/schedstat")
+    return path if connection.info.host.startswith("/") and path.is_file() else None

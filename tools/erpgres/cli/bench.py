@@ -1,0 +1,71 @@
+"""`erpgres bench`."""
+
+from __future__ import annotations
+
+import click
+
+from erpgres.cli._options import format_option, say, state_option
+from erpgres.errors import REFUSED
+from erpgres.stack.state import State
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure, always two ways in one run; an absolute figure says little about another machine.
+
+    \b
+    Example:
+      erpgres bench rls
+    """
+
+
+@command.command("rls")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1000),
+    default=100_000,
+    show_default=True,
+    envvar="ERPGRES_BENCH_ROWS",
+    show_envvar=True,
+    help="Partners, items and documents of the measured organisation; another has half as many.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=3),
+    default=21,
+    show_default=True,
+    envvar="ERPGRES_BENCH_ROUNDS",
+    show_envvar=True,
+    help="How often each form is measured; medians are shown.",
+)
+@format_option
+@state_option
+def rls(state: State, output: str, rows: int, rounds: int) -> None:
+    """Compare lists under row-level security with the same lists with the filter written by hand.
+
+    In a scratch database on the stack's PostgreSQL, dropped afterwards. Exit code 1 when a ratio is over 1.1.
+
+    \b
+    Example:
+      erpgres bench rls --format json
+    """
+    import dataclasses
+    import json
+
+    from erpgres.bench import rls as bench
+
+    counted, measured = bench.run(state, rows, rounds, say)
+    if output == "json":
+        click.echo(json.dumps({
+            "rows": rows, "rounds": rounds, "counted": counted, "target": bench.TARGET,
+            "results": [dataclasses.asdict(m) for m in measured],
+        }, indent=2))  # fmt: skip
+    else:
+        click.echo(f"{rows} rows, {rounds} rounds, {counted}")
+        click.echo(f"{'query':<24} {'mode':<18} {'under RLS':>12} {'by hand':>12} {'ratio':>7}")
+        for m in measured:
+            click.echo(f"{m.query:<24} {m.mode:<18} {m.rls_us:>9.1f} us {m.by_hand_us:>9.1f} us {m.ratio:>7.3f}")
+    over = [m for m in measured if m.ratio > bench.TARGET]
+    if over:
+        say(f"over {bench.TARGET}: " + ", ".join(f"{m.query} ({m.mode})" for m in over))
+        raise click.exceptions.Exit(REFUSED)
