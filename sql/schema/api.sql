@@ -21,6 +21,131 @@ CREATE TYPE api.wms_stock_quantity AS (
 
 COMMENT ON TYPE api.wms_stock_quantity IS 'How much of an item (and lot) lay at a place';
 
+CREATE FUNCTION api.api_key_create(name text, permissions text[], expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, user_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key text := core.make_secret('erk_');
+  v_id uuid := uuidv7();
+  v_user_id uuid := coalesce(api_key_create.user_id, core.user_id());
+  v_last timestamptz := now() + make_interval(days => (core.installation_setting('core.api_key_days') #>> '{}')::integer);
+  v_expires_at timestamptz := coalesce(api_key_create.expires_at, v_last);
+  v_unknown text;
+begin
+  perform core.require_person();
+  perform core.require_permission('core.api_key.create');
+  if v_user_id <> core.user_id() then
+    -- A key of somebody else may do what he may: who gives roles could do that anyway.
+    perform core.require_permission('core.user_role.create');
+  end if;
+  if not exists (
+    select from core.membership as m where m.org_id = core.org_id() and m.user_id = v_user_id and m.is_active
+  ) then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'user', 'id', v_user_id));
+  end if;
+  select w
+  into v_unknown
+  from unnest(api_key_create.permissions) as w
+  where not exists (select from core.permission as p where p.code = w)
+  limit 1;
+  if v_unknown is not null then
+    perform core.raise_error('core.permission_unknown', jsonb_build_object('permission', v_unknown));
+  end if;
+  if v_expires_at <= now() or v_expires_at > v_last then
+    perform core.raise_error('core.api_key_expiry', jsonb_build_object('latest', v_last));
+  end if;
+  insert into core.api_key (id, user_id, name, prefix, key_hash, permissions, expires_at)
+  values (
+    v_id, v_user_id, api_key_create.name, left(v_key, 10), sha256(convert_to(v_key, 'UTF8')),
+    coalesce(api_key_create.permissions, '{}'), v_expires_at
+  );
+  perform core.log_security(
+    'API_KEY_CREATED', v_user_id, (core.claims() ->> 'sid')::uuid, core.org_id(), jsonb_build_object('api_key_id', v_id)
+  );
+  perform set_config('response.headers', '[{"Cache-Control": "no-store"}]', true);
+  return jsonb_build_object(
+    'id', v_id, 'key', v_key, 'prefix', left(v_key, 10), 'name', api_key_create.name, 'user_id', v_user_id,
+    'permissions', to_jsonb(coalesce(api_key_create.permissions, '{}')), 'expires_at', v_expires_at
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.api_key_create(name text, permissions text[], expires_at timestamp with time zone, user_id uuid) IS 'Make an API key
+permissions: what it may do at most; it may never do more than its user. It reads what its user reads. expires_at: a year from now at most, and when left out. user_id: another user of the organisation, with core.user_role.create. Returns id, prefix, name, user_id, permissions, expires_at and key, which is not shown again. Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404), core.permission_unknown, core.api_key_expiry (422).';
+
+CREATE FUNCTION api.api_key_revoke(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key core.api_key;
+begin
+  perform core.require_person();
+  select * into v_key from core.api_key as k where k.org_id = core.org_id() and k.id = api_key_revoke.id;
+  if v_key.user_id is distinct from core.user_id() then
+    perform core.require_permission('core.api_key.revoke');
+  end if;
+  if v_key.id is null then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'API key', 'id', api_key_revoke.id));
+  end if;
+  update core.api_key as k
+  set revoked_at = clock_timestamp(), revoked_by = core.user_id()
+  where k.org_id = v_key.org_id and k.id = v_key.id and k.revoked_at is null;
+  perform core.log_security(
+    'API_KEY_REVOKED', v_key.user_id, null, v_key.org_id, jsonb_build_object('api_key_id', v_key.id)
+  );
+  return jsonb_build_object('id', v_key.id, 'revoked', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.api_key_revoke(id uuid) IS 'End an API key
+One''s own, or with core.api_key.revoke any of the organisation. Tokens that it signed in with are refused at once. Returns id and revoked. Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404).';
+
+CREATE FUNCTION api.api_key_sign_in(key text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key core.api_key;
+  v_user core.app_user;
+  v_claims jsonb;
+begin
+  perform core.begin_sign_in();
+  select *
+  into v_key
+  from core.api_key as k
+  where k.key_hash = sha256(convert_to(api_key_sign_in.key, 'UTF8'))
+    and k.revoked_at is null
+    and k.expires_at > clock_timestamp();
+  if not found then
+    return core.answer_error('core.api_key_failed');
+  end if;
+  select * into v_user from core.app_user as u where u.id = v_key.user_id and u.is_active;
+  if found then
+    v_claims := core.sign_in_claims(v_user.id, v_user.kind, v_key.org_id::text);
+  end if;
+  if v_claims is null then
+    return core.answer_error('core.user_inactive');
+  end if;
+  update core.api_key as k
+  set last_used_at = clock_timestamp(), last_used_address = core.client_address()
+  where k.org_id = v_key.org_id and k.id = v_key.id;
+  return core.give_tokens(
+    core.open_session(
+      v_user.id, v_key.org_id,
+      clock_timestamp()
+      + make_interval(mins => (core.installation_setting('core.access_token_minutes') #>> '{}')::integer),
+      api_key_id => v_key.id
+    ),
+    v_claims
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.api_key_sign_in(key text) IS 'Sign in with an API key
+Returns what sign_in returns, without a refresh token: sign in again when the token has expired. The token may do what the key and its user both may. Errors: core.api_key_failed, core.user_inactive (401).';
+
 CREATE FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -166,6 +291,18 @@ begin
       from core.organization as o
       where o.id = core.org_id()
     ),
+    'organizations', core.my_organizations(),
+    'session', (
+      select jsonb_build_object(
+        'id', s.id, 'created_at', s.created_at, 'expires_at', s.expires_at, 'api_key_id', s.api_key_id,
+        'second_factor_setup', s.is_limited
+      )
+      from core.session as s
+      where s.id = (core.claims() ->> 'sid')::uuid
+    ),
+    'has_second_factor', exists (
+      select from core.second_factor as f where f.user_id = core.user_id() and f.confirmed_at is not null
+    ),
     'partner', (
       select jsonb_build_object('id', p.id, 'code', p.code, 'name', p.name)
       from core.partner as p
@@ -189,7 +326,7 @@ end
 $$;
 
 COMMENT ON FUNCTION api.me() IS 'Who is signed in, and what he may do
-user (id, email, name, kind), organization (id, code, name, base_currency, time_zone, today), partner of an EXTERNAL user (id, code, name), roles (code and the unit they are bound to), permissions held everywhere (sorted codes).';
+user (id, email, name, kind), organization (id, code, name, base_currency, time_zone, today), organizations that he may switch to, session (id, created_at, expires_at, api_key_id, second_factor_setup), has_second_factor, partner of an EXTERNAL user (id, code, name), roles (code and the unit they are bound to), permissions held everywhere (sorted codes).';
 
 CREATE VIEW api.org_units WITH (security_invoker='true') AS
  SELECT org_id,
@@ -376,12 +513,223 @@ $$;
 COMMENT ON FUNCTION api.partner_hold(id uuid, reason text, version integer) IS 'Put a partner on hold
 The reason is required and is shown as status_reason. version: the version that was read, to refuse a lost update. Returns the partner. Errors: core.permission_missing (403), core.not_found (404), core.transition_refused (409), core.stale_version (412), core.reason_missing (422).';
 
+CREATE FUNCTION api.password_change(old_password text, new_password text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_user_id uuid := core.user_id();
+  v_email text := (select u.email from core.app_user as u where u.id = core.user_id());
+  v_account text := core.account_subject(v_email);
+  v_wait integer;
+  v_ended integer;
+begin
+  perform core.require_person();
+  perform core.begin_sign_in();
+  perform core.act_as(v_claims);
+  v_wait := core.seconds_locked(array[v_account]);
+  if v_wait > 0 then
+    return core.answer_error('core.sign_in_locked', jsonb_build_object('seconds', v_wait), v_wait);
+  end if;
+  if not core.take_password_slot() then
+    return core.answer_error('core.busy', retry_after => 1);
+  end if;
+  if not core.password_matches(
+    password_change.old_password, (select c.password_hash from core.credential as c where c.user_id = v_user_id)
+  ) then
+    perform core.count_failure(v_account, v_user_id);
+    return core.answer_error('core.password_wrong');
+  end if;
+  perform core.set_password(v_user_id, password_change.new_password);
+  v_ended := core.end_sessions(v_user_id, 'PASSWORD_CHANGED', except_id => (v_claims ->> 'sid')::uuid);
+  perform core.log_security('PASSWORD_CHANGED', v_user_id, (v_claims ->> 'sid')::uuid);
+  perform core.send_message('PASSWORD_CHANGED', v_email, '{}', interval '7 days');
+  return jsonb_build_object('changed', true, 'ended', v_ended);
+end
+$$;
+
+COMMENT ON FUNCTION api.password_change(old_password text, new_password text) IS 'Change the password
+Ends all other sessions of the user. Returns changed and ended, how many sessions. Errors: core.password_wrong, core.api_key_refused (403), core.password_weak, core.password_used_before (422), core.sign_in_locked (429), core.busy (503).';
+
+CREATE FUNCTION api.password_reset(token text, new_password text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_reset core.password_reset;
+  v_user core.app_user;
+begin
+  perform core.begin_sign_in();
+  select *
+  into v_reset
+  from core.password_reset as r
+  where r.token_hash = sha256(convert_to(password_reset.token, 'UTF8'))
+  for update;
+  if v_reset.user_id is not null and v_reset.used_at is null and v_reset.expires_at > clock_timestamp() then
+    select * into v_user from core.app_user as u where u.id = v_reset.user_id and u.is_active;
+  end if;
+  if v_user.id is null then
+    return core.answer_error('core.reset_token_refused');
+  end if;
+  if not core.take_password_slot() then
+    return core.answer_error('core.busy', retry_after => 1);
+  end if;
+  perform core.act_as(jsonb_build_object('sub', v_user.id));
+  perform core.set_password(v_user.id, password_reset.new_password);
+  -- All tokens of the user: what he asked for is done.
+  update core.password_reset as r set used_at = clock_timestamp() where r.user_id = v_user.id and r.used_at is null;
+  delete from core.sign_in_failure as f where f.subject = core.account_subject(v_user.email);
+  perform core.end_sessions(v_user.id, 'PASSWORD_CHANGED');
+  perform core.log_security('PASSWORD_RESET', v_user.id);
+  perform core.send_message('PASSWORD_CHANGED', v_user.email, '{}', interval '7 days');
+  return jsonb_build_object('changed', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.password_reset(token text, new_password text) IS 'Set a new password with the token of a message
+Ends all sessions of the user; a second factor stays. Returns changed. Errors: core.reset_token_refused (401), core.password_weak, core.password_used_before (422: the token stays good), core.busy (503).';
+
+CREATE FUNCTION api.password_reset_request(email text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_account text := core.account_subject(coalesce(password_reset_request.email, ''), 'reset');
+  v_address text := core.address_subject('reset_address');
+  v_wait integer;
+  v_user core.app_user;
+begin
+  perform core.begin_sign_in();
+  v_wait := core.seconds_locked(array[v_address]);
+  if v_wait > 0 then
+    return core.answer_error('core.sign_in_locked', jsonb_build_object('seconds', v_wait), v_wait);
+  end if;
+  select * into v_user from core.app_user as u where lower(u.email) = lower(btrim(password_reset_request.email));
+  -- Nobody's mailbox is filled: one message a minute, and fewer for who asks often.
+  if v_user.is_active and core.seconds_locked(array[v_account]) = 0
+    and not exists (
+      select from core.password_reset as r
+      where r.user_id = v_user.id and r.created_at > clock_timestamp() - interval '1 minute'
+    )
+  then
+    perform core.send_password_token(
+      v_user.id, v_user.email, 'PASSWORD_RESET',
+      make_interval(mins => (core.installation_setting('core.password_reset_minutes') #>> '{}')::integer)
+    );
+  end if;
+  perform core.count_failure(v_account, v_user.id);
+  perform core.count_failure(v_address);
+  return jsonb_build_object('accepted', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.password_reset_request(email text) IS 'Ask for a message to set a new password
+Answers {"accepted": true} whether there is such a user or not. The message holds a token for password_reset, good once and for 30 minutes. Errors: core.sign_in_locked (429).';
+
+CREATE VIEW api.roles WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    code,
+    name,
+    is_administrator,
+    requires_second_factor,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM core.role t;
+
+COMMENT ON VIEW api.roles IS 'Roles
+Sets of permissions that the organisation gives to its users.';
+
+COMMENT ON COLUMN api.roles.org_id IS 'Organisation that the row belongs to; set from the token';
+
+COMMENT ON COLUMN api.roles.id IS 'Id: a version 7 UUID, in order of time; the client may make it';
+
+COMMENT ON COLUMN api.roles.code IS 'Code in snake_case, unique in the organisation';
+
+COMMENT ON COLUMN api.roles.name IS 'Name that users know';
+
+COMMENT ON COLUMN api.roles.is_administrator IS 'Has every permission, also those that later versions bring; set by the tools only';
+
+COMMENT ON COLUMN api.roles.requires_second_factor IS 'Whether its holders must sign in with a one-time password as well';
+
+COMMENT ON COLUMN api.roles.version IS 'Counts changes; send the one you read to refuse a lost update (412)';
+
+COMMENT ON COLUMN api.roles.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.roles.created_by IS 'User who made it; null: the tools';
+
+COMMENT ON COLUMN api.roles.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.roles.updated_by IS 'User who changed it last; null: the tools';
+
+CREATE FUNCTION api.role_reset(id uuid) RETURNS api.roles
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_template text;
+  v_role api.roles;
+begin
+  perform core.require_permission('core.role.update');
+  perform core.require_permission('core.role_permission.create');
+  perform core.require_permission('core.role_permission.delete');
+  select r.template into v_template
+  from core.role as r
+  where r.org_id = core.org_id() and r.id = role_reset.id;
+  if v_template is null then
+    perform core.raise_error(
+      'core.not_found', jsonb_build_object('entity', 'role made from a template', 'id', role_reset.id)
+    );
+  end if;
+  perform core.reset_roles(core.org_id(), v_template);
+  select * into v_role from api.roles as r where r.org_id = core.org_id() and r.id = role_reset.id;
+  return v_role;
+end
+$$;
+
+COMMENT ON FUNCTION api.role_reset(id uuid) IS 'Restore a role
+Gives a role that came from a template its name and permissions back; its code and who holds it stay. /role_templates shows which role came from which. Returns the role. Errors: core.permission_missing (403), core.not_found (404): no such role, or one of the organisation''s own.';
+
+CREATE FUNCTION api.session_revoke(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_session core.session;
+begin
+  perform core.require_person();
+  -- Policies show the owner the user's own sessions, those of his organisation, or to a SUPER_ADMIN all.
+  select * into v_session from core.session as s where s.id = session_revoke.id;
+  if v_session.user_id is distinct from core.user_id() then
+    perform core.require_permission('core.session.revoke');
+  end if;
+  if v_session.id is null then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'session', 'id', session_revoke.id));
+  end if;
+  perform core.end_session(v_session.id, 'REVOKED');
+  if v_session.user_id <> core.user_id() then
+    perform core.log_security('SESSION_REVOKED', v_session.user_id, v_session.id, v_session.org_id);
+  end if;
+  return jsonb_build_object('id', v_session.id, 'revoked', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.session_revoke(id uuid) IS 'End a session
+One''s own, or one of the organisation with core.session.revoke; its tokens are refused at once. Returns id and revoked. Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404).';
+
 CREATE FUNCTION api.setting_put(code text, value jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 begin
   perform core.require_permission('core.setting.update');
   perform core.setting(setting_put.code); -- refuses an unknown code
+  if (select d.is_global from core.setting_definition as d where d.code = setting_put.code) then
+    perform core.raise_error('core.setting_global', jsonb_build_object('code', setting_put.code));
+  end if;
   if setting_put.value is null or setting_put.value = 'null' then
     delete from core.setting as s where s.org_id = core.org_id() and s.code = setting_put.code;
   else
@@ -394,7 +742,293 @@ end
 $$;
 
 COMMENT ON FUNCTION api.setting_put(code text, value jsonb) IS 'Change a setting of the organisation
-value: of the JSON type that /settings shows; null or left out goes back to the default. Returns the value that holds now. Errors: core.permission_missing (403), core.setting_unknown (404), core.setting_type (422).';
+value: of the JSON type that /settings shows; null or left out goes back to the default. Returns the value that holds now. Errors: core.permission_missing, core.setting_global (403), core.setting_unknown (404), core.setting_type (422).';
+
+CREATE FUNCTION api.sign_in(email text, password text, code text DEFAULT NULL::text, organization text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_account text := core.account_subject(coalesce(sign_in.email, ''));
+  v_address text := core.address_subject();
+  v_wait integer;
+  v_user core.app_user;
+  v_hash text;
+  v_factor_at timestamptz;
+  v_claims jsonb;
+begin
+  perform core.begin_sign_in();
+  v_wait := core.seconds_locked(array[v_account, v_address]);
+  if v_wait = 0 then
+    if not core.take_password_slot() then
+      return core.answer_error('core.busy', retry_after => 1);
+    end if;
+    -- Again: whoever had the slot before may have failed.
+    v_wait := core.seconds_locked(array[v_account, v_address]);
+  end if;
+  if v_wait > 0 then
+    return core.answer_error('core.sign_in_locked', jsonb_build_object('seconds', v_wait), v_wait);
+  end if;
+
+  select * into v_user from core.app_user as u where lower(u.email) = lower(btrim(sign_in.email));
+  select c.password_hash into v_hash from core.credential as c where c.user_id = v_user.id;
+  if not core.password_matches(sign_in.password, v_hash) then
+    perform core.count_failure(v_account, v_user.id);
+    perform core.count_failure(v_address, v_user.id);
+    return core.answer_error('core.sign_in_failed');
+  end if;
+
+  -- The password was right: from here on the user may be told what is wrong. A code is used up last.
+  v_claims := case when v_user.is_active then core.sign_in_claims(v_user.id, v_user.kind, sign_in.organization) end;
+  if v_claims is null then
+    return core.answer_error(
+      case when v_user.is_active and sign_in.organization is not null then 'core.organization_refused'
+      else 'core.user_inactive' end
+    );
+  end if;
+  select f.confirmed_at into v_factor_at from core.second_factor as f where f.user_id = v_user.id;
+  if v_factor_at is not null then
+    if coalesce(btrim(sign_in.code), '') = '' then
+      return core.answer_error('core.second_factor_required');
+    end if;
+    if not core.accept_code(v_user.id, sign_in.code) then
+      perform core.act_as('{"role": "anon"}'); -- nobody is signed in yet
+      perform core.count_failure(v_account, v_user.id);
+      perform core.count_failure(v_address, v_user.id);
+      return core.answer_error('core.second_factor_wrong');
+    end if;
+  end if;
+
+  delete from core.sign_in_failure as f where f.subject = v_account;
+  if split_part(v_hash, '$', 3)::integer <> core.password_hash_cost() then
+    update core.credential as c set password_hash = core.hash_password(sign_in.password) where c.user_id = v_user.id;
+  end if;
+  return core.give_tokens(
+    core.open_session(
+      v_user.id, (v_claims ->> 'org_id')::uuid, core.session_end(clock_timestamp()), core.must_set_up_second_factor()
+    ),
+    v_claims
+  );
+end
+$_$;
+
+COMMENT ON FUNCTION api.sign_in(email text, password text, code text, organization text) IS 'Sign in
+code: the one-time password, for who has a second factor. organization: code or id; left out, the one of the last sign-in. Returns access_token, token_type, expires_in (seconds), refresh_token, refresh_expires_at, session_id, second_factor_setup (the session may only set up a second factor), user, organization, organizations. Errors: core.sign_in_failed, core.second_factor_required, core.second_factor_wrong, core.organization_refused, core.user_inactive (401), core.sign_in_locked (429, Retry-After), core.busy (503, Retry-After).';
+
+CREATE FUNCTION api.sign_in_refresh(refresh_token text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_token core.refresh_token;
+  v_session core.session;
+  v_user core.app_user;
+  v_claims jsonb;
+begin
+  perform core.begin_sign_in();
+  -- Locked: of two requests with one token the second finds it spent.
+  select *
+  into v_token
+  from core.refresh_token as t
+  where t.token_hash = sha256(convert_to(sign_in_refresh.refresh_token, 'UTF8'))
+  for update;
+  select * into v_session from core.session as s where s.id = v_token.session_id for update;
+  if v_session.id is null or v_session.revoked_at is not null
+    or least(v_session.expires_at, v_token.expires_at) <= clock_timestamp()
+  then
+    return core.answer_error('core.session_ended');
+  end if;
+  if v_token.spent_at is not null then
+    -- Two tabs, or an answer that was lost: nothing is given and nothing taken.
+    if v_token.spent_at > clock_timestamp()
+      - make_interval(secs => (core.installation_setting('core.refresh_grace_seconds') #>> '{}')::integer)
+    then
+      return core.answer_error('core.refresh_repeated');
+    end if;
+    perform core.end_session(v_session.id, 'REFRESH_REUSED');
+    perform core.log_security('REFRESH_REUSED', v_session.user_id, v_session.id, v_session.org_id);
+    return core.answer_error('core.refresh_reused');
+  end if;
+
+  select * into v_user from core.app_user as u where u.id = v_session.user_id;
+  if v_user.is_active then
+    v_claims := core.sign_in_claims(v_user.id, v_user.kind, v_session.org_id::text);
+  end if;
+  if v_claims is null then
+    return core.answer_error('core.user_inactive');
+  end if;
+  update core.refresh_token as t set spent_at = clock_timestamp() where t.token_hash = v_token.token_hash;
+  update core.session as s
+  set
+    last_refresh_at = clock_timestamp(),
+    expires_at = core.session_end(s.created_at),
+    is_limited = core.must_set_up_second_factor(),
+    address = core.client_address()
+  where s.id = v_session.id;
+  return core.give_tokens(v_session.id, v_claims);
+end
+$$;
+
+COMMENT ON FUNCTION api.sign_in_refresh(refresh_token text) IS 'Get new tokens for a refresh token
+Each refresh token is good once: keep the new one. A spent one ends the session, except within ten seconds of its use, when it is refused only. Returns what sign_in returns. Errors: core.session_ended, core.refresh_reused, core.user_inactive (401), core.refresh_repeated (409).';
+
+CREATE FUNCTION api.sign_in_switch(organization text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_user core.app_user;
+  v_sid uuid := (core.claims() ->> 'sid')::uuid;
+  v_expires_at timestamptz;
+  v_claims jsonb;
+begin
+  perform core.require_person();
+  select * into v_user from core.app_user as u where u.id = core.user_id();
+  select s.expires_at into v_expires_at from core.session as s where s.id = v_sid;
+  v_claims := core.sign_in_claims(v_user.id, v_user.kind, coalesce(sign_in_switch.organization, ''));
+  if v_claims is null then
+    perform core.raise_error('core.organization_refused');
+  end if;
+  return core.give_tokens(
+    core.open_session(
+      v_user.id, (v_claims ->> 'org_id')::uuid,
+      least(core.session_end(clock_timestamp()), v_expires_at), -- not longer than the sign-in that it stands on
+      core.must_set_up_second_factor()
+    ),
+    v_claims
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.sign_in_switch(organization text) IS 'Work in another organisation
+organization: code or id of an organisation that the user belongs to. Opens a session there, which lasts no longer than the present one; the present one stays open. Returns what sign_in returns. Errors: core.organization_refused (401), core.api_key_refused (403).';
+
+CREATE FUNCTION api.sign_out("all" boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_ended integer := 1;
+begin
+  if sign_out."all" then
+    perform core.require_person();
+    v_ended := core.end_sessions(core.user_id(), 'SIGN_OUT');
+  else
+    perform core.end_session((core.claims() ->> 'sid')::uuid, 'SIGN_OUT');
+  end if;
+  return jsonb_build_object('ended', v_ended);
+end
+$$;
+
+COMMENT ON FUNCTION api.sign_out("all" boolean) IS 'Sign out
+Ends the session of the token, or with all those of the user everywhere: their tokens are refused at once. Returns ended, how many. Errors: core.api_key_refused (403).';
+
+CREATE FUNCTION api.totp_begin() RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_secret bytea := public.gen_random_bytes(20);
+  v_issuer text := core.installation_setting('core.totp_issuer') #>> '{}';
+  v_email text := (select u.email from core.app_user as u where u.id = core.user_id());
+begin
+  perform core.require_person();
+  insert into core.second_factor as f (user_id, secret)
+  values (core.user_id(), v_secret)
+  on conflict on constraint second_factor_pkey do update
+  set secret = excluded.secret, created_at = now(), last_step = null
+  where f.confirmed_at is null;
+  if not found then
+    perform core.raise_error('core.second_factor_exists');
+  end if;
+  perform set_config('response.headers', '[{"Cache-Control": "no-store"}]', true);
+  return jsonb_build_object(
+    'secret', core.base32(v_secret),
+    'uri', format(
+      'otpauth://totp/%s:%s?secret=%s&issuer=%s&algorithm=SHA1&digits=6&period=30',
+      core.url_encode(v_issuer), core.url_encode(v_email), core.base32(v_secret), core.url_encode(v_issuer)
+    )
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.totp_begin() IS 'Begin to set up a second factor
+Returns secret (base 32) and uri (otpauth, for a QR code) for an app that makes one-time passwords. It counts once totp_confirm has seen a code. Errors: core.api_key_refused (403), core.second_factor_exists (409).';
+
+CREATE FUNCTION api.totp_confirm(code text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_user_id uuid := core.user_id();
+  v_account text := core.account_subject((select u.email from core.app_user as u where u.id = core.user_id()));
+  v_wait integer;
+begin
+  perform core.require_person();
+  perform core.begin_sign_in();
+  perform core.act_as(v_claims);
+  if not exists (select from core.second_factor as f where f.user_id = v_user_id and f.confirmed_at is null) then
+    perform core.raise_error('core.second_factor_not_begun');
+  end if;
+  v_wait := core.seconds_locked(array[v_account]);
+  if v_wait > 0 then
+    return core.answer_error('core.sign_in_locked', jsonb_build_object('seconds', v_wait), v_wait);
+  end if;
+  if not core.accept_code(v_user_id, totp_confirm.code) then
+    perform core.count_failure(v_account, v_user_id);
+    return core.answer_error('core.code_wrong');
+  end if;
+  update core.second_factor as f set confirmed_at = clock_timestamp() where f.user_id = v_user_id;
+  update core.session as s set is_limited = false where s.user_id = v_user_id and s.is_limited;
+  perform core.log_security('SECOND_FACTOR_SET', v_user_id, (v_claims ->> 'sid')::uuid);
+  return jsonb_build_object('confirmed', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.totp_confirm(code text) IS 'Confirm the second factor with a code of the app
+From then on signing in needs a code. A session that could only set it up is a full one at once. Returns confirmed. Errors: core.code_wrong, core.api_key_refused (403), core.second_factor_not_begun (409), core.sign_in_locked (429).';
+
+CREATE FUNCTION api.totp_disable(password text, code text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_user_id uuid := core.user_id();
+  v_account text := core.account_subject((select u.email from core.app_user as u where u.id = core.user_id()));
+  v_wait integer;
+begin
+  perform core.require_person();
+  perform core.begin_sign_in();
+  perform core.act_as(v_claims);
+  if not exists (select from core.second_factor as f where f.user_id = v_user_id and f.confirmed_at is not null) then
+    perform core.raise_error('core.second_factor_not_begun');
+  end if;
+  v_wait := core.seconds_locked(array[v_account]);
+  if v_wait > 0 then
+    return core.answer_error('core.sign_in_locked', jsonb_build_object('seconds', v_wait), v_wait);
+  end if;
+  if not core.take_password_slot() then
+    return core.answer_error('core.busy', retry_after => 1);
+  end if;
+  if not (
+    core.password_matches(
+      totp_disable.password, (select c.password_hash from core.credential as c where c.user_id = v_user_id)
+    )
+    and core.accept_code(v_user_id, totp_disable.code)
+  ) then
+    perform core.count_failure(v_account, v_user_id);
+    return core.answer_error('core.password_wrong');
+  end if;
+  delete from core.second_factor as f where f.user_id = v_user_id;
+  perform core.log_security('SECOND_FACTOR_REMOVED', v_user_id, (v_claims ->> 'sid')::uuid);
+  return jsonb_build_object('disabled', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.totp_disable(password text, code text) IS 'Remove the second factor
+Needs the password and a code. Where a role requires a second factor, the next sign-in or refresh asks for a new one. Returns disabled. Errors: core.password_wrong, core.api_key_refused (403), core.second_factor_not_begun (409), core.sign_in_locked (429), core.busy (503).';
 
 CREATE FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid DEFAULT NULL::uuid, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -402,6 +1036,155 @@ CREATE FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text,
 
 COMMENT ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) IS 'Convert a quantity between units of measure
 quantity: in from_unit. item_id: use the conversions of this item first. on_date: conversions that hold on that day, today if left out. Returns the quantity in to_unit, exact up to 20 digits after the point and not rounded to the decimals of the unit. Errors: core.unit_unknown (422), core.no_conversion (422).';
+
+CREATE FUNCTION api.user_create(email text, name text, roles text[] DEFAULT '{}'::text[], partner_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_email text := lower(btrim(user_create.email));
+  v_kind text := case when user_create.partner_id is null then 'INTERNAL' else 'EXTERNAL' end;
+  v_user core.app_user;
+  v_id uuid;
+  v_unknown text;
+begin
+  perform core.require_permission('core.user.create');
+  if cardinality(user_create.roles) > 0 then
+    perform core.require_permission('core.user_role.create');
+  end if;
+  if core.org_id() is null then
+    perform core.raise_error('core.organization_missing');
+  end if;
+  if user_create.partner_id is not null and not exists (
+    select from core.partner as p
+    where p.org_id = core.org_id() and p.id = user_create.partner_id and p.status <> 'INACTIVE'
+  ) then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'partner', 'id', user_create.partner_id));
+  end if;
+  select w
+  into v_unknown
+  from unnest(user_create.roles) as w
+  where not exists (select from core.role as r where r.org_id = core.org_id() and r.code = w)
+  limit 1;
+  if v_unknown is not null then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'role', 'id', v_unknown));
+  end if;
+
+  -- An account elsewhere is seen by nobody but this statement.
+  perform core.act_as('{"role": "anon"}');
+  select * into v_user from core.app_user as u where lower(u.email) = v_email;
+  perform core.act_as(v_claims);
+  if v_user.id is not null and (
+    (v_user.kind, v_kind) is distinct from ('INTERNAL', 'INTERNAL')
+    or exists (select from core.membership as m where m.org_id = core.org_id() and m.user_id = v_user.id)
+  ) then
+    perform core.raise_error('core.user_exists', jsonb_build_object('email', v_email));
+  end if;
+  v_id := coalesce(v_user.id, uuidv7());
+  if v_user.id is null then
+    insert into core.app_user (id, email, name, kind) values (v_id, v_email, user_create.name, v_kind);
+  end if;
+  insert into core.membership (user_id, kind, partner_id) values (v_id, v_kind, user_create.partner_id);
+  insert into core.user_role (user_id, role_id)
+  select distinct v_id, r.id
+  from core.role as r
+  where r.org_id = core.org_id() and r.code = any (user_create.roles);
+  if not exists (select from core.credential as c where c.user_id = v_id) then
+    perform core.send_password_token(
+      v_id, v_email, 'INVITATION',
+      make_interval(hours => (core.installation_setting('core.invitation_hours') #>> '{}')::integer)
+    );
+  end if;
+  perform core.log_security('USER_CREATED', v_id, (v_claims ->> 'sid')::uuid, core.org_id());
+  return (
+    select jsonb_build_object(
+      'org_id', m.org_id, 'id', u.id, 'email', u.email, 'name', u.name, 'kind', m.kind, 'partner_id', m.partner_id,
+      'is_active', u.is_active and m.is_active
+    )
+    from core.membership as m
+    join core.app_user as u on u.id = m.user_id
+    where m.org_id = core.org_id() and m.user_id = v_id
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid) IS 'Make a user
+roles: codes of roles that the user holds everywhere, with core.user_role.create. partner_id: makes an EXTERNAL user of this partner. An INTERNAL user who has an account in another organisation becomes a member here and keeps his name. Who has no password is sent an invitation to set one. Returns the user. Errors: core.permission_missing (403), core.not_found (404: role or partner), core.user_exists (409).';
+
+CREATE FUNCTION api.user_disable(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform core.require_permission('core.user.disable');
+  if user_disable.id = core.user_id() then
+    perform core.raise_error('core.user_self');
+  end if;
+  perform core.set_user_active(user_disable.id, false);
+  perform core.end_sessions(user_disable.id, 'USER_DISABLED', core.org_id());
+  perform core.log_security('USER_DISABLED', user_disable.id, (core.claims() ->> 'sid')::uuid, core.org_id());
+  return jsonb_build_object('id', user_disable.id, 'is_active', false);
+end
+$$;
+
+COMMENT ON FUNCTION api.user_disable(id uuid) IS 'Keep a user out
+The user cannot enter the organisation any more; other organisations of his are not touched. A SUPER_ADMIN whose token names no organisation disables the account everywhere. Sessions end at once. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), core.user_self (422).';
+
+CREATE FUNCTION api.user_enable(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform core.require_permission('core.user.enable');
+  perform core.set_user_active(user_enable.id, true);
+  perform core.log_security('USER_ENABLED', user_enable.id, (core.claims() ->> 'sid')::uuid, core.org_id());
+  return jsonb_build_object('id', user_enable.id, 'is_active', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.user_enable(id uuid) IS 'Let a user in again
+Takes back user_disable; sessions that it ended stay ended. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404).';
+
+CREATE FUNCTION api.user_second_factor_reset(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_here boolean;
+  v_everywhere bigint;
+begin
+  perform core.require_person();
+  perform core.require_permission('core.user.reset_second_factor');
+  if v_claims ->> 'role' <> 'superadmin' then
+    v_here := exists (
+      select from core.membership as m where m.org_id = core.org_id() and m.user_id = user_second_factor_reset.id
+    );
+    perform core.act_as(jsonb_build_object('sub', user_second_factor_reset.id));
+    select count(*) into v_everywhere from core.membership as m where m.user_id = user_second_factor_reset.id;
+    perform core.act_as(v_claims);
+    if not v_here then
+      perform core.raise_error('core.not_found', jsonb_build_object('entity', 'user', 'id', user_second_factor_reset.id));
+    end if;
+    -- The factor guards the other organisations as well.
+    if v_everywhere > 1 then
+      perform core.raise_error('core.user_shared');
+    end if;
+  end if;
+  delete from core.second_factor as f where f.user_id = user_second_factor_reset.id;
+  if found then
+    perform core.end_sessions(user_second_factor_reset.id, 'SECOND_FACTOR_RESET');
+    perform core.log_security(
+      'SECOND_FACTOR_RESET', user_second_factor_reset.id, (v_claims ->> 'sid')::uuid, (v_claims ->> 'org_id')::uuid
+    );
+  end if;
+  return jsonb_build_object('id', user_second_factor_reset.id, 'reset', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.user_second_factor_reset(id uuid) IS 'Remove the second factor of a user
+For somebody who lost it; ends his sessions. For a user of several organisations a SUPER_ADMIN does it. Returns id and reset. Errors: core.permission_missing, core.api_key_refused, core.user_shared (403), core.not_found (404).';
 
 CREATE VIEW api.wms_documents WITH (security_invoker='true') AS
  SELECT org_id,
@@ -1037,6 +1820,51 @@ COMMENT ON COLUMN api.addresses.updated_at IS 'When it was last changed';
 
 COMMENT ON COLUMN api.addresses.updated_by IS 'User who changed it last; null: the tools';
 
+CREATE VIEW api.api_keys WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    user_id,
+    name,
+    prefix,
+    permissions,
+    expires_at,
+    revoked_at,
+    revoked_by,
+    last_used_at,
+    last_used_address,
+    created_at,
+    created_by
+   FROM core.api_key t;
+
+COMMENT ON VIEW api.api_keys IS 'API keys
+Keys of the user, with core.api_key.read of all users of the organisation. Made with POST /rpc/api_key_create, ended with POST /rpc/api_key_revoke.';
+
+COMMENT ON COLUMN api.api_keys.org_id IS 'Organisation that the row belongs to; set from the token';
+
+COMMENT ON COLUMN api.api_keys.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.api_keys.user_id IS 'User as whom it signs in';
+
+COMMENT ON COLUMN api.api_keys.name IS 'What it is for';
+
+COMMENT ON COLUMN api.api_keys.prefix IS 'The first characters of the key, to tell keys apart';
+
+COMMENT ON COLUMN api.api_keys.permissions IS 'What it may do at most: codes of /permissions';
+
+COMMENT ON COLUMN api.api_keys.expires_at IS 'When it ends';
+
+COMMENT ON COLUMN api.api_keys.revoked_at IS 'When it was ended before its time';
+
+COMMENT ON COLUMN api.api_keys.revoked_by IS 'User who ended it';
+
+COMMENT ON COLUMN api.api_keys.last_used_at IS 'When it last signed in';
+
+COMMENT ON COLUMN api.api_keys.last_used_address IS 'Where from';
+
+COMMENT ON COLUMN api.api_keys.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.api_keys.created_by IS 'User who made it';
+
 CREATE VIEW api.contacts WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -1439,50 +2267,140 @@ COMMENT ON COLUMN api.role_permissions.created_at IS 'When it was made';
 
 COMMENT ON COLUMN api.role_permissions.created_by IS 'User who made it; null: the tools';
 
-CREATE VIEW api.roles WITH (security_invoker='true') AS
+CREATE VIEW api.role_template_permissions WITH (security_invoker='true') AS
+ SELECT role,
+    permission
+   FROM core.role_template_permission t;
+
+COMMENT ON VIEW api.role_template_permissions IS 'Permissions of role templates
+What a role holds again after POST /rpc/role_reset.';
+
+COMMENT ON COLUMN api.role_template_permissions.role IS 'Code of the template';
+
+COMMENT ON COLUMN api.role_template_permissions.permission IS 'What it allows: a code of /permissions';
+
+CREATE VIEW api.role_templates WITH (security_invoker='true') AS
+ SELECT t.code,
+    t.domain,
+    t.name,
+    t.description,
+    t.user_kind,
+    t.is_administrator,
+    t.requires_second_factor,
+    r.id AS role_id
+   FROM (core.role_template t
+     LEFT JOIN core.role r ON (((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.template = t.code))));
+
+COMMENT ON VIEW api.role_templates IS 'Role templates
+The roles that every organisation begins with. POST /rpc/role_reset restores the one of role_id.';
+
+COMMENT ON COLUMN api.role_templates.code IS 'Code of the template, in snake_case';
+
+COMMENT ON COLUMN api.role_templates.domain IS 'Domain that the role works in';
+
+COMMENT ON COLUMN api.role_templates.name IS 'Name';
+
+COMMENT ON COLUMN api.role_templates.description IS 'What its holders do';
+
+COMMENT ON COLUMN api.role_templates.user_kind IS 'Kind of users that it is meant for: INTERNAL or EXTERNAL';
+
+COMMENT ON COLUMN api.role_templates.is_administrator IS 'Has every permission, also those that later versions bring';
+
+COMMENT ON COLUMN api.role_templates.requires_second_factor IS 'Whether its holders must sign in with a second factor';
+
+COMMENT ON COLUMN api.role_templates.role_id IS 'Role of this organisation that was made from it; null: the organisation removed it';
+
+CREATE VIEW api.security_events WITH (security_invoker='true') AS
  SELECT org_id,
     id,
-    code,
-    name,
-    is_administrator,
-    version,
+    kind,
+    user_id,
+    actor_id,
+    session_id,
+    address,
+    details,
+    happened_at
+   FROM core.security_event t;
+
+COMMENT ON VIEW api.security_events IS 'Security events
+What happened to the account of the user, with core.security_event.read to all users of the organisation. Append-only.';
+
+COMMENT ON COLUMN api.security_events.org_id IS 'Organisation that is shown it; null: it concerns an account of several organisations, or of none';
+
+COMMENT ON COLUMN api.security_events.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.security_events.kind IS 'ACCOUNT_LOCKED, ADDRESS_LOCKED, RESET_LOCKED, REFRESH_REUSED, SESSION_REVOKED, PASSWORD_CHANGED, PASSWORD_RESET, SECOND_FACTOR_SET, SECOND_FACTOR_REMOVED, SECOND_FACTOR_RESET, API_KEY_CREATED, API_KEY_REVOKED, USER_CREATED, USER_DISABLED or USER_ENABLED';
+
+COMMENT ON COLUMN api.security_events.user_id IS 'User whom it concerns';
+
+COMMENT ON COLUMN api.security_events.actor_id IS 'User who did it; null: somebody who was not signed in, or the tools';
+
+COMMENT ON COLUMN api.security_events.session_id IS 'Session in which it happened';
+
+COMMENT ON COLUMN api.security_events.address IS 'Where the request came from';
+
+COMMENT ON COLUMN api.security_events.details IS 'More about it, by kind';
+
+COMMENT ON COLUMN api.security_events.happened_at IS 'When';
+
+CREATE VIEW api.sessions WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    user_id,
+    api_key_id,
     created_at,
-    created_by,
-    updated_at,
-    updated_by
-   FROM core.role t;
+    last_refresh_at,
+    expires_at,
+    revoked_at,
+    revoked_because,
+    ((revoked_at IS NULL) AND (expires_at > now())) AS is_open,
+    (id = ( SELECT ((core.claims() ->> 'sid'::text))::uuid AS uuid)) AS is_current,
+    is_limited,
+    address,
+    user_agent
+   FROM core.session t;
 
-COMMENT ON VIEW api.roles IS 'Roles
-Sets of permissions that the organisation gives to its users.';
+COMMENT ON VIEW api.sessions IS 'Sessions
+Sign-ins of the user, with core.session.read of all users of the organisation. Open ones: is_open=is.true. Ended with POST /rpc/session_revoke.';
 
-COMMENT ON COLUMN api.roles.org_id IS 'Organisation that the row belongs to; set from the token';
+COMMENT ON COLUMN api.sessions.org_id IS 'Organisation that it is for; null: a SUPER_ADMIN in none';
 
-COMMENT ON COLUMN api.roles.id IS 'Id: a version 7 UUID, in order of time; the client may make it';
+COMMENT ON COLUMN api.sessions.id IS 'Id: a version 7 UUID, in order of time; the sid of its tokens';
 
-COMMENT ON COLUMN api.roles.code IS 'Code in snake_case, unique in the organisation';
+COMMENT ON COLUMN api.sessions.user_id IS 'The user';
 
-COMMENT ON COLUMN api.roles.name IS 'Name that users know';
+COMMENT ON COLUMN api.sessions.api_key_id IS 'The API key that opened it; null: a person';
 
-COMMENT ON COLUMN api.roles.is_administrator IS 'Has every permission, also those that later versions bring; set by the tools only';
+COMMENT ON COLUMN api.sessions.created_at IS 'When the user signed in';
 
-COMMENT ON COLUMN api.roles.version IS 'Counts changes; send the one you read to refuse a lost update (412)';
+COMMENT ON COLUMN api.sessions.last_refresh_at IS 'When its tokens were last renewed';
 
-COMMENT ON COLUMN api.roles.created_at IS 'When it was made';
+COMMENT ON COLUMN api.sessions.expires_at IS 'When it ends unless it is renewed';
 
-COMMENT ON COLUMN api.roles.created_by IS 'User who made it; null: the tools';
+COMMENT ON COLUMN api.sessions.revoked_at IS 'When it was ended before its time';
 
-COMMENT ON COLUMN api.roles.updated_at IS 'When it was last changed';
+COMMENT ON COLUMN api.sessions.revoked_because IS 'SIGN_OUT, REVOKED, REFRESH_REUSED, PASSWORD_CHANGED, USER_DISABLED or SECOND_FACTOR_RESET';
 
-COMMENT ON COLUMN api.roles.updated_by IS 'User who changed it last; null: the tools';
+COMMENT ON COLUMN api.sessions.is_open IS 'Whether its tokens are accepted';
+
+COMMENT ON COLUMN api.sessions.is_current IS 'Whether it is the session of this request';
+
+COMMENT ON COLUMN api.sessions.is_limited IS 'May only set up the second factor that a role requires';
+
+COMMENT ON COLUMN api.sessions.address IS 'Where it was opened or last renewed from';
+
+COMMENT ON COLUMN api.sessions.user_agent IS 'What the client called itself';
 
 CREATE VIEW api.settings WITH (security_invoker='true') AS
  SELECT d.code,
     d.value_type,
-    COALESCE(s.value, d.default_value) AS value,
+    COALESCE(s.value, i.value, d.default_value) AS value,
     d.default_value,
-    (s.code IS NULL) AS is_default,
+    ((s.code IS NULL) AND (i.code IS NULL)) AS is_default,
+    d.is_global,
     d.description
-   FROM (core.setting_definition d
+   FROM ((core.setting_definition d
+     LEFT JOIN core.installation_setting i ON ((i.code = d.code)))
      LEFT JOIN core.setting s ON (((s.code = d.code) AND (s.org_id = ( SELECT core.org_id() AS org_id)))));
 
 COMMENT ON VIEW api.settings IS 'Settings
@@ -1494,9 +2412,11 @@ COMMENT ON COLUMN api.settings.value_type IS 'JSON type of the value: string, nu
 
 COMMENT ON COLUMN api.settings.value IS 'The value that holds';
 
-COMMENT ON COLUMN api.settings.default_value IS 'The value when the organisation has set none';
+COMMENT ON COLUMN api.settings.default_value IS 'The value when nobody has set one';
 
-COMMENT ON COLUMN api.settings.is_default IS 'Whether the organisation has set none';
+COMMENT ON COLUMN api.settings.is_default IS 'Whether neither the organisation nor the installation has set one';
+
+COMMENT ON COLUMN api.settings.is_global IS 'Whether it holds for the installation, and no organisation may change it';
 
 COMMENT ON COLUMN api.settings.description IS 'What it does';
 
@@ -1636,7 +2556,7 @@ CREATE VIEW api.users WITH (security_invoker='true') AS
      JOIN core.app_user u ON ((u.id = m.user_id)));
 
 COMMENT ON VIEW api.users IS 'Users of the organisation
-People and machines that belong to the organisation. Read only: users are made by the tools.';
+People and machines that belong to the organisation. Made with POST /rpc/user_create.';
 
 COMMENT ON COLUMN api.users.org_id IS 'Organisation that the user belongs to here';
 
@@ -1841,6 +2761,20 @@ GRANT USAGE ON SCHEMA api TO member;
 GRANT USAGE ON SCHEMA api TO superadmin;
 GRANT USAGE ON SCHEMA api TO migrator;
 
+REVOKE ALL ON FUNCTION api.api_key_create(name text, permissions text[], expires_at timestamp with time zone, user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.api_key_create(name text, permissions text[], expires_at timestamp with time zone, user_id uuid) TO member;
+GRANT ALL ON FUNCTION api.api_key_create(name text, permissions text[], expires_at timestamp with time zone, user_id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.api_key_revoke(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.api_key_revoke(id uuid) TO member;
+GRANT ALL ON FUNCTION api.api_key_revoke(id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.api_key_sign_in(key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO anon;
+GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO partner;
+GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO member;
+GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO superadmin;
+
 REVOKE ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
 GRANT ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) TO superadmin;
@@ -1987,14 +2921,114 @@ REVOKE ALL ON FUNCTION api.partner_hold(id uuid, reason text, version integer) F
 GRANT ALL ON FUNCTION api.partner_hold(id uuid, reason text, version integer) TO member;
 GRANT ALL ON FUNCTION api.partner_hold(id uuid, reason text, version integer) TO superadmin;
 
+REVOKE ALL ON FUNCTION api.password_change(old_password text, new_password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.password_change(old_password text, new_password text) TO partner;
+GRANT ALL ON FUNCTION api.password_change(old_password text, new_password text) TO member;
+GRANT ALL ON FUNCTION api.password_change(old_password text, new_password text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.password_reset(token text, new_password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.password_reset(token text, new_password text) TO anon;
+GRANT ALL ON FUNCTION api.password_reset(token text, new_password text) TO partner;
+GRANT ALL ON FUNCTION api.password_reset(token text, new_password text) TO member;
+GRANT ALL ON FUNCTION api.password_reset(token text, new_password text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.password_reset_request(email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.password_reset_request(email text) TO anon;
+GRANT ALL ON FUNCTION api.password_reset_request(email text) TO partner;
+GRANT ALL ON FUNCTION api.password_reset_request(email text) TO member;
+GRANT ALL ON FUNCTION api.password_reset_request(email text) TO superadmin;
+
+GRANT SELECT,DELETE ON TABLE api.roles TO member;
+GRANT SELECT,DELETE ON TABLE api.roles TO superadmin;
+
+GRANT INSERT(org_id) ON TABLE api.roles TO member;
+GRANT INSERT(org_id) ON TABLE api.roles TO superadmin;
+
+GRANT INSERT(id) ON TABLE api.roles TO member;
+GRANT INSERT(id) ON TABLE api.roles TO superadmin;
+
+GRANT INSERT(code),UPDATE(code) ON TABLE api.roles TO member;
+GRANT INSERT(code),UPDATE(code) ON TABLE api.roles TO superadmin;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE api.roles TO member;
+GRANT INSERT(name),UPDATE(name) ON TABLE api.roles TO superadmin;
+
+GRANT INSERT(requires_second_factor),UPDATE(requires_second_factor) ON TABLE api.roles TO member;
+GRANT INSERT(requires_second_factor),UPDATE(requires_second_factor) ON TABLE api.roles TO superadmin;
+
+GRANT UPDATE(version) ON TABLE api.roles TO member;
+GRANT UPDATE(version) ON TABLE api.roles TO superadmin;
+
+REVOKE ALL ON FUNCTION api.role_reset(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.role_reset(id uuid) TO member;
+GRANT ALL ON FUNCTION api.role_reset(id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.session_revoke(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO partner;
+GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO member;
+GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO superadmin;
+
 REVOKE ALL ON FUNCTION api.setting_put(code text, value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.setting_put(code text, value jsonb) TO member;
 GRANT ALL ON FUNCTION api.setting_put(code text, value jsonb) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.sign_in(email text, password text, code text, organization text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sign_in(email text, password text, code text, organization text) TO anon;
+GRANT ALL ON FUNCTION api.sign_in(email text, password text, code text, organization text) TO partner;
+GRANT ALL ON FUNCTION api.sign_in(email text, password text, code text, organization text) TO member;
+GRANT ALL ON FUNCTION api.sign_in(email text, password text, code text, organization text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.sign_in_refresh(refresh_token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sign_in_refresh(refresh_token text) TO anon;
+GRANT ALL ON FUNCTION api.sign_in_refresh(refresh_token text) TO partner;
+GRANT ALL ON FUNCTION api.sign_in_refresh(refresh_token text) TO member;
+GRANT ALL ON FUNCTION api.sign_in_refresh(refresh_token text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.sign_in_switch(organization text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sign_in_switch(organization text) TO partner;
+GRANT ALL ON FUNCTION api.sign_in_switch(organization text) TO member;
+GRANT ALL ON FUNCTION api.sign_in_switch(organization text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.sign_out("all" boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sign_out("all" boolean) TO partner;
+GRANT ALL ON FUNCTION api.sign_out("all" boolean) TO member;
+GRANT ALL ON FUNCTION api.sign_out("all" boolean) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.totp_begin() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.totp_begin() TO partner;
+GRANT ALL ON FUNCTION api.totp_begin() TO member;
+GRANT ALL ON FUNCTION api.totp_begin() TO superadmin;
+
+REVOKE ALL ON FUNCTION api.totp_confirm(code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.totp_confirm(code text) TO partner;
+GRANT ALL ON FUNCTION api.totp_confirm(code text) TO member;
+GRANT ALL ON FUNCTION api.totp_confirm(code text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.totp_disable(password text, code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.totp_disable(password text, code text) TO partner;
+GRANT ALL ON FUNCTION api.totp_disable(password text, code text) TO member;
+GRANT ALL ON FUNCTION api.totp_disable(password text, code text) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) TO partner;
 GRANT ALL ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) TO member;
 GRANT ALL ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid) TO member;
+GRANT ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.user_disable(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.user_disable(id uuid) TO member;
+GRANT ALL ON FUNCTION api.user_disable(id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.user_enable(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.user_enable(id uuid) TO member;
+GRANT ALL ON FUNCTION api.user_enable(id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.user_second_factor_reset(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.user_second_factor_reset(id uuid) TO member;
+GRANT ALL ON FUNCTION api.user_second_factor_reset(id uuid) TO superadmin;
 
 GRANT SELECT ON TABLE api.wms_documents TO member;
 GRANT SELECT ON TABLE api.wms_documents TO partner;
@@ -2128,6 +3162,9 @@ GRANT INSERT(locode),UPDATE(locode) ON TABLE api.addresses TO superadmin;
 
 GRANT UPDATE(version) ON TABLE api.addresses TO member;
 GRANT UPDATE(version) ON TABLE api.addresses TO superadmin;
+
+GRANT SELECT ON TABLE api.api_keys TO member;
+GRANT SELECT ON TABLE api.api_keys TO superadmin;
 
 GRANT SELECT,DELETE ON TABLE api.contacts TO member;
 GRANT SELECT,DELETE ON TABLE api.contacts TO superadmin;
@@ -2327,23 +3364,19 @@ GRANT INSERT(role_id) ON TABLE api.role_permissions TO superadmin;
 GRANT INSERT(permission) ON TABLE api.role_permissions TO member;
 GRANT INSERT(permission) ON TABLE api.role_permissions TO superadmin;
 
-GRANT SELECT,DELETE ON TABLE api.roles TO member;
-GRANT SELECT,DELETE ON TABLE api.roles TO superadmin;
+GRANT SELECT ON TABLE api.role_template_permissions TO member;
+GRANT SELECT ON TABLE api.role_template_permissions TO superadmin;
 
-GRANT INSERT(org_id) ON TABLE api.roles TO member;
-GRANT INSERT(org_id) ON TABLE api.roles TO superadmin;
+GRANT SELECT ON TABLE api.role_templates TO member;
+GRANT SELECT ON TABLE api.role_templates TO superadmin;
 
-GRANT INSERT(id) ON TABLE api.roles TO member;
-GRANT INSERT(id) ON TABLE api.roles TO superadmin;
+GRANT SELECT ON TABLE api.security_events TO member;
+GRANT SELECT ON TABLE api.security_events TO superadmin;
+GRANT SELECT ON TABLE api.security_events TO partner;
 
-GRANT INSERT(code),UPDATE(code) ON TABLE api.roles TO member;
-GRANT INSERT(code),UPDATE(code) ON TABLE api.roles TO superadmin;
-
-GRANT INSERT(name),UPDATE(name) ON TABLE api.roles TO member;
-GRANT INSERT(name),UPDATE(name) ON TABLE api.roles TO superadmin;
-
-GRANT UPDATE(version) ON TABLE api.roles TO member;
-GRANT UPDATE(version) ON TABLE api.roles TO superadmin;
+GRANT SELECT ON TABLE api.sessions TO member;
+GRANT SELECT ON TABLE api.sessions TO superadmin;
+GRANT SELECT ON TABLE api.sessions TO partner;
 
 GRANT SELECT ON TABLE api.settings TO member;
 GRANT SELECT ON TABLE api.settings TO superadmin;

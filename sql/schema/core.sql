@@ -144,6 +144,36 @@ COMMENT ON COLUMN core.partner.search_text IS 'Code and names in lower case with
 
 COMMENT ON COLUMN core.partner.status_reason IS 'Why the partner has its present status; required unless it is ACTIVE';
 
+CREATE TABLE core.role (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    is_administrator boolean DEFAULT false NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    requires_second_factor boolean DEFAULT false NOT NULL,
+    template text,
+    description text,
+    CONSTRAINT code_is_snake_case CHECK ((code ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+ALTER TABLE ONLY core.role FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.role IS 'A set of permissions that an organisation gives to its users';
+
+COMMENT ON COLUMN core.role.is_administrator IS 'Has every permission, also those that later versions bring';
+
+COMMENT ON COLUMN core.role.requires_second_factor IS 'Who holds it signs in with a one-time password as well';
+
+COMMENT ON COLUMN core.role.template IS 'The template that it was made from and can be restored to; null: made by the organisation';
+
+COMMENT ON COLUMN core.role.description IS 'What its holders do';
+
 CREATE FUNCTION core.convert(quantity numeric, from_unit text, to_unit text, item_id uuid DEFAULT NULL::uuid, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -268,6 +298,117 @@ COMMENT ON COLUMN core.item.unit_code IS 'Unit in which stock is kept';
 
 COMMENT ON COLUMN core.item.price IS 'List price of one unit_code, in currency';
 
+CREATE FUNCTION core.accept_code(user_id uuid, code text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_factor core.second_factor;
+  v_now bigint := floor(extract(epoch from clock_timestamp()) / 30);
+begin
+  -- Locked, so that of two requests with one code the second sees it used.
+  select * into v_factor from core.second_factor as f where f.user_id = accept_code.user_id for update;
+  for v_step in v_now - 1 .. v_now + 1 loop
+    if v_step > coalesce(v_factor.last_step, -1)
+      and core.totp(v_factor.secret, v_step) = replace(accept_code.code, ' ', '')
+    then
+      update core.second_factor as f set last_step = v_step where f.user_id = accept_code.user_id;
+      return true;
+    end if;
+  end loop;
+  return false;
+end
+$$;
+
+COMMENT ON FUNCTION core.accept_code(user_id uuid, code text) IS 'Whether the code is right now, or was 30 seconds ago or will be then, and was not used before; it is used from now on';
+
+CREATE FUNCTION core.account_subject(email text, kind text DEFAULT 'account'::text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((kind || ':'::text) || encode(sha256(convert_to(lower(btrim(email)), 'UTF8'::name)), 'hex'::text));
+
+COMMENT ON FUNCTION core.account_subject(email text, kind text) IS 'The subject of an account in core.sign_in_failure: a hash, since people type passwords where the address belongs';
+
+CREATE FUNCTION core.act_as(claims jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform set_config('request.jwt.claims', jsonb_strip_nulls(act_as.claims)::text, true);
+end
+$$;
+
+COMMENT ON FUNCTION core.act_as(claims jsonb) IS 'Take these claims until the transaction ends, so that policies show what concerns this user. Not for API roles.';
+
+CREATE FUNCTION core.client_address() RETURNS inet
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_address text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-real-ip';
+begin
+  return case when pg_input_is_valid(v_address, 'inet') then v_address::inet end;
+end
+$$;
+
+COMMENT ON FUNCTION core.client_address() IS 'The address of the client, which the gateway writes into X-Real-IP; null when it is not known';
+
+CREATE FUNCTION core.address_subject(kind text DEFAULT 'address'::text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((kind || ':'::text) || COALESCE(CASE family(core.client_address()) WHEN 6 THEN text((network(set_masklen(core.client_address(), 64)))::inet) ELSE host(core.client_address()) END, 'unknown'::text));
+
+COMMENT ON FUNCTION core.address_subject(kind text) IS 'The subject of the client''s address in core.sign_in_failure';
+
+CREATE FUNCTION core.answer_error(code text, details jsonb DEFAULT '{}'::jsonb, retry_after integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_error jsonb := core.word_error(answer_error.code, answer_error.details);
+  v_headers jsonb := '[{"Cache-Control": "no-store"}]';
+begin
+  if v_error ->> 'status' = '401' then
+    v_headers := v_headers || '[{"WWW-Authenticate": "Bearer"}]'::jsonb;
+  end if;
+  if answer_error.retry_after is not null then
+    v_headers := v_headers || jsonb_build_array(jsonb_build_object('Retry-After', answer_error.retry_after::text));
+  end if;
+  perform set_config('response.status', v_error ->> 'status', true);
+  perform set_config('response.headers', v_headers::text, true);
+  return v_error -> 'body';
+end
+$$;
+
+COMMENT ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) IS 'The body of an error of the catalogue, as the answer of a function that returns it: status and headers are set, the transaction commits';
+
+CREATE FUNCTION core.base32(bytes bytea) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (SELECT string_agg(substr('ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'::text, (((rpad(substr(b.bits, n.n, 5), 5, '0'::text))::bit(5))::integer + 1), 1), ''::text ORDER BY n.n) AS string_agg FROM (((SELECT encode(base32.bytes, 'hex'::text) AS hex) h CROSS JOIN LATERAL (SELECT string_agg(((('x'::text || substr(h.hex, i.i, 1)))::bit(4))::text, ''::text ORDER BY i.i) AS bits FROM generate_series(1, length(h.hex)) i(i)) b) CROSS JOIN LATERAL generate_series(1, length(b.bits), 5) n(n)));
+
+COMMENT ON FUNCTION core.base32(bytes bytea) IS 'Base 32 without padding (RFC 4648), as apps for one-time passwords read secrets';
+
+CREATE FUNCTION core.base64url(bytes bytea) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN translate(encode(bytes, 'base64'::text), '+/=
+'::text, '-_'::text);
+
+COMMENT ON FUNCTION core.base64url(bytes bytea) IS 'Base 64 for URLs, without padding (RFC 4648)';
+
+CREATE FUNCTION core.begin_sign_in() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
+begin
+  -- A failed attempt counts because it is written: nobody may ask for a rollback, nor for a column or a cast that
+  -- fails after the function ran.
+  if v_headers ->> 'prefer' ~* '\mtx\M' or coalesce(v_headers ->> 'x-query-string', '') <> ''
+    or current_setting('transaction_read_only') = 'on'
+  then
+    perform core.raise_error('core.sign_in_plain');
+  end if;
+  -- Whoever sends a token with it is still nobody here. Policies for the owner show the accounts to such a request.
+  perform core.act_as('{"role": "anon"}');
+end
+$$;
+
+COMMENT ON FUNCTION core.begin_sign_in() IS 'Refuse with core.sign_in_plain (400) a request that could undo the counting of its failure, and forget the token that came with it';
+
 CREATE FUNCTION core.check_new_id(table_name text, id uuid) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -287,6 +428,78 @@ end
 $$;
 
 COMMENT ON FUNCTION core.check_new_id(table_name text, id uuid) IS 'Raise core.id_out_of_range (400) when id is no version 7 UUID or no partition of the table (schema.name) takes it: most often the clock of the client is wrong';
+
+CREATE FUNCTION core.check_password_rules(password text, email text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_password text := normalize(coalesce(check_password_rules.password, ''), nfkc);
+  v_local text := lower(split_part(check_password_rules.email, '@', 1));
+  v_broken text[] := array_remove(
+    array[
+      case when length(v_password) < (core.installation_setting('core.password_length') #>> '{}')::integer then 'length' end,
+      case when length(v_password) > 256 then 'length_max' end,
+      case when v_password !~ '[[:lower:]]' then 'lower' end,
+      case when v_password !~ '[[:upper:]]' then 'upper' end,
+      case when v_password !~ '[[:digit:]]' then 'digit' end,
+      case when v_password !~ '[^[:alnum:]]' then 'other' end,
+      case when length(v_local) >= 3 and strpos(lower(v_password), v_local) > 0 then 'email' end,
+      case when core.password_is_common(left(v_password, 256)) then 'common' end
+    ],
+    null
+  );
+begin
+  if cardinality(v_broken) > 0 then
+    perform core.raise_error('core.password_weak', jsonb_build_object('rules', array_to_string(v_broken, ', ')));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.check_password_rules(password text, email text) IS 'Raise core.password_weak (422), with the broken rules, unless the password has 12 to 256 characters, small and capital letters, digits and other characters, is not common and does not hold the name in the e-mail address';
+
+CREATE FUNCTION core.count_failure(subject text, user_id uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_limit integer := (
+    core.installation_setting(
+      case when count_failure.subject like '%address:%' then 'core.sign_in_address_failures' else 'core.sign_in_failures' end
+    ) #>> '{}'
+  )::integer;
+  v_longest integer := (core.installation_setting('core.sign_in_lock_minutes') #>> '{}')::integer;
+  v_minutes integer;
+  v_row core.sign_in_failure;
+begin
+  insert into core.sign_in_failure as f (subject, window_started_at, failures, updated_at)
+  values (count_failure.subject, v_now, 1, v_now)
+  on conflict on constraint sign_in_failure_pkey do update
+  set
+    failures = case when f.window_started_at > v_now - interval '1 minute' then f.failures + 1 else 1 end,
+    window_started_at = case
+      when f.window_started_at > v_now - interval '1 minute' then f.window_started_at else v_now
+    end,
+    locks = case when f.updated_at > v_now - interval '1 day' then f.locks else 0 end,
+    updated_at = v_now
+  returning f.* into v_row;
+
+  if v_row.failures >= v_limit then
+    v_minutes := least(v_longest, power(2, least(v_row.locks, 20)))::integer;
+    update core.sign_in_failure as f
+    set failures = 0, locks = v_row.locks + 1, locked_until = v_now + make_interval(mins => v_minutes)
+    where f.subject = count_failure.subject;
+    perform core.log_security(
+      case split_part(count_failure.subject, ':', 1)
+        when 'account' then 'ACCOUNT_LOCKED' when 'address' then 'ADDRESS_LOCKED' else 'RESET_LOCKED'
+      end,
+      count_failure.user_id,
+      details => jsonb_build_object('minutes', v_minutes)
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.count_failure(subject text, user_id uuid) IS 'Count a failed attempt. The fifth within a minute locks the subject: for 1 minute, the next time for 2, 4 … up to an hour; a day without failures forgets it. Callers count the account before the address.';
 
 CREATE FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text DEFAULT 'UTC'::text) RETURNS uuid
     LANGUAGE plpgsql
@@ -308,8 +521,7 @@ begin
     (v_org_id, 'PRODUCTION', 'PRODUCTION', 'Production'),
     (v_org_id, 'LOSS', 'LOSS', 'Loss and adjustment');
 
-  insert into core.role (org_id, code, name, is_administrator)
-  values (v_org_id, 'administrator', 'Administrator', true);
+  perform core.reset_roles(v_org_id);
 
   insert into core.number_series (org_id, document_type, pattern, reset)
   select v_org_id, p.document_type, p.pattern, p.reset
@@ -319,7 +531,61 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) IS 'Make an organisation with its four virtual places, the role administrator and a number series for each document type; returns its id. Run by the tools.';
+COMMENT ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) IS 'Make an organisation with its four virtual places, a role from each template and a number series for each document type; returns its id. Run by the tools.';
+
+CREATE TABLE core.session (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    org_id uuid,
+    user_id uuid NOT NULL,
+    api_key_id uuid,
+    is_limited boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    last_refresh_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    revoked_because text,
+    address inet,
+    user_agent text,
+    CONSTRAINT api_key_is_of_an_organization CHECK (((api_key_id IS NULL) OR (org_id IS NOT NULL))),
+    CONSTRAINT revoked_for_a_known_reason CHECK ((((revoked_at IS NULL) = (revoked_because IS NULL)) AND (revoked_because = ANY (ARRAY['SIGN_OUT'::text, 'REVOKED'::text, 'REFRESH_REUSED'::text, 'PASSWORD_CHANGED'::text, 'USER_DISABLED'::text, 'SECOND_FACTOR_RESET'::text]))))
+);
+
+ALTER TABLE ONLY core.session FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.session IS 'A sign-in: every access token names one, and ends with it. All refresh tokens of a sign-in are of one session, which is their family.';
+
+COMMENT ON COLUMN core.session.org_id IS 'Organisation that it is for; null: a SUPER_ADMIN in none';
+
+COMMENT ON COLUMN core.session.is_limited IS 'May only set up the second factor that a role of the user requires';
+
+CREATE FUNCTION core.end_session(session_id uuid, because text) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE core.session s SET revoked_at = clock_timestamp(), revoked_because = end_session.because
+   WHERE ((s.id = end_session.session_id) AND (s.revoked_at IS NULL));
+END;
+
+COMMENT ON FUNCTION core.end_session(session_id uuid, because text) IS 'End one session, and with it all its refresh tokens';
+
+CREATE FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid DEFAULT NULL::uuid, except_id uuid DEFAULT NULL::uuid) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_ended integer;
+begin
+  update core.session as s
+  set revoked_at = clock_timestamp(), revoked_because = end_sessions.because
+  where s.user_id = end_sessions.user_id
+    and s.revoked_at is null
+    and s.expires_at > clock_timestamp()
+    and (end_sessions.org_id is null or s.org_id = end_sessions.org_id)
+    and s.id is distinct from end_sessions.except_id;
+  get diagnostics v_ended = row_count;
+  return v_ended;
+end
+$$;
+
+COMMENT ON FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid, except_id uuid) IS 'End the sessions of a user, in one organisation or in all, but for one; returns how many were open. The caller''s policies decide which it reaches.';
 
 CREATE FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -398,11 +664,64 @@ $$;
 
 COMMENT ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) IS 'The rate between two currencies on a day as a fraction, read forwards or backwards; nulls when there is none';
 
+CREATE FUNCTION core.give_tokens(session_id uuid, claims jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_minutes numeric := (core.installation_setting('core.access_token_minutes') #>> '{}')::numeric;
+  v_session core.session;
+  v_refresh_token text;
+begin
+  select * into v_session from core.session as s where s.id = give_tokens.session_id;
+  if v_session.api_key_id is null then
+    v_refresh_token := core.make_secret('ert_');
+    insert into core.refresh_token (token_hash, session_id, expires_at)
+    values (sha256(convert_to(v_refresh_token, 'UTF8')), v_session.id, v_session.expires_at);
+  end if;
+  perform set_config('response.headers', '[{"Cache-Control": "no-store"}]', true);
+  return jsonb_build_object(
+    'access_token', core.sign_token(
+      give_tokens.claims || jsonb_strip_nulls(jsonb_build_object('sid', v_session.id, 'api_key', v_session.api_key_id)),
+      v_minutes
+    ),
+    'token_type', 'Bearer',
+    'expires_in', round(v_minutes * 60),
+    'refresh_token', v_refresh_token,
+    'refresh_expires_at', case when v_refresh_token is not null then v_session.expires_at end,
+    'session_id', v_session.id,
+    'second_factor_setup', v_session.is_limited,
+    'user', (
+      select jsonb_build_object('id', u.id, 'email', u.email, 'name', u.name, 'kind', u.kind)
+      from core.app_user as u
+      where u.id = v_session.user_id
+    ),
+    'organization', (
+      select jsonb_build_object('id', o.id, 'code', o.code, 'name', o.name)
+      from core.organization as o
+      where o.id = v_session.org_id
+    ),
+    'organizations', core.my_organizations()
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.give_tokens(session_id uuid, claims jsonb) IS 'An access token and, unless an API key opened the session, a refresh token of the session, with who and where the user is. Nothing of it may be cached.';
+
 CREATE FUNCTION core.has_permission(permission text, unit_id uuid DEFAULT NULL::uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
+  if core.claims() ? 'api_key' and not exists (
+    select
+    from core.api_key as k
+    where k.org_id = core.org_id()
+      and k.id = (core.claims() ->> 'api_key')::uuid
+      and has_permission.permission = any (k.permissions)
+  ) then
+    return false;
+  end if;
   -- The role a SUPER_ADMIN's token switches to; nobody else can become it.
   if current_setting('role') = 'superadmin' then
     return true;
@@ -439,6 +758,41 @@ $$;
 
 COMMENT ON FUNCTION core.has_permission(permission text, unit_id uuid) IS 'Whether the signed-in user holds the permission. Without unit_id only roles held everywhere count; with it also those held in that unit or one above it. In policies: (select core.has_permission(''core.partner.create'')).';
 
+CREATE FUNCTION core.hash_password(password text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return public.crypt(
+    encode(sha256(convert_to(normalize(hash_password.password, nfkc), 'UTF8')), 'base64'),
+    public.gen_salt('bf', core.password_hash_cost())
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.hash_password(password text) IS 'bcrypt of the base64 text of the SHA-256 of a password: bcrypt itself ignores all after 72 bytes';
+
+CREATE FUNCTION core.installation_setting(code text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_value jsonb;
+begin
+  select coalesce(i.value, d.default_value)
+  into v_value
+  from core.setting_definition as d
+  left join core.installation_setting as i on i.code = d.code
+  where d.code = installation_setting.code;
+  if not found then
+    perform core.raise_error('core.setting_unknown', jsonb_build_object('code', installation_setting.code));
+  end if;
+  return v_value;
+end
+$$;
+
+COMMENT ON FUNCTION core.installation_setting(code text) IS 'The value that a setting has in the installation, whatever an organisation says. Raises core.setting_unknown (404).';
+
 CREATE FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -454,6 +808,88 @@ end
 $$;
 
 COMMENT ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) IS 'Hold the tree of an organisation until the transaction ends: inserts share it, moves and deactivations have it alone. A function that moves takes it before it touches a row, so that two moves cannot lock each other out.';
+
+CREATE FUNCTION core.log_security(kind text, user_id uuid, session_id uuid DEFAULT NULL::uuid, org_id uuid DEFAULT NULL::uuid, details jsonb DEFAULT '{}'::jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_org_id uuid := log_security.org_id;
+begin
+  if v_org_id is null and log_security.user_id is not null then
+    -- Seen as the user himself: all his organisations, and no other's.
+    perform core.act_as(jsonb_build_object('sub', log_security.user_id));
+    select case count(*) when 1 then (array_agg(m.org_id))[1] end
+    into v_org_id
+    from core.membership as m
+    where m.user_id = log_security.user_id;
+    perform core.act_as(coalesce(v_claims, '{}'));
+  end if;
+  insert into core.security_event (org_id, kind, user_id, session_id, address, details)
+  values (
+    v_org_id, log_security.kind, log_security.user_id, log_security.session_id, core.client_address(),
+    log_security.details
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.log_security(kind text, user_id uuid, session_id uuid, org_id uuid, details jsonb) IS 'Keep a security event, for the organisation given, else for the only one of the user. details must hold no secret.';
+
+CREATE FUNCTION core.make_secret(prefix text) RETURNS text
+    LANGUAGE sql
+    RETURN (prefix || core.base64url(public.gen_random_bytes(32)));
+
+COMMENT ON FUNCTION core.make_secret(prefix text) IS 'A new random secret of 256 bits as text; the prefix says what it is for';
+
+CREATE FUNCTION core.message_sent(id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update core.message_outbox as m
+  set sent_at = clock_timestamp(), payload = '{}', attempts = m.attempts + 1, last_error = null
+  where m.id = message_sent.id and m.sent_at is null;
+end
+$$;
+
+COMMENT ON FUNCTION core.message_sent(id uuid) IS 'Note that a message was delivered, and forget what it held';
+
+CREATE FUNCTION core.must_set_up_second_factor() RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  return (
+    case core.claims() ->> 'role'
+      when 'superadmin' then (core.installation_setting('core.second_factor_for_superadmin') #>> '{}')::boolean
+      else exists (
+        select
+        from core.user_role as u
+        join core.role as r on r.org_id = u.org_id and r.id = u.role_id
+        where u.org_id = core.org_id() and u.user_id = core.user_id() and r.requires_second_factor
+      )
+    end
+  )
+  and not exists (
+    select from core.second_factor as f where f.user_id = core.user_id() and f.confirmed_at is not null
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.must_set_up_second_factor() IS 'Whether a role that the user of the claims holds in the organisation asks for a second factor that he does not have';
+
+CREATE FUNCTION core.my_organizations() RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('id', o.id, 'code', o.code, 'name', o.name) order by o.code), '[]')
+    from core.membership as m
+    join core.organization as o on o.id = m.org_id
+    where m.user_id = core.user_id() and m.is_active and o.is_active
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.my_organizations() IS 'The organisations (id, code, name) that the user of the claims is an active member of, by code';
 
 CREATE FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid DEFAULT NULL::uuid, on_date date DEFAULT NULL::date) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -529,11 +965,97 @@ $$;
 
 COMMENT ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) IS 'The next number of a document type for the document entity_id, without gaps: a transaction that fails gives its number back, others of the same series wait for it. Of the series of unit_id if there is one, else of the organisation''s; the year is that of on_date (today). Raises core.number_missing_series (422), core.number_taken (409).';
 
+CREATE FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean DEFAULT false, api_key_id uuid DEFAULT NULL::uuid) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_id uuid := uuidv7();
+begin
+  insert into core.session (id, user_id, org_id, expires_at, is_limited, api_key_id, address, user_agent)
+  values (
+    v_id, open_session.user_id, open_session.org_id, open_session.expires_at, open_session.is_limited,
+    open_session.api_key_id, core.client_address(),
+    left(nullif(current_setting('request.headers', true), '')::jsonb ->> 'user-agent', 200)
+  );
+  return v_id;
+end
+$$;
+
+COMMENT ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) IS 'Make a session and return its id, the sid of its tokens. Whoever calls it knows that the user may come in.';
+
 CREATE FUNCTION core.partner_id() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ((core.claims() ->> 'partner_id'::text))::uuid;
 
 COMMENT ON FUNCTION core.partner_id() IS 'The business partner that an EXTERNAL user belongs to; null for everybody else.';
+
+CREATE FUNCTION core.password_hash_cost() RETURNS integer
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN GREATEST(4, LEAST(15, ((core.installation_setting('core.password_hash_cost'::text) #>> '{}'::text[]))::integer));
+
+COMMENT ON FUNCTION core.password_hash_cost() IS 'Logarithm of the rounds of bcrypt, kept within what can be waited for';
+
+CREATE FUNCTION core.password_is_common(password text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_lower text := lower(password_is_common.password);
+  v_core text;
+  v_form text;
+begin
+  -- One group of characters again and again says no more than the group.
+  v_core := regexp_replace(v_lower, '^(.+?)\1+$', '\1');
+  if length(v_core) <= 5 and v_core <> v_lower then
+    return true;
+  end if;
+  foreach v_form in array array[
+    v_lower,
+    v_core,
+    -- What is put before and after a word: digits and signs.
+    regexp_replace(v_core, '^[^[:alpha:]]+|[^[:alpha:]]+$', '', 'g'),
+    regexp_replace(translate(v_core, '@430!1$57', 'aaeoiisst'), '^[^[:alpha:]]+|[^[:alpha:]]+$', '', 'g'),
+    translate(regexp_replace(v_core, '^[^[:alpha:]]+|[^[:alpha:]@$!]+$', '', 'g'), '@430!1$57', 'aaeoiisst'),
+    translate(regexp_replace(v_core, '^[^[:alpha:]]+|[^[:alpha:]]+$', '', 'g'), '@430!1$57', 'aaeoiisst'),
+    translate(regexp_replace(v_core, '[^[:alnum:]@!$]+', '', 'g'), '@430!1$57', 'aaeoiisst'),
+    regexp_replace(v_core, '[^[:alnum:]]+', '', 'g')
+  ] loop
+    v_form := regexp_replace(v_form, '^(.+?)\1+$', '\1');
+    if exists (select from core.common_password as c where c.password = v_form) then
+      return true;
+    end if;
+  end loop;
+  -- Runs of the alphabet, the digits and the keyboard, whatever else stands there.
+  v_core := regexp_replace(v_lower, '[^[:alnum:]]+', '', 'g');
+  v_form := regexp_replace(
+    v_core,
+    '(01234|12345|23456|34567|45678|56789|67890|98765|87654|76543|65432|54321|43210|abcde|bcdef|cdefg|qwert|werty|asdfg|'
+    || 'sdfgh|zxcvb|xcvbn|yuiop|hjkl|qazwsx|1q2w3e|q1w2e3|1qaz|2wsx|3edc)[[:digit:]]*',
+    '', 'g'
+  );
+  return v_form <> v_core and length(v_form) < 6;
+end
+$_$;
+
+COMMENT ON FUNCTION core.password_is_common(password text) IS 'Whether a password is in core.common_password as it stands, or without digits and signs around it, with letters for the signs that stand for them (P@ssw0rd), or without its repetitions; or is made of runs of the keyboard';
+
+CREATE FUNCTION core.password_matches(password text, password_hash text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  -- The salt is any: what counts is that the work is the same when there is nothing to compare with.
+  v_hash text := coalesce(
+    password_matches.password_hash, format('$2a$%s$ZGF0YWJhc2Ugbm9ib2R5Lg', to_char(core.password_hash_cost(), 'fm00'))
+  );
+  v_same boolean := public.crypt(
+    encode(sha256(convert_to(normalize(coalesce(password_matches.password, ''), nfkc), 'UTF8')), 'base64'), v_hash
+  ) = v_hash;
+begin
+  return v_same and password_matches.password_hash is not null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.password_matches(password text, password_hash text) IS 'Whether the password is the one that was hashed; takes as long when there is no hash';
 
 CREATE FUNCTION core.pre_request() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -545,6 +1067,7 @@ declare
   v_request_id text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
   v_kind text;
   v_is_active boolean;
+  v_is_limited boolean;
 begin
   -- Nothing here may write a table: GET runs read only.
   if v_request_id is not null then
@@ -558,6 +1081,8 @@ begin
     pg_input_is_valid(coalesce(v_claims ->> 'sub', ''), 'uuid')
     and pg_input_is_valid(coalesce(v_claims ->> 'org_id', v_claims ->> 'sub'), 'uuid')
     and pg_input_is_valid(coalesce(v_claims ->> 'partner_id', v_claims ->> 'sub'), 'uuid')
+    and pg_input_is_valid(coalesce(v_claims ->> 'sid', v_claims ->> 'sub'), 'uuid')
+    and pg_input_is_valid(coalesce(v_claims ->> 'api_key', v_claims ->> 'sub'), 'uuid')
   ) then
     perform core.raise_error('core.token_malformed');
   end if;
@@ -591,42 +1116,75 @@ begin
   if (v_role, v_kind) not in (('member', 'INTERNAL'), ('partner', 'EXTERNAL'), ('superadmin', 'SUPER_ADMIN')) then
     perform core.raise_error('core.role_mismatch');
   end if;
+
+  -- A token of ours ends with its session; one of an outside provider has none.
+  if v_claims ->> 'sid' is null and exists (
+    select from core.identity_provider as p where p.issuer = v_claims ->> 'iss' and p.is_active
+  ) then
+    return;
+  end if;
+  select s.is_limited
+  into v_is_limited
+  from core.session as s
+  left join core.api_key as k on k.org_id = s.org_id and k.id = s.api_key_id
+  where s.id = (v_claims ->> 'sid')::uuid
+    and s.user_id = core.user_id()
+    and s.org_id is not distinct from core.org_id()
+    and s.api_key_id is not distinct from (v_claims ->> 'api_key')::uuid
+    and s.revoked_at is null
+    and s.expires_at > now()
+    and (s.api_key_id is null or (k.revoked_at is null and k.expires_at > now()));
+  if not found then
+    perform core.raise_error('core.session_ended');
+  end if;
+  if v_is_limited
+    and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
+  then
+    perform core.raise_error('core.second_factor_setup');
+  end if;
 end
 $$;
 
-COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token whose user, membership, organisation or partner is not active, whose role does not fit the kind of the user, or that lacks an organisation.';
+COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token whose user, membership, organisation or partner is not active, whose role does not fit the kind of the user, that lacks an organisation, or whose session or API key has ended; with 403 all but setting up a second factor where that is still to be done.';
+
+CREATE FUNCTION core.purge_sign_in() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_sessions bigint;
+  v_failures bigint;
+  v_resets bigint;
+  v_messages bigint;
+begin
+  delete from core.session as s
+  where s.expires_at < now() - interval '1 day'
+    and (s.api_key_id is not null or s.expires_at < now() - interval '90 days');
+  get diagnostics v_sessions = row_count;
+  delete from core.sign_in_failure as f where f.updated_at < now() - interval '1 day';
+  get diagnostics v_failures = row_count;
+  delete from core.password_reset as r where r.expires_at < now() - interval '1 day';
+  get diagnostics v_resets = row_count;
+  delete from core.message_outbox as m where coalesce(m.sent_at, m.expires_at) < now() - interval '7 days';
+  get diagnostics v_messages = row_count;
+  return jsonb_build_object(
+    'sessions', v_sessions, 'failures', v_failures, 'resets', v_resets, 'messages', v_messages
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.purge_sign_in() IS 'Delete sessions that ended 90 days ago (those of API keys a day ago) with their refresh tokens, counters and reset tokens after a day, messages after a week; returns how many of each. To be run daily.';
 
 CREATE FUNCTION core.raise_error(code text, details jsonb DEFAULT '{}'::jsonb) RETURNS void
     LANGUAGE plpgsql PARALLEL SAFE
     AS $$
 declare
-  v_error core.error;
-  v_key text;
-  v_value text;
+  v_error jsonb := core.word_error(raise_error.code, raise_error.details);
 begin
-  select * into v_error from core.error as e where e.code = raise_error.code;
-  if not found then
-    select * into v_error from core.error as e where e.code = 'core.unknown_error';
-    v_error.code := coalesce(v_error.code, 'core.unknown_error');
-    v_error.status := coalesce(v_error.status, 500);
-    v_error.message := coalesce(v_error.message, 'The error {error} is not in the catalogue');
-    raise_error.details := raise_error.details || jsonb_build_object('error', raise_error.code);
-  end if;
-  for v_key, v_value in select d.key, d.value from jsonb_each_text(raise_error.details) as d loop
-    v_error.message := replace(v_error.message, '{' || v_key || '}', coalesce(v_value, ''));
-    v_error.hint := replace(v_error.hint, '{' || v_key || '}', coalesce(v_value, ''));
-  end loop;
-  -- PostgREST wants details as text: it is the JSON of what the caller gave.
   raise sqlstate 'PGRST' using
-    message = jsonb_build_object(
-      'code', v_error.code,
-      'message', v_error.message,
-      'details', nullif(raise_error.details, '{}')::text,
-      'hint', v_error.hint
-    )::text,
+    message = (v_error -> 'body')::text,
     detail = jsonb_build_object(
-      'status', v_error.status,
-      'headers', case v_error.status when 401 then '{"WWW-Authenticate": "Bearer"}'::jsonb else '{}' end
+      'status', v_error -> 'status',
+      'headers', case v_error ->> 'status' when '401' then '{"WWW-Authenticate": "Bearer"}'::jsonb else '{}' end
     )::text;
 end
 $$;
@@ -651,6 +1209,137 @@ $$;
 
 COMMENT ON FUNCTION core.require_permission(permission text, unit_id uuid) IS 'Raise core.permission_missing (403) unless the user holds the permission; the tools without a user pass';
 
+CREATE FUNCTION core.require_person() RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  if core.claims() ? 'api_key' then
+    perform core.raise_error('core.api_key_refused');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.require_person() IS 'Raise core.api_key_refused (403) when the session was opened by an API key: a key is not the way to more than it allows';
+
+CREATE FUNCTION core.reset_roles(org_id uuid, template text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_roles integer;
+begin
+  -- A role of the organisation's own with the code of a template stays as it is, but for the administrator of an
+  -- organisation that is older than the templates.
+  insert into core.role as r (org_id, code, name, description, template, is_administrator, requires_second_factor)
+  select
+    reset_roles.org_id, t.code, t.name, t.description, t.code, t.is_administrator, t.requires_second_factor
+  from core.role_template as t
+  where t.code = coalesce(reset_roles.template, t.code)
+    and not exists (
+      select from core.role as made where made.org_id = reset_roles.org_id and made.template = t.code
+    )
+  order by t.code
+  on conflict on constraint role_code_unique do update set template = excluded.template
+  where r.template is null and r.is_administrator and excluded.is_administrator;
+
+  update core.role as r
+  set
+    name = t.name,
+    description = t.description,
+    is_administrator = t.is_administrator,
+    requires_second_factor = t.requires_second_factor
+  from core.role_template as t
+  where r.org_id = reset_roles.org_id
+    and r.template = t.code
+    and t.code = coalesce(reset_roles.template, t.code)
+    and (r.name, r.description, r.is_administrator, r.requires_second_factor)
+      is distinct from (t.name, t.description, t.is_administrator, t.requires_second_factor);
+
+  delete from core.role_permission as p
+  using core.role as r
+  where r.org_id = reset_roles.org_id
+    and r.template = coalesce(reset_roles.template, r.template)
+    and p.org_id = r.org_id
+    and p.role_id = r.id
+    and not exists (
+      select from core.role_template_permission as t where t.role = r.template and t.permission = p.permission
+    );
+
+  insert into core.role_permission (org_id, role_id, permission)
+  select r.org_id, r.id, t.permission
+  from core.role as r
+  join core.role_template_permission as t on t.role = r.template
+  where r.org_id = reset_roles.org_id
+    and r.template = coalesce(reset_roles.template, r.template)
+  on conflict do nothing;
+
+  select count(*) into v_roles
+  from core.role as r
+  where r.org_id = reset_roles.org_id and r.template = coalesce(reset_roles.template, r.template);
+  return v_roles;
+end
+$$;
+
+COMMENT ON FUNCTION core.reset_roles(org_id uuid, template text) IS 'Make the roles of an organisation that come from templates, or the one of template, again what the templates say; missing ones are added, roles of its own stay. Codes stay as the organisation named them. Returns how many there are.';
+
+CREATE TABLE core.sign_in_failure (
+    subject text NOT NULL,
+    window_started_at timestamp with time zone DEFAULT now() NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    locks integer DEFAULT 0 NOT NULL,
+    locked_until timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT failures_not_negative CHECK (((failures >= 0) AND (locks >= 0))),
+    CONSTRAINT subject_is_kind_and_value CHECK ((subject ~ '^(account|address|reset|reset_address):.'::text))
+);
+
+COMMENT ON TABLE core.sign_in_failure IS 'Failed attempts by account (a hash of the e-mail address, known or not) and by network address, and how long it is locked';
+
+CREATE FUNCTION core.seconds_locked(subjects text[]) RETURNS integer
+    LANGUAGE sql
+    RETURN (SELECT (COALESCE(max(ceil(EXTRACT(epoch FROM (f.locked_until - clock_timestamp())))), (0)::numeric))::integer AS "coalesce" FROM core.sign_in_failure f WHERE ((f.subject = ANY (seconds_locked.subjects)) AND (f.locked_until > clock_timestamp())));
+
+COMMENT ON FUNCTION core.seconds_locked(subjects text[]) IS 'Seconds until none of these subjects is locked any more; 0: none is';
+
+CREATE FUNCTION core.send_message(kind text, recipient text, payload jsonb, lasts interval) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_id uuid := uuidv7();
+begin
+  insert into core.message_outbox (id, kind, recipient, payload, expires_at)
+  values (
+    v_id, send_message.kind, send_message.recipient, send_message.payload, clock_timestamp() + send_message.lasts
+  );
+  return v_id;
+end
+$$;
+
+COMMENT ON FUNCTION core.send_message(kind text, recipient text, payload jsonb, lasts interval) IS 'Put a message into the outbox; after it has lasted so long it is not sent any more';
+
+CREATE FUNCTION core.send_password_token(user_id uuid, email text, kind text, lasts interval) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_token text := core.make_secret('epr_');
+begin
+  insert into core.password_reset (token_hash, user_id, expires_at)
+  values (
+    sha256(convert_to(v_token, 'UTF8')), send_password_token.user_id, clock_timestamp() + send_password_token.lasts
+  );
+  perform core.send_message(
+    send_password_token.kind, send_password_token.email, jsonb_build_object('token', v_token), send_password_token.lasts
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.send_password_token(user_id uuid, email text, kind text, lasts interval) IS 'Send a user a token that sets his password once: an invitation, or what he asked for';
+
+CREATE FUNCTION core.session_end(started_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN LEAST((clock_timestamp() + make_interval(days => ((core.installation_setting('core.refresh_token_days'::text) #>> '{}'::text[]))::integer)), (started_at + make_interval(days => ((core.installation_setting('core.session_days'::text) #>> '{}'::text[]))::integer)));
+
+COMMENT ON FUNCTION core.session_end(started_at timestamp with time zone) IS 'Until when a session that began then may now be refreshed: the days of a refresh token, but not beyond the longest session';
+
 CREATE FUNCTION core.set_partner_status(id uuid, status text, reason text, version integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -671,6 +1360,78 @@ $$;
 
 COMMENT ON FUNCTION core.set_partner_status(id uuid, status text, reason text, version integer) IS 'Give a partner of the organisation a status with its reason; who calls it has rights on the table. The trigger decides whether the step is allowed. Raises core.not_found (404).';
 
+CREATE FUNCTION core.set_password(user_id uuid, password text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_kept integer := (core.installation_setting('core.password_history') #>> '{}')::integer;
+  v_email text;
+  v_present text;
+  v_hash text;
+begin
+  select u.email into v_email from core.app_user as u where u.id = set_password.user_id;
+  if not found then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'user', 'id', set_password.user_id));
+  end if;
+  perform core.check_password_rules(set_password.password, v_email);
+
+  select c.password_hash into v_present from core.credential as c where c.user_id = set_password.user_id for update;
+  for v_hash in
+    select h.password_hash
+    from (
+      select v_present as password_hash, null::uuid as id
+      union all
+      select h.password_hash, h.id from core.password_history as h where h.user_id = set_password.user_id
+    ) as h
+    where h.password_hash is not null
+    order by h.id desc nulls first
+    limit v_kept
+  loop
+    if core.password_matches(set_password.password, v_hash) then
+      perform core.raise_error('core.password_used_before', jsonb_build_object('count', v_kept));
+    end if;
+  end loop;
+
+  if v_present is not null then
+    insert into core.password_history (user_id, password_hash) values (set_password.user_id, v_present);
+    delete from core.password_history as h
+    where h.user_id = set_password.user_id
+      and h.id not in (
+        select k.id
+        from core.password_history as k
+        where k.user_id = set_password.user_id
+        order by k.id desc
+        limit greatest(v_kept - 1, 0)
+      );
+  end if;
+  insert into core.credential (user_id, password_hash)
+  values (set_password.user_id, core.hash_password(set_password.password))
+  on conflict on constraint credential_pkey do update
+  set password_hash = excluded.password_hash, changed_at = now();
+end
+$$;
+
+COMMENT ON FUNCTION core.set_password(user_id uuid, password text) IS 'Set the password of a user without asking for the old one. Raises core.not_found (404), core.password_weak (422), core.password_used_before (422: one of the last five).';
+
+CREATE FUNCTION core.set_user_active(user_id uuid, is_active boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if core.org_id() is null then
+    update core.app_user as u set is_active = set_user_active.is_active where u.id = set_user_active.user_id;
+  else
+    update core.membership as m
+    set is_active = set_user_active.is_active
+    where m.org_id = core.org_id() and m.user_id = set_user_active.user_id;
+  end if;
+  if not found then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'user', 'id', set_user_active.user_id));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.set_user_active(user_id uuid, is_active boolean) IS 'Write whether a user may enter the organisation of the claims, or, without one, any. Raises core.not_found (404).';
+
 CREATE FUNCTION core.setting(code text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -678,9 +1439,10 @@ CREATE FUNCTION core.setting(code text) RETURNS jsonb
 declare
   v_value jsonb;
 begin
-  select coalesce(s.value, d.default_value)
+  select coalesce(s.value, i.value, d.default_value)
   into v_value
   from core.setting_definition as d
+  left join core.installation_setting as i on i.code = d.code
   left join core.setting as s on s.org_id = core.org_id() and s.code = d.code
   where d.code = setting.code;
   if not found then
@@ -690,7 +1452,116 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION core.setting(code text) IS 'The value of a setting: the organisation''s, else the default. Raises core.setting_unknown (404).';
+COMMENT ON FUNCTION core.setting(code text) IS 'The value of a setting: the organisation''s, else the installation''s, else the default. Raises core.setting_unknown (404).';
+
+CREATE FUNCTION core.sign_in_claims(user_id uuid, kind text, organization text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_claims jsonb := jsonb_build_object(
+    'role', case sign_in_claims.kind when 'SUPER_ADMIN' then 'superadmin' when 'INTERNAL' then 'member' else 'partner' end,
+    'sub', sign_in_claims.user_id
+  );
+  v_org_id uuid;
+  v_partner_id uuid;
+begin
+  -- From here on policies show what concerns this user.
+  perform core.act_as(v_claims);
+  if sign_in_claims.kind = 'SUPER_ADMIN' then
+    if sign_in_claims.organization is null then
+      return v_claims;
+    end if;
+    select o.id
+    into v_org_id
+    from core.organization as o
+    where o.is_active and sign_in_claims.organization in (o.code, o.id::text);
+  else
+    select m.org_id, m.partner_id
+    into v_org_id, v_partner_id
+    from core.membership as m
+    join core.organization as o on o.id = m.org_id
+    where m.user_id = sign_in_claims.user_id
+      and m.is_active
+      and o.is_active
+      and (sign_in_claims.organization is null or sign_in_claims.organization in (o.code, o.id::text))
+    order by
+      (
+        select s.created_at
+        from core.session as s
+        where s.user_id = m.user_id and s.org_id = m.org_id
+        order by s.id desc
+        limit 1
+      ) desc nulls last,
+      o.code
+    limit 1;
+  end if;
+  if v_org_id is null then
+    return null;
+  end if;
+  v_claims := v_claims || jsonb_strip_nulls(jsonb_build_object('org_id', v_org_id, 'partner_id', v_partner_id));
+  perform core.act_as(v_claims);
+  if v_partner_id is not null and not exists (
+    select from core.partner as p where p.org_id = v_org_id and p.id = v_partner_id and p.status <> 'INACTIVE'
+  ) then
+    return null;
+  end if;
+  return v_claims;
+end
+$$;
+
+COMMENT ON FUNCTION core.sign_in_claims(user_id uuid, kind text, organization text) IS 'The claims of a user in an organisation (code or id), else in the one he signed in to last, else in the first by code; null when he may enter none. They hold from then on in the transaction.';
+
+CREATE FUNCTION core.sign_token(claims jsonb, minutes numeric) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key core.signing_key;
+  v_now bigint := floor(extract(epoch from clock_timestamp()));
+  v_text text;
+begin
+  select k.*
+  into v_key
+  from core.signing_key as k
+  where k.retires_at is null or k.retires_at > clock_timestamp()
+  order by k.created_at desc, k.kid desc
+  limit 1;
+  if not found then
+    perform core.raise_error('core.signing_key_missing');
+  end if;
+  v_text := core.base64url(convert_to(jsonb_build_object('alg', 'HS256', 'typ', 'JWT', 'kid', v_key.kid)::text, 'UTF8'))
+    || '.'
+    || core.base64url(
+      convert_to(
+        (
+          jsonb_strip_nulls(sign_token.claims)
+          || jsonb_build_object('iat', v_now, 'exp', v_now + round(sign_token.minutes * 60)::bigint)
+        )::text,
+        'UTF8'
+      )
+    );
+  return v_text
+    || '.'
+    || core.base64url(public.hmac(convert_to(v_text, 'UTF8'), convert_to(v_key.secret, 'UTF8'), 'sha256'));
+end
+$$;
+
+COMMENT ON FUNCTION core.sign_token(claims jsonb, minutes numeric) IS 'A token (RFC 7519, HS256) with these claims, iat and exp, signed with the newest key that is not retired. Raises core.signing_key_missing (500).';
+
+CREATE FUNCTION core.take_password_slot() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  for v_slot in 1 .. (core.installation_setting('core.password_slots') #>> '{}')::integer loop
+    if pg_try_advisory_xact_lock(hashtext('core.password_slot'), v_slot) then
+      return true;
+    end if;
+  end loop;
+  return false;
+end
+$$;
+
+COMMENT ON FUNCTION core.take_password_slot() IS 'Take one of the slots for checking a password until the transaction ends; false when none is free. A check keeps a processor busy for a quarter of a second: more at once would take connections and processors from everybody.';
 
 CREATE FUNCTION core.tg_row__check_time_zone() RETURNS trigger
     LANGUAGE plpgsql
@@ -781,6 +1652,17 @@ end
 $$;
 
 COMMENT ON FUNCTION core.tg_row__touch() IS 'BEFORE UPDATE: a version other than the row''s is core.stale_version (412); key (arguments, default org_id and id), created_at and created_by cannot change; version, updated_at and updated_by are set';
+
+CREATE FUNCTION core.tg_security_event__refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error('core.security_event_immutable', jsonb_build_object('operation', tg_op));
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_security_event__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of security events';
 
 CREATE FUNCTION core.tg_setting__check_type() RETURNS trigger
     LANGUAGE plpgsql
@@ -906,6 +1788,70 @@ $$;
 
 COMMENT ON FUNCTION core.today() IS 'Today in the time zone of the organisation (UTC when there is none)';
 
+CREATE FUNCTION core.totp(secret bytea, step bigint) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+declare
+  v_hash bytea := public.hmac(int8send(totp.step), totp.secret, 'sha1');
+  v_at integer := get_byte(v_hash, 19) & 15;
+begin
+  return lpad(
+    (
+      (
+        ((get_byte(v_hash, v_at) & 127)::bigint << 24)
+        | (get_byte(v_hash, v_at + 1)::bigint << 16)
+        | (get_byte(v_hash, v_at + 2)::bigint << 8)
+        | get_byte(v_hash, v_at + 3)::bigint
+      ) % 1000000
+    )::text,
+    6, '0'
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.totp(secret bytea, step bigint) IS 'The code of a secret in a step: the number of 30 seconds since 1970';
+
+CREATE FUNCTION core.url_encode(text text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (SELECT COALESCE(string_agg(CASE WHEN (((b.byte >= 48) AND (b.byte <= 57)) OR ((b.byte >= 65) AND (b.byte <= 90)) OR ((b.byte >= 97) AND (b.byte <= 122)) OR (b.byte = ANY (ARRAY[45, 46, 95, 126]))) THEN chr(b.byte) ELSE ('%'::text || upper(lpad(to_hex(b.byte), 2, '0'::text))) END, ''::text ORDER BY b.n), ''::text) AS "coalesce" FROM (SELECT n.n, get_byte(convert_to(url_encode.text, 'UTF8'::name), n.n) AS byte FROM generate_series(0, (octet_length(url_encode.text) - 1)) n(n)) b);
+
+COMMENT ON FUNCTION core.url_encode(text text) IS 'Percent-encode all but the unreserved characters (RFC 3986)';
+
+CREATE FUNCTION core.word_error(code text, details jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_error core.error;
+  v_key text;
+  v_value text;
+begin
+  select * into v_error from core.error as e where e.code = word_error.code;
+  if not found then
+    select * into v_error from core.error as e where e.code = 'core.unknown_error';
+    v_error.code := coalesce(v_error.code, 'core.unknown_error');
+    v_error.status := coalesce(v_error.status, 500);
+    v_error.message := coalesce(v_error.message, 'The error {error} is not in the catalogue');
+    word_error.details := word_error.details || jsonb_build_object('error', word_error.code);
+  end if;
+  for v_key, v_value in select d.key, d.value from jsonb_each_text(word_error.details) as d loop
+    v_error.message := replace(v_error.message, '{' || v_key || '}', coalesce(v_value, ''));
+    v_error.hint := replace(v_error.hint, '{' || v_key || '}', coalesce(v_value, ''));
+  end loop;
+  -- PostgREST wants details as text: it is the JSON of what the caller gave.
+  return jsonb_build_object(
+    'status', v_error.status,
+    'body', jsonb_build_object(
+      'code', v_error.code,
+      'message', v_error.message,
+      'details', nullif(word_error.details, '{}')::text,
+      'hint', v_error.hint
+    )
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.word_error(code text, details jsonb) IS 'The status and the body of an error of the catalogue, its {name} placeholders filled from details';
+
 CREATE TABLE core.address (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -934,6 +1880,32 @@ ALTER TABLE ONLY core.address FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.address IS 'An address of a partner, by what it is used for';
 
 COMMENT ON COLUMN core.address.locode IS 'UN/LOCODE of the port or place';
+
+CREATE TABLE core.api_key (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    prefix text NOT NULL,
+    key_hash bytea NOT NULL,
+    permissions text[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_by uuid,
+    last_used_at timestamp with time zone,
+    last_used_address inet,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT api_key_expires_after_creation CHECK ((expires_at > created_at)),
+    CONSTRAINT key_hash_is_sha256 CHECK ((octet_length(key_hash) = 32)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+ALTER TABLE ONLY core.api_key FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.api_key IS 'Keys with which machines sign in as a user. A key may do what its permissions and those of its user both allow.';
+
+COMMENT ON COLUMN core.api_key.key_hash IS 'SHA-256 of the key, which is 256 random bits: a slow hash would add nothing';
 
 CREATE TABLE core.contact (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -1113,26 +2085,62 @@ ALTER TABLE ONLY core.role_permission FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE core.role_permission IS 'The permissions of a role';
 
-CREATE TABLE core.role (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    code text NOT NULL,
-    name text NOT NULL,
-    is_administrator boolean DEFAULT false NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT code_is_snake_case CHECK ((code ~ '^[a-z][a-z0-9_]*$'::text)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+CREATE TABLE core.role_template_permission (
+    role text NOT NULL,
+    permission text NOT NULL
 );
 
-ALTER TABLE ONLY core.role FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.role_template_permission IS 'Which permissions a template holds. A domain that adds permissions adds rows for all roles that need them to sql/reference/role_template_permission/<domain>.csv.';
 
-COMMENT ON TABLE core.role IS 'A set of permissions that an organisation gives to its users';
+CREATE TABLE core.role_template (
+    code text NOT NULL,
+    domain text NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL,
+    user_kind text DEFAULT 'INTERNAL'::text NOT NULL,
+    is_administrator boolean DEFAULT false NOT NULL,
+    requires_second_factor boolean DEFAULT false NOT NULL,
+    CONSTRAINT code_is_snake_case CHECK ((code ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
+    CONSTRAINT role_user_kind_known CHECK ((user_kind = ANY (ARRAY['INTERNAL'::text, 'EXTERNAL'::text])))
+);
 
-COMMENT ON COLUMN core.role.is_administrator IS 'Has every permission, also those that later versions bring';
+COMMENT ON TABLE core.role_template IS 'Roles that every new organisation begins with; it may change its own, and core.reset_roles restores them. Each domain adds rows to sql/reference/role_template.';
+
+COMMENT ON COLUMN core.role_template.domain IS 'Domain that the role works in';
+
+COMMENT ON COLUMN core.role_template.user_kind IS 'Kind of users that it is meant for';
+
+COMMENT ON COLUMN core.role_template.is_administrator IS 'Has every permission, also those that later versions bring';
+
+COMMENT ON COLUMN core.role_template.requires_second_factor IS 'Whether its holders must sign in with a second factor';
+
+CREATE TABLE core.security_event (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    org_id uuid,
+    kind text NOT NULL,
+    user_id uuid,
+    actor_id uuid DEFAULT core.user_id(),
+    session_id uuid,
+    address inet,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    happened_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT security_event_kind_is_upper_case CHECK ((kind ~ '^[A-Z][A-Z_]*$'::text))
+);
+
+ALTER TABLE ONLY core.security_event FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.security_event IS 'What somebody who watches over access must know: lock-outs, reuse of refresh tokens, changed passwords and factors. Append-only.';
+
+COMMENT ON COLUMN core.security_event.org_id IS 'Organisation that is shown it; null: the user belongs to several or none';
+
+CREATE TABLE core.installation_setting (
+    code text NOT NULL,
+    value jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE core.installation_setting IS 'Values that the installation gives to settings in place of the default; an organisation may override those that are not global';
 
 CREATE TABLE core.setting (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -1154,12 +2162,15 @@ CREATE TABLE core.setting_definition (
     value_type text NOT NULL,
     default_value jsonb NOT NULL,
     description text NOT NULL,
+    is_global boolean DEFAULT false NOT NULL,
     CONSTRAINT code_is_domain_and_setting CHECK ((code ~ '^[a-z]+\.[a-z][a-z0-9_]*$'::text)),
     CONSTRAINT default_has_the_type CHECK ((jsonb_typeof(default_value) = value_type)),
     CONSTRAINT value_type_known CHECK ((value_type = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text])))
 );
 
-COMMENT ON TABLE core.setting_definition IS 'Settings that an organisation may change, with type, default and meaning';
+COMMENT ON TABLE core.setting_definition IS 'Settings with type, default and meaning: those that an organisation may change, and those of the installation';
+
+COMMENT ON COLUMN core.setting_definition.is_global IS 'Holds for the installation: set in core.installation_setting by the tools, not by an organisation';
 
 CREATE TABLE core.transition (
     entity text NOT NULL,
@@ -1287,6 +2298,49 @@ COMMENT ON COLUMN core.analyst_login.login IS 'Name of the database role that lo
 
 COMMENT ON COLUMN core.analyst_login.org_id IS 'The one organisation whose rows the login sees';
 
+CREATE TABLE core.common_password (
+    password text NOT NULL,
+    CONSTRAINT password_is_lower_case CHECK (((password = lower(password)) AND (password <> ''::text)))
+);
+
+COMMENT ON TABLE core.common_password IS 'Passwords, and words that passwords are made of, which everybody tries first';
+
+CREATE TABLE core.credential (
+    user_id uuid NOT NULL,
+    password_hash text NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT hash_is_bcrypt CHECK ((password_hash ~ '^\$2[aby]\$[0-9]{2}\$.{53}$'::text))
+);
+
+COMMENT ON TABLE core.credential IS 'The password of a user: bcrypt of the base64 text of its SHA-256, because bcrypt itself ignores all after 72 bytes';
+
+CREATE TABLE core.identity_provider (
+    issuer text NOT NULL,
+    name text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT issuer_not_blank CHECK ((btrim(issuer) <> ''::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+COMMENT ON TABLE core.identity_provider IS 'Outside services whose tokens are believed. Such a token has iss, and role, sub and org_id as ours have, but no session.';
+
+CREATE TABLE core.message_outbox (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    kind text NOT NULL,
+    recipient text NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    last_error text,
+    CONSTRAINT attempts_not_negative CHECK ((attempts >= 0)),
+    CONSTRAINT message_kind_known CHECK ((kind = ANY (ARRAY['INVITATION'::text, 'PASSWORD_RESET'::text, 'PASSWORD_CHANGED'::text])))
+);
+
+COMMENT ON TABLE core.message_outbox IS 'Messages to people that wait for delivery. The payload may hold a token: it is emptied when the message is sent.';
+
 CREATE TABLE core.number_counter (
     org_id uuid NOT NULL,
     series_id uuid NOT NULL,
@@ -1327,6 +2381,61 @@ ALTER TABLE ONLY core.number_register FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE core.number_register IS 'Every number given and the document that has it: unique across the partitions of the documents, and the way to find one';
 
+CREATE TABLE core.password_history (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    user_id uuid NOT NULL,
+    password_hash text NOT NULL,
+    replaced_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE core.password_history IS 'Passwords that a user had before and may not take again yet';
+
+CREATE TABLE core.password_reset (
+    token_hash bytea NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT token_hash_is_sha256 CHECK ((octet_length(token_hash) = 32))
+);
+
+COMMENT ON TABLE core.password_reset IS 'Tokens that let a user set a password once without the old one';
+
+CREATE TABLE core.refresh_token (
+    token_hash bytea NOT NULL,
+    session_id uuid NOT NULL,
+    issued_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    spent_at timestamp with time zone,
+    CONSTRAINT token_hash_is_sha256 CHECK ((octet_length(token_hash) = 32))
+);
+
+COMMENT ON TABLE core.refresh_token IS 'Tokens for a new access token, hashed, each good once';
+
+CREATE TABLE core.second_factor (
+    user_id uuid NOT NULL,
+    secret bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    confirmed_at timestamp with time zone,
+    last_step bigint,
+    CONSTRAINT secret_is_160_bits CHECK ((octet_length(secret) = 20))
+);
+
+COMMENT ON TABLE core.second_factor IS 'The secret of a user''s time-based one-time passwords (RFC 6238)';
+
+COMMENT ON COLUMN core.second_factor.last_step IS 'The last 30 seconds whose code was used: it and earlier ones are refused';
+
+CREATE TABLE core.signing_key (
+    kid text NOT NULL,
+    secret text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    retires_at timestamp with time zone,
+    CONSTRAINT kid_is_plain CHECK ((kid ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
+    CONSTRAINT secret_long_enough CHECK ((octet_length(secret) >= 32))
+);
+
+COMMENT ON TABLE core.signing_key IS 'Keys that access tokens are signed with (HS256). The newest that is not retired signs; the tools bring them from the state directory.';
+
 ALTER TABLE ONLY core.transition
     ADD CONSTRAINT action_unique_from_a_status UNIQUE (entity, from_status, action);
 
@@ -1339,17 +2448,29 @@ ALTER TABLE ONLY core.country
 ALTER TABLE ONLY core.analyst_login
     ADD CONSTRAINT analyst_login_pkey PRIMARY KEY (login);
 
+ALTER TABLE ONLY core.api_key
+    ADD CONSTRAINT api_key_hash_unique UNIQUE (key_hash);
+
+ALTER TABLE ONLY core.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (org_id, id);
+
 ALTER TABLE ONLY core.app_user
     ADD CONSTRAINT app_user_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY core.org_unit
     ADD CONSTRAINT code_unique_below_a_parent UNIQUE NULLS NOT DISTINCT (org_id, parent_id, code);
 
+ALTER TABLE ONLY core.common_password
+    ADD CONSTRAINT common_password_pkey PRIMARY KEY (password);
+
 ALTER TABLE ONLY core.contact
     ADD CONSTRAINT contact_pkey PRIMARY KEY (org_id, id);
 
 ALTER TABLE ONLY core.country
     ADD CONSTRAINT country_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY core.credential
+    ADD CONSTRAINT credential_pkey PRIMARY KEY (user_id);
 
 ALTER TABLE ONLY core.currency
     ADD CONSTRAINT currency_numeric_code_unique UNIQUE (numeric_code);
@@ -1366,6 +2487,12 @@ ALTER TABLE ONLY core.exchange_rate
 ALTER TABLE ONLY core.app_user
     ADD CONSTRAINT id_and_kind_unique UNIQUE (id, kind);
 
+ALTER TABLE ONLY core.identity_provider
+    ADD CONSTRAINT identity_provider_pkey PRIMARY KEY (issuer);
+
+ALTER TABLE ONLY core.installation_setting
+    ADD CONSTRAINT installation_setting_pkey PRIMARY KEY (code);
+
 ALTER TABLE ONLY core.item_barcode
     ADD CONSTRAINT item_barcode_pkey PRIMARY KEY (org_id, barcode);
 
@@ -1381,8 +2508,14 @@ ALTER TABLE ONLY core.location
 ALTER TABLE ONLY core.location
     ADD CONSTRAINT location_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY core.role
+    ADD CONSTRAINT made_once_from_a_template UNIQUE (org_id, template);
+
 ALTER TABLE ONLY core.membership
     ADD CONSTRAINT membership_pkey PRIMARY KEY (org_id, user_id);
+
+ALTER TABLE ONLY core.message_outbox
+    ADD CONSTRAINT message_outbox_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY core.number_counter
     ADD CONSTRAINT number_counter_pkey PRIMARY KEY (org_id, series_id, period);
@@ -1429,8 +2562,17 @@ ALTER TABLE ONLY core.partner
 ALTER TABLE ONLY core.partner_role
     ADD CONSTRAINT partner_role_pkey PRIMARY KEY (org_id, partner_id, role);
 
+ALTER TABLE ONLY core.password_history
+    ADD CONSTRAINT password_history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY core.password_reset
+    ADD CONSTRAINT password_reset_pkey PRIMARY KEY (token_hash);
+
 ALTER TABLE ONLY core.permission
     ADD CONSTRAINT permission_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY core.refresh_token
+    ADD CONSTRAINT refresh_token_pkey PRIMARY KEY (token_hash);
 
 ALTER TABLE ONLY core.role
     ADD CONSTRAINT role_code_unique UNIQUE (org_id, code);
@@ -1444,11 +2586,32 @@ ALTER TABLE ONLY core.role_permission
 ALTER TABLE ONLY core.role
     ADD CONSTRAINT role_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY core.role_template_permission
+    ADD CONSTRAINT role_template_permission_pkey PRIMARY KEY (role, permission);
+
+ALTER TABLE ONLY core.role_template
+    ADD CONSTRAINT role_template_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY core.second_factor
+    ADD CONSTRAINT second_factor_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY core.security_event
+    ADD CONSTRAINT security_event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY core.session
+    ADD CONSTRAINT session_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY core.setting_definition
     ADD CONSTRAINT setting_definition_pkey PRIMARY KEY (code);
 
 ALTER TABLE ONLY core.setting
     ADD CONSTRAINT setting_pkey PRIMARY KEY (org_id, code);
+
+ALTER TABLE ONLY core.sign_in_failure
+    ADD CONSTRAINT sign_in_failure_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY core.signing_key
+    ADD CONSTRAINT signing_key_pkey PRIMARY KEY (kid);
 
 ALTER TABLE ONLY core.transition
     ADD CONSTRAINT transition_pkey PRIMARY KEY (entity, from_status, to_status);
@@ -1467,6 +2630,8 @@ CREATE INDEX address_country_code_idx ON core.address USING btree (country_code)
 CREATE INDEX address_partner_id_idx ON core.address USING btree (org_id, partner_id, id);
 
 CREATE INDEX analyst_login_org_id_idx ON core.analyst_login USING btree (org_id);
+
+CREATE INDEX api_key_user_id_idx ON core.api_key USING btree (org_id, user_id);
 
 CREATE UNIQUE INDEX app_user_email_unique ON core.app_user USING btree (lower(email));
 
@@ -1508,6 +2673,8 @@ CREATE INDEX membership_partner_id_idx ON core.membership USING btree (org_id, p
 
 CREATE INDEX membership_user_id_idx ON core.membership USING btree (user_id, kind);
 
+CREATE INDEX message_outbox_unsent_idx ON core.message_outbox USING btree (id) WHERE (sent_at IS NULL);
+
 CREATE INDEX number_series_unit_id_idx ON core.number_series USING btree (org_id, unit_id);
 
 CREATE UNIQUE INDEX one_primary_contact ON core.contact USING btree (org_id, partner_id) WHERE is_primary;
@@ -1534,9 +2701,33 @@ CREATE INDEX partner_status_idx ON core.partner USING btree (org_id, status, id)
 
 CREATE UNIQUE INDEX partner_tax_id_unique ON core.partner USING btree (org_id, tax_id) WHERE (tax_id IS NOT NULL);
 
+CREATE INDEX password_history_user_id_idx ON core.password_history USING btree (user_id, id);
+
+CREATE INDEX password_reset_user_id_idx ON core.password_reset USING btree (user_id);
+
+CREATE INDEX refresh_token_session_id_idx ON core.refresh_token USING btree (session_id);
+
 CREATE INDEX role_permission_permission_idx ON core.role_permission USING btree (permission);
 
+CREATE INDEX role_template_idx ON core.role USING btree (template);
+
+CREATE INDEX role_template_permission_permission_idx ON core.role_template_permission USING btree (permission);
+
+CREATE INDEX security_event_org_id_idx ON core.security_event USING btree (org_id, id);
+
+CREATE INDEX security_event_user_id_idx ON core.security_event USING btree (user_id, id);
+
+CREATE INDEX session_api_key_id_idx ON core.session USING btree (org_id, api_key_id);
+
+CREATE INDEX session_expires_at_idx ON core.session USING btree (expires_at);
+
+CREATE INDEX session_org_id_idx ON core.session USING btree (org_id, id);
+
+CREATE INDEX session_user_id_idx ON core.session USING btree (user_id, id);
+
 CREATE INDEX setting_code_idx ON core.setting USING btree (code);
+
+CREATE INDEX sign_in_failure_updated_at_idx ON core.sign_in_failure USING btree (updated_at);
 
 CREATE INDEX transition_permission_idx ON core.transition USING btree (permission);
 
@@ -1558,6 +2749,8 @@ CREATE TRIGGER check_time_zone BEFORE INSERT OR UPDATE OF time_zone ON core.loca
 
 CREATE TRIGGER check_time_zone BEFORE INSERT OR UPDATE OF time_zone ON core.organization FOR EACH ROW EXECUTE FUNCTION core.tg_row__check_time_zone();
 
+CREATE TRIGGER check_type BEFORE INSERT OR UPDATE OF value ON core.installation_setting FOR EACH ROW EXECUTE FUNCTION core.tg_setting__check_type();
+
 CREATE TRIGGER check_type BEFORE INSERT OR UPDATE OF value ON core.setting FOR EACH ROW EXECUTE FUNCTION core.tg_setting__check_type();
 
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON core.partner FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('core.partner');
@@ -1573,6 +2766,8 @@ CREATE TRIGGER keep_stock_update BEFORE UPDATE OF parent_id, kind ON core.locati
 CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.location FOR EACH ROW WHEN ((old.path IS DISTINCT FROM new.path)) EXECUTE FUNCTION core.tg_tree__move_descendants();
 
 CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.org_unit FOR EACH ROW WHEN ((old.path IS DISTINCT FROM new.path)) EXECUTE FUNCTION core.tg_tree__move_descendants();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON core.security_event FOR EACH STATEMENT EXECUTE FUNCTION core.tg_security_event__refuse();
 
 CREATE TRIGGER touch BEFORE UPDATE ON core.address FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
@@ -1601,6 +2796,9 @@ CREATE TRIGGER touch BEFORE UPDATE ON core.role FOR EACH ROW EXECUTE FUNCTION co
 CREATE TRIGGER touch BEFORE UPDATE ON core.setting FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch('org_id', 'code');
 
 CREATE TRIGGER touch BEFORE UPDATE ON core.unit_conversion FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+ALTER TABLE ONLY core.session
+    ADD CONSTRAINT api_key_exists FOREIGN KEY (org_id, api_key_id) REFERENCES core.api_key(org_id, id);
 
 ALTER TABLE ONLY core.organization
     ADD CONSTRAINT base_currency_exists FOREIGN KEY (base_currency) REFERENCES core.currency(code);
@@ -1635,6 +2833,9 @@ ALTER TABLE ONLY core.item_barcode
 ALTER TABLE ONLY core.unit_conversion
     ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY core.api_key
+    ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
+
 ALTER TABLE ONLY core.user_role
     ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
 
@@ -1665,6 +2866,12 @@ ALTER TABLE ONLY core.partner
 ALTER TABLE ONLY core.role
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
+ALTER TABLE ONLY core.security_event
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY core.session
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
 ALTER TABLE ONLY core.setting
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
@@ -1692,6 +2899,9 @@ ALTER TABLE ONLY core.partner_role
 ALTER TABLE ONLY core.role_permission
     ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
 
+ALTER TABLE ONLY core.role_template_permission
+    ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
+
 ALTER TABLE ONLY core.transition
     ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
 
@@ -1701,11 +2911,23 @@ ALTER TABLE ONLY core.role_permission
 ALTER TABLE ONLY core.user_role
     ADD CONSTRAINT role_exists FOREIGN KEY (org_id, role_id) REFERENCES core.role(org_id, id);
 
+ALTER TABLE ONLY core.role_template_permission
+    ADD CONSTRAINT role_template_exists FOREIGN KEY (role) REFERENCES core.role_template(code);
+
 ALTER TABLE ONLY core.number_counter
     ADD CONSTRAINT series_exists FOREIGN KEY (org_id, series_id) REFERENCES core.number_series(org_id, id);
 
+ALTER TABLE ONLY core.refresh_token
+    ADD CONSTRAINT session_exists FOREIGN KEY (session_id) REFERENCES core.session(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY core.installation_setting
+    ADD CONSTRAINT setting_defined FOREIGN KEY (code) REFERENCES core.setting_definition(code);
+
 ALTER TABLE ONLY core.setting
     ADD CONSTRAINT setting_defined FOREIGN KEY (code) REFERENCES core.setting_definition(code);
+
+ALTER TABLE ONLY core.role
+    ADD CONSTRAINT template_exists FOREIGN KEY (template) REFERENCES core.role_template(code) ON DELETE SET NULL;
 
 ALTER TABLE ONLY core.exchange_rate
     ADD CONSTRAINT to_currency_exists FOREIGN KEY (to_currency) REFERENCES core.currency(code);
@@ -1728,8 +2950,26 @@ ALTER TABLE ONLY core.number_series
 ALTER TABLE ONLY core.user_role
     ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
 
+ALTER TABLE ONLY core.credential
+    ADD CONSTRAINT user_exists FOREIGN KEY (user_id) REFERENCES core.app_user(id);
+
 ALTER TABLE ONLY core.membership
     ADD CONSTRAINT user_exists FOREIGN KEY (user_id, kind) REFERENCES core.app_user(id, kind);
+
+ALTER TABLE ONLY core.password_history
+    ADD CONSTRAINT user_exists FOREIGN KEY (user_id) REFERENCES core.app_user(id);
+
+ALTER TABLE ONLY core.password_reset
+    ADD CONSTRAINT user_exists FOREIGN KEY (user_id) REFERENCES core.app_user(id);
+
+ALTER TABLE ONLY core.second_factor
+    ADD CONSTRAINT user_exists FOREIGN KEY (user_id) REFERENCES core.app_user(id);
+
+ALTER TABLE ONLY core.security_event
+    ADD CONSTRAINT user_exists FOREIGN KEY (user_id) REFERENCES core.app_user(id);
+
+ALTER TABLE ONLY core.session
+    ADD CONSTRAINT user_exists FOREIGN KEY (user_id) REFERENCES core.app_user(id);
 
 ALTER TABLE core.address ENABLE ROW LEVEL SECURITY;
 
@@ -1758,6 +2998,8 @@ CREATE POLICY analyst_select ON core.partner FOR SELECT TO analyst USING ((org_i
 CREATE POLICY analyst_select ON core.partner_role FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY analyst_select ON core.unit_conversion FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+ALTER TABLE core.api_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.app_user ENABLE ROW LEVEL SECURITY;
 
@@ -1823,6 +3065,8 @@ CREATE POLICY member_insert ON core.user_role FOR INSERT TO member WITH CHECK ((
 
 CREATE POLICY member_select ON core.address FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY member_select ON core.api_key FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
 CREATE POLICY member_select ON core.app_user FOR SELECT TO member USING ((EXISTS ( SELECT
    FROM core.membership m
   WHERE ((m.user_id = app_user.id) AND (m.org_id = ( SELECT core.org_id() AS org_id))))));
@@ -1857,11 +3101,21 @@ CREATE POLICY member_select ON core.role FOR SELECT TO member USING ((org_id = (
 
 CREATE POLICY member_select ON core.role_permission FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY member_select ON core.security_event FOR SELECT TO member USING ((user_id = ( SELECT core.user_id() AS user_id)));
+
+CREATE POLICY member_select ON core.session FOR SELECT TO member USING ((user_id = ( SELECT core.user_id() AS user_id)));
+
 CREATE POLICY member_select ON core.setting FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON core.unit_conversion FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON core.user_role FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select_organization ON core.api_key FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.api_key.read'::text) AS has_permission)));
+
+CREATE POLICY member_select_organization ON core.security_event FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.security_event.read'::text) AS has_permission)));
+
+CREATE POLICY member_select_organization ON core.session FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.session.read'::text) AS has_permission)));
 
 CREATE POLICY member_update ON core.address FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.address.update'::text) AS has_permission)));
 
@@ -1892,6 +3146,8 @@ ALTER TABLE core.membership ENABLE ROW LEVEL SECURITY;
 CREATE POLICY migrator_all ON core.address TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.analyst_login TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON core.api_key TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.app_user TO migrator USING (true) WITH CHECK (true);
 
@@ -1925,11 +3181,17 @@ CREATE POLICY migrator_all ON core.role TO migrator USING (true) WITH CHECK (tru
 
 CREATE POLICY migrator_all ON core.role_permission TO migrator USING (true) WITH CHECK (true);
 
+CREATE POLICY migrator_all ON core.session TO migrator USING (true) WITH CHECK (true);
+
 CREATE POLICY migrator_all ON core.setting TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.unit_conversion TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.user_role TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_insert ON core.security_event FOR INSERT TO migrator WITH CHECK (true);
+
+CREATE POLICY migrator_select ON core.security_event FOR SELECT TO migrator USING (true);
 
 CREATE POLICY monitor_select ON core.analyst_login FOR SELECT TO monitor USING ((login = SESSION_USER));
 
@@ -1944,6 +3206,8 @@ ALTER TABLE core.org_unit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE core.organization ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY owner_all ON core.address TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON core.api_key TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON core.contact TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -1981,13 +3245,41 @@ CREATE POLICY owner_all ON core.unit_conversion TO owner USING ((org_id = ( SELE
 
 CREATE POLICY owner_all ON core.user_role TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY owner_insert ON core.app_user FOR INSERT TO owner WITH CHECK (((( SELECT core.org_id() AS org_id) IS NOT NULL) AND (kind = ANY (ARRAY['INTERNAL'::text, 'EXTERNAL'::text]))));
+
+CREATE POLICY owner_insert ON core.security_event FOR INSERT TO owner WITH CHECK (true);
+
 CREATE POLICY owner_members ON core.app_user FOR SELECT TO owner USING ((EXISTS ( SELECT
    FROM core.membership m
   WHERE ((m.user_id = app_user.id) AND (m.org_id = ( SELECT core.org_id() AS org_id))))));
 
+CREATE POLICY owner_organization ON core.session TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY owner_select ON core.analyst_login FOR SELECT TO owner USING ((login = SESSION_USER));
 
 CREATE POLICY owner_self ON core.app_user FOR SELECT TO owner USING ((id = ( SELECT core.user_id() AS user_id)));
+
+CREATE POLICY owner_self ON core.membership FOR SELECT TO owner USING ((user_id = ( SELECT core.user_id() AS user_id)));
+
+CREATE POLICY owner_self ON core.organization FOR SELECT TO owner USING ((EXISTS ( SELECT
+   FROM core.membership m
+  WHERE ((m.org_id = organization.id) AND (m.user_id = ( SELECT core.user_id() AS user_id))))));
+
+CREATE POLICY owner_self ON core.session TO owner USING ((user_id = ( SELECT core.user_id() AS user_id))) WITH CHECK ((user_id = ( SELECT core.user_id() AS user_id)));
+
+CREATE POLICY owner_sign_in ON core.api_key FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text));
+
+CREATE POLICY owner_sign_in ON core.app_user FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text));
+
+CREATE POLICY owner_sign_in ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text)) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text));
+
+CREATE POLICY owner_superadmin ON core.organization FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
+
+CREATE POLICY owner_superadmin ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text)) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
+
+CREATE POLICY owner_superadmin_select ON core.app_user FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
+
+CREATE POLICY owner_superadmin_update ON core.app_user FOR UPDATE TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text)) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
 
 ALTER TABLE core.partner ENABLE ROW LEVEL SECURITY;
 
@@ -2007,11 +3299,19 @@ CREATE POLICY partner_select ON core.partner FOR SELECT TO partner USING (((org_
 
 CREATE POLICY partner_select ON core.partner_role FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (partner_id = ( SELECT core.partner_id() AS partner_id))));
 
+CREATE POLICY partner_select ON core.security_event FOR SELECT TO partner USING ((user_id = ( SELECT core.user_id() AS user_id)));
+
+CREATE POLICY partner_select ON core.session FOR SELECT TO partner USING ((user_id = ( SELECT core.user_id() AS user_id)));
+
 CREATE POLICY relay_select ON core.analyst_login FOR SELECT TO relay USING ((login = SESSION_USER));
 
 ALTER TABLE core.role ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.role_permission ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE core.security_event ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE core.session ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.setting ENABLE ROW LEVEL SECURITY;
 
@@ -2067,6 +3367,8 @@ CREATE POLICY superadmin_insert ON core.user_role FOR INSERT TO superadmin WITH 
 
 CREATE POLICY superadmin_select ON core.address FOR SELECT TO superadmin USING (true);
 
+CREATE POLICY superadmin_select ON core.api_key FOR SELECT TO superadmin USING (true);
+
 CREATE POLICY superadmin_select ON core.app_user FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON core.contact FOR SELECT TO superadmin USING (true);
@@ -2098,6 +3400,10 @@ CREATE POLICY superadmin_select ON core.partner_role FOR SELECT TO superadmin US
 CREATE POLICY superadmin_select ON core.role FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON core.role_permission FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON core.security_event FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON core.session FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON core.setting FOR SELECT TO superadmin USING (true);
 
@@ -2133,7 +3439,11 @@ ALTER TABLE core.unit_conversion ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.user_role ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY worker_delete ON core.session FOR DELETE TO worker USING ((expires_at < (now() - '1 day'::interval)));
+
 CREATE POLICY worker_select ON core.analyst_login FOR SELECT TO worker USING ((login = SESSION_USER));
+
+CREATE POLICY worker_select ON core.session FOR SELECT TO worker USING ((expires_at < (now() - '1 day'::interval)));
 
 GRANT USAGE ON SCHEMA core TO anon;
 GRANT USAGE ON SCHEMA core TO partner;
@@ -2277,6 +3587,28 @@ GRANT SELECT(created_at) ON TABLE core.partner TO partner;
 
 GRANT SELECT(updated_at) ON TABLE core.partner TO partner;
 
+GRANT SELECT,DELETE ON TABLE core.role TO member;
+GRANT SELECT,DELETE ON TABLE core.role TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.role TO member;
+GRANT INSERT(org_id) ON TABLE core.role TO superadmin;
+
+GRANT INSERT(id) ON TABLE core.role TO member;
+GRANT INSERT(id) ON TABLE core.role TO superadmin;
+
+GRANT INSERT(code),UPDATE(code) ON TABLE core.role TO member;
+GRANT INSERT(code),UPDATE(code) ON TABLE core.role TO superadmin;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE core.role TO member;
+GRANT INSERT(name),UPDATE(name) ON TABLE core.role TO superadmin;
+
+GRANT UPDATE(version) ON TABLE core.role TO member;
+GRANT UPDATE(version) ON TABLE core.role TO superadmin;
+
+GRANT INSERT(requires_second_factor),UPDATE(requires_second_factor) ON TABLE core.role TO member;
+GRANT INSERT(requires_second_factor),UPDATE(requires_second_factor) ON TABLE core.role TO superadmin;
+
 REVOKE ALL ON FUNCTION core.convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) TO partner;
 GRANT ALL ON FUNCTION core.convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) TO member;
@@ -2324,14 +3656,55 @@ GRANT UPDATE(is_active) ON TABLE core.item TO superadmin;
 GRANT UPDATE(version) ON TABLE core.item TO member;
 GRANT UPDATE(version) ON TABLE core.item TO superadmin;
 
+REVOKE ALL ON FUNCTION core.accept_code(user_id uuid, code text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.account_subject(email text, kind text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.account_subject(email text, kind text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.act_as(claims jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.client_address() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.client_address() TO migrator;
+
+REVOKE ALL ON FUNCTION core.address_subject(kind text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.base32(bytes bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.base64url(bytes bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.begin_sign_in() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.check_new_id(table_name text, id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO partner;
 GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO member;
 GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO superadmin;
 GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO migrator;
 
+REVOKE ALL ON FUNCTION core.check_password_rules(password text, email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.check_password_rules(password text, email text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.count_failure(subject text, user_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) TO migrator;
+
+GRANT SELECT ON TABLE core.session TO member;
+GRANT SELECT ON TABLE core.session TO superadmin;
+GRANT SELECT ON TABLE core.session TO partner;
+GRANT DELETE ON TABLE core.session TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.session TO migrator;
+
+GRANT SELECT(id) ON TABLE core.session TO worker;
+
+GRANT SELECT(api_key_id) ON TABLE core.session TO worker;
+
+GRANT SELECT(expires_at) ON TABLE core.session TO worker;
+
+REVOKE ALL ON FUNCTION core.end_session(session_id uuid, because text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid, except_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO partner;
@@ -2345,16 +3718,36 @@ GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text,
 GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO superadmin;
 GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO migrator;
 
+REVOKE ALL ON FUNCTION core.give_tokens(session_id uuid, claims jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO partner;
 GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO member;
 GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO superadmin;
 GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO migrator;
 
+REVOKE ALL ON FUNCTION core.hash_password(password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.installation_setting(code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO migrator;
+
 REVOKE ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO member;
 GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO superadmin;
 GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO migrator;
+
+REVOKE ALL ON FUNCTION core.log_security(kind text, user_id uuid, session_id uuid, org_id uuid, details jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.make_secret(prefix text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.message_sent(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.message_sent(id uuid) TO worker;
+GRANT ALL ON FUNCTION core.message_sent(id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.must_set_up_second_factor() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.my_organizations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO partner;
@@ -2362,12 +3755,27 @@ GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_
 GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO superadmin;
 GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO migrator;
 
+REVOKE ALL ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.password_hash_cost() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.password_is_common(password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.password_is_common(password text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.password_matches(password text, password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.password_matches(password text, password_hash text) TO migrator;
+
 REVOKE ALL ON FUNCTION core.pre_request() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.pre_request() TO anon;
 GRANT ALL ON FUNCTION core.pre_request() TO partner;
 GRANT ALL ON FUNCTION core.pre_request() TO member;
 GRANT ALL ON FUNCTION core.pre_request() TO superadmin;
 GRANT ALL ON FUNCTION core.pre_request() TO migrator;
+
+REVOKE ALL ON FUNCTION core.purge_sign_in() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.purge_sign_in() TO worker;
+GRANT ALL ON FUNCTION core.purge_sign_in() TO migrator;
 
 REVOKE ALL ON FUNCTION core.raise_error(code text, details jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO anon;
@@ -2383,7 +3791,30 @@ GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO 
 GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO superadmin;
 GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO migrator;
 
+REVOKE ALL ON FUNCTION core.require_person() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.reset_roles(org_id uuid, template text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.reset_roles(org_id uuid, template text) TO migrator;
+
+GRANT DELETE ON TABLE core.sign_in_failure TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sign_in_failure TO migrator;
+
+GRANT SELECT(updated_at) ON TABLE core.sign_in_failure TO worker;
+
+REVOKE ALL ON FUNCTION core.seconds_locked(subjects text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.send_message(kind text, recipient text, payload jsonb, lasts interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.send_password_token(user_id uuid, email text, kind text, lasts interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.session_end(started_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.set_partner_status(id uuid, status text, reason text, version integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.set_password(user_id uuid, password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.set_password(user_id uuid, password text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.set_user_active(user_id uuid, is_active boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.setting(code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.setting(code text) TO partner;
@@ -2391,11 +3822,20 @@ GRANT ALL ON FUNCTION core.setting(code text) TO member;
 GRANT ALL ON FUNCTION core.setting(code text) TO superadmin;
 GRANT ALL ON FUNCTION core.setting(code text) TO migrator;
 
+REVOKE ALL ON FUNCTION core.sign_in_claims(user_id uuid, kind text, organization text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.sign_token(claims jsonb, minutes numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.sign_token(claims jsonb, minutes numeric) TO migrator;
+
+REVOKE ALL ON FUNCTION core.take_password_slot() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.tg_row__check_time_zone() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__guard_status() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__touch() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_security_event__refuse() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_setting__check_type() FROM PUBLIC;
 
@@ -2411,6 +3851,18 @@ GRANT ALL ON FUNCTION core.today() TO member;
 GRANT ALL ON FUNCTION core.today() TO superadmin;
 GRANT ALL ON FUNCTION core.today() TO analyst;
 GRANT ALL ON FUNCTION core.today() TO migrator;
+
+REVOKE ALL ON FUNCTION core.totp(secret bytea, step bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.url_encode(text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.word_error(code text, details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO anon;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO partner;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO member;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO migrator;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO worker;
 
 GRANT SELECT,DELETE ON TABLE core.address TO member;
 GRANT SELECT,DELETE ON TABLE core.address TO superadmin;
@@ -2453,6 +3905,47 @@ GRANT INSERT(locode),UPDATE(locode) ON TABLE core.address TO superadmin;
 
 GRANT UPDATE(version) ON TABLE core.address TO member;
 GRANT UPDATE(version) ON TABLE core.address TO superadmin;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.api_key TO migrator;
+
+GRANT SELECT(org_id) ON TABLE core.api_key TO member;
+GRANT SELECT(org_id) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(id) ON TABLE core.api_key TO member;
+GRANT SELECT(id) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(user_id) ON TABLE core.api_key TO member;
+GRANT SELECT(user_id) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(name) ON TABLE core.api_key TO member;
+GRANT SELECT(name) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(prefix) ON TABLE core.api_key TO member;
+GRANT SELECT(prefix) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(permissions) ON TABLE core.api_key TO member;
+GRANT SELECT(permissions) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(expires_at) ON TABLE core.api_key TO member;
+GRANT SELECT(expires_at) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(revoked_at) ON TABLE core.api_key TO member;
+GRANT SELECT(revoked_at) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(revoked_by) ON TABLE core.api_key TO member;
+GRANT SELECT(revoked_by) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(last_used_at) ON TABLE core.api_key TO member;
+GRANT SELECT(last_used_at) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(last_used_address) ON TABLE core.api_key TO member;
+GRANT SELECT(last_used_address) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(created_at) ON TABLE core.api_key TO member;
+GRANT SELECT(created_at) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(created_by) ON TABLE core.api_key TO member;
+GRANT SELECT(created_by) ON TABLE core.api_key TO superadmin;
 
 GRANT SELECT,DELETE ON TABLE core.contact TO member;
 GRANT SELECT,DELETE ON TABLE core.contact TO superadmin;
@@ -2630,24 +4123,22 @@ GRANT INSERT(role_id) ON TABLE core.role_permission TO superadmin;
 GRANT INSERT(permission) ON TABLE core.role_permission TO member;
 GRANT INSERT(permission) ON TABLE core.role_permission TO superadmin;
 
-GRANT SELECT,DELETE ON TABLE core.role TO member;
-GRANT SELECT,DELETE ON TABLE core.role TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role TO migrator;
+GRANT SELECT ON TABLE core.role_template_permission TO member;
+GRANT SELECT ON TABLE core.role_template_permission TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role_template_permission TO migrator;
 
-GRANT INSERT(org_id) ON TABLE core.role TO member;
-GRANT INSERT(org_id) ON TABLE core.role TO superadmin;
+GRANT SELECT ON TABLE core.role_template TO member;
+GRANT SELECT ON TABLE core.role_template TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role_template TO migrator;
 
-GRANT INSERT(id) ON TABLE core.role TO member;
-GRANT INSERT(id) ON TABLE core.role TO superadmin;
+GRANT SELECT ON TABLE core.security_event TO member;
+GRANT SELECT ON TABLE core.security_event TO superadmin;
+GRANT SELECT ON TABLE core.security_event TO partner;
+GRANT SELECT,INSERT ON TABLE core.security_event TO migrator;
 
-GRANT INSERT(code),UPDATE(code) ON TABLE core.role TO member;
-GRANT INSERT(code),UPDATE(code) ON TABLE core.role TO superadmin;
-
-GRANT INSERT(name),UPDATE(name) ON TABLE core.role TO member;
-GRANT INSERT(name),UPDATE(name) ON TABLE core.role TO superadmin;
-
-GRANT UPDATE(version) ON TABLE core.role TO member;
-GRANT UPDATE(version) ON TABLE core.role TO superadmin;
+GRANT SELECT ON TABLE core.installation_setting TO member;
+GRANT SELECT ON TABLE core.installation_setting TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.installation_setting TO migrator;
 
 GRANT SELECT,DELETE ON TABLE core.setting TO member;
 GRANT SELECT,DELETE ON TABLE core.setting TO superadmin;
@@ -2745,6 +4236,23 @@ GRANT SELECT ON TABLE core.analyst_login TO worker;
 GRANT SELECT ON TABLE core.analyst_login TO monitor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.analyst_login TO migrator;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.common_password TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.credential TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.identity_provider TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.message_outbox TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.message_outbox TO migrator;
+
+GRANT UPDATE(payload) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(sent_at) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(attempts) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(last_error) ON TABLE core.message_outbox TO worker;
+
 GRANT SELECT ON TABLE core.number_counter TO member;
 GRANT SELECT ON TABLE core.number_counter TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.number_counter TO migrator;
@@ -2757,3 +4265,16 @@ GRANT SELECT ON TABLE core.number_register TO member;
 GRANT SELECT ON TABLE core.number_register TO superadmin;
 GRANT SELECT ON TABLE core.number_register TO analyst;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.number_register TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.password_history TO migrator;
+
+GRANT DELETE ON TABLE core.password_reset TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.password_reset TO migrator;
+
+GRANT SELECT(expires_at) ON TABLE core.password_reset TO worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.refresh_token TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.second_factor TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.signing_key TO migrator;
