@@ -48,7 +48,7 @@ def erpgres(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 def free_port(count: int = 4) -> int:
     """Return the first of `count` free ports in a row on the loopback address."""
-    for port in range(20000 + os.getpid() % 5000 * 4, 60000, count):
+    for port in range(20000 + os.getpid() % 3000 * 4, 60000, count):  # below the ports that clients are given
         try:
             for offset in range(count):
                 with socket.socket() as probe:
@@ -99,6 +99,15 @@ def stack() -> State:
                 pytest.exit(f"the stack did not start:\n{done.stdout}{done.stderr}", returncode=2)
             (shared / "up").touch()
     return State(state)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A directory for a stack of a module's own; the service account can enter it, too."""
+    path = Path(tempfile.mkdtemp(prefix="erpgres-place-"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

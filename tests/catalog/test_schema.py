@@ -28,7 +28,8 @@ OPEN_DEFINERS = {
     # who signs in has no permission yet
     "api.sign_in", "api.sign_in_refresh", "api.api_key_sign_in", "api.password_reset_request", "api.password_reset",
     # what anybody does with his own account
-    "api.sign_in_switch", "api.sign_out", "api.password_change", "api.totp_begin", "api.totp_confirm", "api.totp_disable",
+    "api.sign_in_switch", "api.sign_out", "api.password_change",
+    "api.totp_begin", "api.totp_confirm", "api.totp_disable",
 }  # fmt: skip
 
 

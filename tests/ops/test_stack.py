@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,15 +62,6 @@ def healthy(state: State) -> bool:
 
 def part_pids(state: State) -> dict[str, int]:
     return {name: int(part["pid"]) for name, part in supervise.Supervisor(state).parts().items()}
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """A directory that the service account can enter, too."""
-    path = Path(tempfile.mkdtemp(prefix="erpgres-stack-"))
-    path.chmod(0o711)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import shutil
 import stat
 import threading
 import time
@@ -32,18 +31,14 @@ from erpgres.stack.supervise import Supervisor
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+def own(place: Path) -> Iterator[State]:
     """A stack of this module's own: its keys change."""
-    directory = tmp_path_factory.mktemp("keys")
-    for parent in (directory, directory.parent, directory.parent.parent):
-        parent.chmod(0o755)
-    path = str(directory / "state")
+    path = str(place / "state")
     done = erpgres("up", "-d", "--state", path, "--port", str(free_port()),
                    ERPGRES_RATE_USER="6000r/m burst 2000", ERPGRES_RATE_ADDRESS="6000r/m burst 2000")  # fmt: skip
     assert done.returncode == 0, done.stderr
     yield State(path)
     lifecycle.reset(State(path))
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def token(secret: Any, kid: str | None = None, algorithm: str = "HS256", **claims: Any) -> str:

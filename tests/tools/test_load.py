@@ -1,0 +1,575 @@
+"""The TPC-H load: complete, the same every time, all or nothing, and a warehouse that works on afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from erpgres import verify
+from erpgres.data import binary, bulk, tpch_rows
+from erpgres.data.binary import Query, Value
+from erpgres.data.bulk import Partition, Pipeline, Table
+from erpgres.data.tpch import BORN, DOCUMENT, LEDGER, PARTITIONED, load
+from erpgres.data.tpch_rows import Pattern, Rows
+from erpgres.errors import CannotRun, Refused
+from erpgres.settings import ROOT
+from erpgres.stack.state import State
+
+SMALL = 0.001
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def migrator(stack: State, clone: str) -> str:
+    """The conninfo of the tools for a clone of one's own."""
+    return stack.dsn("migrator", str(conninfo_to_dict(clone)["dbname"]))
+
+
+def rows(dsn: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+
+def value(dsn: str, query: str, *values: Any) -> Any:
+    return rows(dsn, query, *values)[0][0]
+
+
+def command(dsn: str, *arguments: str, scratch: Path | None = None) -> subprocess.Popen[str]:
+    """Start `erpgres load tpch` on a database."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ERPGRES_")}
+    environment |= {"PYTHONPATH": str(ROOT / "tools"), "ERPGRES_DATABASE_URL": dsn}
+    if scratch:
+        environment["TMPDIR"] = str(scratch)
+    return subprocess.Popen(
+        [sys.executable, "-m", "erpgres", "load", "tpch", *arguments],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    """Wait for a condition and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+    return found
+
+
+def digests(dsn: str) -> list[str]:
+    """A digest of the ids of each table."""
+    tables = ["core.partner", "core.contact", "core.address", "core.item", "wms.balance", *map(str, PARTITIONED)]
+    return [value(dsn, f"select md5(string_agg(id::text, ',' order by id)) from {table}") for table in tables]
+
+
+def partitions(dsn: str) -> list[str]:
+    return [name for (name,) in rows(dsn, "select inhrelid::regclass::text from pg_inherits order by 1")]
+
+
+@contextmanager
+def generated(scale: float, scratch: Path) -> Iterator[Rows]:
+    made = Rows(scratch, "TPCH", BORN)
+    list(made.generate(scale))
+    yield made
+    made.close()
+
+
+# ---- what is loaded --------------------------------------------------------------------------------------------------
+
+
+def test_every_row_arrives_and_the_invariants_hold(migrator: str, tmp_path: Path) -> None:
+    done = load(migrator, SMALL)
+    with generated(SMALL, tmp_path) as source:
+        count = {
+            table: source.duckdb.sql(f"select count(*) from {table}").fetchall()[0][0]
+            for table in ("customer", "supplier", "part", "partsupp", "orders", "lineitem")
+        }
+        sold = source.duckdb.sql("select sum(l_quantity), sum(l_extendedprice) from lineitem").fetchall()[0]
+        left = source.duckdb.sql("select sum(ps_availqty) from partsupp").fetchall()[0][0]
+    assert done.violated == [] and len(done.findings) >= 8
+    assert value(migrator, "select count(*) from core.partner") == count["customer"] + count["supplier"]
+    assert rows(migrator, "select role, count(*) from core.partner_role group by role order by role") == [
+        ("CUSTOMER", count["customer"]),
+        ("SUPPLIER", count["supplier"]),
+    ]
+    for table in ("core.contact", "core.address"):
+        assert value(migrator, f"select count(*) from {table}") == count["customer"] + count["supplier"]
+    assert value(migrator, "select count(*) from core.item where class = 'GOODS' and price > 0") == count["part"]
+    assert rows(migrator, "select document_type, status, count(*) from wms.document group by 1, 2 order by 1") == [
+        ("IMPORT", "POSTED", count["supplier"]),
+        ("SALE", "POSTED", count["orders"]),
+    ]
+    lines = rows(
+        migrator,
+        "select d.document_type, count(*), sum(l.quantity), sum(l.amount) from wms.document_line as l"
+        " join wms.document as d on d.org_id = l.org_id and d.id = l.document_id group by 1 order by 1",
+    )
+    assert lines[1] == ("SALE", count["lineitem"], *sold)
+    assert lines[0][2] == sold[0] + left  # what is sold and what is left has come in
+    assert done.rows["lines"] == lines[0][1] + lines[1][1]
+    assert (
+        done.rows["ledger_rows"] == value(migrator, "select count(*) from wms.stock_ledger") == 2 * done.rows["lines"]
+    )
+    assert rows(migrator, "select count(*), sum(quantity) from wms.balance") == [(count["part"], left)]
+
+
+def test_an_order_is_what_the_generator_says(migrator: str, tmp_path: Path) -> None:
+    load(migrator, SMALL)
+    with generated(SMALL, tmp_path) as source:
+        (order,) = source.duckdb.sql(
+            "select o_orderkey, o_orderdate, c_name, o_clerk, trim(o_comment) from orders"
+            " join customer on c_custkey = o_custkey where o_orderkey = 7"
+        ).fetchall()
+        lines = source.duckdb.sql(
+            "select l_linenumber, p_name, l_quantity, l_extendedprice from lineitem join part on p_partkey = l_partkey"
+            " where l_orderkey = 7 order by 1"
+        ).fetchall()
+    (found,) = rows(
+        migrator,
+        "select d.id, d.posting_date, p.name, d.reference, d.total, d.line_count, d.number, uuid_extract_timestamp(d.id),"
+        " d.posted_at, uuid_extract_version(d.id) from wms.document as d"
+        " join core.partner as p on p.org_id = d.org_id and p.id = d.partner_id"
+        " where d.reference like 'Order 7, %'",
+    )
+    assert found[1:4] == (order[1], order[2], f"Order 7, {order[3]}: {order[4]}")
+    assert found[4:6] == (sum(line[3] for line in lines), len(lines))
+    assert re.fullmatch(rf"SAL-{order[1].year}-\d{{6}}", found[6])
+    assert found[7] == found[8] and found[7].date() == order[1] and found[9] == 7
+    assert lines == rows(
+        migrator,
+        "select l.line_no, i.name, l.quantity, l.amount from wms.document_line as l"
+        " join core.item as i on i.org_id = l.org_id and i.id = l.item_id where l.document_id = %s order by 1",
+        found[0],
+    )
+
+
+def test_stock_never_falls_below_zero_on_the_way(migrator: str) -> None:
+    load(migrator, SMALL)
+    lowest, in_order = rows(
+        migrator,
+        """
+        select min(l.running), bool_and(l.in_order)
+        from (
+          select
+            sum(s.delta) over (partition by s.item_id order by s.id) as running,
+            s.occurred_at >= lag(s.occurred_at, 1, '-infinity') over (order by s.id) as in_order
+          from wms.stock_ledger as s
+          join core.location as p on p.org_id = s.org_id and p.id = s.location_id
+          where not p.is_virtual
+        ) as l
+        """,
+    )[0]
+    assert lowest > 0 and in_order
+
+
+@pytest.fixture
+def twin(stack: State, clone: str) -> Iterator[str]:
+    """The conninfo of the tools for a second database like `clone`."""
+    original = str(conninfo_to_dict(clone)["dbname"])
+    name = f"{original}_twin"
+    with psycopg.connect(stack.dsn("postgres"), autocommit=True) as admin:
+        admin.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(original)))
+        yield stack.dsn("migrator", name)
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def test_the_same_code_and_scale_give_the_same_ids(twin: str, migrator: str) -> None:
+    load(migrator, SMALL)
+    load(twin, SMALL)
+    assert digests(migrator) == digests(twin)
+    tables = ["core.partner", "core.item", "wms.balance", *map(str, PARTITIONED)]
+    ids = {table: {row[0] for row in rows(migrator, f"select id from {table}")} for table in tables}
+    load(migrator, SMALL, "OTHER")
+    for table in tables:
+        assert value(migrator, f"select count(distinct id) from {table}") == 2 * len(ids[table])
+
+
+def test_partitions_are_like_any_other(migrator: str) -> None:
+    with psycopg.connect(migrator, autocommit=True) as connection:
+        for table in PARTITIONED:
+            connection.execute("select ops.create_partition(%s, '1980-01-01')", [str(table)])
+    load(migrator, SMALL)
+    for table in PARTITIONED:
+        assert shape(migrator, f"{table}_1992q1") == shape(migrator, f"{table}_1980q1")
+
+
+def shape(dsn: str, name: str) -> dict[str, Any]:
+    """Everything the catalog says of a partition but its rows and bounds; its own name is left out."""
+    plain = name.partition(".")[2]
+
+    def tidy(found: list[tuple[Any, ...]]) -> list[str]:
+        return sorted(re.sub(r"\d{4}-\d\d-\d\d", "DAY", str(row).replace(plain, "SELF")) for row in found)
+
+    queries = {
+        "table": "select relkind, relpersistence, relrowsecurity, relforcerowsecurity, relacl, reloptions, relispartition,"
+        " relowner::regrole, relreplident, obj_description(oid, 'pg_class') from pg_class where oid = %s::regclass",
+        "columns": "select attname, format_type(atttypid, atttypmod), attnotnull, attgenerated, attstorage, attcompression,"
+        " attstattarget, attislocal, attinhcount, col_description(attrelid, attnum), pg_get_expr(adbin, adrelid)"
+        " from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum"
+        " where attrelid = %s::regclass and attnum > 0",
+        "constraints": "select conname, contype, convalidated, conislocal, coninhcount, connoinherit, conparentid <> 0,"
+        " pg_get_constraintdef(oid) from pg_constraint where conrelid = %s::regclass",
+        "indexes": "select indexrelid::regclass, indisvalid, pg_get_indexdef(indexrelid), inhparent::regclass"
+        " from pg_index left join pg_inherits on inhrelid = indexrelid where indrelid = %s::regclass",
+        "triggers": "select tgenabled, tgparentid <> 0, case when tgisinternal then tgfoid::regproc::text"
+        " else pg_get_triggerdef(oid) end from pg_trigger where tgrelid = %s::regclass",
+        "policies": "select polname from pg_policy where polrelid = %s::regclass",
+    }
+    return {kind: tidy(rows(dsn, query, name)) for kind, query in queries.items()}
+
+
+# ---- afterwards ------------------------------------------------------------------------------------------------------
+
+
+def test_the_warehouse_works_on_and_numbers_continue(migrator: str) -> None:
+    done = load(migrator, SMALL)
+    user = value(migrator, "select id from core.app_user where email = 'admin@tpch.example'")
+    claims = {"role": "member", "sub": str(user), "org_id": str(done.org_id)}
+    with psycopg.connect(migrator) as connection:
+        connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
+        connection.execute("set local role member")
+
+        def one(query: str, *values: Any) -> Any:
+            row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
+            assert row is not None
+            return row[0]
+
+        main = one("select id from api.wms_warehouses where code = 'MAIN'")
+        second = one("select id from api.wms_warehouse_create('SECOND', 'Second warehouse')")
+        item, quantity = connection.execute(
+            "select item_id, quantity from api.wms_stock order by id limit 1"
+        ).fetchone() or (None, None)
+        last = {
+            kind: one("select max(number) from api.wms_documents where document_type = %s and posting_date >= %s"
+                      " and posting_date <= '1998-12-31'", kind, f"{year}-01-01")
+            for kind, year in (("SALE", 1998), ("IMPORT", 1992))
+        }  # fmt: skip
+        lines = json.dumps([{"item_id": str(item), "quantity": 5}])
+        transfer = one(
+            "select id from api.wms_document_create('TRANSFER', from_location_id => %s, to_location_id => %s, lines => %s)",
+            main, second, lines,
+        )  # fmt: skip
+        assert one("select number from api.wms_document_post(%s)", transfer).endswith("-000001")
+        sale = one(
+            "select id from api.wms_document_create('SALE', from_location_id => %s, posting_date => '1998-12-31',"
+            " lines => %s)",
+            main, lines,
+        )  # fmt: skip
+        assert one("select number from api.wms_document_post(%s)", sale) == following(last["SALE"])
+        stock_in = one(
+            "select id from api.wms_document_create('IMPORT', to_location_id => %s, posting_date => '1992-12-31',"
+            " lines => %s)",
+            main, lines,
+        )  # fmt: skip
+        assert one("select number from api.wms_document_post(%s)", stock_in) == following(last["IMPORT"])
+        assert one("select sum(quantity) from api.wms_stock where item_id = %s", item) == quantity
+    assert [finding.name for finding in verify.run(migrator, ["core", "wms"]) if not finding.holds] == []
+
+
+def following(number: str) -> str:
+    head, _, count = number.rpartition("-")
+    return f"{head}-{int(count) + 1:06}"
+
+
+def test_a_second_load_is_refused_and_another_organisation_shares_the_partitions(migrator: str) -> None:
+    load(migrator, SMALL)
+    before = partitions(migrator)
+    with command(migrator, "--scale", str(SMALL)) as again:
+        out, err = again.communicate(timeout=120)
+    assert (again.returncode, out) == (1, ""), err
+    assert "error: there is an organisation TPCH already" in err and "hint: `--org CODE`" in err
+
+    with command(migrator, "--scale", str(SMALL), "--org", "SECOND", "--format", "json") as other:
+        out, err = other.communicate(timeout=240)
+    assert other.returncode == 0, err
+    result = json.loads(out)
+    assert result["administrator"] == "admin@second.example" and result["violated"] == []
+    assert result["lines_per_second"] > 0 and {"generate", "numbers", "invariants"} < set(result["phases"])
+    assert partitions(migrator) == before
+    columns = (
+        "document_type, status, number, reference, posting_date, currency, line_count, total, posted_at, created_at"
+    )
+    halves = rows(migrator, f"select count(*), count(distinct ({columns})) from wms.document")[0]
+    assert halves[0] == 2 * halves[1] == 2 * result["documents"]
+    counted = "select org_id, period, last_number from core.number_counter order by 2, 3, 1"
+    assert len({row[1:] for row in rows(migrator, counted)}) * 2 == len(rows(migrator, counted))
+
+
+def test_a_violated_invariant_is_exit_code_1(migrator: str, clone: str) -> None:
+    with psycopg.connect(clone, autocommit=True) as connection:
+        org_id = value(migrator, "select core.create_organization('WRONG', 'Wrong', 'BD', 'USD')")
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "insert into wms.balance (org_id, item_id, location_id, warehouse_id, quantity)"
+            " values (%s, uuidv7(), uuidv7(), uuidv7(), 1)",
+            [org_id],
+        )
+    with command(migrator, "--scale", str(SMALL)) as process:
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 1, err
+    assert "the balance of a place is the sum of its ledger: 1 violation" in out
+
+
+# ---- all or nothing --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("stage", ["copy %document_line%", "alter table %attach partition%"])
+def test_an_interrupted_load_leaves_nothing_behind(
+    migrator: str, clone: str, tmp_path: Path, name: str, stage: str
+) -> None:
+    before = partitions(migrator)
+    with command(migrator, "--scale", "0.01", scratch=tmp_path) as process:
+        working = "select count(*) from pg_stat_activity where application_name = 'erpgres load tpch'"
+        working += " and datname = current_database()"
+        until(lambda: value(clone, f"{working} and query like %s", stage), stage)
+        process.send_signal(signal.Signals[name])
+        out, err = process.communicate(timeout=60)
+    assert out == "" and process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 1), err
+    until(lambda: not value(clone, working), "the end of the session")
+    assert value(migrator, "select count(*) from core.organization where code = 'TPCH'") == 0
+    assert value(migrator, "select count(*) from core.app_user where email like '%%@tpch.example'") == 0
+    assert partitions(migrator) == before
+    assert value(migrator, "select count(*) from pg_class where relname ~ '_199[0-9]q'") == 0
+    if name != "SIGKILL":
+        assert list(tmp_path.iterdir()) == [] and "Aborted" in err
+
+
+def test_a_load_that_fails_leaves_nothing_behind(migrator: str, clone: str) -> None:
+    with psycopg.connect(clone, autocommit=True) as connection:
+        connection.execute("alter table core.item add constraint no_lace check (name !~ 'lace')")
+    with pytest.raises(CannotRun, match="no_lace"):
+        load(migrator, SMALL)
+    assert value(migrator, "select count(*) from core.organization") == 0
+    assert value(migrator, "select count(*) from core.partner") == 0
+
+
+def test_what_cannot_be_is_refused_first(migrator: str, stack: State) -> None:
+    for scale in (0.0001, 10.5, float("nan")):
+        with pytest.raises(Refused, match="no such scale"):
+            load(migrator, scale)
+    with pytest.raises(Refused, match="no such code"):
+        load(migrator, SMALL, "lower")
+    with pytest.raises(CannotRun, match="not migrated"):
+        load(stack.dsn("postgres", "postgres"), SMALL)
+
+
+def test_a_second_load_at_the_same_time_is_turned_away(migrator: str, clone: str) -> None:
+    with psycopg.connect(clone) as connection:
+        connection.execute("select pg_advisory_xact_lock(4711202602)")
+        with pytest.raises(CannotRun, match="another load"):
+            load(migrator, SMALL)
+
+
+# ---- the machinery ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def as_owner(dsn: str, org_id: Any) -> Iterator[Connection]:
+    """A transaction as owner, within an organisation; rolled back."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps({"org_id": str(org_id)})])
+        connection.execute("set local role owner")
+        yield connection
+        connection.rollback()
+
+
+def quarter_of_1985(connection: Connection, parent: Table) -> Partition:
+    """An empty table for a partition that is not there yet."""
+    partition = bulk.partition_at(connection, parent, "quarter", datetime(1985, 1, 1, tzinfo=UTC))
+    bulk.make(connection, partition)
+    return partition
+
+
+SALE = """
+insert into {} (org_id, id, document_type, from_location_id, currency, partner_id)
+select org_id, core.uuid_floor(%s), 'SALE', from_location_id, currency, coalesce(%s, partner_id)
+from wms.document
+where document_type = 'SALE'
+limit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("day", "partner", "error"),
+    [
+        ("1985-02-01", "00000000-0000-7000-8000-000000000000", psycopg.errors.ForeignKeyViolation),
+        ("1985-04-01", None, psycopg.errors.CheckViolation),
+        ("1985-02-01", None, None),
+    ],
+)
+def test_attaching_checks_bounds_and_foreign_keys(
+    migrator: str, day: str, partner: str | None, error: type[Exception] | None
+) -> None:
+    done = load(migrator, SMALL)
+    with as_owner(migrator, done.org_id) as connection:
+        partition = quarter_of_1985(connection, DOCUMENT)
+        connection.execute(sql.SQL(SALE).format(partition.table.sql), [day, partner])
+        bulk.finish(connection, partition)
+        with pytest.raises(error) if error else nullcontext():
+            bulk.attach(connection, partition)
+        if not error:
+            assert connection.execute("select count(*) from wms.document where number is null").fetchone() == (1,)
+
+
+def test_attaching_refuses_ledger_rows_without_their_line(migrator: str) -> None:
+    done = load(migrator, SMALL)
+    with as_owner(migrator, done.org_id) as connection:
+        partition = quarter_of_1985(connection, LEDGER)
+        connection.execute(
+            sql.SQL(
+                "insert into {} (org_id, id, item_id, location_id, delta, document_id, line_id, occurred_at)"
+                " select org_id, core.uuid_floor('1985-02-01'), item_id, location_id, delta, document_id, uuidv7(),"
+                " '1985-01-31' from wms.stock_ledger limit 1"
+            ).format(partition.table.sql)
+        )
+        bulk.finish(connection, partition)
+        with pytest.raises(psycopg.errors.ForeignKeyViolation, match="line_exists"):
+            bulk.attach(connection, partition)
+
+
+def test_locks_are_waited_for_in_short_turns(migrator: str, clone: str) -> None:
+    held = "select relation::regclass::text from pg_locks where pid = %s and mode = 'ShareRowExclusiveLock' and granted"
+    with psycopg.connect(clone) as writer, psycopg.connect(migrator, autocommit=True) as loader:
+        loader.execute("set role owner")
+        writer.execute("lock table wms.lot in row exclusive mode")
+        with loader.transaction():
+            with pytest.raises(CannotRun, match="too busy"):
+                bulk.lock(loader, PARTITIONED, longest=0.3)
+            assert rows(clone, held, loader.info.backend_pid) == []
+            writer.rollback()
+            bulk.lock(loader, PARTITIONED)
+            locked = {table for (table,) in rows(clone, held, loader.info.backend_pid)}
+            assert loader.execute("show lock_timeout").fetchone() == ("5s",)
+    assert {"core.partner", "core.item", "wms.lot", *map(str, PARTITIONED)} <= locked
+
+
+VALUES: list[tuple[str, str, str, Any]] = [
+    ("uuid", "uuid", "'0192f3c4a1b27c3d8e4f5a6b7c8d9e0f'", UUID("0192f3c4-a1b2-7c3d-8e4f-5a6b7c8d9e0f")),
+    ("int4", "integer", "-2", -2),
+    ("int4", "integer", "2147483647", 2147483647),
+    ("bool", "boolean", "true", True),
+    ("bool", "boolean", "false", False),
+    ("text", "text", "''", ""),
+    ("text", "text", "'Grün, \"quoted\"' || chr(10) || chr(9) || 'ø \\N 日本'", 'Grün, "quoted"\n\tø \\N 日本'),
+    ("text", "text", "null::varchar", None),
+    ("date", "date", "date '1992-02-29'", date(1992, 2, 29)),
+    ("date", "date", "date '2026-11-22'", date(2026, 11, 22)),
+    ("timestamptz", "timestamptz", "694224000001", datetime(1992, 1, 1, 0, 0, 0, 1000, UTC)),
+    ("timestamptz", "timestamptz", "1790000000999", datetime(2026, 9, 21, 14, 13, 20, 999000, UTC)),
+    *(
+        ("numeric", "numeric(24, 4)", f"{number}::decimal(24, 4)", Decimal(number))
+        for number in (
+            "0", "1", "-1", "0.0001", "-0.5", "9999", "9999.9999", "10000", "-10000.0001", "100000000", "123456789.01",
+            "999999999999.9999",
+        )
+    ),
+]  # fmt: skip
+
+
+def test_values_arrive_as_they_are(migrator: str, clone: str) -> None:
+    fields = {f"c{n}": Value(kind, text, nullable=given is None) for n, (kind, _, text, given) in enumerate(VALUES)}
+    source = duckdb.connect()
+    binary.prepare(source)
+    with psycopg.connect(clone) as connection:
+        connection.execute("set local timezone = 'UTC'")
+        columns = ", ".join(f"c{n} {kind}" for n, (_, kind, _, _) in enumerate(VALUES))
+        connection.execute(f"create temporary table target ({columns})")  # type: ignore[arg-type]
+        twin = {"c1": Value("int4", "n::integer")}
+        queries = [Query(fields, "from range(20000) as r (n)"), Query(fields, "from range(3) as r (n)", twin=twin)]
+        with Pipeline(source, queries) as pipeline:
+            table = sql.Identifier("pg_temp", "target")
+            assert pipeline.copy(connection, table) == 20000
+            assert pipeline.copy(connection, table) == 6
+        found = connection.execute("select distinct * from target where c1 = -2").fetchall()
+        assert len(found) == 1
+        twins = connection.execute("select c1 from target where c1 <> -2 order by 1").fetchall()
+    assert list(found[0]) == [given for *_, given in VALUES]
+    assert twins == [(0,), (1,), (2,)]
+
+
+def test_errors_of_either_end_come_through(clone: str) -> None:
+    source = duckdb.connect()
+    binary.prepare(source)
+    broken = Query({"a": Value("int4", "error('no more')")}, "from range(3)")
+    endless = Query({"a": Value("int4", "r.n % 2")}, "from range(100000000000) as r (n)")
+    with psycopg.connect(clone) as connection:
+        connection.execute("create temporary table target (a integer check (a < 1))")
+        table = sql.Identifier("pg_temp", "target")
+        with pytest.raises(duckdb.Error, match="no more"), Pipeline(source, [broken, endless]) as pipeline:
+            pipeline.copy(connection, table)
+        connection.rollback()
+        connection.execute("create temporary table target (a integer check (a < 1))")
+        with pytest.raises(psycopg.errors.CheckViolation), Pipeline(source, [endless, broken]) as pipeline:
+            pipeline.copy(connection, table)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "number"),
+    [
+        (Pattern("SAL-{year}-{number:6}", True), "SAL-1997-000012"),
+        (Pattern("{number}/{year}", True), "12/1997"),
+        (Pattern("N{number:1}", False), "N345"),
+        (Pattern("{unit}it's {number:10}", False), "it's 0000000345"),
+    ],
+)
+def test_numbers_look_as_the_series_says(migrator: str, pattern: Pattern, number: str) -> None:
+    row = "(select date '1997-05-04' as day, 12 as nth_of_year, 345 as nth)"
+    assert duckdb.sql(f"select {pattern.sql} from {row}").fetchall() == [(number,)]
+    org_id = value(migrator, "select core.create_organization('NUMBERS', 'Numbers', 'BD', 'USD')")
+    with psycopg.connect(migrator) as connection:
+        connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps({"org_id": str(org_id)})])
+        connection.execute("set local role owner")
+        connection.execute(
+            "update core.number_series set pattern = %s, reset = %s where document_type = 'wms.sale'",
+            [pattern.text, "YEAR" if pattern.is_yearly else "NEVER"],
+        )
+        connection.execute(
+            "insert into core.number_counter (org_id, series_id, period, last_number)"
+            " select org_id, id, %s, %s from core.number_series where document_type = 'wms.sale'",
+            ["1997", 11] if pattern.is_yearly else ["", 344],
+        )
+        given = connection.execute("select core.next_number('wms.sale', uuidv7(), null, '1997-05-04')").fetchone()
+    assert given == (number,)
+
+
+def test_parts_make_the_same_data_as_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def digest(made: Rows) -> list[Any]:
+        return [
+            made.duckdb.sql(f"select count(*), sum(hash(t)::hugeint) from {table} as t").fetchall()
+            for table in ("customer", "supplier", "part", "partsupp", "orders", "lineitem", "nation")
+        ]
+
+    for folder in ("whole", "parts"):
+        (tmp_path / folder).mkdir()
+    with generated(0.02, tmp_path / "whole") as made:
+        whole = digest(made)
+    monkeypatch.setattr(tpch_rows, "PART_OF_SCALE", 0.005)
+    with generated(0.02, tmp_path / "parts") as made:
+        assert digest(made) == whole
+
+
+def test_nothing_is_left_in_the_temporary_directory(
+    migrator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    load(migrator, SMALL)
+    assert list(tmp_path.iterdir()) == []
