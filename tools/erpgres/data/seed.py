@@ -74,8 +74,6 @@ class _Organization:
         self.id = self._existing() or self._create()
 
     def load(self) -> None:
-        for role in self.source.get("role", []):
-            self._role(role)
         for partner in self.source.get("partner", []):
             self._partner(partner)
         for user in self.source.get("user", []):
@@ -108,20 +106,6 @@ class _Organization:
         )
         self.seeded.count("organisations", 1)
         return created
-
-    def _role(self, role: dict[str, Any]) -> None:
-        role_id = self._id("role", role["code"])
-        self._insert("role", "roles", id=role_id, code=role["code"], name=role["name"])
-        self.connection.execute(
-            """
-            insert into core.role_permission (org_id, role_id, permission)
-            select %(org_id)s, %(role_id)s, p.code
-            from core.permission as p
-            where exists (select from unnest(%(wanted)s::text[]) as w where p.code like replace(w, '*', '%%'))
-            on conflict do nothing
-            """,
-            {"org_id": self.id, "role_id": role_id, "wanted": role["permissions"]},
-        )
 
     def _partner(self, partner: dict[str, Any]) -> None:
         partner_id = self._id("partner", partner["code"])
@@ -226,7 +210,8 @@ class _Organization:
 
     def _storage_id(self, warehouse: str) -> uuid.UUID:
         found: uuid.UUID = self._scalar(
-            "select id from core.location where org_id = %s and parent_id = %s and kind = 'STORAGE' order by id limit 1",
+            "select id from core.location where org_id = %s and parent_id = %s and kind = 'STORAGE'"
+            " order by id limit 1",
             self.id,
             self._warehouse_id(warehouse),
         )
