@@ -1,8 +1,8 @@
 """Rows for `COPY … (format binary)`, made by DuckDB: PostgreSQL reads them in a third of the time that text takes it.
 
-The format is that of PostgreSQL's manual, page COPY, "Binary Format", and of each type's `…_recv` function. DuckDB writes a
-row as hexadecimal digits, since all it can write into a pipe is text; whole blocks of them are turned into bytes here.
-Every expression is DuckDB SQL.
+The format is that of PostgreSQL's manual, page COPY, "Binary Format", and of each type's `…_recv` function. DuckDB
+writes a row as hexadecimal digits, since all it can write into a pipe is text; whole blocks of them are turned into
+bytes here. Every expression is DuckDB SQL.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import duckdb
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
-# Each gives a field: its length in bytes, then its value. Dates count from 2000, in days or microseconds. A numeric has the
-# number of its digits to the base 10000, the weight of the first, its sign, and how many decimals are shown.
+# Each gives a field: its length in bytes, then its value. Dates count from 2000, in days or microseconds. A numeric has
+# the number of its digits to the base 10000, the weight of the first, its sign, and how many decimals are shown.
 _MACROS = """
 create macro pg_uuid(hex) as '00000010' || hex;
 create macro pg_int4(n) as printf('00000004%08x', n::bigint & 4294967295);
@@ -39,8 +39,8 @@ end;
 class Value:
     """What a column of type `type` gets.
 
-    The expression gives, by type: uuid 32 hexadecimal digits; int4 an integer; numeric a decimal below 10^12 with at most
-    four digits after the point; timestamptz milliseconds since 1970; bool, date and text what they say.
+    The expression gives, by type: uuid 32 hexadecimal digits; int4 an integer; numeric a decimal below 10^12 with at
+    most four digits after the point; timestamptz milliseconds since 1970; bool, date and text what they say.
     """
 
     type: str

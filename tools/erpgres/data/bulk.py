@@ -1,8 +1,9 @@
 """Bulk loading: from a DuckDB query into PostgreSQL, into partitions that are made, filled and attached.
 
 A pipeline carries rows without a Python loop over them: DuckDB writes into a pipe, psycopg sends what comes out of it.
-A partition of a period that is not there yet is made as a table of its own, filled by COPY, indexed, and attached at the
-end, when its foreign keys are checked by one join each instead of a trigger per row. Nothing here knows what the rows mean.
+A partition of a period that is not there yet is made as a table of its own, filled by COPY, indexed, and attached at
+the end, when its foreign keys are checked by one join each instead of a trigger per row. Nothing here knows what the
+rows mean.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import fcntl
 import itertools
 import os
+import queue
 import random
 import threading
 import time
@@ -29,6 +31,7 @@ from erpgres.data.binary import Query
 from erpgres.errors import CannotRun
 
 BLOCK = 1 << 20
+STORED = 64  # blocks of rows that wait for PostgreSQL, for each of the two queries at work
 LOCK_NOT_AVAILABLE = "55P03"
 LONGEST_WAIT = 60.0  # seconds to try for the locks of `lock`
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
@@ -69,13 +72,13 @@ class Partition:
     end: datetime
 
 
-# ---- rows ------------------------------------------------------------------------------------------------------------
+# ---- rows ------------------------------------------------------------------------------------------------------
 
 
 class Pipeline:
     """Queries of DuckDB's on their way to PostgreSQL, one `copy` each, in their order.
 
-    DuckDB works on the next query already while the rows of one are copied. A context manager: leaving it ends all work.
+    DuckDB works on the next query already while the rows of one are copied. A context manager: leaving it ends all.
     """
 
     def __init__(self, source: duckdb.DuckDBPyConnection, queries: Iterable[Query]) -> None:
@@ -110,7 +113,7 @@ class Pipeline:
 
 
 class _Producer:
-    """A query that DuckDB writes into a pipe, in a thread of its own."""
+    """A query at work: DuckDB writes its rows into a pipe, a second thread decodes them and keeps some in store."""
 
     def __init__(self, source: duckdb.DuckDBPyConnection, query: Query) -> None:
         self.query = query
@@ -119,11 +122,14 @@ class _Producer:
             with contextlib.suppress(OSError):  # more than the system allows an ordinary user
                 fcntl.fcntl(self._writer, _SET_PIPE_SIZE, BLOCK)
         self._cursor = source.cursor()
+        self._blocks: queue.Queue[bytes | None] = queue.Queue(STORED)
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="duckdb", daemon=True)
-        self._thread.start()
+        self._is_closed = False
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
+        for thread in self._threads:
+            thread.start()
 
-    def _run(self) -> None:
+    def _write(self) -> None:
         try:
             self._cursor.execute(
                 f"copy ({self.query.sql}) to '/dev/fd/{self._writer}' (format csv, header false, use_tmp_file false)"
@@ -133,27 +139,35 @@ class _Producer:
         finally:
             os.close(self._writer)
 
-    def blocks(self) -> Iterator[bytes]:
-        """Return the rows in PostgreSQL's binary format, in blocks; raises what DuckDB raised."""
-        yield binary.HEADER
+    def _read(self) -> None:
         rest = b""
-        while block := os.read(self._reader, BLOCK):
+        while not self._is_closed and (block := os.read(self._reader, BLOCK)):
             whole, newline, end = block.rpartition(b"\n")
             if newline:
-                yield binary.decode(rest + whole)
+                self._blocks.put(binary.decode(rest + whole))
                 rest = end
             else:
                 rest += end
-        self._thread.join()
+        os.close(self._reader)  # if DuckDB has more to write, it fails
+        self._blocks.put(None)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Return the rows in PostgreSQL's binary format, in blocks; raises what DuckDB raised."""
+        yield binary.HEADER
+        while (block := self._blocks.get()) is not None:
+            yield block
+        self._threads[0].join()
         if self._failure:
             raise self._failure
         yield binary.TRAILER
 
     def close(self) -> None:
         """End the query if it has not ended, and wait for that."""
-        os.close(self._reader)  # a writer that waits for room fails
+        self._is_closed = True
         self._cursor.interrupt()
-        self._thread.join()
+        while any(thread.is_alive() for thread in self._threads):
+            with contextlib.suppress(queue.Empty):  # make room for a block that waits for it
+                self._blocks.get(timeout=0.01)
         self._cursor.close()
 
 
@@ -180,13 +194,14 @@ def insert_from(connection: Connection, table: Table, staged: sql.Composable, co
     ).rowcount
 
 
-# ---- partitions ------------------------------------------------------------------------------------------------------
+# ---- partitions ------------------------------------------------------------------------------------------------
 
 
 def period_of(connection: Connection, parents: Sequence[Table]) -> str:
     """Return the period, quarter or month, by which some tables are partitioned; raises CannotRun if not all by one."""
     found = connection.execute(
-        "select p.period from ops.partition_policy as p where p.table_name = any(%s)", [[str(table) for table in parents]]
+        "select p.period from ops.partition_policy as p where p.table_name = any(%s)",
+        [[str(table) for table in parents]],
     ).fetchall()
     if len(found) != len(parents) or len(set(found)) != 1:
         raise CannotRun(
@@ -197,9 +212,7 @@ def period_of(connection: Connection, parents: Sequence[Table]) -> str:
 
 def partition_at(connection: Connection, parent: Table, period: str, start: datetime) -> Partition:
     """Return the partition of a table for the period that begins at a moment (UTC)."""
-    row = connection.execute(
-        "select ops.partition_name(%s, %s, %s)", [str(parent), period, start]
-    ).fetchone()
+    row = connection.execute("select ops.partition_name(%s, %s, %s)", [str(parent), period, start]).fetchone()
     assert row is not None
     year, month = divmod(start.year * 12 + start.month - 1 + {"quarter": 3, "month": 1}[period], 12)
     return Partition(parent, Table.parse(row[0]), start, start.replace(year=year, month=month + 1))
@@ -251,9 +264,11 @@ def finish(connection: Connection, partition: Partition) -> None:
 
 
 def attach(connection: Connection, partition: Partition) -> None:
-    """Attach a finished table; its rows are checked against bounds and foreign keys, its triggers made.
+    """Attach a finished table: its rows are checked against bounds and foreign keys; it gets what every partition has.
 
-    Row-level security comes last: before, it would hide the rows from the check of the foreign keys.
+    The check of the foreign keys obeys row-level security, of whoever attaches. So that of the new table is switched on
+    afterwards, else it would hide all rows from the check; and the rows that they point to must be visible: the claims
+    of the session name the organisation.
     """
     bounds = connection.execute(
         "select core.uuid_floor(%s), core.uuid_floor(%s)", [partition.start, partition.end]
@@ -266,30 +281,37 @@ def attach(connection: Connection, partition: Partition) -> None:
     connection.execute(
         sql.SQL("alter table {} enable row level security, force row level security").format(partition.table.sql)
     )
+    connection.execute(
+        "select ops.copy_statement_triggers(%s::regclass, %s::regclass)", [str(partition.parent), str(partition.table)]
+    )
 
 
 def lock(connection: Connection, parents: Iterable[Table], longest: float = LONGEST_WAIT) -> None:
     """Lock what attaching partitions to some tables will lock, all at once, so that no attachment waits for another.
 
-    ATTACH takes SHARE UPDATE EXCLUSIVE on the table (readers and writers go on) and its foreign keys take SHARE ROW
-    EXCLUSIVE on the tables they point to (readers go on, writers wait until the transaction ends). A lock that is waited
-    for holds up everybody behind it: so the wait is short, everything is let go, and tried again a little later.
-    Raises CannotRun when that has gone on for `longest` seconds.
+    ATTACH lets readers and writers go on, but its foreign keys and triggers do not: they take SHARE ROW EXCLUSIVE on
+    the table and on those that it points to, so writers wait until the transaction ends (readers never do). A lock that
+    is waited for holds up everybody behind it: so the wait is short, everything is let go, and tried again a little
+    later. Raises CannotRun when that has gone on for `longest` seconds.
     """
-    names = [str(parent) for parent in parents]
-    referenced = connection.execute(
+    tables = connection.execute(
         """
-        select distinct n.nspname, c.relname
-        from pg_constraint as k
-        join pg_class as c on c.oid = k.confrelid
+        select n.nspname, c.relname
+        from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
-        where k.contype = 'f' and k.conrelid = any(%s::regclass[]) and k.conparentid = 0
+        where c.oid = any(%(parents)s::regclass[])
+          or c.oid in (
+            select k.confrelid
+            from pg_constraint as k
+            where k.contype = 'f' and k.conrelid = any(%(parents)s::regclass[])
+          )
         order by n.nspname, c.relname
         """,
-        [names],
+        {"parents": [str(parent) for parent in parents]},
     ).fetchall()
-    strong = [Table(*row) for row in referenced]
-    weak = [table for table in map(Table.parse, names) if table not in strong]
+    statement = sql.SQL("lock table {} in share row exclusive mode").format(
+        sql.SQL(", ").join(Table(*row).sql for row in tables)
+    )
     before = connection.execute("select current_setting('lock_timeout')").fetchone()
     give_up = time.monotonic() + longest
     patience = 0.02
@@ -297,11 +319,7 @@ def lock(connection: Connection, parents: Iterable[Table], longest: float = LONG
         try:
             with connection.transaction():
                 connection.execute("select set_config('lock_timeout', %s, true)", [f"{int(patience * 1000)}ms"])
-                for tables, mode in ((weak, "share update exclusive"), (strong, "share row exclusive")):
-                    for table in tables:
-                        connection.execute(
-                            sql.SQL("lock table only {} in {} mode").format(table.sql, sql.SQL(mode))
-                        )
+                connection.execute(statement)
                 connection.execute("select set_config('lock_timeout', %s, true)", before)
                 return
         except psycopg.errors.LockNotAvailable as error:
@@ -311,4 +329,3 @@ def lock(connection: Connection, parents: Iterable[Table], longest: float = LONG
                 ) from None
             time.sleep(random.uniform(1, 3) * patience)
             patience = min(patience * 1.5, 1.0)
-
