@@ -15,7 +15,7 @@ CREATE FUNCTION core.org_id() RETURNS uuid
     AS $$
 begin
   if session_user in ('authenticator', 'migrator') then
-    return (core.claims() ->> 'org_id')::uuid;
+    return (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'org_id')::uuid;
   end if;
   return (select a.org_id from core.analyst_login as a where a.login = session_user);
 end

@@ -294,3 +294,4 @@ def test_the_benchmark_compares_both_forms_and_cleans_up(run: Any, db: Any) -> N
     assert len(report["results"]) == 12
     assert all(entry["rls_us"] > 0 and entry["by_hand_us"] > 0 for entry in report["results"])
     assert db.execute("select count(*) from pg_database where datname like 'bench_rls_%'").fetchone() == (0,)
+    assert db.execute("select count(*) from pg_roles where rolname like 'bench_rls_%'").fetchone() == (0,)

@@ -1,10 +1,18 @@
 """What row-level security costs: the same queries under it and with the filter written by hand, in one connection.
 
+Under RLS: role member with the claims of a request. By hand: what an application without RLS would send, that is the
+same statement through the same view, with `org_id = <bind parameter>` added, by a role that no policy binds (BYPASSRLS)
+and that may read the same, so that the rights are checked in both. A list is the statement that PostgREST 12 sends for
+`GET /partners?id=lt.<id>&order=id.desc&limit=20`, with its three parameters. "prepared" is how PostgREST sends it, and
+PostgreSQL decides whether to plan it anew each time (it does for pages: the limit is a parameter); "planned each time"
+is an unprepared statement with the same parameters. What a request costs besides, with RLS or without, is not part of
+it: the transaction, the settings, core.pre_request.
+
 The database is a scratch one on the stack's cluster, with two organisations. Each block runs one query some times in a
-row; the two forms take turns block by block, each going first half of the time. Counted is the CPU time of the server
-process, where Linux tells it, so that other work on the machine does not matter; else the time on the clock. A ratio is
-the median over the rounds of (time under RLS / time by hand) of that round. Parallel workers are off: they would
-show how many cores are idle.
+row; the two forms take turns block by block, each going first half of the time. The executions right after the change
+of role do not count. Counted is the CPU time of the server process, where Linux tells it, so that other work on the
+machine matters less; else the time on the clock. A ratio is the median over the rounds of (time under RLS / time by
+hand) of that round. Parallel workers are off: they would show how many cores are idle.
 """
 
 from __future__ import annotations
@@ -14,7 +22,7 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,36 +42,46 @@ WARM_UP = 12  # PostgreSQL plans a prepared statement anew five times before it 
 MODES = ("prepared", "planned each time")
 
 
-# A list as PostgREST 12 asks for it: the rows, how many, and all of them as one JSON document.
+# The statement that PostgREST sends for GET /partners?id=lt.<id>&order=id.desc&limit=20, word for word.
 LIST = (
-    "select null::bigint as total_result_set, pg_catalog.count(_postgrest_t) as page_total, "
-    "coalesce(json_agg(_postgrest_t), '[]') as body, nullif(current_setting('response.headers', true), '') as headers, "
-    "nullif(current_setting('response.status', true), '') as status from ({rows}) as _postgrest_t"
+    "WITH pgrst_source AS ( {rows} )  SELECT null::bigint AS total_result_set, "
+    "pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]') AS body, "
+    "nullif(current_setting('response.headers', true), '') AS response_headers, "
+    "nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted "
+    "FROM ( SELECT * FROM pgrst_source ) _postgrest_t"
 )
 
 
 @dataclass(frozen=True)
 class Query:
-    """What a client asks for. {org} is where the filter by hand goes, {cursor} the last id of the page before."""
+    """What a client asks for. {org} is where the filter by hand goes, {cursor} the last id of the page before.
+
+    A block is `repeat` executions; of short queries there are `times` as many rounds, since theirs scatter more.
+    """
 
     name: str
     text: str
     repeat: int
+    times: int
 
 
-_PAGE = "select * from api.{view} as t where {{org}} t.id < {{cursor}} order by t.id desc limit 20"
+_PAGE = (
+    'SELECT "api"."{view}".* FROM "api"."{view}"  WHERE  {{org}} "api"."{view}"."id" < {{cursor}}  '
+    'ORDER BY "api"."{view}"."id" DESC  LIMIT %(limit)s OFFSET %(offset)s'
+)
 _GROUPS = "select t.{by}, count(*), sum(t.{sum}) from api.{view} as t where {{org}} true group by t.{by}"
 
 QUERIES = (
-    Query("partners, page", _PAGE.format(view="partners"), 40),
-    Query("items, page", _PAGE.format(view="items"), 40),
-    Query("documents, page", _PAGE.format(view="wms_documents"), 40),
-    Query("partners, count", "select count(*) from api.partners as t where {org} t.status = 'ACTIVE'", 2),
-    Query("items, sum by class", _GROUPS.format(view="items", by="class", sum="price"), 2),
+    Query("partners, page", _PAGE.format(view="partners"), 40, 6),
+    Query("items, page", _PAGE.format(view="items"), 40, 6),
+    Query("documents, page", _PAGE.format(view="wms_documents"), 40, 6),
+    Query("partners, count", "select count(*) from api.partners as t where {org} t.status = 'ACTIVE'", 2, 3),
+    Query("items, sum by class", _GROUPS.format(view="items", by="class", sum="price"), 2, 1),
     Query(
         "documents, sum by type",
         _GROUPS.format(view="wms_documents", by="document_type", sum="total"),
         2,
+        1,
     ),
 )  # fmt: skip
 
@@ -85,26 +103,29 @@ def run(state: State, rows: int, rounds: int, progress: Progress) -> tuple[str, 
 
     Raises CannotRun without a superuser.
     """
-    with scratch(state, progress) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+    with scratch(state, progress) as (dsn, role), psycopg.connect(dsn, autocommit=True) as connection:
         if connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone() != (True,):
             raise CannotRun(
                 "the comparison needs a superuser, whom row-level security does not bind", "use a local stack"
             )
         progress(f"filling two organisations: {rows} partners, items and documents, and half as many")
         org_id, user_id = fill(connection, rows)
-        _check(connection, org_id, user_id)
+        _check(connection, role, org_id, user_id)
         connection.execute("set max_parallel_workers_per_gather = 0")
         measured = []
         for query in QUERIES:
             for mode in MODES:
                 progress(f"measuring {query.name}, {mode}")
-                measured.append(measure(connection, query, mode, org_id, user_id, rounds))
+                measured.append(measure(connection, query, mode, role, org_id, user_id, rounds))
         return clock(connection), measured
 
 
 @contextmanager
-def scratch(state: State, progress: Progress) -> Iterator[str]:
-    """Make a migrated database, give a superuser's conninfo to it, and drop it in the end."""
+def scratch(state: State, progress: Progress) -> Iterator[tuple[str, str]]:
+    """Make a migrated database and a role that no policy binds; gives a superuser's conninfo and the role's name.
+
+    Both are dropped in the end. The role may read in that database what a member may, directly granted as his.
+    """
     from erpgres.migrate import cluster, runner
 
     name = f"bench_rls_{uuid.uuid4().hex[:8]}"
@@ -112,10 +133,16 @@ def scratch(state: State, progress: Progress) -> Iterator[str]:
     try:
         cluster.apply(state.dsn("postgres"), state.secret, name)
         runner.migrate(state.dsn("migrator", name))
-        yield state.dsn("postgres", name)
+        with database.connect(state.dsn("postgres", name), autocommit=True) as connection:
+            role = sql.Identifier(name)
+            connection.execute(sql.SQL("create role {} nologin bypassrls").format(role))
+            for what in ("usage on schema api, core, wms", "select on all tables in schema api, core, wms"):
+                connection.execute(sql.SQL("grant {} to {}").format(sql.SQL(what), role))
+        yield state.dsn("postgres", name), name
     finally:
         with database.connect(state.dsn("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
 
 
 def fill(connection: Connection, rows: int) -> tuple[uuid.UUID, uuid.UUID]:
@@ -193,33 +220,46 @@ def _as_member(connection: Connection, org_id: uuid.UUID, user_id: uuid.UUID) ->
         connection.execute("reset session authorization")
 
 
-def _check(connection: Connection, org_id: uuid.UUID, user_id: uuid.UUID) -> None:
+@contextmanager
+def _by_hand(connection: Connection, role: str) -> Iterator[None]:
+    """Be what the login of an application without row-level security is: a role with the rights of a member."""
+    connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+    try:
+        yield
+    finally:
+        connection.execute("reset role")
+
+
+def _check(connection: Connection, role: str, org_id: uuid.UUID, user_id: uuid.UUID) -> None:
     """Make sure that the two forms see the same rows, and that they are not all there are."""
     for view in ("partners", "items", "wms_documents"):
         count = sql.SQL("select count(*) from api.{}").format(sql.Identifier(view))
         with _as_member(connection, org_id, user_id):
             under = connection.execute(count).fetchone()
-        by_hand = connection.execute(sql.SQL("{} where org_id = %s").format(count), [org_id]).fetchone()
-        everything = connection.execute(count).fetchone()
+        with _by_hand(connection, role):
+            by_hand = connection.execute(sql.SQL("{} where org_id = %s").format(count), [org_id]).fetchone()
+            everything = connection.execute(count).fetchone()
         if under != by_hand or under == everything:
             raise CannotRun(f"api.{view} shows {under} rows under RLS, {by_hand} by hand, {everything} in all")
 
 
 def measure(
-    connection: Connection, query: Query, mode: str, org_id: uuid.UUID, user_id: uuid.UUID, rounds: int
+    connection: Connection, query: Query, mode: str, role: str, org_id: uuid.UUID, user_id: uuid.UUID, rounds: int
 ) -> Measured:
     """Time a query in both forms, block by block in turn."""
     row = connection.execute("select core.uuid_floor(now() - interval '300 days')").fetchone()
     assert row is not None
-    values = {"org": org_id, "cursor": row[0]}  # a page that somebody has turned to, in the middle of the rows
+    # A page that somebody has turned to, in the middle of the rows.
+    values = {"org": org_id, "cursor": row[0], "limit": 20, "offset": 0}
     texts = {
-        under: LIST.format(rows=query.text.format(org="" if under else "t.org_id = %(org)s and", cursor="%(cursor)s"))
+        under: LIST.format(rows=query.text.format(org="" if under else "org_id = %(org)s AND", cursor="%(cursor)s"))
         for under in (True, False)
     }
     times: dict[bool, list[float]] = {True: [], False: []}
+    rounds *= query.times
     for number in range(rounds + 1):
         for under in (True, False) if number % 2 else (False, True):
-            with _as_member(connection, org_id, user_id) if under else nullcontext():
+            with _as_member(connection, org_id, user_id) if under else _by_hand(connection, role):
                 warm_up = WARM_UP if number == 0 or query.repeat > WARM_UP else 1
                 took = _block(connection, texts[under], values, warm_up, query.repeat, prepare=mode == MODES[0])
             if number:  # the first round warms up

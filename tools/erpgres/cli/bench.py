@@ -36,7 +36,7 @@ def command() -> None:
     show_default=True,
     envvar="ERPGRES_BENCH_ROUNDS",
     show_envvar=True,
-    help="How often each form is measured; medians are shown.",
+    help="How often each form is measured, short queries up to six times as often; medians are shown.",
 )
 @format_option
 @state_option
