@@ -376,6 +376,17 @@ def test_an_interrupted_load_leaves_nothing_behind(
         assert list(tmp_path.iterdir()) == [] and "Aborted" in err
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_generating_can_be_interrupted(migrator: str, tmp_path: Path, name: str) -> None:
+    with command(migrator, "--scale", "0.1", scratch=tmp_path) as process:
+        until(lambda: list(tmp_path.glob("*/tpch.duckdb")), "the generator")
+        process.send_signal(signal.Signals[name])
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, ""), err
+    assert "Aborted" in err and "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_load_that_fails_leaves_nothing_behind(migrator: str, clone: str) -> None:
     with psycopg.connect(clone, autocommit=True) as connection:
         connection.execute("alter table core.item add constraint no_lace check (name !~ 'lace')")

@@ -107,6 +107,10 @@ def load(dsn: str, scale: float, code: str = CODE, progress: Progress = silent) 
                 run.load()
             except (psycopg.Error, duckdb.Error) as error:
                 raise CannotRun(f"the load failed and left nothing behind: {_reason(error)}") from error
+            except RuntimeError as error:
+                if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
+                    raise KeyboardInterrupt from error
+                raise
             finally:
                 rows.close()
     try:
@@ -137,7 +141,9 @@ def _check(connection: bulk.Connection, code: str) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    return reason(error) if isinstance(error, psycopg.Error) else str(error).strip().partition("\n")[0]
+    if isinstance(error, psycopg.Error):
+        return error.diag.message_primary or reason(error)
+    return str(error).strip().partition("\n")[0]
 
 
 def _there_already(code: str) -> Refused:
@@ -407,7 +413,7 @@ class _Run:
             return
         with self.phase("attach", len(PARTITIONED) * len(self.new)) as advance:
             bulk.lock(self.connection, PARTITIONED)
-            # The planner knows nothing of rows loaded just now; a nested loop over them would not end.
+            # The planner has no statistics of rows loaded just now; a nested loop over them might not end.
             self.connection.execute("set local enable_nestloop = off")
             for partitions in self.new.values():
                 for partition in partitions:  # each after what it points to
