@@ -57,12 +57,14 @@ class Query:
     """What a client asks for. {org} is where the filter by hand goes, {cursor} the last id of the page before.
 
     A block is `repeat` executions; of short queries there are `times` as many rounds, since theirs scatter more.
+    The target holds for what the API can be asked (`is_judged`); sums, which only analysts can ask for, are shown.
     """
 
     name: str
     text: str
     repeat: int
     times: int
+    is_judged: bool = True
 
 
 _PAGE = (
@@ -76,12 +78,13 @@ QUERIES = (
     Query("items, page", _PAGE.format(view="items"), 40, 6),
     Query("documents, page", _PAGE.format(view="wms_documents"), 40, 6),
     Query("partners, count", "select count(*) from api.partners as t where {org} t.status = 'ACTIVE'", 2, 3),
-    Query("items, sum by class", _GROUPS.format(view="items", by="class", sum="price"), 2, 1),
+    Query("items, sum by class", _GROUPS.format(view="items", by="class", sum="price"), 2, 1, is_judged=False),
     Query(
         "documents, sum by type",
         _GROUPS.format(view="wms_documents", by="document_type", sum="total"),
         2,
         1,
+        is_judged=False,
     ),
 )  # fmt: skip
 
@@ -96,6 +99,12 @@ class Measured:
     by_hand_us: float
     ratio: float
     rounds: int
+    is_judged: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it misses the target."""
+        return self.is_judged and self.ratio > TARGET
 
 
 def run(state: State, rows: int, rounds: int, progress: Progress) -> tuple[str, list[Measured]]:
@@ -265,7 +274,8 @@ def measure(
             if number:  # the first round warms up
                 times[under].append(took)
     ratio = statistics.median(a / b for a, b in zip(times[True], times[False], strict=True))
-    return Measured(query.name, mode, statistics.median(times[True]), statistics.median(times[False]), ratio, rounds)
+    medians = statistics.median(times[True]), statistics.median(times[False])
+    return Measured(query.name, mode, *medians, ratio, rounds, query.is_judged)
 
 
 def _block(

@@ -43,7 +43,8 @@ def command() -> None:
 def rls(state: State, output: str, rows: int, rounds: int) -> None:
     """Compare lists under row-level security with the same lists with the filter written by hand.
 
-    In a scratch database on the stack's PostgreSQL, dropped afterwards. Exit code 1 when a ratio is over 1.1.
+    In a scratch database on the stack's PostgreSQL, dropped afterwards. Exit code 1 when a list's ratio is over
+    1.1; sums, which analysts ask for and the API does not offer, are shown and not judged.
 
     \b
     Example:
@@ -65,7 +66,7 @@ def rls(state: State, output: str, rows: int, rounds: int) -> None:
         click.echo(f"{'query':<24} {'mode':<18} {'under RLS':>12} {'by hand':>12} {'ratio':>7}")
         for m in measured:
             click.echo(f"{m.query:<24} {m.mode:<18} {m.rls_us:>9.1f} us {m.by_hand_us:>9.1f} us {m.ratio:>7.3f}")
-    over = [m for m in measured if m.ratio > bench.TARGET]
+    over = [m for m in measured if m.is_over]
     if over:
         say(f"over {bench.TARGET}: " + ", ".join(f"{m.query} ({m.mode})" for m in over))
         raise click.exceptions.Exit(REFUSED)

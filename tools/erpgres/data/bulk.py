@@ -1,9 +1,8 @@
 """Bulk loading: from a DuckDB query into PostgreSQL, into partitions that are made, filled and attached.
 
 A pipeline carries rows without a Python loop over them: DuckDB writes into a pipe, psycopg sends what comes out of it.
-A partition of a period that is not there yet is made as a table of its own, filled by COPY, indexed, and attached at
-the end, when its foreign keys are checked by one join each instead of a trigger per row. Nothing here knows what the
-rows mean.
+A partition of a period that is not there yet is made as a table of its own, filled by COPY, indexed, its foreign keys
+checked by one join each instead of a trigger per row, and attached at the end. Nothing here knows what the rows mean.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -263,13 +262,56 @@ def finish(connection: Connection, partition: Partition) -> None:
         connection.execute(statement)
 
 
-def attach(connection: Connection, partition: Partition) -> None:
-    """Attach a finished table: its rows are checked against bounds and foreign keys; it gets what every partition has.
+def check(connection: Connection, partition: Partition, siblings: Mapping[Table, Table]) -> None:
+    """Check the foreign keys of a filled table; raises CannotRun for one that does not hold.
 
-    The check of the foreign keys obeys row-level security, of whoever attaches. So that of the new table is switched on
-    afterwards, else it would hide all rows from the check; and the rows that they point to must be visible: the claims
-    of the session name the organisation.
+    `siblings` says which new partition stands for a partitioned table: what points to that table must point into the
+    partition of the same period. Reads obey row-level security, so the claims of the session name the organisation.
+    Whoever calls holds what the rows point to: has made it in the same transaction, or locked it against deletion.
     """
+    foreign_keys = connection.execute(
+        """
+        select
+          k.conname, n.nspname, c.relname,
+          (select array_agg(a.attname order by u.place) from unnest(k.conkey) with ordinality as u (number, place)
+            join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.number),
+          (select array_agg(a.attname order by u.place) from unnest(k.confkey) with ordinality as u (number, place)
+            join pg_attribute as a on a.attrelid = k.confrelid and a.attnum = u.number)
+        from pg_constraint as k
+        join pg_class as c on c.oid = k.confrelid
+        join pg_namespace as n on n.oid = c.relnamespace
+        where k.contype = 'f' and k.conrelid = %s::regclass and k.conparentid = 0
+        order by k.conname
+        """,
+        [str(partition.parent)],
+    ).fetchall()
+    for name, schema, table, columns, keys in foreign_keys:
+        target = siblings.get(Table(schema, table), Table(schema, table))
+        own = [sql.Identifier("own", column) for column in columns]
+        pairs = zip(own, (sql.Identifier("other", key) for key in keys), strict=True)
+        missing = connection.execute(
+            sql.SQL(
+                "select exists (select from {} as own where {} and not exists (select from {} as other where {}))"
+            ).format(
+                partition.table.sql,
+                sql.SQL(" and ").join(sql.SQL("{} is not null").format(column) for column in own),
+                target.sql,
+                sql.SQL(" and ").join(sql.SQL("{} = {}").format(*pair) for pair in pairs),
+            )
+        ).fetchone()
+        if missing != (False,):
+            raise CannotRun(f"rows for {partition.table} break its foreign key {name}")
+
+
+def attach(connection: Connection, partition: Partition) -> None:
+    """Attach a table that is finished and checked: the bounds are checked, and it gets what every partition has.
+
+    ATTACH would check the foreign keys once more, against the whole of each table they point to, while all writers of
+    these tables wait. But its check obeys row-level security as well: a table that has it and no policy shows no rows.
+    """
+    connection.execute(
+        sql.SQL("alter table {} enable row level security, force row level security").format(partition.table.sql)
+    )
     bounds = connection.execute(
         "select core.uuid_floor(%s), core.uuid_floor(%s)", [partition.start, partition.end]
     ).fetchone()
@@ -277,9 +319,6 @@ def attach(connection: Connection, partition: Partition) -> None:
         sql.SQL("alter table {} attach partition {} for values from ({}) to ({})").format(
             partition.parent.sql, partition.table.sql, *map(sql.Literal, bounds or ())
         )
-    )
-    connection.execute(
-        sql.SQL("alter table {} enable row level security, force row level security").format(partition.table.sql)
     )
     connection.execute(
         "select ops.copy_statement_triggers(%s::regclass, %s::regclass)", [str(partition.parent), str(partition.table)]

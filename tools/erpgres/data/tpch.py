@@ -100,7 +100,7 @@ def load(dsn: str, scale: float, code: str = CODE, progress: Progress = silent) 
         with contextlib.suppress(psycopg.Error):  # not on every platform: a session whose client is gone ends early
             connection.execute("set client_connection_check_interval = '1s'")
         with tempfile.TemporaryDirectory(prefix="erpgres-tpch-") as scratch:
-            rows = Rows(Path(scratch), code, BORN)
+            rows = Rows(Path(scratch), scale, code, BORN)
             try:
                 run = _Run(connection, rows, loaded, progress)
                 run.generate()
@@ -175,7 +175,7 @@ class _Run:
         """Let DuckDB make the data."""
         self.period = bulk.period_of(self.connection, PARTITIONED)
         with self.phase("generate", round(6_000_000 * self.loaded.scale)) as advance:
-            for lines in self.rows.generate(self.loaded.scale):
+            for lines in self.rows.generate():
                 advance(lines)
 
     def load(self) -> None:
@@ -344,11 +344,16 @@ class _Run:
             self.phase("documents, lines and ledger", self._expected(self.new)) as advance,
             Pipeline(self.rows.duckdb, queries) as pipeline,
         ):
+            # The planner has no statistics of rows loaded just now; a nested loop over them might not end.
+            self.connection.execute("set local enable_nestloop = off")
             for partitions in self.new.values():
-                for partition in partitions:
+                siblings = {partition.parent: partition.table for partition in partitions}
+                for partition in partitions:  # each after what it points to
                     bulk.make(self.connection, partition)
                     advance(pipeline.copy(self.connection, partition.table.sql, freeze=True))
                     bulk.finish(self.connection, partition)
+                    bulk.check(self.connection, partition, siblings)
+            self.connection.execute("set local enable_nestloop = on")
 
     def _fill_old(self, patterns: dict[str, Pattern]) -> None:
         """Insert into partitions that are there already, past triggers and keys: drafts, which are then posted."""
@@ -413,10 +418,8 @@ class _Run:
             return
         with self.phase("attach", len(PARTITIONED) * len(self.new)) as advance:
             bulk.lock(self.connection, PARTITIONED)
-            # The planner has no statistics of rows loaded just now; a nested loop over them might not end.
-            self.connection.execute("set local enable_nestloop = off")
             for partitions in self.new.values():
-                for partition in partitions:  # each after what it points to
+                for partition in partitions:
                     bulk.attach(self.connection, partition)
                     advance(1)
 
