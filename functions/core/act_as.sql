@@ -8,6 +8,7 @@ parallel unsafe
 as $$
 begin
   perform set_config('request.jwt.claims', jsonb_strip_nulls(act_as.claims)::text, true);
+  perform set_config('erpgres.org_id', act_as.claims ->> 'org_id', true);
 end
 $$;
 

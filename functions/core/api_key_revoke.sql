@@ -15,7 +15,7 @@ begin
   perform core.require_person();
   select * into v_key from core.api_key as k where k.org_id = core.org_id() and k.id = api_key_revoke.id;
   if v_key.user_id is distinct from core.user_id() then
-    perform core.require_permission('core.api_key.revoke');
+    perform core.require_over_user('core.api_key.revoke', v_key.user_id);
   end if;
   if v_key.id is null then
     perform core.raise_error('core.not_found', jsonb_build_object('entity', 'API key', 'id', api_key_revoke.id));

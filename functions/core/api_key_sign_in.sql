@@ -37,8 +37,11 @@ begin
   return core.give_tokens(
     core.open_session(
       v_user.id, v_key.org_id,
-      clock_timestamp()
-      + make_interval(mins => (core.installation_setting('core.access_token_minutes') #>> '{}')::integer),
+      least(
+        v_key.expires_at,
+        clock_timestamp()
+        + make_interval(mins => (core.installation_setting('core.access_token_minutes') #>> '{}')::integer)
+      ),
       api_key_id => v_key.id
     ),
     v_claims

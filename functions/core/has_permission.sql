@@ -10,15 +10,11 @@ parallel safe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_claims jsonb := core.claims();
 begin
   -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
-  if core.claims() ? 'api_key' and not exists (
-    select
-    from core.api_key as k
-    where k.org_id = core.org_id()
-      and k.id = (core.claims() ->> 'api_key')::uuid
-      and has_permission.permission = any (k.permissions)
-  ) then
+  if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
     return false;
   end if;
   -- The role a SUPER_ADMIN's token switches to; nobody else can become it.
@@ -30,7 +26,7 @@ begin
     from core.user_role as u
     join core.role as r on r.org_id = u.org_id and r.id = u.role_id
     where u.org_id = core.org_id()
-      and u.user_id = core.user_id()
+      and u.user_id = (v_claims ->> 'sub')::uuid
       and (
         u.unit_id is null
         or (
@@ -60,3 +56,20 @@ comment on function core.has_permission(text, uuid) is
   'those held in that unit or one above it. In policies: (select core.has_permission(''core.partner.create'')).';
 
 grant execute on function core.has_permission(text, uuid) to partner, member, superadmin, migrator;
+
+create or replace function core.api_key_allows(permission text)
+returns boolean
+language sql
+stable
+parallel safe
+begin atomic
+  select exists (
+    select
+    from core.api_key as k
+    where k.org_id = core.org_id()
+      and k.id = (core.claims() ->> 'api_key')::uuid
+      and api_key_allows.permission = any (k.permissions)
+  );
+end;
+
+comment on function core.api_key_allows(text) is 'Whether the API key that opened the session has the permission on its list';

@@ -11,11 +11,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_role text := current_setting('role');
-  v_claims jsonb := core.claims();
   v_request_id text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
-  v_kind text;
-  v_is_active boolean;
-  v_is_limited boolean;
+  v_token record;
+  v_session core.session;
 begin
   -- Nothing here may write a table: GET runs read only.
   if v_request_id is not null then
@@ -25,67 +23,48 @@ begin
     return;
   end if;
 
-  if not (
-    pg_input_is_valid(coalesce(v_claims ->> 'sub', ''), 'uuid')
-    and pg_input_is_valid(coalesce(v_claims ->> 'org_id', v_claims ->> 'sub'), 'uuid')
-    and pg_input_is_valid(coalesce(v_claims ->> 'partner_id', v_claims ->> 'sub'), 'uuid')
-    and pg_input_is_valid(coalesce(v_claims ->> 'sid', v_claims ->> 'sub'), 'uuid')
-    and pg_input_is_valid(coalesce(v_claims ->> 'api_key', v_claims ->> 'sub'), 'uuid')
-  ) then
+  begin
+    select t.*
+    into v_token
+    from jsonb_to_record(core.claims()) as t (sub uuid, org_id uuid, partner_id uuid, sid uuid, api_key uuid, iss text);
+  exception
+    when invalid_text_representation then
+      perform core.raise_error('core.token_malformed');
+  end;
+  if v_token.sub is null then
     perform core.raise_error('core.token_malformed');
-  end if;
-  if v_role in ('member', 'partner') and v_claims ->> 'org_id' is null then
+  elsif v_token.org_id is null and v_role in ('member', 'partner') then
     perform core.raise_error('core.organization_missing');
   end if;
+  -- From here on core.org_id() need not read the claims.
+  perform set_config('erpgres.org_id', v_token.org_id::text, true);
 
-  if v_role = 'superadmin' then
-    select u.kind, u.is_active into v_kind, v_is_active from core.app_user as u where u.id = core.user_id();
-  else
-    select
-      u.kind,
-      u.is_active and m.is_active and o.is_active
-      and (
-        v_role = 'member'
-        or exists (
-          select
-          from core.partner as p
-          where p.org_id = m.org_id and p.id = m.partner_id and p.id = core.partner_id() and p.status <> 'INACTIVE'
-        )
-      )
-    into v_kind, v_is_active
-    from core.app_user as u
-    join core.membership as m on m.user_id = u.id and m.org_id = core.org_id()
-    join core.organization as o on o.id = m.org_id
-    where u.id = core.user_id();
-  end if;
-  if not coalesce(v_is_active, false) then
-    perform core.raise_error('core.user_inactive');
-  end if;
-  if (v_role, v_kind) not in (('member', 'INTERNAL'), ('partner', 'EXTERNAL'), ('superadmin', 'SUPER_ADMIN')) then
-    perform core.raise_error('core.role_mismatch');
-  end if;
-
-  -- A token of ours ends with its session; one of an outside provider has none.
-  if v_claims ->> 'sid' is null and exists (
-    select from core.identity_provider as p where p.issuer = v_claims ->> 'iss' and p.is_active
-  ) then
+  -- A token of an outside provider has no session.
+  if v_token.sid is null then
+    perform core.check_outside_token(v_token.iss, v_role, v_token.partner_id);
     return;
   end if;
-  select s.is_limited
-  into v_is_limited
-  from core.session as s
-  left join core.api_key as k on k.org_id = s.org_id and k.id = s.api_key_id
-  where s.id = (v_claims ->> 'sid')::uuid
-    and s.user_id = core.user_id()
-    and s.org_id is not distinct from core.org_id()
-    and s.api_key_id is not distinct from (v_claims ->> 'api_key')::uuid
-    and s.revoked_at is null
-    and s.expires_at > now()
-    and (s.api_key_id is null or (k.revoked_at is null and k.expires_at > now()));
-  if not found then
+
+  -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
+  select * into v_session from core.session as s where s.id = v_token.sid;
+  if not found
+    or v_session.user_id <> v_token.sub
+    or v_session.org_id is distinct from v_token.org_id
+    or v_session.partner_id is distinct from v_token.partner_id
+    or v_session.api_key_id is distinct from v_token.api_key
+  then
     perform core.raise_error('core.session_ended');
-  end if;
-  if v_is_limited
+  elsif v_session.role <> v_role then
+    perform core.raise_error('core.role_mismatch');
+  elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
+    v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
+    perform core.raise_error(
+      case
+        when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
+        else 'core.user_inactive'
+      end
+    );
+  elsif v_session.is_limited
     and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
   then
     perform core.raise_error('core.second_factor_setup');
@@ -94,9 +73,43 @@ end
 $$;
 
 comment on function core.pre_request() is
-  'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a '
-  'token whose user, membership, organisation or partner is not active, whose role does not fit the kind of the '
-  'user, that lacks an organisation, or whose session or API key has ended; with 403 all but setting up a second '
-  'factor where that is still to be done.';
+  'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token that '
+  'is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has '
+  'ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done.';
 
 grant execute on function core.pre_request() to anon, partner, member, superadmin, migrator;
+
+create or replace function core.check_outside_token(issuer text, role text, partner_id uuid)
+returns void
+language plpgsql
+stable
+parallel safe
+as $$
+declare
+  v_session core.session;
+  v_kind text;
+begin
+  if not exists (
+    select from core.identity_provider as p where p.issuer = check_outside_token.issuer and p.is_active
+  ) then
+    perform core.raise_error('core.session_ended');
+  end if;
+  select u.kind into v_kind from core.app_user as u where u.id = core.user_id();
+  if (check_outside_token.role, v_kind)
+    not in (('member', 'INTERNAL'), ('partner', 'EXTERNAL'), ('superadmin', 'SUPER_ADMIN'))
+  then
+    perform core.raise_error('core.role_mismatch');
+  end if;
+  v_session.user_id := core.user_id();
+  v_session.org_id := core.org_id();
+  v_session.role := check_outside_token.role;
+  v_session.partner_id := check_outside_token.partner_id;
+  if not core.is_admitted(v_session) then
+    perform core.raise_error('core.user_inactive');
+  end if;
+end
+$$;
+
+comment on function core.check_outside_token(text, text, uuid) is
+  'Refuse (401) a token without a session unless an identity provider of the installation issued it and its user may come '
+  'in, as a session would tell of a token of ours';

@@ -16,7 +16,7 @@ begin
   -- Policies show the owner the user's own sessions, those of his organisation, or to a SUPER_ADMIN all.
   select * into v_session from core.session as s where s.id = session_revoke.id;
   if v_session.user_id is distinct from core.user_id() then
-    perform core.require_permission('core.session.revoke');
+    perform core.require_over_user('core.session.revoke', v_session.user_id);
   end if;
   if v_session.id is null then
     perform core.raise_error('core.not_found', jsonb_build_object('entity', 'session', 'id', session_revoke.id));

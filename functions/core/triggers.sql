@@ -86,3 +86,23 @@ for each row execute function core.tg_setting__check_type();
 -- What stays as it was written, for the owner of the table too.
 create or replace trigger refuse_change before update or delete or truncate on core.security_event
 for each statement execute function core.tg_security_event__refuse();
+
+-- Who may come in.
+create or replace trigger readmit after update of is_active, kind on core.app_user
+for each row when (old.is_active <> new.is_active or old.kind <> new.kind)
+execute function core.tg_row__readmit();
+
+create or replace trigger readmit after insert or delete or update of is_active, kind, partner_id on core.membership
+for each row execute function core.tg_row__readmit();
+
+create or replace trigger readmit after update of is_active on core.organization
+for each row when (old.is_active <> new.is_active)
+execute function core.tg_row__readmit();
+
+create or replace trigger readmit after update of status on core.partner
+for each row when ((old.status = 'INACTIVE') <> (new.status = 'INACTIVE'))
+execute function core.tg_row__readmit();
+
+create or replace trigger readmit after update of revoked_at, expires_at on core.api_key
+for each row when (old.revoked_at is distinct from new.revoked_at or old.expires_at <> new.expires_at)
+execute function core.tg_row__readmit();

@@ -10,7 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform core.require_permission('core.user.disable');
+  perform core.require_over_user('core.user.disable', user_disable.id);
   if user_disable.id = core.user_id() then
     perform core.raise_error('core.user_self');
   end if;
@@ -39,7 +39,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform core.require_permission('core.user.enable');
+  perform core.require_over_user('core.user.enable', user_enable.id);
   perform core.set_user_active(user_enable.id, true);
   perform core.log_security('USER_ENABLED', user_enable.id, (core.claims() ->> 'sid')::uuid, core.org_id());
   return jsonb_build_object('id', user_enable.id, 'is_active', true);

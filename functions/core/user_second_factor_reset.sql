@@ -15,7 +15,7 @@ declare
   v_everywhere bigint;
 begin
   perform core.require_person();
-  perform core.require_permission('core.user.reset_second_factor');
+  perform core.require_over_user('core.user.reset_second_factor', user_second_factor_reset.id);
   if v_claims ->> 'role' <> 'superadmin' then
     v_here := exists (
       select from core.membership as m where m.org_id = core.org_id() and m.user_id = user_second_factor_reset.id

@@ -13,15 +13,10 @@ create policy owner_organization on core.session for all to owner
 using (org_id = (select core.org_id()))
 with check (org_id = (select core.org_id()));
 
--- Who signs in or refreshes is nobody yet (core.begin_sign_in).
-create policy owner_sign_in on core.session for all to owner
-using ((select core.claims() ->> 'role') = 'anon')
-with check ((select core.claims() ->> 'role') = 'anon');
-
--- A SUPER_ADMIN may end any session.
-create policy owner_superadmin on core.session for all to owner
-using ((select core.claims() ->> 'role') = 'superadmin')
-with check ((select core.claims() ->> 'role') = 'superadmin');
+-- Who signs in or refreshes is nobody yet (core.begin_sign_in); a SUPER_ADMIN may end any session.
+create policy owner_any on core.session for all to owner
+using ((select core.claims() ->> 'role') in ('anon', 'superadmin'))
+with check ((select core.claims() ->> 'role') in ('anon', 'superadmin'));
 
 create policy migrator_all on core.session for all to migrator
 using (true)

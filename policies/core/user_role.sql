@@ -20,12 +20,28 @@ create policy member_select on core.user_role for select to member
 using (org_id = (select core.org_id()));
 
 create policy member_insert on core.user_role for insert to member
-with check (org_id = (select core.org_id()) and (select core.has_permission('core.user_role.create')));
+with check (
+  org_id = (select core.org_id())
+  and (
+    (select core.has_permission('core.user_role.create'))
+    -- In a unit of his, a role which is no administrator's.
+    or (
+      unit_id = any ((select core.permitted_units('core.user_role.create'))::uuid [])
+      and exists (select from core.role as r where r.org_id = user_role.org_id and r.id = role_id and not r.is_administrator)
+    )
+  )
+);
 
 -- no update: a role is given or taken
 
 create policy member_delete on core.user_role for delete to member
-using (org_id = (select core.org_id()) and (select core.has_permission('core.user_role.delete')));
+using (
+  org_id = (select core.org_id())
+  and (
+    (select core.has_permission('core.user_role.delete'))
+    or unit_id = any ((select core.permitted_units('core.user_role.delete'))::uuid [])
+  )
+);
 
 -- nothing for partner: api.me tells what one may do
 

@@ -12,7 +12,7 @@ select
   t.expires_at,
   t.revoked_at,
   t.revoked_because,
-  t.revoked_at is null and t.expires_at > now() as is_open,
+  t.revoked_at is null and t.expires_at > now() and t.is_admitted as is_open,
   t.id = (select (core.claims() ->> 'sid')::uuid) as is_current,
   t.is_limited,
   t.address,

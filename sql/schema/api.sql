@@ -84,7 +84,7 @@ begin
   perform core.require_person();
   select * into v_key from core.api_key as k where k.org_id = core.org_id() and k.id = api_key_revoke.id;
   if v_key.user_id is distinct from core.user_id() then
-    perform core.require_permission('core.api_key.revoke');
+    perform core.require_over_user('core.api_key.revoke', v_key.user_id);
   end if;
   if v_key.id is null then
     perform core.raise_error('core.not_found', jsonb_build_object('entity', 'API key', 'id', api_key_revoke.id));
@@ -134,8 +134,11 @@ begin
   return core.give_tokens(
     core.open_session(
       v_user.id, v_key.org_id,
-      clock_timestamp()
-      + make_interval(mins => (core.installation_setting('core.access_token_minutes') #>> '{}')::integer),
+      least(
+        v_key.expires_at,
+        clock_timestamp()
+        + make_interval(mins => (core.installation_setting('core.access_token_minutes') #>> '{}')::integer)
+      ),
       api_key_id => v_key.id
     ),
     v_claims
@@ -705,7 +708,7 @@ begin
   -- Policies show the owner the user's own sessions, those of his organisation, or to a SUPER_ADMIN all.
   select * into v_session from core.session as s where s.id = session_revoke.id;
   if v_session.user_id is distinct from core.user_id() then
-    perform core.require_permission('core.session.revoke');
+    perform core.require_over_user('core.session.revoke', v_session.user_id);
   end if;
   if v_session.id is null then
     perform core.raise_error('core.not_found', jsonb_build_object('entity', 'session', 'id', session_revoke.id));
@@ -1037,7 +1040,7 @@ CREATE FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text,
 COMMENT ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) IS 'Convert a quantity between units of measure
 quantity: in from_unit. item_id: use the conversions of this item first. on_date: conversions that hold on that day, today if left out. Returns the quantity in to_unit, exact up to 20 digits after the point and not rounded to the decimals of the unit. Errors: core.unit_unknown (422), core.no_conversion (422).';
 
-CREATE FUNCTION api.user_create(email text, name text, roles text[] DEFAULT '{}'::text[], partner_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+CREATE FUNCTION api.user_create(email text, name text, roles text[] DEFAULT '{}'::text[], partner_id uuid DEFAULT NULL::uuid, unit_id uuid DEFAULT NULL::uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1049,9 +1052,11 @@ declare
   v_id uuid;
   v_unknown text;
 begin
-  perform core.require_permission('core.user.create');
+  perform core.require_permission('core.user.create', user_create.unit_id);
   if cardinality(user_create.roles) > 0 then
-    perform core.require_permission('core.user_role.create');
+    perform core.require_permission('core.user_role.create', user_create.unit_id);
+  elsif not core.has_permission('core.user.create') then
+    perform core.raise_error('core.user_without_role');
   end if;
   if core.org_id() is null then
     perform core.raise_error('core.organization_missing');
@@ -1071,6 +1076,18 @@ begin
     perform core.raise_error('core.not_found', jsonb_build_object('entity', 'role', 'id', v_unknown));
   end if;
 
+  if user_create.unit_id is not null then
+    if not exists (
+      select from core.org_unit as u where u.org_id = core.org_id() and u.id = user_create.unit_id and u.is_active
+    ) then
+      perform core.raise_error('core.not_found', jsonb_build_object('entity', 'unit', 'id', user_create.unit_id));
+    elsif not core.has_permission('core.user_role.create') and exists (
+      select from core.role as r where r.org_id = core.org_id() and r.code = any (user_create.roles) and r.is_administrator
+    ) then
+      perform core.raise_error('core.role_too_high');
+    end if;
+  end if;
+
   -- An account elsewhere is seen by nobody but this statement.
   perform core.act_as('{"role": "anon"}');
   select * into v_user from core.app_user as u where lower(u.email) = v_email;
@@ -1086,8 +1103,8 @@ begin
     insert into core.app_user (id, email, name, kind) values (v_id, v_email, user_create.name, v_kind);
   end if;
   insert into core.membership (user_id, kind, partner_id) values (v_id, v_kind, user_create.partner_id);
-  insert into core.user_role (user_id, role_id)
-  select distinct v_id, r.id
+  insert into core.user_role (user_id, role_id, unit_id)
+  select distinct v_id, r.id, user_create.unit_id
   from core.role as r
   where r.org_id = core.org_id() and r.code = any (user_create.roles);
   if not exists (select from core.credential as c where c.user_id = v_id) then
@@ -1109,15 +1126,15 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid) IS 'Make a user
-roles: codes of roles that the user holds everywhere, with core.user_role.create. partner_id: makes an EXTERNAL user of this partner. An INTERNAL user who has an account in another organisation becomes a member here and keeps his name. Who has no password is sent an invitation to set one. Returns the user. Errors: core.permission_missing (403), core.not_found (404: role or partner), core.user_exists (409).';
+COMMENT ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid, unit_id uuid) IS 'Make a user
+roles: codes of roles that the user holds, with core.user_role.create: in unit_id and below, else everywhere. Who has these permissions in a unit only names it (or one below), and a role, which is no administrator''s. partner_id: makes an EXTERNAL user of this partner. An INTERNAL user who has an account in another organisation becomes a member here and keeps his name. Who has no password is sent an invitation to set one. Returns the user. Errors: core.permission_missing (403), core.role_too_high (403), core.not_found (404: role, unit or partner), core.user_exists (409), core.user_without_role (422).';
 
 CREATE FUNCTION api.user_disable(id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform core.require_permission('core.user.disable');
+  perform core.require_over_user('core.user.disable', user_disable.id);
   if user_disable.id = core.user_id() then
     perform core.raise_error('core.user_self');
   end if;
@@ -1136,7 +1153,7 @@ CREATE FUNCTION api.user_enable(id uuid) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform core.require_permission('core.user.enable');
+  perform core.require_over_user('core.user.enable', user_enable.id);
   perform core.set_user_active(user_enable.id, true);
   perform core.log_security('USER_ENABLED', user_enable.id, (core.claims() ->> 'sid')::uuid, core.org_id());
   return jsonb_build_object('id', user_enable.id, 'is_active', true);
@@ -1156,7 +1173,7 @@ declare
   v_everywhere bigint;
 begin
   perform core.require_person();
-  perform core.require_permission('core.user.reset_second_factor');
+  perform core.require_over_user('core.user.reset_second_factor', user_second_factor_reset.id);
   if v_claims ->> 'role' <> 'superadmin' then
     v_here := exists (
       select from core.membership as m where m.org_id = core.org_id() and m.user_id = user_second_factor_reset.id
@@ -2353,7 +2370,7 @@ CREATE VIEW api.sessions WITH (security_invoker='true') AS
     expires_at,
     revoked_at,
     revoked_because,
-    ((revoked_at IS NULL) AND (expires_at > now())) AS is_open,
+    ((revoked_at IS NULL) AND (expires_at > now()) AND is_admitted) AS is_open,
     (id = ( SELECT ((core.claims() ->> 'sid'::text))::uuid AS uuid)) AS is_current,
     is_limited,
     address,
@@ -3014,9 +3031,9 @@ GRANT ALL ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit
 GRANT ALL ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) TO member;
 GRANT ALL ON FUNCTION api.unit_convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) TO superadmin;
 
-REVOKE ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid) TO member;
-GRANT ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid) TO superadmin;
+REVOKE ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid, unit_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid, unit_id uuid) TO member;
+GRANT ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid, unit_id uuid) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.user_disable(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.user_disable(id uuid) TO member;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -204,7 +205,7 @@ def test_definer_functions_set_their_search_path(ask: Any) -> None:
 
 def test_definer_functions_of_the_api_check_a_permission_first(ask: Any) -> None:
     rows = ask(f"select name, prosrc from ({FUNCTIONS}) f where prosecdef and schema = 'api'")
-    bad = {name for name, source in rows if "require_permission(" not in source}
+    bad = {name for name, source in rows if not re.search(r"require_(permission|over_user)\(", source)}
     assert bad - OPEN_DEFINERS == set()
 
 

@@ -80,8 +80,8 @@ def test_a_user_who_is_no_member_is_refused(org: Any, new_org: Any, api: Any, re
         ({"partner_id": "1"}, "core.token_malformed"),
         ({"org_id": None}, "core.organization_missing"),
         ({"role": "superadmin"}, "core.role_mismatch"),
-        ({"role": "partner"}, "core.user_inactive"),
-        ({"sub": str(uuid.uuid4())}, "core.user_inactive"),
+        ({"role": "partner"}, "core.role_mismatch"),
+        ({"sub": str(uuid.uuid4())}, "core.session_ended"),
         ({"sid": "1"}, "core.token_malformed"),
         ({"sid": None}, "core.session_ended"),
         ({"sid": str(uuid.uuid4())}, "core.session_ended"),
@@ -105,7 +105,7 @@ def test_external_user_of_another_partner_is_refused(org: Any, api: Any, make: A
     own, other = (make(admin, "partners", code=code, name=code) for code in ("OWN", "OTHER"))
     user_id = org.user(partner_id=own["id"])
     claims = org.claims(user_id, role="partner", partner_id=other["id"])
-    refused(api(sign_for(org, claims)).get("own_partner"), 401, "core.user_inactive")
+    refused(api(sign_for(org, claims)).get("own_partner"), 401, "core.session_ended")
 
 
 def test_external_user_of_an_inactive_partner_is_refused(org: Any, api: Any, make: Any, refused: Any) -> None:

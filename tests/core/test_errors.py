@@ -53,7 +53,8 @@ def test_every_permission_used_exists_and_every_one_there_is_used(db: Any) -> No
     for folder in ("functions", "policies"):
         for path in sorted((ROOT / folder).rglob("*.sql")):
             text = path.read_text(encoding="utf-8")
-            used |= set(re.findall(r"(?:has|require)_permission\(\s*'([a-z_.]+)'", text))
+            asks = r"(?:has_permission|require_permission|require_over_user|permitted_units)\(\s*'([a-z_.]+)'"
+            used |= set(re.findall(asks, text))
     assert used - known == set()
     assert known - used == set()
 

@@ -20,6 +20,7 @@ DAMAGE = {
     "0004": "delete from core.role where org_id = %(org)s and is_administrator",
     "0005": "insert into core.setting (org_id, code, value) values (%(org)s, 'core.exchange_rate_grace_days', '\"x\"')",
     "0006": "delete from core.transition where entity = 'core.partner' and to_status = 'ACTIVE'",
+    "0007": "update core.session set is_admitted = false where org_id = %(org)s",
 }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
 from erpgres.tokens import open_session, sign
@@ -143,3 +146,81 @@ def test_an_outside_provider_needs_no_session(org: Any, db: Any, api: Any, refus
     assert api(token).get("items").status_code == 200
     db.execute("update core.identity_provider set is_active = false where issuer = %s", [issuer])
     refused(api(token).get("items"), 401, "core.session_ended")
+
+
+def test_a_unit_admin_keeps_the_users_of_his_unit(
+    org: Any, call: Any, api: Any, refused: Any, make: Any, stack: Any
+) -> None:
+    admin = api(org.admin_token)
+    branch, other = (make(admin, "org_units", kind="BRANCH", code=code, name=code) for code in ("B", "O"))
+    below = make(admin, "org_units", kind="UNIT", code="U", name="U", parent_id=branch["id"])
+    roles = {row["code"]: row["id"] for row in admin.get("roles?limit=100").json()}
+    clerk = make(admin, "roles", code="clerk", name="Clerk")
+    keeper_id = org.user()
+    make(admin, "user_roles", user_id=str(keeper_id), role_id=roles["records_unit_admin"], unit_id=branch["id"])
+    keeper = sign(org.claims(keeper_id), stack.secret("jwt.key"))
+    email = new_email()
+    new = {"email": email, "name": "New", "roles": ["clerk"]}
+
+    made = call("user_create", keeper, **new, unit_id=below["id"])
+    assert made.status_code == 200, made.text
+    held = admin.get("user_roles", params={"user_id": f"eq.{made.json()['id']}", "select": "role_id,unit_id"}).json()
+    assert held == [{"role_id": clerk["id"], "unit_id": below["id"]}]
+
+    new["email"] = new_email()
+    refused(call("user_create", keeper, **new), 403, "core.permission_missing")
+    refused(call("user_create", keeper, **new, unit_id=other["id"]), 403, "core.permission_missing")
+    refused(call("user_create", keeper, **{**new, "roles": []}, unit_id=branch["id"]), 422, "core.user_without_role")
+    too_high = call("user_create", keeper, **{**new, "roles": ["administrator"]}, unit_id=branch["id"])
+    refused(too_high, 403, "core.role_too_high")
+    refused(call("user_create", org.admin_token, **new, unit_id=str(uuid.uuid4())), 404, "core.not_found")
+
+    # Roles given and taken by hand.
+    client, row = api(keeper), {"user_id": made.json()["id"], "role_id": clerk["id"]}
+    given = client.post("user_roles", json={**row, "unit_id": branch["id"]})
+    assert given.status_code == 201, given.text
+    for wrong in ({}, {"unit_id": other["id"]}, {"unit_id": branch["id"], "role_id": roles["administrator"]}):
+        refused(client.post("user_roles", json={**row, **wrong}), 403, "42501")
+    elsewhere = make(admin, "user_roles", **row, unit_id=other["id"])
+    assert client.delete("user_roles", params={"id": f"eq.{elsewhere['id']}", "select": "id"}).status_code in (200, 204)
+    assert len(admin.get("user_roles", params={"id": f"eq.{elsewhere['id']}"}).json()) == 1  # not his to take
+
+    # Whoever works elsewhere too is not his to keep out.
+    refused(call("user_disable", keeper, id=made.json()["id"]), 403, "core.permission_missing")
+    admin.delete("user_roles", params={"id": f"eq.{elsewhere['id']}"})
+    assert call("user_disable", keeper, id=made.json()["id"]).status_code == 200
+    assert call("user_enable", keeper, id=made.json()["id"]).status_code == 200
+    for beyond in (org.users["admin"], org.user(["core.item.create"]), org.user()):
+        refused(call("user_disable", keeper, id=str(beyond)), 403, "core.permission_missing")
+
+
+@pytest.mark.parametrize("disables_first", [True, False])
+def test_who_is_shut_out_while_he_signs_in_stays_out(
+    org: Any, person: Any, api: Any, refused: Any, db: Any, stack: Any, disables_first: bool
+) -> None:
+    who = person()
+
+    def disable(connection: psycopg.Connection[Any]) -> None:
+        connection.execute("update core.app_user set is_active = false where id = %s", [who.id])
+
+    def enter(connection: psycopg.Connection[Any]) -> Any:
+        row = connection.execute("select core.open_session(%s, %s, now() + interval '1 hour')", [who.id, org.id])
+        return row.fetchone()[0]
+
+    dsn = stack.dsn("migrator", db.info.dbname)
+    with psycopg.connect(dsn) as one, psycopg.connect(dsn) as two, ThreadPoolExecutor(1) as pool:
+        first = disable(one) if disables_first else enter(one)
+        second = pool.submit(enter if disables_first else disable, two)
+        deadline = time.monotonic() + 20
+        query = "select wait_event from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+        while db.execute(query, [two.info.backend_pid]).fetchone() != ("advisory",):
+            assert time.monotonic() < deadline and not second.done()
+        one.commit()
+        sid = first or second.result()
+        second.result()
+    token = sign(
+        {"role": "member", "sub": str(who.id), "org_id": str(org.id), "sid": str(sid)}, stack.secret("jwt.key")
+    )
+    refused(api(token).get("items"), 401, "core.user_inactive")
+    db.execute("update core.app_user set is_active = true where id = %s", [who.id])
+    assert api(token).get("items").status_code == 200

@@ -218,9 +218,10 @@ def _one(connection: Connection, query: str, *values: Any) -> Any:
 
 @contextmanager
 def _as_member(connection: Connection, org_id: uuid.UUID, user_id: uuid.UUID) -> Iterator[None]:
-    """Be what a request through PostgREST is: a believed session that took the role member, with claims."""
+    """Be what a request through PostgREST is when its statement runs: the role member, with what pre_request left."""
     claims = {"role": "member", "sub": str(user_id), "org_id": str(org_id), "sid": str(user_id)}
     connection.execute("select set_config('request.jwt.claims', %s, false)", [json.dumps(claims)])
+    connection.execute("select set_config('erpgres.org_id', %s, false)", [str(org_id)])
     connection.execute("set session authorization migrator")
     connection.execute("set role member")
     try:
