@@ -14,46 +14,54 @@ const OPERATOR = /^(not\.)*(eq|neq|gte?|lte?|i?like|i?match|in|is|isdistinct|(pl
 // User, role and organisation of a token; "-" for one that is absent.
 const NAMES = /^[A-Za-z0-9_-]{1,64}( [A-Za-z0-9_-]{1,64}){2}$/;
 
-// What a refusal says; nginx.conf holds the status of each.
-const REFUSED = {
-  method_not_allowed: ['This method is not offered.', 'Use GET, HEAD, POST, PATCH, PUT, DELETE or OPTIONS.'],
-  header_repeated: ['A header was sent twice.', 'Send each header once; lists are separated by commas.'],
-  token_invalid: ['The bearer token is not valid.', 'Sign in again.'],
-  token_expired: ['The bearer token has expired.', 'Sign in again.'],
-  not_found: ['There is nothing at this address.', 'GET /api/ lists what there is.'],
-  profile_refused: ['Only the schema api is offered.', 'Leave out Accept-Profile and Content-Profile.'],
-  plan_refused: ['Query plans are not offered.', 'Ask for application/json.'],
-  count_refused: ['Only exact counts are offered.', 'Use Prefer: count=exact.'],
-  range_refused: ['Pages are not asked for with Range headers.', 'Use the parameters limit and offset.'],
-  query_malformed: ['The query string cannot be decoded.', 'Percent-encode the query as UTF-8.'],
-  parameter_repeated: ['A parameter that may come once was sent twice.', 'Send limit, offset, order, select, columns and on_conflict once.'],
-  limit_out_of_range: ['A limit is a number from 1 to 100.', 'Leave limit out for a page of 20, and ask for the next page with a filter on the last id.'],
-  offset_out_of_range: ['An offset is a number from 0 on.', 'Better than an offset: a filter on the last id.'],
-  filter_required: ['PATCH and DELETE need a filter.', 'Name the rows, for example ?id=eq.…'],
-};
+// njs runs this file anew for every request: what only refusals and failures need is made when they need it.
 
-const FAILED = {
-  400: ['bad_request', 'The request is not valid HTTP.'],
-  403: ['forbidden', 'This is not allowed.'],
-  404: ['not_found', 'There is nothing at this address.'],
-  405: ['method_not_allowed', 'This method is not offered.'],
-  408: ['request_timeout', 'The request took too long to arrive.'],
-  413: ['body_too_large', 'The request body is too large.'],
-  414: ['uri_too_long', 'The address is too long.'],
-  429: ['rate_limited', 'Too many requests.'],
-  431: ['headers_too_large', 'The request headers are too large.'],
-  500: ['internal', 'The gateway failed.'],
-  503: ['upstream_unavailable', 'The service is not available at the moment.'],
-  504: ['upstream_timeout', 'The service did not answer in time.'],
-};
+// What a refusal says; nginx.conf holds the status of each.
+function refusals() {
+  return {
+    method_not_allowed: ['This method is not offered.', 'Use GET, HEAD, POST, PATCH, PUT, DELETE or OPTIONS.'],
+    header_repeated: ['A header was sent twice.', 'Send each header once; lists are separated by commas.'],
+    token_invalid: ['The bearer token is not valid.', 'Sign in again.'],
+    token_expired: ['The bearer token has expired.', 'Sign in again.'],
+    not_found: ['There is nothing at this address.', 'GET /api/ lists what there is.'],
+    profile_refused: ['Only the schema api is offered.', 'Leave out Accept-Profile and Content-Profile.'],
+    plan_refused: ['Query plans are not offered.', 'Ask for application/json.'],
+    count_refused: ['Only exact counts are offered.', 'Use Prefer: count=exact.'],
+    range_refused: ['Pages are not asked for with Range headers.', 'Use the parameters limit and offset.'],
+    query_malformed: ['The query string cannot be decoded.', 'Percent-encode the query as UTF-8.'],
+    parameter_repeated: ['A parameter that may come once was sent twice.', 'Send limit, offset, order, select, columns and on_conflict once.'],
+    limit_out_of_range: ['A limit is a number from 1 to 100.', 'Leave limit out for a page of 20, and ask for the next page with a filter on the last id.'],
+    offset_out_of_range: ['An offset is a number from 0 on.', 'Better than an offset: a filter on the last id.'],
+    filter_required: ['PATCH and DELETE need a filter.', 'Name the rows, for example ?id=eq.…'],
+  };
+}
+
+function failures() {
+  return {
+    400: ['bad_request', 'The request is not valid HTTP.'],
+    403: ['forbidden', 'This is not allowed.'],
+    404: ['not_found', 'There is nothing at this address.'],
+    405: ['method_not_allowed', 'This method is not offered.'],
+    408: ['request_timeout', 'The request took too long to arrive.'],
+    413: ['body_too_large', 'The request body is too large.'],
+    414: ['uri_too_long', 'The address is too long.'],
+    429: ['rate_limited', 'Too many requests.'],
+    431: ['headers_too_large', 'The request headers are too large.'],
+    500: ['internal', 'The gateway failed.'],
+    503: ['upstream_unavailable', 'The service is not available at the moment.'],
+    504: ['upstream_timeout', 'The service did not answer in time.'],
+  };
+}
 
 // A server-side error whose SQLSTATE says that trying again is right. PostgREST has sent its status line before the
 // body shows the code, so the status stays 500 and the code tells.
-const BUSY = {
-  '40P01': ['gateway.busy', 'Another request held the same rows.', 'Send the request again.'],
-  '55P03': ['gateway.busy', 'Another request held the same rows for too long.', 'Send the request again.'],
-  '57014': ['gateway.statement_timeout', 'The request took too long and was given up.', 'Ask for less, or narrow the filter.'],
-};
+function busyErrors() {
+  return {
+    '40P01': ['gateway.busy', 'Another request held the same rows.', 'Send the request again.'],
+    '55P03': ['gateway.busy', 'Another request held the same rows for too long.', 'Send the request again.'],
+    '57014': ['gateway.statement_timeout', 'The request took too long and was given up.', 'Ask for less, or narrow the filter.'],
+  };
+}
 
 // ---- reading the request: done once, then kept for the other functions that nginx calls for the same request --------
 
@@ -78,13 +86,14 @@ function headers(r) {
   let repeated = '';
   // A trusted proxy that adds a line of its own to X-Forwarded-For; nginx has read it, PostgREST does not get it.
   const proxied = r.variables.realip_remote_addr !== r.variables.remote_addr;
-  r.rawHeadersIn.forEach((pair) => {
-    const name = pair[0].toLowerCase();
+  const pairs = r.rawHeadersIn;
+  for (let i = 0; i < pairs.length; i++) {
+    const name = pairs[i][0].toLowerCase();
     if (all[name] !== undefined && REPEATABLE.indexOf(name) < 0 && !(proxied && name === 'x-forwarded-for')) {
       repeated = name;
     }
-    all[name] = pair[1];
-  });
+    all[name] = pairs[i][1];
+  }
   return {all: all, repeated: repeated};
 }
 
@@ -114,16 +123,48 @@ function plain(text) {
   return text.indexOf('%') < 0 ? text : decodeURIComponent(text);
 }
 
-function decoded(part) {
-  return JSON.parse(Buffer.from(part, 'base64url').toString());
-}
-
-// Returns {state: 'none' | 'ok' | 'invalid' | 'expired' | 'provider', user, caller}; `caller` is for the log. A token of an
-// outside provider is PostgREST's to verify (njs verifies RSA and EC only asynchronously): it counts for its address.
+// Returns {state: 'none' | 'ok' | 'invalid' | 'expired' | 'provider', user, caller}; `caller` is for the log. Verifying a
+// token costs more than all the rest, so a good one is remembered, word for word, where njs can: until it or its key ends.
 function token(authorization) {
   if (authorization === undefined) {
     return {state: 'none', user: ''};
   }
+  const memory = ngx.shared === undefined ? undefined : ngx.shared.tokens;
+  if (memory === undefined) {
+    return verified(authorization, Date.now() / 1000);
+  }
+  const now = Date.now() / 1000;
+  const kept = memory.get(authorization);  // "<kid> <expires> ok <user> <role> <organisation>"
+  if (kept !== undefined) {
+    const words = kept.split(' ');
+    if (+words[1] > now && valid(words[0], now)) {
+      return {state: 'ok', user: words[3] === '-' ? '' : words[3], caller: kept.slice(words[0].length + words[1].length + 2)};
+    }
+  }
+  const found = verified(authorization, now);
+  if (found.state === 'ok') {
+    memory.set(authorization, found.kid + ' ' + found.expires + ' ' + found.caller);
+  }
+  return found;
+}
+
+// Keys come and go while the memory stays.
+function valid(kid, now) {
+  for (let i = 0; i < site.keys.length; i++) {
+    if (site.keys[i].kid === kid) {
+      return site.keys[i].until === null || now < site.keys[i].until;
+    }
+  }
+  return false;
+}
+
+function decoded(part) {
+  return JSON.parse(Buffer.from(part, 'base64url').toString());
+}
+
+// A token of an outside provider is PostgREST's to verify (njs verifies RSA and EC only asynchronously): it counts for its
+// address.
+function verified(authorization, now) {
   const invalid = {state: 'invalid', user: ''};
   const parts = authorization.slice(7).trim().split('.');
   if (authorization.slice(0, 7).toLowerCase() !== 'bearer ' || parts.length !== 3) {
@@ -131,11 +172,11 @@ function token(authorization) {
   }
   try {
     const head = decoded(parts[0]);
-    const now = Date.now() / 1000;
     if (site.provider && /^(RS|PS|ES)(256|384|512)$/.test(head.alg)) {
       return {state: 'provider', user: ''};
     }
-    if (head.alg !== 'HS256' || !signed(parts, head.kid, now)) {
+    const kid = head.alg === 'HS256' ? signer(parts, head.kid, now) : undefined;
+    if (kid === undefined) {
       return invalid;
     }
     const claims = decoded(parts[1]);
@@ -143,24 +184,27 @@ function token(authorization) {
     if (typeof claims.exp !== 'number' || (claims.nbf !== undefined && !(claims.nbf <= now + 30)) || !NAMES.test(caller)) {
       return invalid;
     }
-    return {state: claims.exp <= now ? 'expired' : 'ok', user: claims.sub || '', caller: 'ok ' + caller};
+    return {
+      state: claims.exp <= now ? 'expired' : 'ok', user: claims.sub || '', caller: 'ok ' + caller,
+      kid: kid, expires: claims.exp,
+    };
   } catch (e) {
     return invalid;
   }
 }
 
-// Whether one of the valid keys made the signature: the one that `kid` names, or any when the token names none.
-function signed(parts, kid, now) {
+// The valid key that made the signature: the one that `kid` names, or any when the token names none. Returns its name.
+function signer(parts, kid, now) {
   for (let i = 0; i < site.keys.length; i++) {
     const key = site.keys[i];
     if ((kid === undefined || kid === key.kid) && (key.until === null || now < key.until)) {
       const wanted = crypto.createHmac('sha256', key.key).update(parts[0] + '.' + parts[1]).digest();
       if (same(wanted, Buffer.from(parts[2], 'base64url'))) {
-        return true;
+        return key.kid;
       }
     }
   }
-  return false;
+  return undefined;
 }
 
 // Takes as long for a wrong first byte as for a wrong last one.
@@ -289,13 +333,14 @@ function limit(r) {
   if (seen.path.indexOf('/api/') !== 0) {
     return '';
   }
-  if (r.method !== 'OPTIONS' && /^\/api\/rpc\/(sign_in|password_reset\w*)$/.test(seen.path)) {
+  const called = seen.path.indexOf('/api/rpc/') === 0 ? seen.path.slice('/api/rpc/'.length) : '';
+  if (r.method !== 'OPTIONS' && (called === 'sign_in' || /^password_reset\w*$/.test(called))) {
     return 'sign_in ' + address;
   }
   if (user === '') {
     return 'address ' + address;
   }
-  return (/^\/api\/rpc\/(sync_|import_)/.test(seen.path) ? 'bulk ' : 'user ') + user;
+  return (called.indexOf('sync_') === 0 || called.indexOf('import_') === 0 ? 'bulk ' : 'user ') + user;
 }
 
 function caller(r) {
@@ -306,7 +351,13 @@ function caller(r) {
 // Names only: values may be personal, and a name that looks like anything else is left out.
 function keys(r) {
   const list = look(r).parameters || [];
-  return list.map((pair) => pair[0]).filter((name) => /^[A-Za-z0-9_.>-]{1,64}$/.test(name)).join(',');
+  const names = [];
+  for (let i = 0; i < list.length; i++) {
+    if (/^[A-Za-z0-9_.>-]{1,64}$/.test(list[i][0])) {
+      names.push(list[i][0]);
+    }
+  }
+  return names.join(',');
 }
 
 // ---- answers ---------------------------------------------------------------------------------------------------------
@@ -320,13 +371,13 @@ function body(code, message, details, hint) {
 function refusal(r) {
   const ruling = r.variables.gateway_verdict;
   const code = ruling.split(' ')[0];
-  const rule = REFUSED[code] || FAILED[500];
+  const rule = refusals()[code] || failures()[500];
   return body('gateway.' + code, rule[0], ruling.slice(code.length + 1), rule[1]);
 }
 
 function failure(r) {
   const status = +r.variables.status || 500;
-  const failed = FAILED[status] || ['http_' + status, 'The request was refused.'];
+  const failed = failures()[status] || ['http_' + status, 'The request was refused.'];
   let hint = null;
   if (status === 429) {
     const crowded = r.variables.limit_conn_status === 'REJECTED';
@@ -407,12 +458,12 @@ function reworded(status, text) {
     if (Object.keys(told).length > 0) {
       return text;  // a function's own answer
     }
-    const failed = FAILED[status] || ['http_' + status, 'The request was refused.'];
+    const failed = failures()[status] || ['http_' + status, 'The request was refused.'];
     return body('gateway.' + failed[0], failed[1]);
   }
   const code = String(told.code);
-  if (BUSY[code]) {
-    return body(BUSY[code][0], BUSY[code][1], null, BUSY[code][2]);
+  if (busyErrors()[code]) {
+    return body(busyErrors()[code][0], busyErrors()[code][1], null, busyErrors()[code][2]);
   }
   // PGRST0xx speaks of the connection, PGRST2xx and class 42 of the schema; 5xx of what went wrong inside.
   const inside = status >= 500 && /^[0-9A-Z]{5}$/.test(code);

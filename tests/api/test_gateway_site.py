@@ -379,11 +379,14 @@ def test_rates_are_read() -> None:
 
 def test_an_older_nginx_gets_its_own_words(unstarted: Callable[..., Site]) -> None:
     site = unstarted()
-    old = gateway.site(site, gateway.Nginx((1, 22, 1), Path("/usr/lib/nginx/modules/ngx_http_js_module.so")))
+    old = gateway.site(site, gateway.Nginx((1, 22, 1), Path("/usr/lib/nginx/modules/ngx_http_js_module.so"), False))
     assert "ssl http2;" in old["gateway-server.conf"]
     assert 'load_module "/usr/lib/nginx/modules/ngx_http_js_module.so";' in old["gateway-main.conf"]
-    new = gateway.site(site, gateway.Nginx((1, 31, 3), None))
+    new = gateway.site(site, gateway.Nginx((1, 31, 3), None, True))
     assert "http2 on;" in new["gateway-server.conf"]
+    assert ("js_shared_dict_zone" in old["gateway-http.conf"], "js_shared_dict_zone" in new["gateway-http.conf"]) == (
+        False, True,
+    )  # fmt: skip
     assert "load_module" not in new["gateway-main.conf"]
 
 

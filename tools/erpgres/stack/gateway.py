@@ -7,6 +7,7 @@ import json
 import math
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,19 +53,27 @@ class Rate:
         return math.ceil(self.window / self.quota)
 
 
+# Tokens that were verified, with what they say. A token of 400 bytes takes about 600; the oldest give way.
+_MEMORY = "js_shared_dict_zone zone=tokens:4m timeout=1h evict;"
+
+
 @dataclass(frozen=True)
 class Nginx:
-    """What matters of an nginx program: its version, and the file of its njs module unless that is built in."""
+    """What matters of an nginx program: its version, and the file of its njs module unless that is built in.
+
+    `has_memory`: njs can keep what it found out from one request to the next (from njs 0.8.0 on).
+    """
 
     version: tuple[int, ...]
     module: Path | None
+    has_memory: bool
 
 
 def rate(name: str, text: str) -> Rate:
     """Read `100r/m burst 50`; raise CannotRun when the setting `name` says something else."""
     match = _RATE.fullmatch(text.strip())
     if not match or int(match[1]) == 0:
-        raise CannotRun(f"{name} is not a rate: {text!r}", "write it as 100r/m or 100r/m burst 50")
+        raise CannotRun(f"{name} is not a rate: {text!r}", "write it as 100r/m or 100r/m burst 50; empty: the default")
     return Rate(int(match[1]), 1 if match[2].lower() == "s" else 60, int(match[3] or 0))
 
 
@@ -79,15 +88,24 @@ def inspect(binary: Path) -> Nginx:
     if version < (1, 22):
         raise CannotRun(f"{binary} is not nginx 1.22 or later")
     if re.search(r"--add-module=\S*njs", told):
-        return Nginx(version, None)
+        return Nginx(version, None, _has_memory(binary, None))
     folder = re.search(r"--modules-path=(\S+)", told)
     for candidate in [Path(folder[1])] if folder else []:
         module = candidate / "ngx_http_js_module.so"
         if module.is_file():
-            return Nginx(version, module)
+            return Nginx(version, module, _has_memory(binary, module))
     raise CannotRun(
         f"{binary} has no njs module", "install it (Debian: libnginx-mod-http-js, nginx.org: nginx-module-njs)"
     )
+
+
+def _has_memory(binary: Path, module: Path | None) -> bool:
+    load = f"load_module {_quoted(module)};" if module else ""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "nginx.conf")
+        path.write_text(f"{load} pid nginx.pid; events {{}} http {{ access_log off; {_MEMORY} }}")
+        test: list[str | Path] = [binary, "-t", "-q", "-p", f"{folder}/", "-c", path, "-e", "stderr"]
+        return subprocess.run(test, capture_output=True, timeout=20).returncode == 0
 
 
 def render(state: State) -> Path:
@@ -129,7 +147,7 @@ def site(state: State, nginx: Nginx) -> dict[str, str]:
     note = "# Written by `erpgres up` from its settings; deploy/gateway/README.md explains them.\n"
     return {
         "gateway-main.conf": note + _main(state, nginx),
-        "gateway-http.conf": note + _http(state, rates),
+        "gateway-http.conf": note + _http(state, nginx, rates),
         "gateway-server.conf": note + _server(state, nginx, rates),
     }
 
@@ -140,9 +158,10 @@ def _main(state: State, nginx: Nginx) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _http(state: State, rates: dict[str, Rate]) -> str:
+def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
     scratch = temporary(state)
     lines = [
+        *([_MEMORY] if nginx.has_memory else []),
         f"js_preload_object site from {_quoted(state.etc / 'gateway.json')};",
         f"access_log {_quoted(state.log / 'access.log')} gateway;",
         *(
