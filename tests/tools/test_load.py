@@ -24,10 +24,11 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from conftest import TEMPLATE, locked
 from erpgres import verify
-from erpgres.data import binary, bulk, tpch_rows
+from erpgres.data import beside, binary, bulk, tpch_rows
 from erpgres.data.binary import Query, Value
 from erpgres.data.bulk import Partition, Pipeline, Table
 from erpgres.data.tpch import BORN, DOCUMENT, LEDGER, LINE, PARTITIONED, Loaded, load
@@ -359,7 +360,7 @@ def test_a_violated_invariant_is_exit_code_1(migrator: str, clone: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-@pytest.mark.parametrize("stage", ["%document_line_199%", "alter table %attach partition%"])
+@pytest.mark.parametrize("stage", ["%document_line_199%", "%attach partition%"])
 def test_an_interrupted_load_leaves_nothing_behind(
     migrator: str, clone: str, tmp_path: Path, name: str, stage: str
 ) -> None:
@@ -371,13 +372,74 @@ def test_an_interrupted_load_leaves_nothing_behind(
         process.send_signal(signal.Signals[name])
         out, err = process.communicate(timeout=60)
     assert out == "" and process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 1), err
-    until(lambda: not value(clone, working), "the end of the session")
+    until(lambda: not value(clone, working), "the end of the sessions")
+    if name == "SIGKILL" and "attach" in stage and value(migrator, "select count(*) from core.organization") == 1:
+        # The server had all it needed to go on to the end.
+        assert [finding.name for finding in verify.run(migrator, ["core", "wms"]) if not finding.holds] == []
+        assert value(migrator, "select count(*) from wms.stock_ledger") > 12000
+        assert value(migrator, UNATTACHED) == 0
+        return
     assert value(migrator, "select count(*) from core.organization where code = 'TPCH'") == 0
     assert value(migrator, "select count(*) from core.app_user where email like '%@tpch.example'") == 0
     assert partitions(migrator) == before
     assert value(migrator, "select count(*) from pg_class where relname ~ '_199[0-9]q'") == 0
     if name != "SIGKILL":
         assert list(tmp_path.iterdir()) == [] and "Aborted" in err
+
+
+UNATTACHED = "select count(*) from pg_class where relname ~ '_199[0-9]q' and relkind = 'r' and not relispartition"
+
+
+@pytest.mark.parametrize("victim", ["first", "second"])
+def test_a_connection_that_breaks_takes_the_other_with_it(migrator: str, clone: str, victim: str) -> None:
+    with command(migrator, "--scale", "0.01") as process:
+        sessions = "select pid from pg_stat_activity where application_name = 'erpgres load tpch'"
+        sessions += " and datname = current_database() and state = 'active' order by backend_start"
+        filling = " and query ilike any (array['copy %document%', 'create index%', 'alter table %'])"
+        until(lambda: rows(clone, sessions.replace(" order", f"{filling} order")), "the filling")
+        all_of_them = rows(clone, sessions.replace(" and state = 'active'", ""))
+        assert len(all_of_them) == 2
+        rows(clone, "select pg_terminate_backend(%s)", all_of_them[victim == "second"][0])
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "") and "left nothing behind" in err
+    until(lambda: not rows(clone, sessions.replace(" and state = 'active'", "")), "the end of the sessions")
+    assert value(migrator, "select count(*) from core.organization") == 0
+    assert value(migrator, "select count(*) from pg_class where relname ~ '_199[0-9]q'") == 0
+
+
+@pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
+def test_what_cannot_be_attached_is_dropped(migrator: str, clone: str, moment: str) -> None:
+    with psycopg.connect(migrator, autocommit=True) as first, psycopg.connect(migrator) as second:
+        first.execute("set role owner")
+        second.execute("set local role owner")
+        partition = quarter_of_1985(second, DOCUMENT)
+        bulk.finish(second, partition)
+        first.execute("begin")
+        other = quarter_of_1985(first, LINE)
+        if moment == "before the commit":
+            second.execute("set local lock_timeout = '1ms'")
+            second.rollback()  # what a client that dies leaves of its transaction
+        else:
+            other = Partition(LINE, DOCUMENT, other.start, other.end)  # cannot be attached
+        with pytest.raises(psycopg.Error):
+            beside.attach(first, second, [partition, other], 4711)
+        assert first.info.transaction_status == second.info.transaction_status == TransactionStatus.IDLE
+    assert value(clone, "select count(*) from pg_class where relname ~ '_1985q'") == 0
+
+
+def test_tables_that_the_end_of_a_server_left_are_removed(migrator: str, clone: str) -> None:
+    with psycopg.connect(migrator) as connection:
+        connection.execute("set local role owner")
+        quarter_of_1985(connection, DOCUMENT)
+        quarter_of_1985(connection, LEDGER)
+        connection.commit()
+    assert value(clone, "select count(*) from pg_class where relname ~ '_1985q1$'") == 2
+    with psycopg.connect(clone) as connection, pytest.raises(CannotRun, match="another load"):
+        connection.execute("select pg_advisory_xact_lock(4711202602)")
+        load(migrator, SMALL)
+    assert value(clone, "select count(*) from pg_class where relname ~ '_1985q1$'") == 2
+    load(migrator, SMALL)
+    assert value(clone, "select count(*) from pg_class where relname ~ '_1985q1$'") == 0
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -483,10 +545,9 @@ def test_rows_of_another_period_are_refused(loaded: tuple[str, Loaded]) -> None:
     dsn, done = loaded
     with as_owner(dsn, done.org_id) as connection:
         partition = quarter_of_1985(connection, DOCUMENT)
-        connection.execute(sql.SQL(SALE).format(partition.table.sql), ["1985-04-01", None])
-        bulk.finish(connection, partition)
-        with pytest.raises(psycopg.errors.CheckViolation):
-            bulk.attach(connection, partition)
+        for day in ("1984-12-31", "1985-04-01"):
+            with pytest.raises(psycopg.errors.CheckViolation, match=bulk.WITHIN), connection.transaction():
+                connection.execute(sql.SQL(SALE).format(partition.table.sql), [day, None])
 
 
 def test_locks_are_waited_for_in_short_turns(migrator: str, clone: str) -> None:
@@ -506,7 +567,7 @@ def test_locks_are_waited_for_in_short_turns(migrator: str, clone: str) -> None:
 
 
 VALUES: list[tuple[str, str, str, Any]] = [
-    ("uuid", "uuid", "'0192f3c4a1b27c3d8e4f5a6b7c8d9e0f'", UUID("0192f3c4-a1b2-7c3d-8e4f-5a6b7c8d9e0f")),
+    ("uuid", "uuid", f"{0x0192F3C4A1B27C3D}::ubigint", UUID("0192f3c4-a1b2-7c3d-8e4f-5a6b7c8d9e0f")),
     ("int4", "integer", "-2", -2),
     ("int4", "integer", "2147483647", 2147483647),
     ("bool", "boolean", "true", True),
@@ -529,29 +590,53 @@ VALUES: list[tuple[str, str, str, Any]] = [
 
 
 def test_values_arrive_as_they_are(migrator: str, clone: str) -> None:
-    fields = {f"c{n}": Value(kind, text, nullable=given is None) for n, (kind, _, text, given) in enumerate(VALUES)}
+    half = f"{0x8E4F5A6B7C8D9E0F}::ubigint"
+    fields = {
+        f"c{n}": Value(kind, text, half if kind == "uuid" else "", nullable=given is None)
+        for n, (kind, _, text, given) in enumerate(VALUES)
+    }
+    same = {"u": binary.uuid(UUID(int=7)), "t": binary.text("it's ø")}
+    changing = {
+        "v": Value("text", "case n % 3 when 0 then null when 1 then '' else repeat('ø', n % 50) end", nullable=True),
+        "w": Value("uuid", "case when n % 2 = 0 then n::ubigint end", "n::ubigint", nullable=True),
+        "n": Value("int4", "n"),
+    }
     source = duckdb.connect()
-    binary.prepare(source)
     with psycopg.connect(clone) as connection:
         connection.execute("set local timezone = 'UTC'")
         columns = ", ".join(f"c{n} {kind}" for n, (_, kind, _, _) in enumerate(VALUES))
+        columns += ", u uuid, t text, v text, w uuid, n integer"
         connection.execute(f"create temporary table target ({columns})")  # type: ignore[arg-type]
         twin = {"c1": Value("int4", "n::integer")}
+        fields |= same | changing
         queries = [Query(fields, "from range(20000) as r (n)"), Query(fields, "from range(3) as r (n)", twin=twin)]
         with Pipeline(source, queries) as pipeline:
             table = sql.Identifier("pg_temp", "target")
             assert pipeline.copy(connection, table) == 20000
             assert pipeline.copy(connection, table) == 6
-        found = connection.execute("select distinct * from target where c1 = -2").fetchall()
+        known = ", ".join(["u", "t", *(f"c{n}" for n in range(len(VALUES)))])
+        found = connection.execute(
+            f"select distinct {known} from target where c1 = -2"  # type: ignore[arg-type]
+        ).fetchall()
         assert len(found) == 1
+        wrong = connection.execute(
+            """
+            select count(*), count(*) filter (
+              where v is not distinct from case n % 3 when 0 then null when 1 then '' else repeat('ø', n % 50) end
+                and w is not distinct from case when n % 2 = 0
+                  then (lpad(to_hex(n), 16, '0') || lpad(to_hex(n), 16, '0'))::uuid end
+            )
+            from target
+            """
+        ).fetchone()
+        assert wrong == (20006, 20006)
         twins = connection.execute("select c1 from target where c1 <> -2 order by 1").fetchall()
-    assert list(found[0]) == [given for *_, given in VALUES]
+    assert list(found[0]) == [UUID(int=7), "it's ø", *(given for *_, given in VALUES)]
     assert twins == [(0,), (1,), (2,)]
 
 
 def test_errors_of_either_end_come_through(clone: str) -> None:
     source = duckdb.connect()
-    binary.prepare(source)
     broken = Query({"a": Value("int4", "error('no more')")}, "from range(3)")
     alternating = {"a": Value("int4", "n % 2")}
     refused = Query(alternating, "from range(1000000) as r (n)")

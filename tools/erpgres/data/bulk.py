@@ -1,6 +1,6 @@
 """Bulk loading: from a DuckDB query into PostgreSQL, into partitions that are made, filled and attached.
 
-A pipeline carries rows without a Python loop over them: DuckDB writes into a pipe, psycopg sends what comes out of it.
+A pipeline carries rows without a Python loop over them: DuckDB gives columns, NumPy lays out rows, psycopg sends them.
 A partition of a period that is not there yet is made as a table of its own, filled by COPY, indexed, its foreign keys
 checked by one join each instead of a trigger per row, and attached at the end. Nothing here knows what the rows mean.
 """
@@ -8,9 +8,7 @@ checked by one join each instead of a trigger per row, and attached at the end. 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
-import os
 import queue
 import random
 import threading
@@ -29,11 +27,11 @@ from erpgres.data import binary
 from erpgres.data.binary import Query
 from erpgres.errors import CannotRun
 
-BLOCK = 1 << 20
-STORED = 64  # blocks of rows that wait for PostgreSQL, for each of the two queries at work
-LOCK_NOT_AVAILABLE = "55P03"
+BATCH = 10_000  # rows that are laid out at a time
+STORED = 8  # batches that wait for PostgreSQL, for each of the two queries at work
+WITHIN = "within_the_bounds"  # the constraint of a table that is not attached yet
+MARK = "Rows that are being loaded, not attached yet"
 LONGEST_WAIT = 60.0  # seconds to try for the locks of `lock`
-_SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 Connection = psycopg.Connection[Any]
 Columns = Sequence[str]
@@ -71,6 +69,16 @@ class Partition:
     end: datetime
 
 
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key: `columns` of a table point to `keys` of `target`."""
+
+    name: str
+    columns: list[str]
+    target: Table
+    keys: list[str]
+
+
 # ---- rows ------------------------------------------------------------------------------------------------------
 
 
@@ -97,8 +105,7 @@ class Pipeline:
 
         `freeze` is for a table made in the same transaction. Raises what DuckDB or PostgreSQL raised.
         """
-        for query in itertools.islice(self._queries, 2 - len(self._started)):
-            self._started.append(_Producer(self._source, query))
+        self._start()
         producer = self._started[0]
         statement = sql.SQL("copy {} ({}) from stdin (format binary{})").format(
             table, names(producer.query.columns), sql.SQL(", freeze" if freeze else "")
@@ -110,44 +117,36 @@ class Pipeline:
             self._started.popleft().close()
             return cursor.rowcount
 
+    def has_more(self) -> bool:
+        """Say whether there is a query that has not been copied."""
+        self._start()
+        return bool(self._started)
+
+    def _start(self) -> None:
+        for query in itertools.islice(self._queries, 2 - len(self._started)):
+            self._started.append(_Producer(self._source, query))
+
 
 class _Producer:
-    """A query at work: DuckDB writes its rows into a pipe, a second thread decodes them and keeps some in store."""
+    """A query at work: a thread of its own takes its rows from DuckDB, lays them out and keeps some in store."""
 
     def __init__(self, source: duckdb.DuckDBPyConnection, query: Query) -> None:
         self.query = query
-        self._reader, self._writer = os.pipe()
-        if _SET_PIPE_SIZE is not None:
-            with contextlib.suppress(OSError):  # more than the system allows an ordinary user
-                fcntl.fcntl(self._writer, _SET_PIPE_SIZE, BLOCK)
         self._cursor = source.cursor()
         self._blocks: queue.Queue[bytes | None] = queue.Queue(STORED)
         self._failure: BaseException | None = None
         self._is_closed = False
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
 
-    def _write(self) -> None:
+    def _work(self) -> None:
         try:
-            self._cursor.execute(
-                f"copy ({self.query.sql}) to '/dev/fd/{self._writer}' (format csv, header false, use_tmp_file false)"
-            )
+            for block in self.query.encode(self._cursor.execute(self.query.sql).to_arrow_reader(BATCH)):
+                self._blocks.put(block)
+                if self._is_closed:
+                    break
         except BaseException as error:  # whatever it is, it is raised where the rows are awaited
             self._failure = error
-        finally:
-            os.close(self._writer)
-
-    def _read(self) -> None:
-        rest = b""
-        while not self._is_closed and (block := os.read(self._reader, BLOCK)):
-            whole, newline, end = block.rpartition(b"\n")
-            if newline:
-                self._blocks.put(binary.decode(rest + whole))
-                rest = end
-            else:
-                rest += end
-        os.close(self._reader)  # if DuckDB has more to write, it fails
         self._blocks.put(None)
 
     def blocks(self) -> Iterator[bytes]:
@@ -155,7 +154,6 @@ class _Producer:
         yield binary.HEADER
         while (block := self._blocks.get()) is not None:
             yield block
-        self._threads[0].join()
         if self._failure:
             raise self._failure
         yield binary.TRAILER
@@ -164,7 +162,7 @@ class _Producer:
         """End the query if it has not ended, and wait for that."""
         self._is_closed = True
         self._cursor.interrupt()
-        while any(thread.is_alive() for thread in self._threads):
+        while self._thread.is_alive():
             with contextlib.suppress(queue.Empty):  # make room for a block that waits for it
                 self._blocks.get(timeout=0.01)
         self._cursor.close()
@@ -224,20 +222,36 @@ def exists(connection: Connection, table: Table) -> bool:
 
 
 def make(connection: Connection, partition: Partition) -> None:
-    """Make the table of a partition, alone and without indexes, to be filled by COPY."""
+    """Make the table of a partition, alone and without indexes, to be filled by COPY.
+
+    A constraint keeps its rows within the bounds, so that attaching need not read them once more. Its comment is a mark
+    until it is attached.
+    """
     connection.execute(
         sql.SQL("create table {} (like {} including all excluding indexes)").format(
             partition.table.sql, partition.parent.sql
         )
     )
+    key = connection.execute(
+        "select a.attname from pg_partitioned_table as p join pg_attribute as a on a.attrelid = p.partrelid"
+        " and a.attnum = p.partattrs[0] where p.partrelid = %s::regclass",
+        [str(partition.parent)],
+    ).fetchone()
+    start, end = bounds(connection, partition)
     connection.execute(
-        sql.SQL("comment on table {} is {}").format(
-            partition.table.sql,
-            sql.Literal(
-                f"Rows of {partition.parent} with an id from {partition.start:%Y-%m-%d} up to {partition.end:%Y-%m-%d}"
-            ),
+        sql.SQL("alter table {0} add constraint {1} check ({2} >= {3} and {2} < {4})").format(
+            partition.table.sql, sql.Identifier(WITHIN), sql.Identifier(*key or ()), start, end
         )
     )
+    connection.execute(sql.SQL("comment on table {} is {}").format(partition.table.sql, MARK))
+
+
+def bounds(connection: Connection, partition: Partition) -> list[sql.Literal]:
+    """Return the lowest id of a partition, and the lowest beyond it."""
+    found = connection.execute(
+        "select core.uuid_floor(%s), core.uuid_floor(%s)", [partition.start, partition.end]
+    ).fetchone()
+    return [sql.Literal(str(bound)) for bound in found or ()]
 
 
 def finish(connection: Connection, partition: Partition) -> None:
@@ -262,49 +276,66 @@ def finish(connection: Connection, partition: Partition) -> None:
         connection.execute(statement)
 
 
-def check(connection: Connection, partition: Partition, siblings: Mapping[Table, Table]) -> None:
+def check(connection: Connection, partition: Partition, targets: Mapping[Table, Table]) -> None:
     """Check the foreign keys of a filled table; raises CannotRun for one that does not hold.
 
-    `siblings` says which new partition stands for a partitioned table: what points to that table must point into the
-    partition of the same period. Reads obey row-level security, so the claims of the session name the organisation.
-    Whoever calls holds what the rows point to: has made it in the same transaction, or locked it against deletion.
+    `targets` says which table stands for another: for a partitioned table the new partition of the same period, which
+    the rows must point into, or a copy of the keys. Reads obey row-level security, so the claims of the session name
+    the organisation. Whoever calls holds what the rows point to: has made it in the same transaction, or locked it
+    against deletion.
     """
-    foreign_keys = connection.execute(
-        """
-        select
-          k.conname, n.nspname, c.relname,
-          (select array_agg(a.attname order by u.place) from unnest(k.conkey) with ordinality as u (number, place)
-            join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.number),
-          (select array_agg(a.attname order by u.place) from unnest(k.confkey) with ordinality as u (number, place)
-            join pg_attribute as a on a.attrelid = k.confrelid and a.attnum = u.number)
-        from pg_constraint as k
-        join pg_class as c on c.oid = k.confrelid
-        join pg_namespace as n on n.oid = c.relnamespace
-        where k.contype = 'f' and k.conrelid = %s::regclass and k.conparentid = 0
-        order by k.conname
-        """,
-        [str(partition.parent)],
-    ).fetchall()
-    for name, schema, table, columns, keys in foreign_keys:
-        target = siblings.get(Table(schema, table), Table(schema, table))
-        own = [sql.Identifier("own", column) for column in columns]
-        pairs = zip(own, (sql.Identifier("other", key) for key in keys), strict=True)
+    for key in foreign_keys(connection, partition.parent):
+        own = [sql.Identifier("own", column) for column in key.columns]
+        pairs = zip(own, (sql.Identifier("other", column) for column in key.keys), strict=True)
         missing = connection.execute(
             sql.SQL(
                 "select exists (select from {} as own where {} and not exists (select from {} as other where {}))"
             ).format(
                 partition.table.sql,
                 sql.SQL(" and ").join(sql.SQL("{} is not null").format(column) for column in own),
-                target.sql,
+                targets.get(key.target, key.target).sql,
                 sql.SQL(" and ").join(sql.SQL("{} = {}").format(*pair) for pair in pairs),
             )
         ).fetchone()
         if missing != (False,):
-            raise CannotRun(f"rows for {partition.table} break its foreign key {name}")
+            raise CannotRun(f"rows for {partition.table} break its foreign key {key.name}")
 
 
-def attach(connection: Connection, partition: Partition) -> None:
-    """Attach a table that is finished and checked: the bounds are checked, and it gets what every partition has.
+def check_all(connection: Connection, partitions: Sequence[Partition], targets: Mapping[Table, Table]) -> None:
+    """Check and close the filled tables of a period, one of each partitioned table, that may point to each other."""
+    siblings = {partition.parent: partition.table for partition in partitions}
+    for partition in partitions:
+        check(connection, partition, {**targets, **siblings})
+    for partition in partitions:
+        close(connection, partition)
+
+
+def foreign_keys(connection: Connection, table: Table) -> list[ForeignKey]:
+    """Return the foreign keys of a table, but not those that come with a partition of what they point to."""
+    return [
+        ForeignKey(name, columns, Table(schema, target), keys)
+        for name, columns, schema, target, keys in connection.execute(
+            """
+            select
+              k.conname,
+              (select array_agg(a.attname order by u.place) from unnest(k.conkey) with ordinality as u (number, place)
+                join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.number),
+              n.nspname, c.relname,
+              (select array_agg(a.attname order by u.place) from unnest(k.confkey) with ordinality as u (number, place)
+                join pg_attribute as a on a.attrelid = k.confrelid and a.attnum = u.number)
+            from pg_constraint as k
+            join pg_class as c on c.oid = k.confrelid
+            join pg_namespace as n on n.oid = c.relnamespace
+            where k.contype = 'f' and k.conrelid = %s::regclass and k.conparentid = 0
+            order by k.conname
+            """,
+            [str(table)],
+        ).fetchall()
+    ]
+
+
+def close(connection: Connection, partition: Partition) -> None:
+    """Let nobody see the rows of a table that is finished and checked.
 
     ATTACH would check the foreign keys once more, against the whole of each table they point to, while all writers of
     these tables wait. But its check obeys row-level security as well: a table that has it and no policy shows no rows.
@@ -312,17 +343,30 @@ def attach(connection: Connection, partition: Partition) -> None:
     connection.execute(
         sql.SQL("alter table {} enable row level security, force row level security").format(partition.table.sql)
     )
-    bounds = connection.execute(
-        "select core.uuid_floor(%s), core.uuid_floor(%s)", [partition.start, partition.end]
-    ).fetchone()
-    connection.execute(
+
+
+def attachment(connection: Connection, partition: Partition) -> sql.Composed:
+    """Return the statements, of PL/pgSQL, that attach a closed table, which then has what every partition has."""
+    table, parent = partition.table.sql, partition.parent.sql
+    meaning = f"Rows of {partition.parent} with an id from {partition.start:%Y-%m-%d} up to {partition.end:%Y-%m-%d}"
+    statements: list[sql.Composable] = [
         sql.SQL("alter table {} attach partition {} for values from ({}) to ({})").format(
-            partition.parent.sql, partition.table.sql, *map(sql.Literal, bounds or ())
-        )
-    )
-    connection.execute(
-        "select ops.copy_statement_triggers(%s::regclass, %s::regclass)", [str(partition.parent), str(partition.table)]
-    )
+            parent, table, *bounds(connection, partition)
+        ),
+        sql.SQL("alter table {} drop constraint {}").format(table, sql.Identifier(WITHIN)),
+        sql.SQL("comment on table {} is {}").format(table, meaning),
+        sql.SQL("perform ops.copy_statement_triggers({}::regclass, {}::regclass)").format(
+            str(partition.parent), str(partition.table)
+        ),
+    ]
+    return sql.Composed([part for statement in statements for part in (sql.SQL("; "), statement)][1:])
+
+
+def attach(connection: Connection, partition: Partition) -> None:
+    """Attach a table that is finished and checked."""
+    close(connection, partition)
+    block = sql.SQL("begin {}; end").format(attachment(connection, partition)).as_string(connection)
+    connection.execute(sql.SQL("do {}").format(block))
 
 
 def lock(connection: Connection, parents: Iterable[Table], longest: float = LONGEST_WAIT) -> None:

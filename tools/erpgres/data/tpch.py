@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import re
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -28,7 +31,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import scalar_row
 
 from erpgres import verify
-from erpgres.data import bulk
+from erpgres.data import beside, bulk
 from erpgres.data.binary import Query
 from erpgres.data.bulk import Partition, Pipeline, Table
 from erpgres.data.tpch_rows import CURRENCY, Pattern, Places, Rows
@@ -47,6 +50,7 @@ KINDS = {"IMPORT": "wms.import", "SALE": "wms.sale"}
 # What posting adds to a draft, or a trigger keeps.
 _OF_POSTING = ("status", "number", "posted_at", "line_count", "total", "updated_at")
 _LOCK_KEY = 4_711_202_602  # advisory lock: one load at a time
+_ATTACH_KEY = 4_711_202_603  # advisory lock: that the second connection still has to commit
 
 Advance = Callable[[int], None]
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
@@ -95,16 +99,18 @@ def load(dsn: str, scale: float, code: str = CODE, progress: Progress = silent) 
     began = time.monotonic()
     dsn = make_conninfo(dsn, application_name="erpgres load tpch")
     loaded = Loaded(code, UUID(int=0), administrator(code), scale)
-    with connect(dsn, autocommit=True) as connection:
+    with connect(dsn, autocommit=True) as connection, connect(dsn) as second:
         _check(connection, code)
-        with contextlib.suppress(psycopg.Error):  # not on every platform: a session whose client is gone ends early
-            connection.execute("set client_connection_check_interval = '1s'")
+        for session in (connection, second):
+            with contextlib.suppress(psycopg.Error):  # not on every platform: a session whose client is gone ends early
+                session.execute("set client_connection_check_interval = '1s'")
+            second.commit()
         with tempfile.TemporaryDirectory(prefix="erpgres-tpch-") as scratch:
             rows = Rows(Path(scratch), scale, code, BORN)
             try:
                 run = _Run(connection, rows, loaded, progress)
                 run.generate()
-                run.load()
+                run.load(second)
             except (psycopg.Error, duckdb.Error) as error:
                 raise CannotRun(f"the load failed and left nothing behind: {_reason(error)}") from error
             except RuntimeError as error:
@@ -131,13 +137,22 @@ def administrator(code: str) -> str:
 
 
 def _check(connection: bulk.Connection, code: str) -> None:
-    """Raise what can be known before anything is generated."""
+    """Raise what can be known before anything is generated; remove what the end of a server may have left."""
     if not re.fullmatch("[A-Z][A-Z0-9_-]{1,31}", code):
         raise Refused(f"no such code for an organisation: {code}", "2 to 32 capitals, digits, _ and -, a capital first")
     if not bulk.exists(connection, LEDGER):
         raise CannotRun("the database is not migrated", "`erpgres migrate`")
     if connection.execute("select code from core.organization where code = %s", [code]).fetchone():
         raise _there_already(code)
+    with connection.transaction():
+        _lock(connection)
+        beside.remove(connection)
+
+
+def _lock(connection: bulk.Connection) -> None:
+    """Hold the right to load until the end of the transaction."""
+    if connection.execute("select pg_try_advisory_xact_lock(%s)", [_LOCK_KEY]).fetchone() != (True,):
+        raise CannotRun("another load is at work", "wait until it is done")
 
 
 def _reason(error: BaseException) -> str:
@@ -178,26 +193,34 @@ class _Run:
             for lines in self.rows.generate():
                 advance(lines)
 
-    def load(self) -> None:
-        """Load everything, in one transaction."""
+    def load(self, second: bulk.Connection) -> None:
+        """Load everything: two connections, each in one transaction, which commit together."""
         began = time.monotonic()
-        with self.connection.transaction():
-            if not self._value("select pg_try_advisory_xact_lock(%s)", _LOCK_KEY):
-                raise CannotRun("another load is at work", "wait until it is done")
+        connection = self.connection
+        connection.execute("begin")
+        try:
+            _lock(connection)
             places = self._organization()
             self.rows.settle(places)
-            # From here on as owner, whom row-level security keeps within the organisation of the claims.
-            self.connection.execute("set local role owner")
-            with self.phase("arrange", None), self.rows.arranging(self.period):
-                self._master_data()
             self.loaded.rows = self.rows.counts()
-            self._partitions()
+            # From here on as owner, whom row-level security keeps within the organisation of the claims.
+            connection.execute("set local role owner")
             patterns = self._patterns()
-            self._fill_new(patterns)
-            self._fill_old(patterns)
-            self._numbers(patterns)
-            self._balances()
-            self._attach()
+            filling = _Filling(self, second, patterns)
+            with filling.running():
+                self._master_data()
+                keys = beside.read_keys(connection, PARTITIONED)
+                filling.provide(keys)
+                self.loaded.rows = self.rows.counts()
+                self._fill_old(patterns)
+                self._numbers(patterns)
+                self._balances()
+                filling.take_part(connection, keys)
+            self._attach(second)
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):
+                connection.rollback()
+            raise
         self.loaded.load_seconds = round(time.monotonic() - began, 3)
 
     def analyze(self, dsn: str) -> None:
@@ -282,8 +305,7 @@ class _Run:
             "address": self.rows.addresses(),
             "item": self.rows.items(),
         }
-        ready = self.rows.counts()
-        expected = 4 * ready["partners"] + ready["items"]
+        expected = 4 * self.loaded.rows["partners"] + self.loaded.rows["items"]
         with (
             self.phase("partners and items", expected) as advance,
             Pipeline(self.rows.duckdb, tables.values()) as pipeline,
@@ -302,12 +324,12 @@ class _Run:
 
     # ---- what moves ---------------------------------------------------------------------------------------------
 
-    def _partitions(self) -> None:
+    def arranged(self, connection: bulk.Connection, periods: dict[datetime, tuple[int, int]]) -> None:
         """Tell the periods that have no partition yet from those that have."""
-        self.periods = self.rows.periods()
-        for start in self.periods:
-            partitions = [bulk.partition_at(self.connection, table, self.period, start) for table in PARTITIONED]
-            if any(bulk.exists(self.connection, partition.table) for partition in partitions):
+        self.periods = periods
+        for start in periods:
+            partitions = [bulk.partition_at(connection, table, self.period, start) for table in PARTITIONED]
+            if any(bulk.exists(connection, partition.table) for partition in partitions):
                 self.old[start] = partitions
             else:
                 self.new[start] = partitions
@@ -328,32 +350,12 @@ class _Run:
             raise CannotRun(f"no number series for {', '.join(missing)}", "`erpgres migrate` brings sql/reference")
         return {kind: series[name] for kind, name in KINDS.items()}
 
-    def _queries(self, periods: Collection[datetime], patterns: dict[str, Pattern]) -> list[Query]:
+    def queries(self, periods: Collection[datetime], patterns: dict[str, Pattern]) -> list[Query]:
         """Return what goes into each of PARTITIONED."""
         return [self.rows.documents(periods, patterns), self.rows.lines(periods), self.rows.ledger(periods)]
 
-    def _expected(self, periods: Collection[datetime]) -> int:
+    def expected(self, periods: Collection[datetime]) -> int:
         return sum(documents + 3 * lines for start, (documents, lines) in self.periods.items() if start in periods)
-
-    def _fill_new(self, patterns: dict[str, Pattern]) -> None:
-        """Make, fill and index the tables of new partitions."""
-        if not self.new:
-            return
-        queries = (query for start in self.new for query in self._queries([start], patterns))
-        with (
-            self.phase("documents, lines and ledger", self._expected(self.new)) as advance,
-            Pipeline(self.rows.duckdb, queries) as pipeline,
-        ):
-            # The planner has no statistics of rows loaded just now; a nested loop over them might not end.
-            self.connection.execute("set local enable_nestloop = off")
-            for partitions in self.new.values():
-                siblings = {partition.parent: partition.table for partition in partitions}
-                for partition in partitions:  # each after what it points to
-                    bulk.make(self.connection, partition)
-                    advance(pipeline.copy(self.connection, partition.table.sql, freeze=True))
-                    bulk.finish(self.connection, partition)
-                    bulk.check(self.connection, partition, siblings)
-            self.connection.execute("set local enable_nestloop = on")
 
     def _fill_old(self, patterns: dict[str, Pattern]) -> None:
         """Insert into partitions that are there already, past triggers and keys: drafts, which are then posted."""
@@ -362,9 +364,9 @@ class _Run:
         for start in self.old:
             for table in PARTITIONED:
                 self.connection.execute("select ops.create_partition(%s, %s)", [str(table), start])
-        queries = self._queries(self.old, patterns)
+        queries = self.queries(self.old, patterns)
         with (
-            self.phase("rows into existing partitions", self._expected(self.old)) as advance,
+            self.phase("rows into existing partitions", self.expected(self.old)) as advance,
             Pipeline(self.rows.duckdb, queries) as pipeline,
         ):
             documents = self._stage(pipeline, DOCUMENT, queries[0])
@@ -381,19 +383,12 @@ class _Run:
 
     def _numbers(self, patterns: dict[str, Pattern]) -> None:
         """Register the numbers and set the counters, so that core.next_number goes on from there."""
-        with self.phase("numbers", self.loaded.rows["documents"]) as advance:
-            filled = [partitions[0].table.sql for partitions in self.new.values()]
-            for table in [*filled, *([DOCUMENT.sql] if self.old else [])]:
-                register = sql.SQL(
-                    """
-                    insert into core.number_register (org_id, document_type, number, entity_id, created_at)
-                    select d.org_id, 'wms.' || lower(d.document_type), d.number, d.id, d.posted_at
-                    from {} as d
-                    where d.org_id = %s
-                    order by d.document_type, d.number
-                    """
-                ).format(table)
-                advance(self.connection.execute(register, [self.loaded.org_id]).rowcount)
+        query = self.rows.numbers(KINDS, patterns)
+        with (
+            self.phase("numbers", self.loaded.rows["documents"]) as advance,
+            Pipeline(self.rows.duckdb, [query]) as pipeline,
+        ):
+            advance(self._insert(pipeline, Table("core", "number_register"), query))
             for kind, pattern in patterns.items():
                 for year, count in self.rows.counters(kind, pattern).items():
                     self.connection.execute(
@@ -412,17 +407,123 @@ class _Run:
             with Pipeline(self.rows.duckdb, [query]) as pipeline:
                 advance(self._insert(pipeline, Table("wms", "balance"), query))
 
-    def _attach(self) -> None:
-        """Attach the new partitions: the one phase in which others may have to wait, hence the last one."""
-        if not self.new:
-            return
+    def _attach(self, second: bulk.Connection) -> None:
+        """Attach the new partitions and commit: the one phase in which others may have to wait, hence the last one."""
         with self.phase("attach", len(PARTITIONED) * len(self.new)) as advance:
-            bulk.lock(self.connection, PARTITIONED)
-            for partitions in self.new.values():
-                for partition in partitions:
-                    bulk.attach(self.connection, partition)
-                    advance(1)
+            if self.new:
+                bulk.lock(self.connection, PARTITIONED)
+            found = [partition for partitions in self.new.values() for partition in partitions]
+            beside.attach(self.connection, second, found, _ATTACH_KEY)
+            advance(len(found))
 
     def _value(self, query: LiteralString, *values: Any) -> Any:
         with self.connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(query, values).fetchone()
+
+
+class _Filling:
+    """Documents, lines and ledger on their way into tables that will be new partitions, period by period.
+
+    A thread arranges the rows and fills tables over the second connection; `take_part` does so over the first one,
+    which has partners and items to load before.
+    """
+
+    def __init__(self, run: _Run, connection: bulk.Connection, patterns: dict[str, Pattern]) -> None:
+        self._run = run
+        self._connection = connection
+        self._patterns = patterns
+        self._duckdb = run.rows.duckdb.cursor()
+        self._arranged = threading.Event()
+        self._keys: queue.SimpleQueue[list[beside.Keys] | None] = queue.SimpleQueue()
+        self._waiting: deque[list[Partition]] = deque()
+        self._advance: Advance = lambda rows: None
+        self._failure: BaseException | None = None
+        self._is_over = False
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Fill while the body does something else, and wait for the end; an exception of the body ends it at once."""
+        thread = threading.Thread(target=self._work)
+        thread.start()
+        try:
+            yield
+            thread.join()
+        finally:
+            self._is_over = True
+            self._keys.put(None)
+            while thread.is_alive():
+                self._duckdb.interrupt()
+                self._connection.cancel_safe(timeout=1)
+                thread.join(0.02)
+            self._duckdb.close()
+        self._raise()
+
+    def provide(self, keys: list[beside.Keys]) -> None:
+        """Say which keys the rows may point to; wait until it is known which periods there are."""
+        self._keys.put(keys)
+        self._arranged.wait()
+        self._raise()
+
+    def take_part(self, connection: bulk.Connection, keys: list[beside.Keys]) -> None:
+        """Fill tables as the thread does, over the connection that has made what they point to."""
+        with self._settings(connection):
+            self._check(connection, self._fill(self._run.rows.duckdb, connection), keys)
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._failure:
+            raise self._failure
+
+    def _work(self) -> None:
+        connection = self._connection
+        try:
+            with self._run.phase("arrange", None):
+                self._run.arranged(connection, self._run.rows.arrange(self._duckdb, self._run.period))
+            self._waiting.extend(self._run.new.values())
+            expected = self._run.expected(self._run.new)
+            connection.execute("set local role owner")
+            with self._run.phase("documents, lines and ledger", expected) as self._advance, self._settings(connection):
+                self._arranged.set()
+                filled = self._fill(self._duckdb, connection)
+                self._check(connection, filled, self._keys.get() or [])
+        except BaseException as error:  # whatever it is, it is raised in the thread that waits
+            self._failure = error
+        finally:
+            self._arranged.set()
+
+    def _fill(self, source: duckdb.DuckDBPyConnection, connection: bulk.Connection) -> list[list[Partition]]:
+        """Make, fill and index the tables of periods, as long as there are any; returns the tables of each period."""
+        begun: deque[list[Partition]] = deque()
+        filled = []
+
+        def queries() -> Iterator[Query]:
+            while not self._is_over and not self._failure:
+                try:
+                    begun.append(self._waiting.popleft())
+                except IndexError:
+                    return
+                yield from self._run.queries([begun[-1][0].start], self._patterns)
+
+        with Pipeline(source, queries()) as pipeline:
+            while pipeline.has_more():
+                filled.append(begun.popleft())
+                for partition in filled[-1]:
+                    bulk.make(connection, partition)
+                    self._advance(pipeline.copy(connection, partition.table.sql, freeze=True))
+                    bulk.finish(connection, partition)
+        return filled
+
+    @staticmethod
+    def _check(connection: bulk.Connection, filled: list[list[Partition]], keys: list[beside.Keys]) -> None:
+        """Check tables against each other, and against the keys that the first connection has given."""
+        targets = beside.write_keys(connection, keys)
+        for partitions in filled:
+            bulk.check_all(connection, partitions, targets)
+
+    @staticmethod
+    @contextmanager
+    def _settings(connection: bulk.Connection) -> Iterator[None]:
+        # The planner has no statistics of rows loaded just now; a nested loop over them might not end.
+        connection.execute("set local enable_nestloop = off")
+        yield
+        connection.execute("set local enable_nestloop = on")

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,20 +66,21 @@ sold as (
     o_orderkey as source,
     o_orderdate as day,
     o_custkey as customer,
-    format('Order {}, {}: {}', o_orderkey, o_clerk, trim(o_comment)) as reference,
     row_number() over (partition by o_orderdate order by o_orderkey) - 1 as place,
     count(*) over (partition by o_orderdate) as places
   from orders
 ),
 both_kinds as (
   select
-    'IMPORT' as kind, source, 'SUPPLIER' as role, source as partner, 'Opening stock' as reference, day,
+    'IMPORT' as kind,
+    source,
+    null as sale,
+    source as partner,
+    day,
     epoch_ms(day::timestamp) + place * 28800000 // places as ms
   from opening
   union all
-  select
-    'SALE', source, 'CUSTOMER', customer, reference, day,
-    epoch_ms(day::timestamp) + 28800000 + place * 36000000 // places
+  select 'SALE', source, source, customer, day, epoch_ms(day::timestamp) + 28800000 + place * 36000000 // places
   from sold
 )
 select
@@ -109,6 +107,8 @@ both_kinds as (
   select
     p.key as document,
     p.period,
+    p.ms,
+    false as is_sale,
     row_number() over (partition by c.supplier order by c.part) as line_no,
     c.part,
     s.quantity::decimal(18, 2) as quantity,
@@ -118,7 +118,8 @@ both_kinds as (
   inner join posting as p on p.kind = 'IMPORT' and p.source = c.supplier
   union all
   select
-    p.key, p.period, l.l_linenumber, l.l_partkey, l.l_quantity, (l.l_extendedprice / l.l_quantity)::decimal(18, 4)
+    p.key, p.period, p.ms, true, l.l_linenumber, l.l_partkey, l.l_quantity,
+    (l.l_extendedprice / l.l_quantity)::decimal(18, 4)
   from lineitem as l
   inner join posting as p on p.kind = 'SALE' and p.source = l.l_orderkey
 )
@@ -130,19 +131,22 @@ order by document, line_no
 _DOCUMENTS = """
 create table document as
 select
-  p.*,
-  moment(p.ms) as moment,
-  document_id(moment(p.ms), p.key) as id,
-  t.id as partner_id,
+  p.* exclude (partner, sale),
+  t.key as partner,
   l.line_count,
-  l.total
+  l.total,
+  case p.kind
+    when 'IMPORT' then 'Opening stock'
+    else format('Order {}, {}: {}', o.o_orderkey, o.o_clerk, trim(o.o_comment))
+  end as reference
 from posting as p
 inner join (
   select document, count(*) as line_count, sum(round(quantity * price, 4)) as total
   from line
   group by document
 ) as l on l.document = p.key
-inner join trader as t on t.role = p.role and t.number = p.partner
+inner join trader as t on t.role = case p.kind when 'SALE' then 'CUSTOMER' else 'SUPPLIER' end and t.number = p.partner
+left join orders as o on o.o_orderkey = p.sale
 order by p.key
 """
 
@@ -159,7 +163,6 @@ with both_roles as (
 )
 select
   row_number() over (order by b.role, b.number) as key,
-  partner_id(born(), key) as id,
   format('{}-{:09d}', b.letter, b.number) as code,
   b.*,
   c.name as country,
@@ -214,12 +217,9 @@ class Rows:
             },
         )  # fmt: skip
         self.duckdb.execute(f"load {_literal(str(_extension()))}")
-        binary.prepare(self.duckdb)
-        self.duckdb.execute("create macro moment(ms) as printf('%012x', ms)")
-        self.duckdb.execute(f"create macro born() as moment({round(born.timestamp() * 1000)})")
-        for kind in KINDS:
-            digits = _literal(_digits(code, kind))
-            self.duckdb.execute(f"create macro {kind}_id(moment, n) as concat(moment, {digits}, printf('%08x', n))")
+        self.born = round(born.timestamp() * 1000)
+        self.digits = {kind: _digits(code, kind) for kind in KINDS}
+        self.places = Places(*[UUID(int=0)] * 5)
 
     def close(self) -> None:
         """Close the scratch database."""
@@ -240,34 +240,25 @@ class Rows:
             self.duckdb.execute("insert into country values (?, ?, ?)", [nation, name.title(), COUNTRIES[name]])
         self.duckdb.execute(_TRADERS)
 
-    @contextmanager
-    def arranging(self, period: str) -> Iterator[None]:
-        """Put documents and lines in the order of posting while the body does something else, and wait for that.
-
-        `period` (quarter, month) is that of the partitions. An exception of the body ends the work.
-        """
-        cursor = self.duckdb.cursor()
-        with ThreadPoolExecutor(1) as pool:
-            arranged = pool.submit(self._arrange, cursor, period)
-            try:
-                yield
-                arranged.result()
-            finally:
-                while not arranged.done():
-                    cursor.interrupt()
-                    time.sleep(0.01)
-        # PostgreSQL has the other core from now on, and small queries cost twice the time on two.
-        self.duckdb.execute("set threads = 1")
-
     @staticmethod
-    def _arrange(cursor: duckdb.DuckDBPyConnection, period: str) -> None:
+    def arrange(cursor: duckdb.DuckDBPyConnection, period: str) -> dict[datetime, tuple[int, int]]:
+        """Put documents and lines in the order of posting, over a cursor of the scratch database.
+
+        `period` (quarter, month) is that of the partitions. Returns the first moment of each with the number of its
+        documents and that of its lines.
+        """
         for statement in (_CHEAPEST, _POSTINGS.replace("'{period}'", _literal(period)), _LINES, _DOCUMENTS):
             cursor.execute(statement)
+        # PostgreSQL has the cores from now on, and small queries cost twice the time on two.
+        cursor.execute("set threads = 1")
+        found = cursor.execute(
+            "select period, count(*), sum(line_count)::bigint from document group by period order by period"
+        ).fetchall()
+        return {datetime(day.year, day.month, day.day, tzinfo=UTC): (n, lines) for day, n, lines in found}
 
     def settle(self, places: Places) -> None:
         """Say which organisation and places the rows are for."""
-        for name, value in vars(places).items():
-            self.duckdb.execute(f"create macro {name}() as {_literal(value.hex)}")
+        self.places = places
 
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind that is ready."""
@@ -278,13 +269,6 @@ class Rows:
             if self._number("select count(*) from duckdb_tables() where table_name = ?", table)
         }
         return found | ({"ledger_rows": 2 * found["lines"]} if "lines" in found else {})
-
-    def periods(self) -> dict[datetime, tuple[int, int]]:
-        """Return the first moment of each period with the number of its documents and that of its lines."""
-        found = self.duckdb.execute(
-            "select period, count(*), sum(line_count)::bigint from document group by period order by period"
-        ).fetchall()
-        return {datetime(day.year, day.month, day.day, tzinfo=UTC): (n, lines) for day, n, lines in found}
 
     def counters(self, kind: str, pattern: Pattern) -> dict[str, int]:
         """Return the last number of each period of a number series, named as in core.number_counter."""
@@ -299,9 +283,23 @@ class Rows:
 
     def id(self, kind: str, number: int) -> UUID:
         """Return the id of a piece of master data."""
-        row = self.duckdb.execute(f"select {kind}_id(born(), ?)", [number]).fetchone()
-        assert row is not None
-        return UUID(row[0])
+        middle, end = self.digits[kind]
+        return UUID(int=(self.born << 16 | middle) << 64 | end << 32 | number)
+
+    def _id(self, kind: str, number: str, ms: str = "") -> Value:
+        """Return the ids of rows of a kind: of their numbers, and of moments if they are no master data."""
+        middle, end = self.digits[kind]
+        high = f"((({ms}) << 16) + {middle})::ubigint" if ms else f"{self.born << 16 | middle}::ubigint"
+        return Value("uuid", high, f"{end << 32}::ubigint + ({number})::ubigint")
+
+    def _one_of(self, condition: str, yes: UUID, no: UUID | None) -> Value:
+        """Return one UUID where a condition holds, and elsewhere the other or null."""
+        first, second = binary.uuid(yes), binary.uuid(no) if no else Value("uuid", "null", "null")
+        high, low = (
+            f"case when {condition} then {one} else {other} end"
+            for one, other in ((first.expression, second.expression), (first.low, second.low))
+        )
+        return Value("uuid", high, low, nullable=no is None)
 
     def _number(self, query: str, *values: object) -> int:
         row = self.duckdb.execute(query, values).fetchone()
@@ -313,12 +311,12 @@ class Rows:
         """Customers and suppliers."""
         return Query(
             {
-                "org_id": Value("uuid", "org_id()"),
-                "id": Value("uuid", "id"),
+                "org_id": binary.uuid(self.places.org_id),
+                "id": self._id("partner", "key"),
                 "code": Value("text", "code"),
                 "name": Value("text", "name"),
                 "country_code": Value("text", "country_code"),
-                "currency": Value("text", _literal(CURRENCY)),
+                "currency": binary.text(CURRENCY),
                 "note": Value("text", "note"),
             },
             "from trader order by key",
@@ -327,7 +325,11 @@ class Rows:
     def partner_roles(self) -> Query:
         """Which of the two they are."""
         return Query(
-            {"org_id": Value("uuid", "org_id()"), "partner_id": Value("uuid", "id"), "role": Value("text", "role")},
+            {
+                "org_id": binary.uuid(self.places.org_id),
+                "partner_id": self._id("partner", "key"),
+                "role": Value("text", "role"),
+            },
             "from trader order by key",
         )
 
@@ -335,9 +337,9 @@ class Rows:
         """Their telephone."""
         return Query(
             {
-                "org_id": Value("uuid", "org_id()"),
-                "id": Value("uuid", "contact_id(born(), key)"),
-                "partner_id": Value("uuid", "id"),
+                "org_id": binary.uuid(self.places.org_id),
+                "id": self._id("contact", "key"),
+                "partner_id": self._id("partner", "key"),
                 "name": Value("text", "name"),
                 "phone": Value("text", "phone"),
                 "is_primary": Value("bool", "true"),
@@ -349,9 +351,9 @@ class Rows:
         """Where customers are shipped to and suppliers ship from."""
         return Query(
             {
-                "org_id": Value("uuid", "org_id()"),
-                "id": Value("uuid", "address_id(born(), key)"),
-                "partner_id": Value("uuid", "id"),
+                "org_id": binary.uuid(self.places.org_id),
+                "id": self._id("address", "key"),
+                "partner_id": self._id("partner", "key"),
                 "kind": Value("text", "case role when 'CUSTOMER' then 'SHIP_TO' else 'SHIP_FROM' end"),
                 "line1": Value("text", "coalesce(nullif(trim(address), ''), '-')"),
                 "city": Value("text", "country"),
@@ -364,14 +366,14 @@ class Rows:
         """Parts, at their retail price."""
         return Query(
             {
-                "org_id": Value("uuid", "org_id()"),
-                "id": Value("uuid", "item_id(born(), p_partkey)"),
+                "org_id": binary.uuid(self.places.org_id),
+                "id": self._id("item", "p_partkey"),
                 "sku": Value("text", "format('P-{:09d}', p_partkey)"),
                 "name": Value("text", "p_name"),
-                "class": Value("text", "'GOODS'"),
-                "unit_code": Value("text", _literal(UNIT)),
+                "class": binary.text("GOODS"),
+                "unit_code": binary.text(UNIT),
                 "price": Value("numeric", "p_retailprice"),
-                "currency": Value("text", _literal(CURRENCY)),
+                "currency": binary.text(CURRENCY),
             },
             "from part order by p_partkey",
         )
@@ -380,20 +382,19 @@ class Rows:
 
     def documents(self, periods: Collection[datetime], patterns: dict[str, Pattern]) -> Query:
         """The posted documents of some periods; `patterns` says how the numbers of each document type look."""
-        number = " ".join(f"when {_literal(kind)} then {pattern.sql}" for kind, pattern in patterns.items())
         return Query(
             {
-                "org_id": Value("uuid", "org_id()"),
-                "id": Value("uuid", "id"),
+                "org_id": binary.uuid(self.places.org_id),
+                "id": self._id("document", "key", "ms"),
                 "document_type": Value("text", "kind"),
-                "status": Value("text", "'POSTED'"),
-                "number": Value("text", f"case kind {number} end"),
-                "from_location_id": Value("uuid", "case kind when 'SALE' then warehouse() end", nullable=True),
-                "to_location_id": Value("uuid", "case kind when 'IMPORT' then warehouse() end", nullable=True),
-                "partner_id": Value("uuid", "partner_id"),
+                "status": binary.text("POSTED"),
+                "number": Value("text", _case("kind", {kind: pattern.sql for kind, pattern in patterns.items()})),
+                "from_location_id": self._one_of("kind = 'SALE'", self.places.warehouse, None),
+                "to_location_id": self._one_of("kind = 'IMPORT'", self.places.warehouse, None),
+                "partner_id": self._id("partner", "partner"),
                 "reference": Value("text", "reference"),
                 "posting_date": Value("date", "day"),
-                "currency": Value("text", _literal(CURRENCY)),
+                "currency": binary.text(CURRENCY),
                 "line_count": Value("int4", "line_count"),
                 "total": Value("numeric", "total"),
                 "posted_at": Value("timestamptz", "ms"),
@@ -403,29 +404,38 @@ class Rows:
             f"from document where period in {_days(periods)}",
         )
 
-    def lines(self, periods: Collection[datetime]) -> Query:
-        """Their lines."""
-        quantity = Value("numeric", "l.quantity")
+    def numbers(self, series: dict[str, str], patterns: dict[str, Pattern]) -> Query:
+        """The numbers of all documents, with the document type of each as `series` says."""
         return Query(
             {
-                "org_id": Value("uuid", "org_id()"),
-                "document_id": Value("uuid", "d.id"),
-                "id": Value("uuid", "line_id(d.moment, l.line_no)"),
-                "line_no": Value("int4", "l.line_no"),
-                "item_id": Value("uuid", "item_id(born(), l.part)"),
-                "from_position_id": Value("uuid", "case d.kind when 'SALE' then storage() else suppliers() end"),
-                "to_position_id": Value("uuid", "case d.kind when 'SALE' then customers() else storage() end"),
-                "quantity": quantity,
-                "unit_code": Value("text", _literal(UNIT)),
-                "quantity_base": quantity,
-                "unit_price": Value("numeric", "l.price"),
-                "created_at": Value("timestamptz", "d.ms"),
+                "org_id": binary.uuid(self.places.org_id),
+                "document_type": Value("text", _case("kind", {kind: _literal(name) for kind, name in series.items()})),
+                "number": Value("text", _case("kind", {kind: pattern.sql for kind, pattern in patterns.items()})),
+                "entity_id": self._id("document", "key", "ms"),
+                "created_at": Value("timestamptz", "ms"),
             },
-            f"""
-            from line as l
-            inner join document as d on d.key = l.document
-            where l.period in {_days(periods)} and d.period in {_days(periods)}
-            """,
+            "from document order by kind, nth",
+        )
+
+    def lines(self, periods: Collection[datetime]) -> Query:
+        """Their lines."""
+        quantity = Value("numeric", "quantity")
+        return Query(
+            {
+                "org_id": binary.uuid(self.places.org_id),
+                "document_id": self._id("document", "document", "ms"),
+                "id": self._id("line", "line_no", "ms"),
+                "line_no": Value("int4", "line_no"),
+                "item_id": self._id("item", "part"),
+                "from_position_id": self._one_of("is_sale", self.places.storage, self.places.suppliers),
+                "to_position_id": self._one_of("is_sale", self.places.customers, self.places.storage),
+                "quantity": quantity,
+                "unit_code": binary.text(UNIT),
+                "quantity_base": quantity,
+                "unit_price": Value("numeric", "price"),
+                "created_at": Value("timestamptz", "ms"),
+            },
+            f"from line where period in {_days(periods)}",
         )
 
     def ledger(self, periods: Collection[datetime]) -> Query:
@@ -435,17 +445,17 @@ class Rows:
         return Query(
             {
                 "org_id": values["org_id"],
-                "id": Value("uuid", "ledger_id(d.moment, 2 * l.line_no - 1)"),
+                "id": self._id("ledger", "2 * line_no - 1", "ms"),
                 "item_id": values["item_id"],
                 "location_id": values["from_position_id"],
-                "delta": Value("numeric", "-l.quantity"),
+                "delta": Value("numeric", "-quantity"),
                 "document_id": values["document_id"],
                 "line_id": values["id"],
                 "occurred_at": values["created_at"],
             },
             lines.source,
             twin={
-                "id": Value("uuid", "ledger_id(d.moment, 2 * l.line_no)"),
+                "id": self._id("ledger", "2 * line_no", "ms"),
                 "location_id": values["to_position_id"],
                 "delta": values["quantity"],
             },
@@ -455,18 +465,18 @@ class Rows:
         """What is left of each item: the sum of its ledger in the storage place."""
         return Query(
             {
-                "org_id": Value("uuid", "org_id()"),
-                "id": Value("uuid", "balance_id(born(), part)"),
-                "item_id": Value("uuid", "item_id(born(), part)"),
-                "location_id": Value("uuid", "storage()"),
-                "warehouse_id": Value("uuid", "warehouse()"),
+                "org_id": binary.uuid(self.places.org_id),
+                "id": self._id("balance", "part"),
+                "item_id": self._id("item", "part"),
+                "location_id": binary.uuid(self.places.storage),
+                "warehouse_id": binary.uuid(self.places.warehouse),
                 "quantity": Value("numeric", "quantity"),
             },
             """
             from (
-              select l.part, sum(case d.kind when 'SALE' then -l.quantity else l.quantity end) as quantity
-              from line as l inner join document as d on d.key = l.document
-              group by l.part
+              select part, sum(case when is_sale then -quantity else quantity end) as quantity
+              from line
+              group by part
             )
             order by part
             """,
@@ -477,14 +487,18 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _case(of: str, results: dict[str, str]) -> str:
+    return f"case {of} " + " ".join(f"when {_literal(key)} then {result}" for key, result in results.items()) + " end"
+
+
 def _days(moments: Collection[datetime]) -> str:
     return "(" + ", ".join(f"date '{moment:%Y-%m-%d}'" for moment in moments) + ")"
 
 
-def _digits(code: str, kind: str) -> str:
-    """Return the middle of an id, between 48 bits of time and the last 32: version, variant, 40 bits of its kind."""
+def _digits(code: str, kind: str) -> tuple[int, int]:
+    """Return what an id has between 48 bits of time and the last 32: version, variant, 40 bits of its kind."""
     digest = hashlib.sha256(f"{code}\x1f{kind}".encode()).hexdigest()
-    return f"7{digest[:3]}8{digest[3:10]}"
+    return int(f"7{digest[:3]}", 16), int(f"8{digest[3:10]}", 16)
 
 
 def _extension() -> Path:
