@@ -474,7 +474,7 @@ def _archive_month(connection: Connection, name: str, low: uuid.UUID, high: uuid
 def _write(
     connection: Connection, low: uuid.UUID, high: uuid.UUID, path: Path
 ) -> tuple[int, dict[uuid.UUID, int], bytes]:
-    """Write the events of a range of ids; returns how many, in all and by organisation, and the hash of their hashes."""
+    """Write the events of a range of ids; returns how many, how many by organisation, and the hash of their hashes."""
     query = sql.SQL(
         "select e.org_id, e.id, {} from events.event as e where e.id >= %s and e.id < %s order by e.org_id, e.xid, e.id"
     ).format(CANONICAL)
