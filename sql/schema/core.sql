@@ -15,10 +15,7 @@ CREATE FUNCTION core.org_id() RETURNS uuid
     AS $$
 begin
   if session_user in ('authenticator', 'migrator', 'relay') then
-    return coalesce(
-      nullif(current_setting('erpgres.org_id', true), ''),
-      nullif(current_setting('request.jwt.claims', true), '')::json ->> 'org_id'
-    )::uuid;
+    return (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'org_id')::uuid;
   end if;
   return (select a.org_id from core.analyst_login as a where a.login = session_user);
 end
@@ -335,7 +332,6 @@ CREATE FUNCTION core.act_as(claims jsonb) RETURNS void
     AS $$
 begin
   perform set_config('request.jwt.claims', jsonb_strip_nulls(act_as.claims)::text, true);
-  perform set_config('erpgres.org_id', act_as.claims ->> 'org_id', true);
 end
 $$;
 
@@ -359,12 +355,6 @@ CREATE FUNCTION core.address_subject(kind text DEFAULT 'address'::text) RETURNS 
 
 COMMENT ON FUNCTION core.address_subject(kind text) IS 'The subject of the client''s address in core.sign_in_failure';
 
-CREATE FUNCTION core.admission_lock(id uuid) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN hashtextextended(('core.session '::text || id), (0)::bigint);
-
-COMMENT ON FUNCTION core.admission_lock(id uuid) IS 'Key of the advisory lock under which sessions of a user, organisation, partner or API key are opened (shared) and admitted anew (exclusive)';
-
 CREATE FUNCTION core.answer_error(code text, details jsonb DEFAULT '{}'::jsonb, retry_after integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -385,42 +375,6 @@ end
 $$;
 
 COMMENT ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) IS 'The body of an error of the catalogue, as the answer of a function that returns it: status and headers are set, the transaction commits';
-
-CREATE TABLE core.api_key (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    user_id uuid NOT NULL,
-    name text NOT NULL,
-    prefix text NOT NULL,
-    key_hash bytea NOT NULL,
-    permissions text[] NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    revoked_at timestamp with time zone,
-    revoked_by uuid,
-    last_used_at timestamp with time zone,
-    last_used_address inet,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    CONSTRAINT api_key_expires_after_creation CHECK ((expires_at > created_at)),
-    CONSTRAINT key_hash_is_sha256 CHECK ((octet_length(key_hash) = 32)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
-);
-
-ALTER TABLE ONLY core.api_key FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.api_key IS 'Keys with which machines sign in as a user. A key may do what its permissions and those of its user both allow.';
-
-COMMENT ON COLUMN core.api_key.key_hash IS 'SHA-256 of the key, which is 256 random bits: a slow hash would add nothing';
-
-CREATE FUNCTION core.api_key_allows(permission text) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT (EXISTS ( SELECT
-            FROM core.api_key k
-           WHERE ((k.org_id = core.org_id()) AND (k.id = ((core.claims() ->> 'api_key'::text))::uuid) AND (api_key_allows.permission = ANY (k.permissions))))) AS "exists";
-END;
-
-COMMENT ON FUNCTION core.api_key_allows(permission text) IS 'Whether the API key that opened the session has the permission on its list';
 
 CREATE FUNCTION core.base32(bytes bytea) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -474,36 +428,6 @@ end
 $$;
 
 COMMENT ON FUNCTION core.check_new_id(table_name text, id uuid) IS 'Raise core.id_out_of_range (400) when id is no version 7 UUID or no partition of the table (schema.name) takes it: most often the clock of the client is wrong';
-
-CREATE FUNCTION core.check_outside_token(issuer text, role text, partner_id uuid) RETURNS void
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    AS $$
-declare
-  v_session core.session;
-  v_kind text;
-begin
-  if not exists (
-    select from core.identity_provider as p where p.issuer = check_outside_token.issuer and p.is_active
-  ) then
-    perform core.raise_error('core.session_ended');
-  end if;
-  select u.kind into v_kind from core.app_user as u where u.id = core.user_id();
-  if (check_outside_token.role, v_kind)
-    not in (('member', 'INTERNAL'), ('partner', 'EXTERNAL'), ('superadmin', 'SUPER_ADMIN'))
-  then
-    perform core.raise_error('core.role_mismatch');
-  end if;
-  v_session.user_id := core.user_id();
-  v_session.org_id := core.org_id();
-  v_session.role := check_outside_token.role;
-  v_session.partner_id := check_outside_token.partner_id;
-  if not core.is_admitted(v_session) then
-    perform core.raise_error('core.user_inactive');
-  end if;
-end
-$$;
-
-COMMENT ON FUNCTION core.check_outside_token(issuer text, role text, partner_id uuid) IS 'Refuse (401) a token without a session unless an identity provider of the installation issued it and its user may come in, as a session would tell of a token of ours';
 
 CREATE FUNCTION core.check_password_rules(password text, email text) RETURNS void
     LANGUAGE plpgsql
@@ -622,12 +546,8 @@ CREATE TABLE core.session (
     revoked_because text,
     address inet,
     user_agent text,
-    role text,
-    partner_id uuid,
-    is_admitted boolean DEFAULT true NOT NULL,
     CONSTRAINT api_key_is_of_an_organization CHECK (((api_key_id IS NULL) OR (org_id IS NOT NULL))),
-    CONSTRAINT revoked_for_a_known_reason CHECK ((((revoked_at IS NULL) = (revoked_because IS NULL)) AND (revoked_because = ANY (ARRAY['SIGN_OUT'::text, 'REVOKED'::text, 'REFRESH_REUSED'::text, 'PASSWORD_CHANGED'::text, 'USER_DISABLED'::text, 'SECOND_FACTOR_RESET'::text])))),
-    CONSTRAINT session_role_known CHECK (((role IS NOT NULL) AND (role = ANY (ARRAY['member'::text, 'partner'::text, 'superadmin'::text]))))
+    CONSTRAINT revoked_for_a_known_reason CHECK ((((revoked_at IS NULL) = (revoked_because IS NULL)) AND (revoked_because = ANY (ARRAY['SIGN_OUT'::text, 'REVOKED'::text, 'REFRESH_REUSED'::text, 'PASSWORD_CHANGED'::text, 'USER_DISABLED'::text, 'SECOND_FACTOR_RESET'::text]))))
 );
 
 ALTER TABLE ONLY core.session FORCE ROW LEVEL SECURITY;
@@ -637,12 +557,6 @@ COMMENT ON TABLE core.session IS 'A sign-in: every access token names one, and e
 COMMENT ON COLUMN core.session.org_id IS 'Organisation that it is for; null: a SUPER_ADMIN in none';
 
 COMMENT ON COLUMN core.session.is_limited IS 'May only set up the second factor that a role of the user requires';
-
-COMMENT ON COLUMN core.session.role IS 'Database role of its tokens, by the kind of the user: member, partner or superadmin';
-
-COMMENT ON COLUMN core.session.partner_id IS 'Partner on whose behalf an EXTERNAL user signed in';
-
-COMMENT ON COLUMN core.session.is_admitted IS 'Whether its user, membership, organisation, partner and API key are all such that he may come in; kept by triggers of those tables (core.readmit), so that each request need not look at them';
 
 CREATE FUNCTION core.end_session(session_id uuid, because text) RETURNS void
     LANGUAGE sql
@@ -797,11 +711,15 @@ CREATE FUNCTION core.has_permission(permission text, unit_id uuid DEFAULT NULL::
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_claims jsonb := core.claims();
 begin
   -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
-  if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
+  if core.claims() ? 'api_key' and not exists (
+    select
+    from core.api_key as k
+    where k.org_id = core.org_id()
+      and k.id = (core.claims() ->> 'api_key')::uuid
+      and has_permission.permission = any (k.permissions)
+  ) then
     return false;
   end if;
   -- The role a SUPER_ADMIN's token switches to; nobody else can become it.
@@ -813,7 +731,7 @@ begin
     from core.user_role as u
     join core.role as r on r.org_id = u.org_id and r.id = u.role_id
     where u.org_id = core.org_id()
-      and u.user_id = (v_claims ->> 'sub')::uuid
+      and u.user_id = core.user_id()
       and (
         u.unit_id is null
         or (
@@ -874,92 +792,6 @@ end
 $$;
 
 COMMENT ON FUNCTION core.installation_setting(code text) IS 'The value that a setting has in the installation, whatever an organisation says. Raises core.setting_unknown (404).';
-
-CREATE TABLE core.app_user (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    email text NOT NULL,
-    name text NOT NULL,
-    kind text NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT email_has_an_at_sign CHECK ((email ~ '^[^@\s]+@[^@\s]+$'::text)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
-    CONSTRAINT user_kind_known CHECK ((kind = ANY (ARRAY['SUPER_ADMIN'::text, 'INTERNAL'::text, 'EXTERNAL'::text])))
-);
-
-ALTER TABLE ONLY core.app_user FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.app_user IS 'A person or machine that signs in. SUPER_ADMIN belongs to no organisation, INTERNAL to one or more, EXTERNAL to one partner of one organisation.';
-
-CREATE TABLE core.membership (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    user_id uuid NOT NULL,
-    kind text NOT NULL,
-    partner_id uuid,
-    is_active boolean DEFAULT true NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT partner_if_and_only_if_external CHECK ((((kind = 'INTERNAL'::text) AND (partner_id IS NULL)) OR ((kind = 'EXTERNAL'::text) AND (partner_id IS NOT NULL))))
-);
-
-ALTER TABLE ONLY core.membership FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.membership IS 'That a user belongs to an organisation. A SUPER_ADMIN has none, an EXTERNAL user exactly one, for one partner.';
-
-CREATE TABLE core.organization (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    code text NOT NULL,
-    name text NOT NULL,
-    legal_name text,
-    country_code text NOT NULL,
-    base_currency text NOT NULL,
-    time_zone text DEFAULT 'UTC'::text NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT code_short_upper_case CHECK ((code ~ '^[A-Z][A-Z0-9_-]{1,31}$'::text)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
-);
-
-ALTER TABLE ONLY core.organization FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.organization IS 'A tenant: nobody but a SUPER_ADMIN sees more than one at a time';
-
-COMMENT ON COLUMN core.organization.base_currency IS 'Currency of its books';
-
-COMMENT ON COLUMN core.organization.time_zone IS 'IANA name; a business day ends at midnight there';
-
-CREATE FUNCTION core.is_admitted(session core.session) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ((EXISTS ( SELECT
-            FROM core.app_user u
-           WHERE ((u.id = (is_admitted.session).user_id) AND u.is_active AND (u.kind =
-                 CASE (is_admitted.session).role
-                     WHEN 'superadmin'::text THEN 'SUPER_ADMIN'::text
-                     WHEN 'member'::text THEN 'INTERNAL'::text
-                     ELSE 'EXTERNAL'::text
-                 END)))) AND (((session).role = 'superadmin'::text) OR (EXISTS ( SELECT
-            FROM (core.membership m
-              JOIN core.organization o ON ((o.id = m.org_id)))
-           WHERE ((m.org_id = (is_admitted.session).org_id) AND (m.user_id = (is_admitted.session).user_id) AND m.is_active AND o.is_active AND (NOT (m.partner_id IS DISTINCT FROM (is_admitted.session).partner_id)) AND ((m.partner_id IS NULL) OR (EXISTS ( SELECT
-                    FROM core.partner p
-                   WHERE ((p.org_id = m.org_id) AND (p.id = m.partner_id) AND (p.status <> 'INACTIVE'::text))))))))) AND (((session).api_key_id IS NULL) OR (EXISTS ( SELECT
-            FROM core.api_key k
-           WHERE ((k.org_id = (is_admitted.session).org_id) AND (k.id = (is_admitted.session).api_key_id) AND (k.revoked_at IS NULL) AND (k.expires_at >= (is_admitted.session).expires_at))))));
-END;
-
-COMMENT ON FUNCTION core.is_admitted(session core.session) IS 'Whether the user of a session is active and of the kind that its role is for, and so are his membership, organisation, partner and API key. What the caller''s policies hide counts as missing.';
 
 CREATE FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) RETURNS void
     LANGUAGE plpgsql
@@ -1137,40 +969,19 @@ CREATE FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestam
     LANGUAGE plpgsql
     AS $$
 declare
-  v_session core.session;
+  v_id uuid := uuidv7();
 begin
-  select
-    case u.kind when 'SUPER_ADMIN' then 'superadmin' when 'INTERNAL' then 'member' else 'partner' end,
-    m.partner_id
-  into v_session.role, v_session.partner_id
-  from core.app_user as u
-  left join core.membership as m on m.user_id = u.id and m.org_id = open_session.org_id
-  where u.id = open_session.user_id;
-  v_session.id := uuidv7();
-  v_session.user_id := open_session.user_id;
-  v_session.org_id := open_session.org_id;
-  v_session.api_key_id := open_session.api_key_id;
-  v_session.expires_at := open_session.expires_at;
-
-  -- Whoever shuts the user out meanwhile waits for us and then finds this session, or we wait for him and see it.
-  perform pg_advisory_xact_lock_shared(core.admission_lock(w.id))
-  from unnest(array[v_session.user_id, v_session.org_id, v_session.partner_id, v_session.api_key_id]) as w (id)
-  where w.id is not null;
-
-  insert into core.session (
-    id, user_id, org_id, role, partner_id, api_key_id, is_admitted, expires_at, is_limited, address, user_agent
-  )
+  insert into core.session (id, user_id, org_id, expires_at, is_limited, api_key_id, address, user_agent)
   values (
-    v_session.id, v_session.user_id, v_session.org_id, v_session.role, v_session.partner_id, v_session.api_key_id,
-    core.is_admitted(v_session),
-    open_session.expires_at, open_session.is_limited, core.client_address(),
+    v_id, open_session.user_id, open_session.org_id, open_session.expires_at, open_session.is_limited,
+    open_session.api_key_id, core.client_address(),
     left(nullif(current_setting('request.headers', true), '')::jsonb ->> 'user-agent', 200)
   );
-  return v_session.id;
+  return v_id;
 end
 $$;
 
-COMMENT ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) IS 'Make a session and return its id, the sid of its tokens. Whoever calls it knows that the user may come in; one who may not gets a session that admits nobody.';
+COMMENT ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) IS 'Make a session and return its id, the sid of its tokens. Whoever calls it knows that the user may come in.';
 
 CREATE FUNCTION core.partner_id() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1246,48 +1057,17 @@ $_$;
 
 COMMENT ON FUNCTION core.password_matches(password text, password_hash text) IS 'Whether the password is the one that was hashed; takes as long when there is no hash';
 
-CREATE FUNCTION core.permitted_units(permission text) RETURNS uuid[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  if core.claims() ? 'api_key' and not core.api_key_allows(permitted_units.permission) then
-    return '{}';
-  end if;
-  return coalesce(
-    (
-      select array_agg(distinct below.id)
-      from core.user_role as u
-      join core.role as r on r.org_id = u.org_id and r.id = u.role_id
-      join core.org_unit as held on held.org_id = u.org_id and held.id = u.unit_id
-      join core.org_unit as below on below.org_id = held.org_id and below.path operator(public.<@) held.path
-      where u.org_id = core.org_id()
-        and u.user_id = core.user_id()
-        and (
-          r.is_administrator
-          or exists (
-            select
-            from core.role_permission as p
-            where p.org_id = r.org_id and p.role_id = r.id and p.permission = permitted_units.permission
-          )
-        )
-    ),
-    '{}'
-  );
-end
-$$;
-
-COMMENT ON FUNCTION core.permitted_units(permission text) IS 'The units in which roles that the user holds there or above give the permission, those below included; never null. In policies, beside has_permission: unit_id = any ((select core.permitted_units(''core.user_role.create''))::uuid[]).';
-
 CREATE FUNCTION core.pre_request() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_role text := current_setting('role');
+  v_claims jsonb := core.claims();
   v_request_id text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
-  v_token record;
-  v_session core.session;
+  v_kind text;
+  v_is_active boolean;
+  v_is_limited boolean;
 begin
   -- Nothing here may write a table: GET runs read only.
   if v_request_id is not null then
@@ -1297,48 +1077,67 @@ begin
     return;
   end if;
 
-  begin
-    select t.*
-    into v_token
-    from jsonb_to_record(core.claims()) as t (sub uuid, org_id uuid, partner_id uuid, sid uuid, api_key uuid, iss text);
-  exception
-    when invalid_text_representation then
-      perform core.raise_error('core.token_malformed');
-  end;
-  if v_token.sub is null then
+  if not (
+    pg_input_is_valid(coalesce(v_claims ->> 'sub', ''), 'uuid')
+    and pg_input_is_valid(coalesce(v_claims ->> 'org_id', v_claims ->> 'sub'), 'uuid')
+    and pg_input_is_valid(coalesce(v_claims ->> 'partner_id', v_claims ->> 'sub'), 'uuid')
+    and pg_input_is_valid(coalesce(v_claims ->> 'sid', v_claims ->> 'sub'), 'uuid')
+    and pg_input_is_valid(coalesce(v_claims ->> 'api_key', v_claims ->> 'sub'), 'uuid')
+  ) then
     perform core.raise_error('core.token_malformed');
-  elsif v_token.org_id is null and v_role in ('member', 'partner') then
+  end if;
+  if v_role in ('member', 'partner') and v_claims ->> 'org_id' is null then
     perform core.raise_error('core.organization_missing');
   end if;
-  -- From here on core.org_id() need not read the claims.
-  perform set_config('erpgres.org_id', v_token.org_id::text, true);
 
-  -- A token of an outside provider has no session.
-  if v_token.sid is null then
-    perform core.check_outside_token(v_token.iss, v_role, v_token.partner_id);
-    return;
+  if v_role = 'superadmin' then
+    select u.kind, u.is_active into v_kind, v_is_active from core.app_user as u where u.id = core.user_id();
+  else
+    select
+      u.kind,
+      u.is_active and m.is_active and o.is_active
+      and (
+        v_role = 'member'
+        or exists (
+          select
+          from core.partner as p
+          where p.org_id = m.org_id and p.id = m.partner_id and p.id = core.partner_id() and p.status <> 'INACTIVE'
+        )
+      )
+    into v_kind, v_is_active
+    from core.app_user as u
+    join core.membership as m on m.user_id = u.id and m.org_id = core.org_id()
+    join core.organization as o on o.id = m.org_id
+    where u.id = core.user_id();
+  end if;
+  if not coalesce(v_is_active, false) then
+    perform core.raise_error('core.user_inactive');
+  end if;
+  if (v_role, v_kind) not in (('member', 'INTERNAL'), ('partner', 'EXTERNAL'), ('superadmin', 'SUPER_ADMIN')) then
+    perform core.raise_error('core.role_mismatch');
   end if;
 
-  -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
-  select * into v_session from core.session as s where s.id = v_token.sid;
-  if not found
-    or v_session.user_id <> v_token.sub
-    or v_session.org_id is distinct from v_token.org_id
-    or v_session.partner_id is distinct from v_token.partner_id
-    or v_session.api_key_id is distinct from v_token.api_key
-  then
+  -- A token of ours ends with its session; one of an outside provider has none.
+  if v_claims ->> 'sid' is null and exists (
+    select from core.identity_provider as p where p.issuer = v_claims ->> 'iss' and p.is_active
+  ) then
+    return;
+  end if;
+  select s.is_limited
+  into v_is_limited
+  from core.session as s
+  left join core.api_key as k on k.org_id = s.org_id and k.id = s.api_key_id
+  where s.id = (v_claims ->> 'sid')::uuid
+    and s.user_id = core.user_id()
+    and s.org_id is not distinct from core.org_id()
+    and s.api_key_id is not distinct from (v_claims ->> 'api_key')::uuid
+    and s.revoked_at is null
+    and s.expires_at > now()
+    and (s.api_key_id is null or (k.revoked_at is null and k.expires_at > now()));
+  if not found then
     perform core.raise_error('core.session_ended');
-  elsif v_session.role <> v_role then
-    perform core.raise_error('core.role_mismatch');
-  elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
-    v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
-    perform core.raise_error(
-      case
-        when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
-        else 'core.user_inactive'
-      end
-    );
-  elsif v_session.is_limited
+  end if;
+  if v_is_limited
     and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
   then
     perform core.raise_error('core.second_factor_setup');
@@ -1346,7 +1145,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done.';
+COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token whose user, membership, organisation or partner is not active, whose role does not fit the kind of the user, that lacks an organisation, or whose session or API key has ended; with 403 all but setting up a second factor where that is still to be done.';
 
 CREATE FUNCTION core.purge_sign_in() RETURNS jsonb
     LANGUAGE plpgsql
@@ -1391,52 +1190,6 @@ end
 $$;
 
 COMMENT ON FUNCTION core.raise_error(code text, details jsonb) IS 'Raise the error of the catalogue with this code. details fills the {name} placeholders of message and hint and is given to the client as JSON text; it must hold nothing that the caller may not know.';
-
-CREATE FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-begin
-  perform pg_advisory_xact_lock(core.admission_lock(cause));
-  update core.session as s
-  set is_admitted = not s.is_admitted
-  where (readmit.user_id is null or s.user_id = readmit.user_id)
-    and (readmit.org_id is null or s.org_id = readmit.org_id)
-    and s.revoked_at is null
-    and s.expires_at > now()
-    and s.is_admitted <> core.is_admitted(s);
-end
-$$;
-
-COMMENT ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) IS 'Decide anew about the open sessions of a user, of an organisation, or of a user in an organisation, after cause (the id of what changed) did. The caller''s policies decide which it reaches: those who change these tables see them all.';
-
-CREATE FUNCTION core.require_over_user(permission text, user_id uuid) RETURNS void
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    AS $$
-declare
-  v_units uuid [];
-begin
-  if core.has_permission(require_over_user.permission) or (session_user = 'migrator' and core.user_id() is null) then
-    return;
-  end if;
-  v_units := core.permitted_units(require_over_user.permission);
-  if cardinality(v_units) = 0
-    or not exists (select from core.user_role as u where u.org_id = core.org_id() and u.user_id = require_over_user.user_id)
-    or exists (
-      select
-      from core.user_role as u
-      where u.org_id = core.org_id()
-        and u.user_id = require_over_user.user_id
-        and (u.unit_id is null or u.unit_id <> all (v_units))
-    )
-  then
-    perform core.raise_error(
-      'core.permission_missing', jsonb_build_object('permission', require_over_user.permission)
-    );
-  end if;
-end
-$$;
-
-COMMENT ON FUNCTION core.require_over_user(permission text, user_id uuid) IS 'Raise core.permission_missing (403) unless the caller holds the permission everywhere, or in units which hold all roles of that user, who has one at least: who keeps the users of a branch has no say over those who work elsewhere too.';
 
 CREATE FUNCTION core.require_permission(permission text, unit_id uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1868,28 +1621,6 @@ $$;
 
 COMMENT ON FUNCTION core.tg_row__guard_status() IS 'BEFORE INSERT OR UPDATE OF status, argument: the entity in core.transition. Raises core.transition_refused (409), core.permission_missing (403), core.reason_missing (422). The tools without a user need no permission, but keep to the list.';
 
-CREATE FUNCTION core.tg_row__readmit() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-declare
-  v_row record := coalesce(new, old);
-begin
-  case tg_table_name
-    when 'app_user' then perform core.readmit(v_row.id, v_row.id, null);
-    when 'membership' then perform core.readmit(v_row.user_id, v_row.user_id, v_row.org_id);
-    when 'organization' then perform core.readmit(v_row.id, null, v_row.id);
-    when 'partner' then
-      perform core.readmit(v_row.id, m.user_id, m.org_id)
-      from core.membership as m
-      where m.org_id = v_row.org_id and m.partner_id = v_row.id;
-    when 'api_key' then perform core.readmit(v_row.id, v_row.user_id, v_row.org_id);
-  end case;
-  return null;
-end
-$$;
-
-COMMENT ON FUNCTION core.tg_row__readmit() IS 'AFTER ROW trigger of the tables that core.is_admitted reads: decides anew about the open sessions concerned.';
-
 CREATE FUNCTION core.tg_row__touch() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -2150,6 +1881,32 @@ COMMENT ON TABLE core.address IS 'An address of a partner, by what it is used fo
 
 COMMENT ON COLUMN core.address.locode IS 'UN/LOCODE of the port or place';
 
+CREATE TABLE core.api_key (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    prefix text NOT NULL,
+    key_hash bytea NOT NULL,
+    permissions text[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_by uuid,
+    last_used_at timestamp with time zone,
+    last_used_address inet,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT api_key_expires_after_creation CHECK ((expires_at > created_at)),
+    CONSTRAINT key_hash_is_sha256 CHECK ((octet_length(key_hash) = 32)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+ALTER TABLE ONLY core.api_key FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.api_key IS 'Keys with which machines sign in as a user. A key may do what its permissions and those of its user both allow.';
+
+COMMENT ON COLUMN core.api_key.key_hash IS 'SHA-256 of the key, which is 256 random bits: a slow hash would add nothing';
+
 CREATE TABLE core.contact (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -2268,6 +2025,32 @@ CREATE TABLE core.number_series (
 ALTER TABLE ONLY core.number_series FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE core.number_series IS 'How the numbers of a document type look. pattern holds {number} or {number:6} (six digits, zeros first), {year} and {unit} (code of the unit); reset says whether counting begins anew each year.';
+
+CREATE TABLE core.organization (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    legal_name text,
+    country_code text NOT NULL,
+    base_currency text NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT code_short_upper_case CHECK ((code ~ '^[A-Z][A-Z0-9_-]{1,31}$'::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+ALTER TABLE ONLY core.organization FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.organization IS 'A tenant: nobody but a SUPER_ADMIN sees more than one at a time';
+
+COMMENT ON COLUMN core.organization.base_currency IS 'Currency of its books';
+
+COMMENT ON COLUMN core.organization.time_zone IS 'IANA name; a business day ends at midnight there';
 
 CREATE TABLE core.partner_role (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -2463,6 +2246,44 @@ ALTER TABLE ONLY core.user_role FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE core.user_role IS 'Which roles a user holds, everywhere or in one unit and those below it';
 
+CREATE TABLE core.app_user (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT email_has_an_at_sign CHECK ((email ~ '^[^@\s]+@[^@\s]+$'::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
+    CONSTRAINT user_kind_known CHECK ((kind = ANY (ARRAY['SUPER_ADMIN'::text, 'INTERNAL'::text, 'EXTERNAL'::text])))
+);
+
+ALTER TABLE ONLY core.app_user FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.app_user IS 'A person or machine that signs in. SUPER_ADMIN belongs to no organisation, INTERNAL to one or more, EXTERNAL to one partner of one organisation.';
+
+CREATE TABLE core.membership (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    user_id uuid NOT NULL,
+    kind text NOT NULL,
+    partner_id uuid,
+    is_active boolean DEFAULT true NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT partner_if_and_only_if_external CHECK ((((kind = 'INTERNAL'::text) AND (partner_id IS NULL)) OR ((kind = 'EXTERNAL'::text) AND (partner_id IS NOT NULL))))
+);
+
+ALTER TABLE ONLY core.membership FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.membership IS 'That a user belongs to an organisation. A SUPER_ADMIN has none, an EXTERNAL user exactly one, for one partner.';
+
 CREATE TABLE core.analyst_login (
     login name NOT NULL,
     org_id uuid NOT NULL,
@@ -2492,6 +2313,41 @@ CREATE TABLE core.credential (
 );
 
 COMMENT ON TABLE core.credential IS 'The password of a user: bcrypt of the base64 text of its SHA-256, because bcrypt itself ignores all after 72 bytes';
+
+CREATE TABLE core.event_entity (
+    entity text NOT NULL,
+    table_name text,
+    org_column text DEFAULT 'org_id'::text NOT NULL,
+    id_column text DEFAULT 'id'::text NOT NULL,
+    unit_column text,
+    partner_column text,
+    sensitive_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    ignored_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    read_permission text,
+    description text NOT NULL,
+    CONSTRAINT entity_is_snake_case CHECK ((entity ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT table_name_is_qualified CHECK ((table_name ~ '^[a-z_]+\.[a-z_0-9]+$'::text))
+);
+
+COMMENT ON TABLE core.event_entity IS 'What events are about, and how the changes of a table become events. The triggers are made from these rows by events.ensure_triggers().';
+
+COMMENT ON COLUMN core.event_entity.entity IS 'The noun of the API: of core bare (partner), else with its domain (wms_lot)';
+
+COMMENT ON COLUMN core.event_entity.table_name IS 'Table whose changes are recorded; null: events come from events.emit alone';
+
+COMMENT ON COLUMN core.event_entity.org_column IS 'Column that holds the organisation';
+
+COMMENT ON COLUMN core.event_entity.id_column IS 'Column whose value becomes entity_id; the rest of the key is always recorded';
+
+COMMENT ON COLUMN core.event_entity.unit_column IS 'Column that names the unit, for rights that are held in a unit';
+
+COMMENT ON COLUMN core.event_entity.partner_column IS 'Column that names the partner whose EXTERNAL users see the events, if they may select the whole table';
+
+COMMENT ON COLUMN core.event_entity.sensitive_columns IS 'Columns whose values are never recorded: what lets somebody in';
+
+COMMENT ON COLUMN core.event_entity.ignored_columns IS 'Columns that change by themselves: a change of these alone is no event';
+
+COMMENT ON COLUMN core.event_entity.read_permission IS 'Who sees the events: holders of this permission; null: whoever may select the table';
 
 CREATE TABLE core.identity_provider (
     issuer text NOT NULL,
@@ -2660,6 +2516,9 @@ ALTER TABLE ONLY core.currency
 ALTER TABLE ONLY core.error
     ADD CONSTRAINT error_pkey PRIMARY KEY (code);
 
+ALTER TABLE ONLY core.event_entity
+    ADD CONSTRAINT event_entity_pkey PRIMARY KEY (entity);
+
 ALTER TABLE ONLY core.exchange_rate
     ADD CONSTRAINT exchange_rate_pkey PRIMARY KEY (org_id, id);
 
@@ -2750,6 +2609,9 @@ ALTER TABLE ONLY core.password_reset
 ALTER TABLE ONLY core.permission
     ADD CONSTRAINT permission_pkey PRIMARY KEY (code);
 
+ALTER TABLE ONLY core.event_entity
+    ADD CONSTRAINT recorded_once UNIQUE (table_name);
+
 ALTER TABLE ONLY core.refresh_token
     ADD CONSTRAINT refresh_token_pkey PRIMARY KEY (token_hash);
 
@@ -2815,6 +2677,8 @@ CREATE INDEX api_key_user_id_idx ON core.api_key USING btree (org_id, user_id);
 CREATE UNIQUE INDEX app_user_email_unique ON core.app_user USING btree (lower(email));
 
 CREATE INDEX contact_partner_id_idx ON core.contact USING btree (org_id, partner_id, id);
+
+CREATE INDEX event_entity_read_permission_idx ON core.event_entity USING btree (read_permission);
 
 CREATE INDEX exchange_rate_from_currency_idx ON core.exchange_rate USING btree (from_currency);
 
@@ -2932,6 +2796,114 @@ CREATE TRIGGER check_type BEFORE INSERT OR UPDATE OF value ON core.installation_
 
 CREATE TRIGGER check_type BEFORE INSERT OR UPDATE OF value ON core.setting FOR EACH ROW EXECUTE FUNCTION core.tg_setting__check_type();
 
+CREATE TRIGGER emit_delete AFTER DELETE ON core.address REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.api_key REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.contact REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.exchange_rate REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_exchange_rate__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.item REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.item_barcode REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item_barcode__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.location REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_location__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.membership REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.number_series REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_number_series__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.org_unit REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_org_unit__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.organization REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_organization__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.partner REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.partner_role REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner_role__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.role REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.role_permission REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role_permission__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.setting REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.unit_conversion REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.user_role REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.address REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.api_key REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.contact REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.exchange_rate REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_exchange_rate__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.item REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.item_barcode REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item_barcode__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.location REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_location__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.membership REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.number_series REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_number_series__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.org_unit REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_org_unit__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.organization REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_organization__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.partner REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.partner_role REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner_role__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.role REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.role_permission REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role_permission__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.setting REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.unit_conversion REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.user_role REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.address REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.api_key REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.exchange_rate REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_exchange_rate__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.item REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.item_barcode REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item_barcode__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.location REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_location__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.membership REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.number_series REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_number_series__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.org_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_org_unit__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.organization REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_organization__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.partner REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.partner_role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner_role__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.role_permission REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role_permission__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.setting REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.unit_conversion REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.user_role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
+
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON core.partner FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('core.partner');
 
 CREATE TRIGGER keep_path BEFORE INSERT OR UPDATE OF parent_id ON core.location FOR EACH ROW EXECUTE FUNCTION core.tg_tree__keep_path();
@@ -2945,16 +2917,6 @@ CREATE TRIGGER keep_stock_update BEFORE UPDATE OF parent_id, kind ON core.locati
 CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.location FOR EACH ROW WHEN ((old.path IS DISTINCT FROM new.path)) EXECUTE FUNCTION core.tg_tree__move_descendants();
 
 CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.org_unit FOR EACH ROW WHEN ((old.path IS DISTINCT FROM new.path)) EXECUTE FUNCTION core.tg_tree__move_descendants();
-
-CREATE TRIGGER readmit AFTER UPDATE OF revoked_at, expires_at ON core.api_key FOR EACH ROW WHEN (((old.revoked_at IS DISTINCT FROM new.revoked_at) OR (old.expires_at <> new.expires_at))) EXECUTE FUNCTION core.tg_row__readmit();
-
-CREATE TRIGGER readmit AFTER UPDATE OF is_active, kind ON core.app_user FOR EACH ROW WHEN (((old.is_active <> new.is_active) OR (old.kind <> new.kind))) EXECUTE FUNCTION core.tg_row__readmit();
-
-CREATE TRIGGER readmit AFTER INSERT OR DELETE OR UPDATE OF is_active, kind, partner_id ON core.membership FOR EACH ROW EXECUTE FUNCTION core.tg_row__readmit();
-
-CREATE TRIGGER readmit AFTER UPDATE OF is_active ON core.organization FOR EACH ROW WHEN ((old.is_active <> new.is_active)) EXECUTE FUNCTION core.tg_row__readmit();
-
-CREATE TRIGGER readmit AFTER UPDATE OF status ON core.partner FOR EACH ROW WHEN (((old.status = 'INACTIVE'::text) <> (new.status = 'INACTIVE'::text))) EXECUTE FUNCTION core.tg_row__readmit();
 
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON core.security_event FOR EACH STATEMENT EXECUTE FUNCTION core.tg_security_event__refuse();
 
@@ -3084,6 +3046,9 @@ ALTER TABLE ONLY core.membership
 
 ALTER TABLE ONLY core.partner_role
     ADD CONSTRAINT partner_exists FOREIGN KEY (org_id, partner_id) REFERENCES core.partner(org_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY core.event_entity
+    ADD CONSTRAINT permission_exists FOREIGN KEY (read_permission) REFERENCES core.permission(code);
 
 ALTER TABLE ONLY core.role_permission
     ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
@@ -3220,7 +3185,7 @@ CREATE POLICY member_delete ON core.setting FOR DELETE TO member USING (((org_id
 
 CREATE POLICY member_delete ON core.unit_conversion FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.unit_conversion.delete'::text) AS has_permission)));
 
-CREATE POLICY member_delete ON core.user_role FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (( SELECT core.has_permission('core.user_role.delete'::text) AS has_permission) OR (unit_id = ANY (( SELECT core.permitted_units('core.user_role.delete'::text) AS permitted_units)::uuid[])))));
+CREATE POLICY member_delete ON core.user_role FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.user_role.delete'::text) AS has_permission)));
 
 CREATE POLICY member_insert ON core.address FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.address.create'::text) AS has_permission)));
 
@@ -3250,9 +3215,7 @@ CREATE POLICY member_insert ON core.setting FOR INSERT TO member WITH CHECK (((o
 
 CREATE POLICY member_insert ON core.unit_conversion FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.unit_conversion.create'::text) AS has_permission)));
 
-CREATE POLICY member_insert ON core.user_role FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (( SELECT core.has_permission('core.user_role.create'::text) AS has_permission) OR ((unit_id = ANY (( SELECT core.permitted_units('core.user_role.create'::text) AS permitted_units)::uuid[])) AND (EXISTS ( SELECT
-   FROM core.role r
-  WHERE ((r.org_id = user_role.org_id) AND (r.id = user_role.role_id) AND (NOT r.is_administrator))))))));
+CREATE POLICY member_insert ON core.user_role FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.user_role.create'::text) AS has_permission)));
 
 CREATE POLICY member_select ON core.address FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -3436,8 +3399,6 @@ CREATE POLICY owner_all ON core.unit_conversion TO owner USING ((org_id = ( SELE
 
 CREATE POLICY owner_all ON core.user_role TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
-CREATE POLICY owner_any ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = ANY (ARRAY['anon'::text, 'superadmin'::text]))) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = ANY (ARRAY['anon'::text, 'superadmin'::text])));
-
 CREATE POLICY owner_insert ON core.app_user FOR INSERT TO owner WITH CHECK (((( SELECT core.org_id() AS org_id) IS NOT NULL) AND (kind = ANY (ARRAY['INTERNAL'::text, 'EXTERNAL'::text]))));
 
 CREATE POLICY owner_insert ON core.security_event FOR INSERT TO owner WITH CHECK (true);
@@ -3464,7 +3425,11 @@ CREATE POLICY owner_sign_in ON core.api_key FOR SELECT TO owner USING ((( SELECT
 
 CREATE POLICY owner_sign_in ON core.app_user FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text));
 
+CREATE POLICY owner_sign_in ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text)) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text));
+
 CREATE POLICY owner_superadmin ON core.organization FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
+
+CREATE POLICY owner_superadmin ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text)) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
 
 CREATE POLICY owner_superadmin_select ON core.app_user FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
 
@@ -3857,53 +3822,7 @@ GRANT ALL ON FUNCTION core.client_address() TO migrator;
 
 REVOKE ALL ON FUNCTION core.address_subject(kind text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION core.admission_lock(id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.admission_lock(id uuid) TO migrator;
-
 REVOKE ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) FROM PUBLIC;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.api_key TO migrator;
-
-GRANT SELECT(org_id) ON TABLE core.api_key TO member;
-GRANT SELECT(org_id) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(id) ON TABLE core.api_key TO member;
-GRANT SELECT(id) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(user_id) ON TABLE core.api_key TO member;
-GRANT SELECT(user_id) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(name) ON TABLE core.api_key TO member;
-GRANT SELECT(name) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(prefix) ON TABLE core.api_key TO member;
-GRANT SELECT(prefix) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(permissions) ON TABLE core.api_key TO member;
-GRANT SELECT(permissions) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(expires_at) ON TABLE core.api_key TO member;
-GRANT SELECT(expires_at) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(revoked_at) ON TABLE core.api_key TO member;
-GRANT SELECT(revoked_at) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(revoked_by) ON TABLE core.api_key TO member;
-GRANT SELECT(revoked_by) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(last_used_at) ON TABLE core.api_key TO member;
-GRANT SELECT(last_used_at) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(last_used_address) ON TABLE core.api_key TO member;
-GRANT SELECT(last_used_address) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(created_at) ON TABLE core.api_key TO member;
-GRANT SELECT(created_at) ON TABLE core.api_key TO superadmin;
-
-GRANT SELECT(created_by) ON TABLE core.api_key TO member;
-GRANT SELECT(created_by) ON TABLE core.api_key TO superadmin;
-
-REVOKE ALL ON FUNCTION core.api_key_allows(permission text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.base32(bytes bytea) FROM PUBLIC;
 
@@ -3916,8 +3835,6 @@ GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO partner;
 GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO member;
 GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO superadmin;
 GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO migrator;
-
-REVOKE ALL ON FUNCTION core.check_outside_token(issuer text, role text, partner_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.check_password_rules(password text, email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.check_password_rules(password text, email text) TO migrator;
@@ -3969,40 +3886,6 @@ GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
 REVOKE ALL ON FUNCTION core.installation_setting(code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.installation_setting(code text) TO migrator;
 
-GRANT SELECT ON TABLE core.app_user TO member;
-GRANT SELECT ON TABLE core.app_user TO superadmin;
-GRANT SELECT ON TABLE core.app_user TO partner;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.app_user TO migrator;
-
-GRANT SELECT ON TABLE core.membership TO member;
-GRANT SELECT ON TABLE core.membership TO superadmin;
-GRANT SELECT ON TABLE core.membership TO partner;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.membership TO migrator;
-
-GRANT SELECT ON TABLE core.organization TO member;
-GRANT SELECT ON TABLE core.organization TO superadmin;
-GRANT SELECT ON TABLE core.organization TO partner;
-GRANT SELECT ON TABLE core.organization TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.organization TO migrator;
-
-GRANT UPDATE(name) ON TABLE core.organization TO member;
-GRANT UPDATE(name) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(legal_name) ON TABLE core.organization TO member;
-GRANT UPDATE(legal_name) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(country_code) ON TABLE core.organization TO member;
-GRANT UPDATE(country_code) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(time_zone) ON TABLE core.organization TO member;
-GRANT UPDATE(time_zone) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(version) ON TABLE core.organization TO member;
-GRANT UPDATE(version) ON TABLE core.organization TO superadmin;
-
-REVOKE ALL ON FUNCTION core.is_admitted(session core.session) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.is_admitted(session core.session) TO migrator;
-
 REVOKE ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO member;
 GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO superadmin;
@@ -4037,12 +3920,6 @@ GRANT ALL ON FUNCTION core.password_is_common(password text) TO migrator;
 REVOKE ALL ON FUNCTION core.password_matches(password text, password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.password_matches(password text, password_hash text) TO migrator;
 
-REVOKE ALL ON FUNCTION core.permitted_units(permission text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.permitted_units(permission text) TO partner;
-GRANT ALL ON FUNCTION core.permitted_units(permission text) TO member;
-GRANT ALL ON FUNCTION core.permitted_units(permission text) TO superadmin;
-GRANT ALL ON FUNCTION core.permitted_units(permission text) TO migrator;
-
 REVOKE ALL ON FUNCTION core.pre_request() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.pre_request() TO anon;
 GRANT ALL ON FUNCTION core.pre_request() TO partner;
@@ -4061,14 +3938,6 @@ GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO member;
 GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO superadmin;
 GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO migrator;
 GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO worker;
-
-REVOKE ALL ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) TO migrator;
-
-REVOKE ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) TO member;
-GRANT ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) TO superadmin;
-GRANT ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) TO migrator;
 
 REVOKE ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO partner;
@@ -4117,8 +3986,6 @@ REVOKE ALL ON FUNCTION core.take_password_slot() FROM PUBLIC;
 REVOKE ALL ON FUNCTION core.tg_row__check_time_zone() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__guard_status() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_row__readmit() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__touch() FROM PUBLIC;
 
@@ -4192,6 +4059,47 @@ GRANT INSERT(locode),UPDATE(locode) ON TABLE core.address TO superadmin;
 
 GRANT UPDATE(version) ON TABLE core.address TO member;
 GRANT UPDATE(version) ON TABLE core.address TO superadmin;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.api_key TO migrator;
+
+GRANT SELECT(org_id) ON TABLE core.api_key TO member;
+GRANT SELECT(org_id) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(id) ON TABLE core.api_key TO member;
+GRANT SELECT(id) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(user_id) ON TABLE core.api_key TO member;
+GRANT SELECT(user_id) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(name) ON TABLE core.api_key TO member;
+GRANT SELECT(name) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(prefix) ON TABLE core.api_key TO member;
+GRANT SELECT(prefix) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(permissions) ON TABLE core.api_key TO member;
+GRANT SELECT(permissions) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(expires_at) ON TABLE core.api_key TO member;
+GRANT SELECT(expires_at) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(revoked_at) ON TABLE core.api_key TO member;
+GRANT SELECT(revoked_at) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(revoked_by) ON TABLE core.api_key TO member;
+GRANT SELECT(revoked_by) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(last_used_at) ON TABLE core.api_key TO member;
+GRANT SELECT(last_used_at) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(last_used_address) ON TABLE core.api_key TO member;
+GRANT SELECT(last_used_address) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(created_at) ON TABLE core.api_key TO member;
+GRANT SELECT(created_at) ON TABLE core.api_key TO superadmin;
+
+GRANT SELECT(created_by) ON TABLE core.api_key TO member;
+GRANT SELECT(created_by) ON TABLE core.api_key TO superadmin;
 
 GRANT SELECT,DELETE ON TABLE core.contact TO member;
 GRANT SELECT,DELETE ON TABLE core.contact TO superadmin;
@@ -4314,6 +4222,27 @@ GRANT INSERT(reset),UPDATE(reset) ON TABLE core.number_series TO superadmin;
 
 GRANT UPDATE(version) ON TABLE core.number_series TO member;
 GRANT UPDATE(version) ON TABLE core.number_series TO superadmin;
+
+GRANT SELECT ON TABLE core.organization TO member;
+GRANT SELECT ON TABLE core.organization TO superadmin;
+GRANT SELECT ON TABLE core.organization TO partner;
+GRANT SELECT ON TABLE core.organization TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.organization TO migrator;
+
+GRANT UPDATE(name) ON TABLE core.organization TO member;
+GRANT UPDATE(name) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(legal_name) ON TABLE core.organization TO member;
+GRANT UPDATE(legal_name) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(country_code) ON TABLE core.organization TO member;
+GRANT UPDATE(country_code) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(time_zone) ON TABLE core.organization TO member;
+GRANT UPDATE(time_zone) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(version) ON TABLE core.organization TO member;
+GRANT UPDATE(version) ON TABLE core.organization TO superadmin;
 
 GRANT SELECT,DELETE ON TABLE core.partner_role TO member;
 GRANT SELECT,DELETE ON TABLE core.partner_role TO superadmin;
@@ -4445,6 +4374,16 @@ GRANT INSERT(role_id) ON TABLE core.user_role TO superadmin;
 GRANT INSERT(unit_id) ON TABLE core.user_role TO member;
 GRANT INSERT(unit_id) ON TABLE core.user_role TO superadmin;
 
+GRANT SELECT ON TABLE core.app_user TO member;
+GRANT SELECT ON TABLE core.app_user TO superadmin;
+GRANT SELECT ON TABLE core.app_user TO partner;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.app_user TO migrator;
+
+GRANT SELECT ON TABLE core.membership TO member;
+GRANT SELECT ON TABLE core.membership TO superadmin;
+GRANT SELECT ON TABLE core.membership TO partner;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.membership TO migrator;
+
 GRANT SELECT ON TABLE core.analyst_login TO analyst;
 GRANT SELECT ON TABLE core.analyst_login TO relay;
 GRANT SELECT ON TABLE core.analyst_login TO worker;
@@ -4454,6 +4393,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.analyst_login TO migrator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.common_password TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.credential TO migrator;
+
+GRANT SELECT ON TABLE core.event_entity TO member;
+GRANT SELECT ON TABLE core.event_entity TO partner;
+GRANT SELECT ON TABLE core.event_entity TO superadmin;
+GRANT SELECT ON TABLE core.event_entity TO analyst;
+GRANT SELECT ON TABLE core.event_entity TO worker;
+GRANT SELECT ON TABLE core.event_entity TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.event_entity TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.identity_provider TO migrator;
 
