@@ -184,9 +184,9 @@ def _show(rows: list[dict[str, Any]], output: str, columns: tuple[str, ...]) -> 
 
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), no_wrap=True)
     for row in rows:
         values = [row[column] for column in columns]
         shown = (f"{value:%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime) else value for value in values)
         table.add_row(*("" if value is None else str(value) for value in shown))
-    Console(soft_wrap=True).print(table)
+    Console(soft_wrap=True, width=200).print(table)

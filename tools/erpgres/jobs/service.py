@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import logging
 import os
@@ -10,11 +9,10 @@ import pkgutil
 import signal
 import sys
 import threading
-from pathlib import Path
 from types import FrameType
 
 from erpgres.jobs import WORKER, settings, tasks, worker
-from erpgres.stack.machine import Account
+from erpgres.stack import privileges
 from erpgres.stack.state import State
 
 # What the standard library and psycopg import at first use: it must be there before the account changes, which may be
@@ -30,8 +28,7 @@ def run(state: State, dsn: str) -> None:
     """Work until SIGTERM or SIGINT, then finish what is being done."""
     _prepare(state)
     told = settings.load(state)
-    if state.account:
-        become(state.account)
+    privileges.drop(state.account)
     work = worker.Worker(dsn, told)
     stop = threading.Event()
 
@@ -54,21 +51,12 @@ def once(state: State, dsn: str) -> int:
     """Do all that waits now, as the same account; return how many pieces of work that were."""
     _prepare(state)
     told = settings.load(state)
-    if state.account:
-        become(state.account)
+    privileges.drop(state.account)
     return worker.once(dsn, told)
-
-
-def become(account: Account) -> None:
-    """Give up being root for good: the process has no right afterwards that the account has not."""
-    os.setgroups([])
-    os.setgid(account.gid)
-    os.setuid(account.uid)
 
 
 def _prepare(state: State) -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in (*_LATER, *(f"{tasks.__name__}.{found.name}" for found in pkgutil.iter_modules(tasks.__path__))):
         importlib.import_module(name)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text(WORKER)
+    privileges.name_process(WORKER)

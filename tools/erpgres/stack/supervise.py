@@ -33,8 +33,8 @@ _LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \S+ (.*)$")
 class Program:
     """One part of the stack as supervisord runs it; `process_name` is what the kernel calls it.
 
-    `own_log` parts write their log themselves instead of through supervisord. `sheds_root` parts start as the caller,
-    read what only the caller may, and become the service account themselves.
+    `own_log` parts write their log themselves instead of through supervisord. A part that `drops` starts as the caller
+    and becomes the service account itself, because that cannot read what it is made of.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Program:
     stop_seconds: int = 10
     end_group: bool = False
     own_log: bool = False
-    sheds_root: bool = False
+    drops: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -96,7 +96,7 @@ def programs(state: State) -> list[Program]:
             WORKER,
             state.run,
             priority=40,
-            sheds_root=True,
+            drops=True,
             environment={
                 "PYTHONPATH": str(ROOT / "tools"),
                 **({"ERPGRES_RUN_AS": state.account.name} if state.account else {}),
@@ -153,7 +153,7 @@ def prepare(state: State) -> bool:
             "stdout_logfile_maxbytes = 20MB",
             "stdout_logfile_backups = 5",
         ]
-        if state.account and not program.sheds_root:
+        if state.account and not program.drops:
             sections.append(f"user = {state.account.name}")
         if program.environment:
             pairs = (f'{name}="{value}"' for name, value in program.environment.items())
