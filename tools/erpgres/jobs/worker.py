@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
-from erpgres.jobs import messages, runs
+from erpgres.jobs import messages, outbound, runs, webhooks
 from erpgres.jobs.settings import Settings
 
 _log = logging.getLogger("erpgres.worker")
 
 RUNNERS = 2
+SENDERS = 4
+_EVENTS_AT_ONCE = 1000
 _LONGEST_PAUSE = 30.0
 
 # A step does one piece of work and says whether there was any.
@@ -48,10 +51,27 @@ def loops(settings: Settings) -> list[Loop]:
     def deliver(connection: psycopg.Connection[Any]) -> bool:
         return messages.deliver_next(connection, settings)
 
+    def read(function: str) -> Step:
+        query = sql.SQL("select {}(%s)").format(sql.Identifier("events", function))
+
+        def step(connection: psycopg.Connection[Any]) -> bool:
+            row = connection.execute(query, [_EVENTS_AT_ONCE]).fetchone()
+            return bool(row and row[0])
+
+        return step
+
+    context = outbound.certificates()
+
+    def send(connection: psycopg.Connection[Any]) -> bool:
+        return webhooks.serve_next(connection, context)
+
     return [
         Loop("plan", plan, 1.0),
         *(Loop(f"run {number}", run, 1.0) for number in range(1, RUNNERS + 1)),
         Loop("messages", deliver, 1.0),
+        Loop("notifications", read("make_notifications"), 0.5),
+        Loop("deliveries", read("plan_deliveries"), 0.5),
+        *(Loop(f"send {number}", send, 0.5) for number in range(1, SENDERS + 1)),
     ]
 
 
@@ -69,11 +89,12 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
 def once(dsn: str, settings: Settings) -> int:
     """Do all that waits now, and return how many pieces of work that were. Raises psycopg.Error."""
     count = 0
+    every = loops(settings)
     with connect(dsn) as connection:
         busy = True
         while busy:
             busy = False
-            for loop in loops(settings):
+            for loop in every:
                 while loop.step(connection):
                     busy = True
                     count += 1
