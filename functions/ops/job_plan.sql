@@ -21,7 +21,7 @@ begin
   end if;
   insert into ops.job_run (job, due_at, is_scheduled)
   values (job_plan.job, job_plan.was_due_at, true)
-  on conflict (job, due_at) where is_scheduled do nothing;
+  on conflict do nothing;
   return found;
 end
 $$;

@@ -101,8 +101,7 @@ def _run_sql(connection: psycopg.Connection[Any], run: _Run) -> None:
         raise ValueError(f"there is no function {run.target}() or {run.target}(jsonb)")
     takes_parameters = not found[0]
     with connection.transaction():
-        for name in ("statement_timeout", "transaction_timeout"):
-            connection.execute("select set_config(%s, %s, true)", [name, f"{run.timeout_seconds}s"])
+        connection.execute("select set_config('statement_timeout', %s, true)", [f"{run.timeout_seconds}s"])
         schema, function = run.target.split(".")
         call = sql.SQL("select * from {}({})").format(
             sql.Identifier(schema, function), sql.SQL("%s") if takes_parameters else sql.SQL("")

@@ -77,7 +77,13 @@ def loops(settings: Settings) -> list[Loop]:
 
 def connect(dsn: str) -> psycopg.Connection[Any]:
     """Connect as the worker: in autocommit, and with a server that notices when this process has gone."""
-    options = {"client_connection_check_interval": "1s", "tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10"}
+    options = {
+        "client_connection_check_interval": "1s",
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        # Each job has a limit of its own; one of the role's for the whole transaction would count from before it is set.
+        "transaction_timeout": "0",
+    }
     connection: psycopg.Connection[Any] = psycopg.connect(
         dsn, autocommit=True, connect_timeout=10, application_name="erpgres-worker"
     )
