@@ -205,9 +205,9 @@ def test_makers_at_once_tell_each_event_once(stack: State, clone: str) -> None:
     dsn = conninfo(stack.dsn("worker"), dbname=psycopg.conninfo.conninfo_to_dict(clone)["dbname"])
     database = psycopg.conninfo.conninfo_to_dict(clone)["dbname"]
     with psycopg.connect(conninfo(stack.dsn("migrator"), dbname=database), autocommit=True) as db:
-        row = db.execute("select core.create_organization('O', 'O', 'BD', 'USD')").fetchone()
+        row = db.execute("select core.create_organization('ORG', 'Org', 'BD', 'USD')").fetchone()
         assert row is not None
-        org = Organization(row[0], "O", db, stack)
+        org = Organization(row[0], "ORG", db, stack)
         users = [org.user(["core.partner.activate"]) for _ in range(3)]
         actor = org.user()
         events = {emit(db, org, "partner.on_hold", actor) for _ in range(60)}

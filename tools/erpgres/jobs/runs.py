@@ -92,17 +92,18 @@ def run_next(connection: psycopg.Connection[Any], settings: Settings, worker: st
 
 def _run_sql(connection: psycopg.Connection[Any], run: _Run) -> None:
     """Call the function and note the success in one transaction: a death in between undoes both."""
+    schema, function = run.target.split(".")
     found = connection.execute(
-        "select to_regprocedure(%s) is not null, to_regprocedure(%s) is not null",
-        [f"{run.target}()", f"{run.target}(jsonb)"],
+        "select bool_or(p.pronargs = p.pronargdefaults) from pg_catalog.pg_proc as p "
+        "join pg_catalog.pg_namespace as n on n.oid = p.pronamespace where n.nspname = %s and p.proname = %s "
+        "and (p.pronargs = p.pronargdefaults or p.proargtypes::oid[] = array['jsonb'::regtype::oid])",
+        [schema, function],
     ).fetchone()
-    assert found is not None
-    if not any(found):
-        raise ValueError(f"there is no function {run.target}() or {run.target}(jsonb)")
+    if found is None or found[0] is None:
+        raise ValueError(f"there is no function {run.target} that needs no argument or takes one jsonb")
     takes_parameters = not found[0]
     with connection.transaction():
         connection.execute("select set_config('statement_timeout', %s, true)", [f"{run.timeout_seconds}s"])
-        schema, function = run.target.split(".")
         call = sql.SQL("select * from {}({})").format(
             sql.Identifier(schema, function), sql.SQL("%s") if takes_parameters else sql.SQL("")
         )
