@@ -81,7 +81,7 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
         "client_connection_check_interval": "1s",
         "tcp_keepalives_idle": "30",
         "tcp_keepalives_interval": "10",
-        # Each job has a limit of its own; one of the role's for the whole transaction would count from before it is set.
+        # Each job has a limit of its own; the role's, for a whole transaction, would come on top of it.
         "transaction_timeout": "0",
     }
     connection: psycopg.Connection[Any] = psycopg.connect(
