@@ -61,7 +61,14 @@ begin
       and (m.kind = 'INTERNAL' or m.partner_id = e.partner_id)
       and (
         n.table_name is null
-        or has_any_column_privilege(case m.kind when 'INTERNAL' then 'member' else 'partner' end, n.table_name, 'select')
+        or exists (
+          select
+          from pg_catalog.pg_class as c
+          join pg_catalog.pg_namespace as s on s.oid = c.relnamespace
+          where s.nspname = split_part(n.table_name, '.', 1)
+            and c.relname = split_part(n.table_name, '.', 2)
+            and has_any_column_privilege(case m.kind when 'INTERNAL' then 'member' else 'partner' end, c.oid, 'select')
+        )
       )
       and (
         n.read_permission is null

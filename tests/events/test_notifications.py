@@ -212,11 +212,12 @@ def test_makers_at_once_tell_each_event_once(stack: State, clone: str) -> None:
         actor = org.user()
         events = {emit(db, org, "partner.on_hold", actor) for _ in range(60)}
         with worker.connect(dsn) as dying, worker.connect(dsn) as other:
-            dying.execute("begin")
+            dying.autocommit = False
             assert dying.execute("select events.make_notifications(1000)").fetchone() != (0,)
             assert other.execute("select events.make_notifications(1000)").fetchone() == (0,)
             with psycopg.connect(clone, autocommit=True) as boss:
                 boss.execute("select pg_terminate_backend(%s)", [dying.info.backend_pid])
+            dying.close()
 
         def make(_: int) -> None:
             with worker.connect(dsn) as connection:

@@ -142,8 +142,7 @@ class Worker:
             except Exception as error:
                 # One loop's trouble is not another's: it starts afresh, after a pause that grows.
                 pause = min(max(1.0, pause * 2), _LONGEST_PAUSE)
-                lines = str(error).strip().splitlines()
-                _log.error("%s: %s: %s", loop.name, type(error).__name__, lines[-1] if lines else "")
+                _log.error("%s: %s: %s", loop.name, type(error).__name__, str(error).strip().replace("\n", " | "))
                 if connection is not None:
                     connection.close()
                     connection = None
