@@ -3,6 +3,7 @@
 grant select on core.app_user to member, superadmin, partner;
 grant select on api.users to member, superadmin, partner;
 grant select, insert, update, delete on core.app_user to migrator;
+grant select (id, is_active) on core.app_user to worker;
 
 create policy owner_self on core.app_user for select to owner
 using (id = (select core.user_id()));
@@ -50,3 +51,7 @@ create policy superadmin_select on core.app_user for select to superadmin
 using (true);
 
 -- nothing for analyst: personal data
+
+-- Notifications and webhooks concern the users of every organisation.
+create policy worker_select on core.app_user for select to worker
+using (true);

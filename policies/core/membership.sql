@@ -2,6 +2,7 @@
 
 grant select on core.membership to member, superadmin, partner;
 grant select, insert, update, delete on core.membership to migrator;
+grant select (org_id, user_id, kind, partner_id, is_active) on core.membership to worker;
 
 create policy owner_all on core.membership for all to owner
 using (org_id = (select core.org_id()))
@@ -31,3 +32,7 @@ create policy superadmin_select on core.membership for select to superadmin
 using (true);
 
 -- nothing for analyst: personal data
+
+-- Notifications and webhooks concern the users of every organisation.
+create policy worker_select on core.membership for select to worker
+using (true);

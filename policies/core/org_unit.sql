@@ -7,6 +7,7 @@ grant select on api.org_units to member, superadmin;
 grant insert (org_id, id, parent_id, kind, code, name) on api.org_units to member, superadmin;
 grant update (kind, code, name, is_active, version) on api.org_units to member, superadmin;
 grant select, insert, update, delete on core.org_unit to migrator;
+grant select (org_id, id, path) on core.org_unit to worker;
 
 create policy owner_all on core.org_unit for all to owner
 using (org_id = (select core.org_id()))
@@ -43,3 +44,7 @@ with check (org_id = (select core.org_id()));
 
 create policy analyst_select on core.org_unit for select to analyst
 using (org_id = (select core.org_id()));
+
+-- Notifications and webhooks concern the users of every organisation.
+create policy worker_select on core.org_unit for select to worker
+using (true);

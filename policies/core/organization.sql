@@ -5,6 +5,7 @@ grant update (name, legal_name, country_code, time_zone, version) on core.organi
 grant select on api.organizations to member, superadmin, partner;
 grant update (name, legal_name, country_code, time_zone, version) on api.organizations to member, superadmin;
 grant select, insert, update, delete on core.organization to migrator;
+grant select (id, is_active) on core.organization to worker;
 
 create policy owner_all on core.organization for all to owner
 using (id = (select core.org_id()))
@@ -47,3 +48,7 @@ with check (id = (select core.org_id()));
 
 create policy analyst_select on core.organization for select to analyst
 using (id = (select core.org_id()));
+
+-- Notifications and webhooks concern the users of every organisation.
+create policy worker_select on core.organization for select to worker
+using (true);

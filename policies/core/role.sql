@@ -9,6 +9,7 @@ grant insert (org_id, id, code, name, requires_second_factor) on api.roles to me
 grant update (code, name, requires_second_factor, version) on api.roles to member, superadmin;
 grant delete on api.roles to member, superadmin;
 grant select, insert, update, delete on core.role to migrator;
+grant select (org_id, id, is_administrator) on core.role to worker;
 
 create policy owner_all on core.role for all to owner
 using (org_id = (select core.org_id()))
@@ -48,3 +49,7 @@ create policy superadmin_delete on core.role for delete to superadmin
 using (org_id = (select core.org_id()));
 
 -- nothing for analyst: access control is not analysed with SQL
+
+-- Notifications and webhooks concern the users of every organisation.
+create policy worker_select on core.role for select to worker
+using (true);

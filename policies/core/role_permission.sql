@@ -7,6 +7,7 @@ grant select on api.role_permissions to member, superadmin;
 grant insert (org_id, role_id, permission) on api.role_permissions to member, superadmin;
 grant delete on api.role_permissions to member, superadmin;
 grant select, insert, update, delete on core.role_permission to migrator;
+grant select (org_id, role_id, permission) on core.role_permission to worker;
 
 create policy owner_all on core.role_permission for all to owner
 using (org_id = (select core.org_id()))
@@ -39,3 +40,7 @@ create policy superadmin_delete on core.role_permission for delete to superadmin
 using (org_id = (select core.org_id()));
 
 -- nothing for analyst: access control is not analysed with SQL
+
+-- Notifications and webhooks concern the users of every organisation.
+create policy worker_select on core.role_permission for select to worker
+using (true);

@@ -7,6 +7,7 @@ grant select on api.user_roles to member, superadmin;
 grant insert (org_id, id, user_id, role_id, unit_id) on api.user_roles to member, superadmin;
 grant delete on api.user_roles to member, superadmin;
 grant select, insert, update, delete on core.user_role to migrator;
+grant select (org_id, user_id, role_id, unit_id) on core.user_role to worker;
 
 create policy owner_all on core.user_role for all to owner
 using (org_id = (select core.org_id()))
@@ -55,3 +56,7 @@ create policy superadmin_delete on core.user_role for delete to superadmin
 using (org_id = (select core.org_id()));
 
 -- nothing for analyst: access control is not analysed with SQL
+
+-- Notifications and webhooks concern the users of every organisation.
+create policy worker_select on core.user_role for select to worker
+using (true);

@@ -66,7 +66,9 @@ begin
         -- the relay reads events as the role of each subscriber
         ('partner', 'relay'),
         ('member', 'relay'),
-        ('superadmin', 'relay')
+        ('superadmin', 'relay'),
+        -- the worker reads as the user of a webhook what it sends there
+        ('member', 'worker')
     ) as g (granted, grantee)
   loop
     if not exists (

@@ -15,6 +15,7 @@ import psycopg
 from erpgres import keys
 from erpgres.database import reason
 from erpgres.errors import CannotRun, Refused
+from erpgres.jobs import settings as worker_settings
 from erpgres.stack import certificate, gateway, libraries, postgres, postgrest, processes, runtime, supervise
 from erpgres.stack.state import State
 
@@ -198,6 +199,7 @@ def _configure(state: State, progress: Progress, running: bool) -> dict[str, boo
     fresh["keys"] = keys.prepare(state)
     fresh["postgrest"] = postgrest.prepare(state)
     fresh["gateway"] = gateway.prepare(state)
+    fresh["worker"] = state.write(state.etc / "worker.txt", worker_settings.fingerprint(state), mode=0o600)
     fresh["supervisord"] = supervise.prepare(state)
     return fresh
 
@@ -274,15 +276,15 @@ def _migrate(state: State, progress: Progress) -> None:
 
 
 def _serve(state: State, supervisor: supervise.Supervisor, fresh: dict[str, bool], progress: Progress) -> None:
-    """Start PostgREST and the gateway, or make them take their new configuration, and wait until all is healthy."""
-    progress("starting PostgREST and the gateway")
+    """Start what serves and works, or make it take a new configuration, and wait until all is healthy."""
+    progress("starting PostgREST, the gateway and the worker")
     known = supervisor.parts()
-    for name in ("postgrest", "gateway"):
+    for name in ("postgrest", "gateway", "worker"):
         if name not in known:
             continue
         if known[name]["statename"] != supervise.RUNNING:
             supervisor.ensure_started(name)
-        elif fresh[name] and name == "postgrest":
+        elif fresh[name] and name in ("postgrest", "worker"):
             supervisor.restart(name)
         elif fresh["keys"] and name == "postgrest":
             supervisor.signal(name, "USR2")

@@ -26,7 +26,9 @@ ROLES_WITH_PASSWORD = ("postgres", "authenticator", "migrator", "analyst", "rela
 ROOT_HOME = Path("/var/lib/erpgres")
 
 # Settings of the environment that `up` remembers, as a prefix or whole.
-_REMEMBERED = ("ERPGRES_RATE_", "ERPGRES_CORS_ORIGINS", "ERPGRES_TRUSTED_PROXIES")
+_REMEMBERED = (
+    "ERPGRES_RATE_", "ERPGRES_CORS_ORIGINS", "ERPGRES_TRUSTED_PROXIES", "ERPGRES_SMTP_", "ERPGRES_APP_URL",
+)  # fmt: skip
 _FORMAT = 1
 # sun_path holds 108 bytes with the final NUL; PostgreSQL's socket is the longest name put into `run`.
 _SOCKET_LIMIT = 107

@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 
 from erpgres.errors import CannotRun
+from erpgres.jobs import WORKER
+from erpgres.settings import ROOT
 from erpgres.stack import gateway, postgres, runtime
 from erpgres.stack.processes import MARKER
 from erpgres.stack.state import State
@@ -31,7 +33,8 @@ _LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \S+ (.*)$")
 class Program:
     """One part of the stack as supervisord runs it; `process_name` is what the kernel calls it.
 
-    `own_log` parts write their log themselves instead of through supervisord.
+    `own_log` parts write their log themselves instead of through supervisord. A part that `drops` starts as the caller
+    and becomes the service account itself, because that cannot read what it is made of.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Program:
     stop_seconds: int = 10
     end_group: bool = False
     own_log: bool = False
+    drops: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -83,6 +87,20 @@ def programs(state: State) -> list[Program]:
             stop_signal="QUIT",
             stop_seconds=5,
             end_group=True,
+        )
+    )
+    parts.append(
+        Program(
+            "worker",
+            [sys.executable, "-m", "erpgres", "jobs", "work", "--state", str(state.path)],
+            WORKER,
+            state.run,
+            priority=40,
+            drops=True,
+            environment={
+                "PYTHONPATH": str(ROOT / "tools"),
+                **({"ERPGRES_RUN_AS": state.account.name} if state.account else {}),
+            },
         )
     )
     return parts
@@ -135,7 +153,7 @@ def prepare(state: State) -> bool:
             "stdout_logfile_maxbytes = 20MB",
             "stdout_logfile_backups = 5",
         ]
-        if state.account:
+        if state.account and not program.drops:
             sections.append(f"user = {state.account.name}")
         if program.environment:
             pairs = (f'{name}="{value}"' for name, value in program.environment.items())
