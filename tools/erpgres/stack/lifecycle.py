@@ -15,7 +15,7 @@ import psycopg
 from erpgres import keys
 from erpgres.database import reason
 from erpgres.errors import CannotRun, Refused
-from erpgres.stack import certificate, gateway, libraries, postgres, postgrest, processes, runtime, supervise
+from erpgres.stack import certificate, gateway, libraries, postgres, postgrest, processes, relay, runtime, supervise
 from erpgres.stack.state import State
 
 Progress = Callable[[str], None]
@@ -197,6 +197,7 @@ def _configure(state: State, progress: Progress, running: bool) -> dict[str, boo
         certificate.ensure(state)
     fresh["keys"] = keys.prepare(state)
     fresh["postgrest"] = postgrest.prepare(state)
+    fresh["relay"] = relay.prepare(state)
     fresh["gateway"] = gateway.prepare(state)
     fresh["supervisord"] = supervise.prepare(state)
     return fresh
@@ -274,10 +275,13 @@ def _migrate(state: State, progress: Progress) -> None:
 
 
 def _serve(state: State, supervisor: supervise.Supervisor, fresh: dict[str, bool], progress: Progress) -> None:
-    """Start PostgREST and the gateway, or make them take their new configuration, and wait until all is healthy."""
-    progress("starting PostgREST and the gateway")
+    """Start what answers clients, or make it take its new configuration, and wait until all is healthy.
+
+    The relay reads its keys again by itself, and the stack is healthy without it.
+    """
+    progress("starting PostgREST, the relay and the gateway")
     known = supervisor.parts()
-    for name in ("postgrest", "gateway"):
+    for name in ("postgrest", relay.NAME, "gateway"):
         if name not in known:
             continue
         if known[name]["statename"] != supervise.RUNNING:
@@ -286,7 +290,7 @@ def _serve(state: State, supervisor: supervise.Supervisor, fresh: dict[str, bool
             supervisor.restart(name)
         elif fresh["keys"] and name == "postgrest":
             supervisor.signal(name, "USR2")
-        elif fresh[name]:
+        elif fresh[name] and name == "gateway":
             supervisor.signal(name, "HUP")
     await_health(state)
     _await_parts(supervisor)

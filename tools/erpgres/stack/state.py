@@ -26,7 +26,7 @@ ROLES_WITH_PASSWORD = ("postgres", "authenticator", "migrator", "analyst", "rela
 ROOT_HOME = Path("/var/lib/erpgres")
 
 # Settings of the environment that `up` remembers, as a prefix or whole.
-_REMEMBERED = ("ERPGRES_RATE_", "ERPGRES_CORS_ORIGINS", "ERPGRES_TRUSTED_PROXIES")
+_REMEMBERED = ("ERPGRES_RATE_", "ERPGRES_REALTIME_", "ERPGRES_CORS_ORIGINS", "ERPGRES_TRUSTED_PROXIES")
 _FORMAT = 1
 # sun_path holds 108 bytes with the final NUL; PostgreSQL's socket is the longest name put into `run`.
 _SOCKET_LIMIT = 107
@@ -141,6 +141,11 @@ class State:
     def postgrest_socket(self) -> Path:
         """The unix socket PostgREST listens on (mode 660)."""
         return self.run / "postgrest.sock"
+
+    @property
+    def relay_socket(self) -> Path:
+        """The unix socket the relay listens on (mode 660)."""
+        return self.run / "relay.sock"
 
     @property
     def bindir(self) -> Path:

@@ -18,7 +18,8 @@ from typing import Any
 import psutil
 
 from erpgres.errors import CannotRun
-from erpgres.stack import gateway, postgres, runtime
+from erpgres.settings import ROOT
+from erpgres.stack import gateway, postgres, relay, runtime
 from erpgres.stack.processes import MARKER
 from erpgres.stack.state import State
 
@@ -31,7 +32,8 @@ _LOG_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \S+ (.*)$")
 class Program:
     """One part of the stack as supervisord runs it; `process_name` is what the kernel calls it.
 
-    `own_log` parts write their log themselves instead of through supervisord.
+    `own_log` parts write their log themselves instead of through supervisord. A part that `drops` starts as the caller
+    and becomes the service account itself, because that cannot read what it is made of.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Program:
     stop_seconds: int = 10
     end_group: bool = False
     own_log: bool = False
+    drops: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -71,6 +74,17 @@ def programs(state: State) -> list[Program]:
             state.run,
             priority=20,
             own_log=True,  # it answers 500 to a request that it cannot log
+        )
+    )
+    parts.append(
+        Program(
+            relay.NAME,
+            [sys.executable, "-m", "erpgres", "relay", "--state", str(state.path)],
+            relay.PROCESS_NAME,
+            state.run,
+            priority=25,
+            drops=True,
+            environment={"PYTHONPATH": str(ROOT / "tools")},
         )
     )
     parts.append(
@@ -135,7 +149,7 @@ def prepare(state: State) -> bool:
             "stdout_logfile_maxbytes = 20MB",
             "stdout_logfile_backups = 5",
         ]
-        if state.account:
+        if state.account and not program.drops:
             sections.append(f"user = {state.account.name}")
         if program.environment:
             pairs = (f'{name}="{value}"' for name, value in program.environment.items())
