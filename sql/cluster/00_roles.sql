@@ -41,7 +41,7 @@ comment on role superadmin is 'A SUPER_ADMIN: sees every organisation; the gatew
 comment on role analyst is 'Group of the people who query with SQL; bound to one organisation by core.analyst_login';
 comment on role authenticator is 'The login of PostgREST; has no right of its own and becomes the role that a token names';
 comment on role migrator is 'The login of the tools: becomes owner to change the schema, sees all rows to load and verify them';
-comment on role relay is 'The login of the realtime relay: reads the event feed';
+comment on role relay is 'The login of the realtime relay: reads the event feed as the role of each subscriber';
 comment on role worker is 'The login of the job worker';
 comment on role monitor is 'The login of monitoring: reads statistics and health';
 
@@ -62,7 +62,11 @@ begin
         ('anon', 'migrator'),
         ('partner', 'migrator'),
         ('member', 'migrator'),
-        ('superadmin', 'migrator')
+        ('superadmin', 'migrator'),
+        -- the relay reads events as the role of each subscriber
+        ('partner', 'relay'),
+        ('member', 'relay'),
+        ('superadmin', 'relay')
     ) as g (granted, grantee)
   loop
     if not exists (

@@ -1964,6 +1964,58 @@ COMMENT ON COLUMN api.errors.message IS 'Message; {name} is filled in from the d
 
 COMMENT ON COLUMN api.errors.hint IS 'What to do about it';
 
+CREATE VIEW api.events WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    type,
+    entity,
+    entity_id,
+    entity_version,
+    actor_id,
+    session_id,
+    unit_id,
+    partner_id,
+    request_id,
+    before,
+    after,
+    payload,
+    occurred_at
+   FROM events.event e;
+
+COMMENT ON VIEW api.events IS 'Events: what happened, who did it
+Newest first with order=id.desc; filter by entity, entity_id, type or actor_id. A list for people: a program that must miss
+nothing reads events_since. Nothing in it ever changes.';
+
+COMMENT ON COLUMN api.events.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.events.id IS 'Identifier, in order of time';
+
+COMMENT ON COLUMN api.events.type IS 'entity.created, updated, deleted, or the new status: wms_document.posted';
+
+COMMENT ON COLUMN api.events.entity IS 'What it is about: partner, item, wms_document';
+
+COMMENT ON COLUMN api.events.entity_id IS 'The row that it is about';
+
+COMMENT ON COLUMN api.events.entity_version IS 'Version of the row after the change';
+
+COMMENT ON COLUMN api.events.actor_id IS 'User who did it; null: the tools or a background job';
+
+COMMENT ON COLUMN api.events.session_id IS 'Session of the user';
+
+COMMENT ON COLUMN api.events.unit_id IS 'Unit of the row';
+
+COMMENT ON COLUMN api.events.partner_id IS 'Partner of the row, if its EXTERNAL users may see the event';
+
+COMMENT ON COLUMN api.events.request_id IS 'X-Request-ID of the request that did it';
+
+COMMENT ON COLUMN api.events.before IS 'Old values: of an update those that differ, of a deletion all';
+
+COMMENT ON COLUMN api.events.after IS 'New values: of an update those that differ, of a creation all';
+
+COMMENT ON COLUMN api.events.payload IS 'What else the event says';
+
+COMMENT ON COLUMN api.events.occurred_at IS 'When it happened';
+
 CREATE VIEW api.exchange_rates WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -3208,6 +3260,10 @@ GRANT SELECT ON TABLE api.currencies TO superadmin;
 GRANT SELECT ON TABLE api.errors TO member;
 GRANT SELECT ON TABLE api.errors TO partner;
 GRANT SELECT ON TABLE api.errors TO superadmin;
+
+GRANT SELECT ON TABLE api.events TO member;
+GRANT SELECT ON TABLE api.events TO partner;
+GRANT SELECT ON TABLE api.events TO superadmin;
 
 GRANT SELECT,DELETE ON TABLE api.exchange_rates TO member;
 GRANT SELECT,DELETE ON TABLE api.exchange_rates TO superadmin;

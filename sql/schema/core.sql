@@ -6,15 +6,15 @@ COMMENT ON SCHEMA core IS 'Organisations, people, access, partners, places, item
 
 CREATE FUNCTION core.claims() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN CASE WHEN (SESSION_USER = ANY (ARRAY['authenticator'::name, 'migrator'::name])) THEN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ELSE NULL::jsonb END;
+    RETURN CASE WHEN (SESSION_USER = ANY (ARRAY['authenticator'::name, 'migrator'::name, 'relay'::name])) THEN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ELSE NULL::jsonb END;
 
-COMMENT ON FUNCTION core.claims() IS 'The verified claims of the request, or null. Believed only in sessions of PostgREST and of the tools: anybody else could set the setting himself.';
+COMMENT ON FUNCTION core.claims() IS 'The verified claims of the request, or null. Believed only in sessions of PostgREST, of the relay and of the tools: anybody else could set the setting himself.';
 
 CREATE FUNCTION core.org_id() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 begin
-  if session_user in ('authenticator', 'migrator') then
+  if session_user in ('authenticator', 'migrator', 'relay') then
     return (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'org_id')::uuid;
   end if;
   return (select a.org_id from core.analyst_login as a where a.login = session_user);
@@ -2314,6 +2314,41 @@ CREATE TABLE core.credential (
 
 COMMENT ON TABLE core.credential IS 'The password of a user: bcrypt of the base64 text of its SHA-256, because bcrypt itself ignores all after 72 bytes';
 
+CREATE TABLE core.event_entity (
+    entity text NOT NULL,
+    table_name text,
+    org_column text DEFAULT 'org_id'::text NOT NULL,
+    id_column text DEFAULT 'id'::text NOT NULL,
+    unit_column text,
+    partner_column text,
+    sensitive_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    ignored_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    read_permission text,
+    description text NOT NULL,
+    CONSTRAINT entity_is_snake_case CHECK ((entity ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT table_name_is_qualified CHECK ((table_name ~ '^[a-z_]+\.[a-z_0-9]+$'::text))
+);
+
+COMMENT ON TABLE core.event_entity IS 'What events are about, and how the changes of a table become events. The triggers are made from these rows by events.ensure_triggers().';
+
+COMMENT ON COLUMN core.event_entity.entity IS 'The noun of the API: of core bare (partner), else with its domain (wms_lot)';
+
+COMMENT ON COLUMN core.event_entity.table_name IS 'Table whose changes are recorded; null: events come from events.emit alone';
+
+COMMENT ON COLUMN core.event_entity.org_column IS 'Column that holds the organisation';
+
+COMMENT ON COLUMN core.event_entity.id_column IS 'Column whose value becomes entity_id; the rest of the key is always recorded';
+
+COMMENT ON COLUMN core.event_entity.unit_column IS 'Column that names the unit, for rights that are held in a unit';
+
+COMMENT ON COLUMN core.event_entity.partner_column IS 'Column that names the partner whose EXTERNAL users see the events, if they may select the whole table';
+
+COMMENT ON COLUMN core.event_entity.sensitive_columns IS 'Columns whose values are never recorded: what lets somebody in';
+
+COMMENT ON COLUMN core.event_entity.ignored_columns IS 'Columns that change by themselves: a change of these alone is no event';
+
+COMMENT ON COLUMN core.event_entity.read_permission IS 'Who sees the events: holders of this permission; null: whoever may select the table';
+
 CREATE TABLE core.identity_provider (
     issuer text NOT NULL,
     name text NOT NULL,
@@ -2481,6 +2516,9 @@ ALTER TABLE ONLY core.currency
 ALTER TABLE ONLY core.error
     ADD CONSTRAINT error_pkey PRIMARY KEY (code);
 
+ALTER TABLE ONLY core.event_entity
+    ADD CONSTRAINT event_entity_pkey PRIMARY KEY (entity);
+
 ALTER TABLE ONLY core.exchange_rate
     ADD CONSTRAINT exchange_rate_pkey PRIMARY KEY (org_id, id);
 
@@ -2571,6 +2609,9 @@ ALTER TABLE ONLY core.password_reset
 ALTER TABLE ONLY core.permission
     ADD CONSTRAINT permission_pkey PRIMARY KEY (code);
 
+ALTER TABLE ONLY core.event_entity
+    ADD CONSTRAINT recorded_once UNIQUE (table_name);
+
 ALTER TABLE ONLY core.refresh_token
     ADD CONSTRAINT refresh_token_pkey PRIMARY KEY (token_hash);
 
@@ -2636,6 +2677,8 @@ CREATE INDEX api_key_user_id_idx ON core.api_key USING btree (org_id, user_id);
 CREATE UNIQUE INDEX app_user_email_unique ON core.app_user USING btree (lower(email));
 
 CREATE INDEX contact_partner_id_idx ON core.contact USING btree (org_id, partner_id, id);
+
+CREATE INDEX event_entity_read_permission_idx ON core.event_entity USING btree (read_permission);
 
 CREATE INDEX exchange_rate_from_currency_idx ON core.exchange_rate USING btree (from_currency);
 
@@ -2752,6 +2795,114 @@ CREATE TRIGGER check_time_zone BEFORE INSERT OR UPDATE OF time_zone ON core.orga
 CREATE TRIGGER check_type BEFORE INSERT OR UPDATE OF value ON core.installation_setting FOR EACH ROW EXECUTE FUNCTION core.tg_setting__check_type();
 
 CREATE TRIGGER check_type BEFORE INSERT OR UPDATE OF value ON core.setting FOR EACH ROW EXECUTE FUNCTION core.tg_setting__check_type();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.address REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.api_key REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.contact REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.exchange_rate REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_exchange_rate__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.item REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.item_barcode REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item_barcode__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.location REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_location__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.membership REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.number_series REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_number_series__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.org_unit REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_org_unit__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.organization REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_organization__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.partner REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.partner_role REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner_role__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.role REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.role_permission REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role_permission__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.setting REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.unit_conversion REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.user_role REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.address REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.api_key REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.contact REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.exchange_rate REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_exchange_rate__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.item REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.item_barcode REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item_barcode__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.location REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_location__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.membership REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.number_series REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_number_series__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.org_unit REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_org_unit__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.organization REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_organization__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.partner REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.partner_role REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner_role__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.role REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.role_permission REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role_permission__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.setting REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.unit_conversion REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.user_role REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.address REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.api_key REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.exchange_rate REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_exchange_rate__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.item REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.item_barcode REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_item_barcode__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.location REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_location__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.membership REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.number_series REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_number_series__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.org_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_org_unit__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.organization REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_organization__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.partner REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.partner_role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_partner_role__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.role_permission REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_role_permission__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.setting REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.unit_conversion REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.user_role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
 
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON core.partner FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('core.partner');
 
@@ -2895,6 +3046,9 @@ ALTER TABLE ONLY core.membership
 
 ALTER TABLE ONLY core.partner_role
     ADD CONSTRAINT partner_exists FOREIGN KEY (org_id, partner_id) REFERENCES core.partner(org_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY core.event_entity
+    ADD CONSTRAINT permission_exists FOREIGN KEY (read_permission) REFERENCES core.permission(code);
 
 ALTER TABLE ONLY core.role_permission
     ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
@@ -4239,6 +4393,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.analyst_login TO migrator;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.common_password TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.credential TO migrator;
+
+GRANT SELECT ON TABLE core.event_entity TO member;
+GRANT SELECT ON TABLE core.event_entity TO partner;
+GRANT SELECT ON TABLE core.event_entity TO superadmin;
+GRANT SELECT ON TABLE core.event_entity TO analyst;
+GRANT SELECT ON TABLE core.event_entity TO worker;
+GRANT SELECT ON TABLE core.event_entity TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.event_entity TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.identity_provider TO migrator;
 

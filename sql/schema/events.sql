@@ -4,6 +4,1930 @@ CREATE SCHEMA events;
 
 COMMENT ON SCHEMA events IS 'Audit trail and event feed';
 
+CREATE FUNCTION events.audience_key() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select encode(
+    sha256(
+      convert_to(
+        case current_setting('role')
+          when 'superadmin' then jsonb_build_array('superadmin')
+          when 'member' then
+            jsonb_build_array('member', core.org_id(), events.readable_entities(), events.readable_in_units())
+          when 'partner' then
+            jsonb_build_array('partner', core.org_id(), core.partner_id(), events.readable_entities())
+        end::text,
+        'UTF8'
+      )
+    ),
+    'hex'
+  );
+$$;
+
+COMMENT ON FUNCTION events.audience_key() IS 'A hash of everything that decides which events the caller sees: two subscribers with the same key see the same. Changes when a right is given or taken. Null for roles that subscribe to nothing.';
+
+CREATE FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb DEFAULT NULL::jsonb, entity_version integer DEFAULT NULL::integer, unit_id uuid DEFAULT NULL::uuid, partner_id uuid DEFAULT NULL::uuid, org_id uuid DEFAULT NULL::uuid) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_claims jsonb := core.claims();
+  v_org_id uuid := core.org_id();
+  v_id uuid;
+begin
+  if v_org_id is null then
+    v_org_id := emit.org_id;
+  elsif emit.org_id <> v_org_id then
+    raise exception 'events.emit: an event of organisation % in a request of %', emit.org_id, v_org_id;
+  end if;
+  if v_org_id is null then
+    raise exception 'events.emit: an event belongs to an organisation';
+  end if;
+  if not exists (select from core.event_entity as e where e.entity = emit.entity) then
+    raise exception 'events.emit: there is no entity % in core.event_entity', emit.entity;
+  end if;
+  if emit.type !~ '^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$' or split_part(emit.type, '.', 1) <> emit.entity then
+    raise exception 'events.emit: the type is % and not %.what_happened', emit.type, emit.entity;
+  end if;
+  insert into events.event (
+    org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
+  )
+  values (
+    v_org_id, emit.type, emit.entity, emit.entity_id, emit.entity_version, (v_claims ->> 'sub')::uuid,
+    (v_claims ->> 'sid')::uuid, emit.unit_id, emit.partner_id,
+    case
+      when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+    end,
+    emit.payload
+  )
+  returning id into v_id;
+  return v_id;
+end
+$_$;
+
+COMMENT ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) IS 'Write an event of the type entity.what_happened and return its id. entity must be in core.event_entity; unit_id and partner_id say who may see it, as in the rows of that entity. Called by business functions; for the tools and the worker, who act for no organisation, org_id names it.';
+
+CREATE FUNCTION events.ensure_triggers() RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_entity record;
+  v_event record;
+  v_source text;
+  v_gone record;
+begin
+  for v_entity in
+    select
+      e.entity,
+      e.table_name::regclass as tab,
+      format('tg_%s__record', e.entity) as function_name
+    from core.event_entity as e
+    where e.table_name is not null
+    order by e.entity
+  loop
+    v_source := events.trigger_source(v_entity.entity);
+    if not exists (
+      select
+      from pg_proc as p
+      where p.pronamespace = 'events'::regnamespace and p.proname = v_entity.function_name and p.prosrc = v_source
+    ) then
+      -- Definer: nobody else may write events.
+      execute format(
+        'create or replace function events.%I() returns trigger language plpgsql volatile parallel unsafe '
+        'security definer set search_path = pg_catalog, pg_temp as %L',
+        v_entity.function_name, v_source
+      );
+      execute format(
+        'comment on function events.%I() is %L', v_entity.function_name,
+        format('Records the changes of %s as events; made by events.ensure_triggers.', v_entity.tab)
+      );
+      return next v_entity.function_name;
+    end if;
+    for v_event in
+      select *
+      from (
+        values
+          ('insert', 'referencing new table as new_rows'),
+          ('update', 'referencing old table as old_rows new table as new_rows'),
+          ('delete', 'referencing old table as old_rows')
+      ) as v (operation, tables)
+    loop
+      if not exists (
+        select from pg_trigger as t where t.tgrelid = v_entity.tab and t.tgname = 'emit_' || v_event.operation
+      ) then
+        execute format(
+          'create trigger %I after %s on %s %s for each statement execute function events.%I()',
+          'emit_' || v_event.operation, v_event.operation, v_entity.tab, v_event.tables, v_entity.function_name
+        );
+      end if;
+    end loop;
+    -- Nobody has a right on partitions; but who has all rights writes into one directly.
+    perform ops.copy_statement_triggers(i.inhparent, i.inhrelid)
+    from pg_inherits as i
+    where i.inhparent = v_entity.tab;
+  end loop;
+
+  -- What the registry no longer names goes, with its triggers on tables and partitions.
+  for v_gone in
+    select p.oid::regprocedure as function, p.proname::text as name
+    from pg_proc as p
+    where p.pronamespace = 'events'::regnamespace
+      and p.proname ~ '^tg_.*__record$'
+      and not exists (
+        select
+        from core.event_entity as e
+        where e.table_name is not null and p.proname = format('tg_%s__record', e.entity)
+      )
+  loop
+    for v_event in
+      select t.tgname, t.tgrelid::regclass as tab from pg_trigger as t where t.tgfoid = v_gone.function::oid
+    loop
+      execute format('drop trigger %I on %s', v_event.tgname, v_event.tab);
+    end loop;
+    execute format('drop function %s', v_gone.function);
+    return next v_gone.name;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION events.ensure_triggers() IS 'Make the trigger functions and triggers that core.event_entity asks for, and drop those it no longer names; returns the names of functions made, changed or dropped. Run by each migration; safe to run at any time.';
+
+CREATE FUNCTION events.horizon() RETURNS xid8
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN pg_snapshot_xmin(pg_current_snapshot());
+
+COMMENT ON FUNCTION events.horizon() IS 'Every transaction before this one has ended: events with a lower xid are all there and none can be added any more.';
+
+CREATE FUNCTION events.may_select(entity text, table_name text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select may_select.table_name is null
+    or has_table_privilege(may_select.table_name, 'select')
+    or (
+      select bool_and(has_column_privilege(may_select.table_name, c.name, 'select'))
+      from events.recorded_columns(may_select.entity) as c
+    );
+$$;
+
+COMMENT ON FUNCTION events.may_select(entity text, table_name text) IS 'Whether the caller''s role may select every column that the events of an entity hold.';
+
+CREATE TABLE events.event (
+    org_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    xid xid8 DEFAULT GREATEST(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())) NOT NULL,
+    type text NOT NULL,
+    entity text NOT NULL,
+    entity_id uuid,
+    entity_version integer,
+    actor_id uuid,
+    session_id uuid,
+    unit_id uuid,
+    partner_id uuid,
+    request_id text,
+    before jsonb,
+    after jsonb,
+    payload jsonb,
+    occurred_at timestamp with time zone GENERATED ALWAYS AS (uuid_extract_timestamp(id))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY events.event FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.event IS 'What happened, only ever added to: the change of a row, or what events.emit was told. Audit trail, feed for other systems and source of realtime messages.';
+
+COMMENT ON COLUMN events.event.id IS 'In the order of time';
+
+COMMENT ON COLUMN events.event.xid IS 'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had begun later. So the change of a row comes after the one it was made upon (see docs/adr/0005).';
+
+COMMENT ON COLUMN events.event.type IS 'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
+
+COMMENT ON COLUMN events.event.entity IS 'What it is about, see core.event_entity';
+
+COMMENT ON COLUMN events.event.entity_id IS 'The row; null: of no single row';
+
+COMMENT ON COLUMN events.event.entity_version IS 'Version of the row after the change, if it has one';
+
+COMMENT ON COLUMN events.event.actor_id IS 'User who did it; null: the tools or a background job';
+
+COMMENT ON COLUMN events.event.session_id IS 'Session of the user';
+
+COMMENT ON COLUMN events.event.unit_id IS 'Unit of the row, if it has one';
+
+COMMENT ON COLUMN events.event.partner_id IS 'Partner of the row whose EXTERNAL users may see it';
+
+COMMENT ON COLUMN events.event.request_id IS 'X-Request-ID of the request';
+
+COMMENT ON COLUMN events.event.before IS 'Old values: of an update those that differ, of a deletion all';
+
+COMMENT ON COLUMN events.event.after IS 'New values: of an update those that differ, of a creation all';
+
+COMMENT ON COLUMN events.event.payload IS 'What events.emit was told';
+
+COMMENT ON COLUMN events.event.occurred_at IS 'The moment that id holds';
+
+CREATE FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) RETURNS SETOF events.event
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT e.org_id,
+     e.id,
+     e.xid,
+     e.type,
+     e.entity,
+     e.entity_id,
+     e.entity_version,
+     e.actor_id,
+     e.session_id,
+     e.unit_id,
+     e.partner_id,
+     e.request_id,
+     e.before,
+     e.after,
+     e.payload,
+     e.occurred_at
+    FROM events.event e
+   WHERE ((ROW(e.xid, e.id) > ROW(read_feed.after_xid, read_feed.after_id)) AND (e.xid < pg_snapshot_xmin(pg_current_snapshot())))
+   ORDER BY e.xid, e.id
+  LIMIT read_feed.max_rows;
+END;
+
+COMMENT ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) IS 'The next events after a cursor, below events.horizon(), as far as row-level security shows them to the caller. A reader that got fewer than max_rows goes on from (horizon, 00000000-0000-0000-0000-000000000000) of the same statement.';
+
+CREATE FUNCTION events.readable_entities() RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- Analysts hold no permissions: they see what everybody sees who may select the table.
+  v_holds boolean := pg_has_role('member', 'usage') or pg_has_role('partner', 'usage') or pg_has_role('superadmin', 'usage');
+begin
+  return coalesce(
+    (
+      select array_agg(e.entity order by e.entity)
+      from core.event_entity as e
+      where events.may_select(e.entity, e.table_name)
+        and (
+          e.read_permission is null
+          or case when v_holds then core.has_permission(e.read_permission) else false end
+        )
+    ),
+    '{}'
+  );
+end
+$$;
+
+COMMENT ON FUNCTION events.readable_entities() IS 'The entities whose events the caller may see in the whole organisation. In policies: (select events.readable_entities()).';
+
+CREATE FUNCTION events.readable_in_units() RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return coalesce(
+    (
+      select array_agg(e.entity || '/' || u.id order by e.entity, u.id)
+      from core.event_entity as e
+      join core.org_unit as u on u.org_id = core.org_id()
+      where e.read_permission is not null
+        and e.unit_column is not null
+        and events.may_select(e.entity, e.table_name)
+        and core.has_permission(e.read_permission, u.id)
+    ),
+    '{}'
+  );
+end
+$$;
+
+COMMENT ON FUNCTION events.readable_in_units() IS 'entity/unit of the events that the caller may see because he holds the permission in that unit or one above it.';
+
+CREATE FUNCTION events.recorded_columns(entity text) RETURNS TABLE(name text, type_name text, is_key boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select
+    a.attname::text,
+    format_type(a.atttypid, null),
+    coalesce(a.attnum = any (i.indkey::int2[]), false)
+  from core.event_entity as e
+  join pg_attribute as a on a.attrelid = to_regclass(e.table_name)
+  left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
+  where e.entity = recorded_columns.entity
+    and a.attnum > 0
+    and not a.attisdropped
+    and a.attgenerated = ''
+    and a.attname not in (e.org_column, e.id_column)
+    and a.attname not in ('version', 'created_at', 'created_by', 'updated_at', 'updated_by')
+    and a.attname <> all (e.sensitive_columns)
+    and a.attname <> all (e.ignored_columns)
+  order by a.attnum;
+$$;
+
+COMMENT ON FUNCTION events.recorded_columns(entity text) IS 'The columns whose values the events of an entity hold: not the organisation and the id, which events have columns for, nor who changed it when, which the event says, nor derived, sensitive and ignored ones. is_key: always recorded.';
+
+CREATE FUNCTION events.tg_address__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'address.created', 'address', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('partner_id', n.partner_id, 'kind', n.kind, 'line1', n.line1, 'line2', n.line2, 'city', n.city, 'region', n.region, 'postal_code', n.postal_code, 'country_code', n.country_code, 'locode', n.locode)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'address.deleted', 'address', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('partner_id', o.partner_id, 'kind', o.kind, 'line1', o.line1, 'line2', o.line2, 'city', o.city, 'region', o.region, 'postal_code', o.postal_code, 'country_code', o.country_code, 'locode', o.locode)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'address.created' when n.org_id is null then 'address.deleted' else 'address.updated' end,
+      'address',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(n.partner_id, o.partner_id),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('partner_id', o.partner_id, 'kind', o.kind, 'line1', o.line1, 'line2', o.line2, 'city', o.city, 'region', o.region, 'postal_code', o.postal_code, 'country_code', o.country_code, 'locode', o.locode) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.line1 is distinct from n.line1 then ',"line1":' || coalesce(to_jsonb(o.line1)::text, 'null') end,
+        case when o.line2 is distinct from n.line2 then ',"line2":' || coalesce(to_jsonb(o.line2)::text, 'null') end,
+        case when o.city is distinct from n.city then ',"city":' || coalesce(to_jsonb(o.city)::text, 'null') end,
+        case when o.region is distinct from n.region then ',"region":' || coalesce(to_jsonb(o.region)::text, 'null') end,
+        case when o.postal_code is distinct from n.postal_code then ',"postal_code":' || coalesce(to_jsonb(o.postal_code)::text, 'null') end,
+        case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(o.country_code)::text, 'null') end,
+        case when o.locode is distinct from n.locode then ',"locode":' || coalesce(to_jsonb(o.locode)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('partner_id', n.partner_id, 'kind', n.kind, 'line1', n.line1, 'line2', n.line2, 'city', n.city, 'region', n.region, 'postal_code', n.postal_code, 'country_code', n.country_code, 'locode', n.locode) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.line1 is distinct from n.line1 then ',"line1":' || coalesce(to_jsonb(n.line1)::text, 'null') end,
+        case when o.line2 is distinct from n.line2 then ',"line2":' || coalesce(to_jsonb(n.line2)::text, 'null') end,
+        case when o.city is distinct from n.city then ',"city":' || coalesce(to_jsonb(n.city)::text, 'null') end,
+        case when o.region is distinct from n.region then ',"region":' || coalesce(to_jsonb(n.region)::text, 'null') end,
+        case when o.postal_code is distinct from n.postal_code then ',"postal_code":' || coalesce(to_jsonb(n.postal_code)::text, 'null') end,
+        case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(n.country_code)::text, 'null') end,
+        case when o.locode is distinct from n.locode then ',"locode":' || coalesce(to_jsonb(n.locode)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.partner_id is distinct from n.partner_id or o.kind is distinct from n.kind or o.line1 is distinct from n.line1 or o.line2 is distinct from n.line2 or o.city is distinct from n.city or o.region is distinct from n.region or o.postal_code is distinct from n.postal_code or o.country_code is distinct from n.country_code or o.locode is distinct from n.locode or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_address__record() IS 'Records the changes of core.address as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_api_key__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'api_key.created', 'api_key', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('user_id', n.user_id, 'name', n.name, 'prefix', n.prefix, 'permissions', n.permissions, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at, 'revoked_by', n.revoked_by)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'api_key.deleted', 'api_key', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('user_id', o.user_id, 'name', o.name, 'prefix', o.prefix, 'permissions', o.permissions, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at, 'revoked_by', o.revoked_by)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'api_key.created' when n.org_id is null then 'api_key.deleted' else 'api_key.updated' end,
+      'api_key',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('user_id', o.user_id, 'name', o.name, 'prefix', o.prefix, 'permissions', o.permissions, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at, 'revoked_by', o.revoked_by) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.prefix is distinct from n.prefix then ',"prefix":' || coalesce(to_jsonb(o.prefix)::text, 'null') end,
+        case when o.permissions is distinct from n.permissions then ',"permissions":' || coalesce(to_jsonb(o.permissions)::text, 'null') end,
+        case when o.expires_at is distinct from n.expires_at then ',"expires_at":' || coalesce(to_jsonb(o.expires_at)::text, 'null') end,
+        case when o.revoked_at is distinct from n.revoked_at then ',"revoked_at":' || coalesce(to_jsonb(o.revoked_at)::text, 'null') end,
+        case when o.revoked_by is distinct from n.revoked_by then ',"revoked_by":' || coalesce(to_jsonb(o.revoked_by)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('user_id', n.user_id, 'name', n.name, 'prefix', n.prefix, 'permissions', n.permissions, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at, 'revoked_by', n.revoked_by) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.prefix is distinct from n.prefix then ',"prefix":' || coalesce(to_jsonb(n.prefix)::text, 'null') end,
+        case when o.permissions is distinct from n.permissions then ',"permissions":' || coalesce(to_jsonb(n.permissions)::text, 'null') end,
+        case when o.expires_at is distinct from n.expires_at then ',"expires_at":' || coalesce(to_jsonb(n.expires_at)::text, 'null') end,
+        case when o.revoked_at is distinct from n.revoked_at then ',"revoked_at":' || coalesce(to_jsonb(n.revoked_at)::text, 'null') end,
+        case when o.revoked_by is distinct from n.revoked_by then ',"revoked_by":' || coalesce(to_jsonb(n.revoked_by)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.user_id is distinct from n.user_id or o.name is distinct from n.name or o.prefix is distinct from n.prefix or o.permissions is distinct from n.permissions or o.expires_at is distinct from n.expires_at or o.revoked_at is distinct from n.revoked_at or o.revoked_by is distinct from n.revoked_by;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_api_key__record() IS 'Records the changes of core.api_key as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_contact__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'contact.created', 'contact', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('partner_id', n.partner_id, 'name', n.name, 'position', n."position", 'email', n.email, 'phone', n.phone, 'is_primary', n.is_primary)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'contact.deleted', 'contact', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('partner_id', o.partner_id, 'name', o.name, 'position', o."position", 'email', o.email, 'phone', o.phone, 'is_primary', o.is_primary)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'contact.created' when n.org_id is null then 'contact.deleted' else 'contact.updated' end,
+      'contact',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(n.partner_id, o.partner_id),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('partner_id', o.partner_id, 'name', o.name, 'position', o."position", 'email', o.email, 'phone', o.phone, 'is_primary', o.is_primary) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o."position" is distinct from n."position" then ',"position":' || coalesce(to_jsonb(o."position")::text, 'null') end,
+        case when o.email is distinct from n.email then ',"email":' || coalesce(to_jsonb(o.email)::text, 'null') end,
+        case when o.phone is distinct from n.phone then ',"phone":' || coalesce(to_jsonb(o.phone)::text, 'null') end,
+        case when o.is_primary is distinct from n.is_primary then ',"is_primary":' || coalesce(to_jsonb(o.is_primary)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('partner_id', n.partner_id, 'name', n.name, 'position', n."position", 'email', n.email, 'phone', n.phone, 'is_primary', n.is_primary) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o."position" is distinct from n."position" then ',"position":' || coalesce(to_jsonb(n."position")::text, 'null') end,
+        case when o.email is distinct from n.email then ',"email":' || coalesce(to_jsonb(n.email)::text, 'null') end,
+        case when o.phone is distinct from n.phone then ',"phone":' || coalesce(to_jsonb(n.phone)::text, 'null') end,
+        case when o.is_primary is distinct from n.is_primary then ',"is_primary":' || coalesce(to_jsonb(n.is_primary)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.partner_id is distinct from n.partner_id or o.name is distinct from n.name or o."position" is distinct from n."position" or o.email is distinct from n.email or o.phone is distinct from n.phone or o.is_primary is distinct from n.is_primary or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_contact__record() IS 'Records the changes of core.contact as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_event__refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error('events.immutable', jsonb_build_object('operation', tg_op));
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_event__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of events.';
+
+CREATE FUNCTION events.tg_exchange_rate__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'exchange_rate.created', 'exchange_rate', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('from_currency', n.from_currency, 'to_currency', n.to_currency, 'rate', n.rate, 'valid', n.valid, 'source', n.source)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'exchange_rate.deleted', 'exchange_rate', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('from_currency', o.from_currency, 'to_currency', o.to_currency, 'rate', o.rate, 'valid', o.valid, 'source', o.source)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'exchange_rate.created' when n.org_id is null then 'exchange_rate.deleted' else 'exchange_rate.updated' end,
+      'exchange_rate',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('from_currency', o.from_currency, 'to_currency', o.to_currency, 'rate', o.rate, 'valid', o.valid, 'source', o.source) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.from_currency is distinct from n.from_currency then ',"from_currency":' || coalesce(to_jsonb(o.from_currency)::text, 'null') end,
+        case when o.to_currency is distinct from n.to_currency then ',"to_currency":' || coalesce(to_jsonb(o.to_currency)::text, 'null') end,
+        case when o.rate is distinct from n.rate then ',"rate":' || coalesce(to_jsonb(o.rate)::text, 'null') end,
+        case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(o.valid)::text, 'null') end,
+        case when o.source is distinct from n.source then ',"source":' || coalesce(to_jsonb(o.source)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('from_currency', n.from_currency, 'to_currency', n.to_currency, 'rate', n.rate, 'valid', n.valid, 'source', n.source) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.from_currency is distinct from n.from_currency then ',"from_currency":' || coalesce(to_jsonb(n.from_currency)::text, 'null') end,
+        case when o.to_currency is distinct from n.to_currency then ',"to_currency":' || coalesce(to_jsonb(n.to_currency)::text, 'null') end,
+        case when o.rate is distinct from n.rate then ',"rate":' || coalesce(to_jsonb(n.rate)::text, 'null') end,
+        case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(n.valid)::text, 'null') end,
+        case when o.source is distinct from n.source then ',"source":' || coalesce(to_jsonb(n.source)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.from_currency is distinct from n.from_currency or o.to_currency is distinct from n.to_currency or o.rate is distinct from n.rate or o.valid is distinct from n.valid or o.source is distinct from n.source or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_exchange_rate__record() IS 'Records the changes of core.exchange_rate as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_item__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'item.created', 'item', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sku', n.sku, 'name', n.name, 'class', n.class, 'tracking', n.tracking, 'unit_code', n.unit_code, 'shelf_life_days', n.shelf_life_days, 'price', n.price, 'currency', n.currency, 'is_active', n.is_active)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'item.deleted', 'item', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sku', o.sku, 'name', o.name, 'class', o.class, 'tracking', o.tracking, 'unit_code', o.unit_code, 'shelf_life_days', o.shelf_life_days, 'price', o.price, 'currency', o.currency, 'is_active', o.is_active)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'item.created' when n.org_id is null then 'item.deleted' else 'item.updated' end,
+      'item',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('sku', o.sku, 'name', o.name, 'class', o.class, 'tracking', o.tracking, 'unit_code', o.unit_code, 'shelf_life_days', o.shelf_life_days, 'price', o.price, 'currency', o.currency, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.sku is distinct from n.sku then ',"sku":' || coalesce(to_jsonb(o.sku)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.class is distinct from n.class then ',"class":' || coalesce(to_jsonb(o.class)::text, 'null') end,
+        case when o.tracking is distinct from n.tracking then ',"tracking":' || coalesce(to_jsonb(o.tracking)::text, 'null') end,
+        case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(o.unit_code)::text, 'null') end,
+        case when o.shelf_life_days is distinct from n.shelf_life_days then ',"shelf_life_days":' || coalesce(to_jsonb(o.shelf_life_days)::text, 'null') end,
+        case when o.price is distinct from n.price then ',"price":' || coalesce(to_jsonb(o.price)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(o.currency)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('sku', n.sku, 'name', n.name, 'class', n.class, 'tracking', n.tracking, 'unit_code', n.unit_code, 'shelf_life_days', n.shelf_life_days, 'price', n.price, 'currency', n.currency, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.sku is distinct from n.sku then ',"sku":' || coalesce(to_jsonb(n.sku)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.class is distinct from n.class then ',"class":' || coalesce(to_jsonb(n.class)::text, 'null') end,
+        case when o.tracking is distinct from n.tracking then ',"tracking":' || coalesce(to_jsonb(n.tracking)::text, 'null') end,
+        case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(n.unit_code)::text, 'null') end,
+        case when o.shelf_life_days is distinct from n.shelf_life_days then ',"shelf_life_days":' || coalesce(to_jsonb(n.shelf_life_days)::text, 'null') end,
+        case when o.price is distinct from n.price then ',"price":' || coalesce(to_jsonb(n.price)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(n.currency)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.sku is distinct from n.sku or o.name is distinct from n.name or o.class is distinct from n.class or o.tracking is distinct from n.tracking or o.unit_code is distinct from n.unit_code or o.shelf_life_days is distinct from n.shelf_life_days or o.price is distinct from n.price or o.currency is distinct from n.currency or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_item__record() IS 'Records the changes of core.item as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_item_barcode__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'item_barcode.created', 'item_barcode', n.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('barcode', n.barcode, 'unit_code', n.unit_code)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'item_barcode.deleted', 'item_barcode', o.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('barcode', o.barcode, 'unit_code', o.unit_code)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'item_barcode.created' when n.org_id is null then 'item_barcode.deleted' else 'item_barcode.updated' end,
+      'item_barcode',
+      coalesce(n.item_id, o.item_id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('barcode', o.barcode, 'unit_code', o.unit_code) when o.org_id is not null then ('{' || ltrim(concat(
+        ',"barcode":' || coalesce(to_jsonb(o.barcode)::text, 'null'),
+        case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(o.unit_code)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('barcode', n.barcode, 'unit_code', n.unit_code) when n.org_id is not null then ('{' || ltrim(concat(
+        ',"barcode":' || coalesce(to_jsonb(n.barcode)::text, 'null'),
+        case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(n.unit_code)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.barcode = o.barcode
+    where o.org_id is null or n.org_id is null or o.unit_code is distinct from n.unit_code;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_item_barcode__record() IS 'Records the changes of core.item_barcode as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_location__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'location.created', 'location', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'unit_id', n.unit_id, 'capacity', n.capacity, 'capacity_unit', n.capacity_unit, 'zone', n.zone, 'time_zone', n.time_zone, 'latitude', n.latitude, 'longitude', n.longitude, 'is_active', n.is_active)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'location.deleted', 'location', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'unit_id', o.unit_id, 'capacity', o.capacity, 'capacity_unit', o.capacity_unit, 'zone', o.zone, 'time_zone', o.time_zone, 'latitude', o.latitude, 'longitude', o.longitude, 'is_active', o.is_active)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'location.created' when n.org_id is null then 'location.deleted' else 'location.updated' end,
+      'location',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'unit_id', o.unit_id, 'capacity', o.capacity, 'capacity_unit', o.capacity_unit, 'zone', o.zone, 'time_zone', o.time_zone, 'latitude', o.latitude, 'longitude', o.longitude, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(o.parent_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.capacity is distinct from n.capacity then ',"capacity":' || coalesce(to_jsonb(o.capacity)::text, 'null') end,
+        case when o.capacity_unit is distinct from n.capacity_unit then ',"capacity_unit":' || coalesce(to_jsonb(o.capacity_unit)::text, 'null') end,
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end,
+        case when o.time_zone is distinct from n.time_zone then ',"time_zone":' || coalesce(to_jsonb(o.time_zone)::text, 'null') end,
+        case when o.latitude is distinct from n.latitude then ',"latitude":' || coalesce(to_jsonb(o.latitude)::text, 'null') end,
+        case when o.longitude is distinct from n.longitude then ',"longitude":' || coalesce(to_jsonb(o.longitude)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'unit_id', n.unit_id, 'capacity', n.capacity, 'capacity_unit', n.capacity_unit, 'zone', n.zone, 'time_zone', n.time_zone, 'latitude', n.latitude, 'longitude', n.longitude, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(n.parent_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.capacity is distinct from n.capacity then ',"capacity":' || coalesce(to_jsonb(n.capacity)::text, 'null') end,
+        case when o.capacity_unit is distinct from n.capacity_unit then ',"capacity_unit":' || coalesce(to_jsonb(n.capacity_unit)::text, 'null') end,
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end,
+        case when o.time_zone is distinct from n.time_zone then ',"time_zone":' || coalesce(to_jsonb(n.time_zone)::text, 'null') end,
+        case when o.latitude is distinct from n.latitude then ',"latitude":' || coalesce(to_jsonb(n.latitude)::text, 'null') end,
+        case when o.longitude is distinct from n.longitude then ',"longitude":' || coalesce(to_jsonb(n.longitude)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path is distinct from n.path or o.unit_id is distinct from n.unit_id or o.capacity is distinct from n.capacity or o.capacity_unit is distinct from n.capacity_unit or o.zone is distinct from n.zone or o.time_zone is distinct from n.time_zone or o.latitude is distinct from n.latitude or o.longitude is distinct from n.longitude or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_location__record() IS 'Records the changes of core.location as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_number_series__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'number_series.created', 'number_series', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('document_type', n.document_type, 'unit_id', n.unit_id, 'pattern', n.pattern, 'reset', n.reset)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'number_series.deleted', 'number_series', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('document_type', o.document_type, 'unit_id', o.unit_id, 'pattern', o.pattern, 'reset', o.reset)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'number_series.created' when n.org_id is null then 'number_series.deleted' else 'number_series.updated' end,
+      'number_series',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('document_type', o.document_type, 'unit_id', o.unit_id, 'pattern', o.pattern, 'reset', o.reset) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(o.document_type)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.pattern is distinct from n.pattern then ',"pattern":' || coalesce(to_jsonb(o.pattern)::text, 'null') end,
+        case when o.reset is distinct from n.reset then ',"reset":' || coalesce(to_jsonb(o.reset)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('document_type', n.document_type, 'unit_id', n.unit_id, 'pattern', n.pattern, 'reset', n.reset) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(n.document_type)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.pattern is distinct from n.pattern then ',"pattern":' || coalesce(to_jsonb(n.pattern)::text, 'null') end,
+        case when o.reset is distinct from n.reset then ',"reset":' || coalesce(to_jsonb(n.reset)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.document_type is distinct from n.document_type or o.unit_id is distinct from n.unit_id or o.pattern is distinct from n.pattern or o.reset is distinct from n.reset or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_number_series__record() IS 'Records the changes of core.number_series as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_org_unit__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'org_unit.created', 'org_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'is_active', n.is_active)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'org_unit.deleted', 'org_unit', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'is_active', o.is_active)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'org_unit.created' when n.org_id is null then 'org_unit.deleted' else 'org_unit.updated' end,
+      'org_unit',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(o.parent_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(n.parent_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path is distinct from n.path or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_org_unit__record() IS 'Records the changes of core.org_unit as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_organization__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.id, 'organization.created', 'organization', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'base_currency', n.base_currency, 'time_zone', n.time_zone, 'is_active', n.is_active)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.id, 'organization.deleted', 'organization', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'base_currency', o.base_currency, 'time_zone', o.time_zone, 'is_active', o.is_active)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.id, o.id),
+      case when o.id is null then 'organization.created' when n.id is null then 'organization.deleted' else 'organization.updated' end,
+      'organization',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.id is null then jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'base_currency', o.base_currency, 'time_zone', o.time_zone, 'is_active', o.is_active) when o.id is not null then ('{' || ltrim(concat(
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(o.legal_name)::text, 'null') end,
+        case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(o.country_code)::text, 'null') end,
+        case when o.base_currency is distinct from n.base_currency then ',"base_currency":' || coalesce(to_jsonb(o.base_currency)::text, 'null') end,
+        case when o.time_zone is distinct from n.time_zone then ',"time_zone":' || coalesce(to_jsonb(o.time_zone)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.id is null then jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'base_currency', n.base_currency, 'time_zone', n.time_zone, 'is_active', n.is_active) when n.id is not null then ('{' || ltrim(concat(
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(n.legal_name)::text, 'null') end,
+        case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(n.country_code)::text, 'null') end,
+        case when o.base_currency is distinct from n.base_currency then ',"base_currency":' || coalesce(to_jsonb(n.base_currency)::text, 'null') end,
+        case when o.time_zone is distinct from n.time_zone then ',"time_zone":' || coalesce(to_jsonb(n.time_zone)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.id = o.id
+    where o.id is null or n.id is null or o.code is distinct from n.code or o.name is distinct from n.name or o.legal_name is distinct from n.legal_name or o.country_code is distinct from n.country_code or o.base_currency is distinct from n.base_currency or o.time_zone is distinct from n.time_zone or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_organization__record() IS 'Records the changes of core.organization as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_partner__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'partner.created', 'partner', n.id, n.version, v_actor, v_session, null::uuid, n.id, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'tax_id', n.tax_id, 'currency', n.currency, 'credit_limit', n.credit_limit, 'status', n.status, 'note', n.note, 'status_reason', n.status_reason)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'partner.deleted', 'partner', o.id, o.version, v_actor, v_session, null::uuid, o.id, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'tax_id', o.tax_id, 'currency', o.currency, 'credit_limit', o.credit_limit, 'status', o.status, 'note', o.note, 'status_reason', o.status_reason)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'partner.created' when n.org_id is null then 'partner.deleted' else case when o.status is distinct from n.status then 'partner.' || lower(n.status) else 'partner.updated' end end,
+      'partner',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(n.id, o.id),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'tax_id', o.tax_id, 'currency', o.currency, 'credit_limit', o.credit_limit, 'status', o.status, 'note', o.note, 'status_reason', o.status_reason) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(o.legal_name)::text, 'null') end,
+        case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(o.country_code)::text, 'null') end,
+        case when o.tax_id is distinct from n.tax_id then ',"tax_id":' || coalesce(to_jsonb(o.tax_id)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(o.currency)::text, 'null') end,
+        case when o.credit_limit is distinct from n.credit_limit then ',"credit_limit":' || coalesce(to_jsonb(o.credit_limit)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'tax_id', n.tax_id, 'currency', n.currency, 'credit_limit', n.credit_limit, 'status', n.status, 'note', n.note, 'status_reason', n.status_reason) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(n.legal_name)::text, 'null') end,
+        case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(n.country_code)::text, 'null') end,
+        case when o.tax_id is distinct from n.tax_id then ',"tax_id":' || coalesce(to_jsonb(n.tax_id)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(n.currency)::text, 'null') end,
+        case when o.credit_limit is distinct from n.credit_limit then ',"credit_limit":' || coalesce(to_jsonb(n.credit_limit)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.code is distinct from n.code or o.name is distinct from n.name or o.legal_name is distinct from n.legal_name or o.country_code is distinct from n.country_code or o.tax_id is distinct from n.tax_id or o.currency is distinct from n.currency or o.credit_limit is distinct from n.credit_limit or o.status is distinct from n.status or o.note is distinct from n.note or o.status_reason is distinct from n.status_reason or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_partner__record() IS 'Records the changes of core.partner as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_partner_role__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'partner_role.created', 'partner_role', n.partner_id, null::integer, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('role', n.role)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'partner_role.deleted', 'partner_role', o.partner_id, null::integer, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('role', o.role)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'partner_role.created' when n.org_id is null then 'partner_role.deleted' else 'partner_role.updated' end,
+      'partner_role',
+      coalesce(n.partner_id, o.partner_id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(n.partner_id, o.partner_id),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('role', o.role) when o.org_id is not null then ('{' || ltrim(concat(
+        ',"role":' || coalesce(to_jsonb(o.role)::text, 'null')
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('role', n.role) when n.org_id is not null then ('{' || ltrim(concat(
+        ',"role":' || coalesce(to_jsonb(n.role)::text, 'null')
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.partner_id = o.partner_id and n.role = o.role
+    where o.org_id is null or n.org_id is null or false;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_partner_role__record() IS 'Records the changes of core.partner_role as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_role__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'role.created', 'role', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'is_administrator', n.is_administrator, 'requires_second_factor', n.requires_second_factor, 'template', n.template, 'description', n.description)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'role.deleted', 'role', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'is_administrator', o.is_administrator, 'requires_second_factor', o.requires_second_factor, 'template', o.template, 'description', o.description)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'role.created' when n.org_id is null then 'role.deleted' else 'role.updated' end,
+      'role',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('code', o.code, 'name', o.name, 'is_administrator', o.is_administrator, 'requires_second_factor', o.requires_second_factor, 'template', o.template, 'description', o.description) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.is_administrator is distinct from n.is_administrator then ',"is_administrator":' || coalesce(to_jsonb(o.is_administrator)::text, 'null') end,
+        case when o.requires_second_factor is distinct from n.requires_second_factor then ',"requires_second_factor":' || coalesce(to_jsonb(o.requires_second_factor)::text, 'null') end,
+        case when o.template is distinct from n.template then ',"template":' || coalesce(to_jsonb(o.template)::text, 'null') end,
+        case when o.description is distinct from n.description then ',"description":' || coalesce(to_jsonb(o.description)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('code', n.code, 'name', n.name, 'is_administrator', n.is_administrator, 'requires_second_factor', n.requires_second_factor, 'template', n.template, 'description', n.description) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.is_administrator is distinct from n.is_administrator then ',"is_administrator":' || coalesce(to_jsonb(n.is_administrator)::text, 'null') end,
+        case when o.requires_second_factor is distinct from n.requires_second_factor then ',"requires_second_factor":' || coalesce(to_jsonb(n.requires_second_factor)::text, 'null') end,
+        case when o.template is distinct from n.template then ',"template":' || coalesce(to_jsonb(n.template)::text, 'null') end,
+        case when o.description is distinct from n.description then ',"description":' || coalesce(to_jsonb(n.description)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.code is distinct from n.code or o.name is distinct from n.name or o.is_administrator is distinct from n.is_administrator or o.requires_second_factor is distinct from n.requires_second_factor or o.template is distinct from n.template or o.description is distinct from n.description or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_role__record() IS 'Records the changes of core.role as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_role_permission__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'role_permission.created', 'role_permission', n.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('permission', n.permission)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'role_permission.deleted', 'role_permission', o.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('permission', o.permission)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'role_permission.created' when n.org_id is null then 'role_permission.deleted' else 'role_permission.updated' end,
+      'role_permission',
+      coalesce(n.role_id, o.role_id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('permission', o.permission) when o.org_id is not null then ('{' || ltrim(concat(
+        ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null')
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('permission', n.permission) when n.org_id is not null then ('{' || ltrim(concat(
+        ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null')
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.role_id = o.role_id and n.permission = o.permission
+    where o.org_id is null or n.org_id is null or false;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_role_permission__record() IS 'Records the changes of core.role_permission as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_setting__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'setting.created', 'setting', n.org_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'value', n.value)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'setting.deleted', 'setting', o.org_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'value', o.value)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'setting.created' when n.org_id is null then 'setting.deleted' else 'setting.updated' end,
+      'setting',
+      coalesce(n.org_id, o.org_id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('code', o.code, 'value', o.value) when o.org_id is not null then ('{' || ltrim(concat(
+        ',"code":' || coalesce(to_jsonb(o.code)::text, 'null'),
+        case when o.value is distinct from n.value then ',"value":' || coalesce(to_jsonb(o.value)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('code', n.code, 'value', n.value) when n.org_id is not null then ('{' || ltrim(concat(
+        ',"code":' || coalesce(to_jsonb(n.code)::text, 'null'),
+        case when o.value is distinct from n.value then ',"value":' || coalesce(to_jsonb(n.value)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.code = o.code
+    where o.org_id is null or n.org_id is null or o.value is distinct from n.value or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_setting__record() IS 'Records the changes of core.setting as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_unit_conversion__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'unit_conversion.created', 'unit_conversion', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'from_unit', n.from_unit, 'to_unit', n.to_unit, 'factor_numerator', n.factor_numerator, 'factor_denominator', n.factor_denominator, 'valid', n.valid)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'unit_conversion.deleted', 'unit_conversion', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'from_unit', o.from_unit, 'to_unit', o.to_unit, 'factor_numerator', o.factor_numerator, 'factor_denominator', o.factor_denominator, 'valid', o.valid)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'unit_conversion.created' when n.org_id is null then 'unit_conversion.deleted' else 'unit_conversion.updated' end,
+      'unit_conversion',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('item_id', o.item_id, 'from_unit', o.from_unit, 'to_unit', o.to_unit, 'factor_numerator', o.factor_numerator, 'factor_denominator', o.factor_denominator, 'valid', o.valid) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.from_unit is distinct from n.from_unit then ',"from_unit":' || coalesce(to_jsonb(o.from_unit)::text, 'null') end,
+        case when o.to_unit is distinct from n.to_unit then ',"to_unit":' || coalesce(to_jsonb(o.to_unit)::text, 'null') end,
+        case when o.factor_numerator is distinct from n.factor_numerator then ',"factor_numerator":' || coalesce(to_jsonb(o.factor_numerator)::text, 'null') end,
+        case when o.factor_denominator is distinct from n.factor_denominator then ',"factor_denominator":' || coalesce(to_jsonb(o.factor_denominator)::text, 'null') end,
+        case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(o.valid)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('item_id', n.item_id, 'from_unit', n.from_unit, 'to_unit', n.to_unit, 'factor_numerator', n.factor_numerator, 'factor_denominator', n.factor_denominator, 'valid', n.valid) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.from_unit is distinct from n.from_unit then ',"from_unit":' || coalesce(to_jsonb(n.from_unit)::text, 'null') end,
+        case when o.to_unit is distinct from n.to_unit then ',"to_unit":' || coalesce(to_jsonb(n.to_unit)::text, 'null') end,
+        case when o.factor_numerator is distinct from n.factor_numerator then ',"factor_numerator":' || coalesce(to_jsonb(n.factor_numerator)::text, 'null') end,
+        case when o.factor_denominator is distinct from n.factor_denominator then ',"factor_denominator":' || coalesce(to_jsonb(n.factor_denominator)::text, 'null') end,
+        case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(n.valid)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.item_id is distinct from n.item_id or o.from_unit is distinct from n.from_unit or o.to_unit is distinct from n.to_unit or o.factor_numerator is distinct from n.factor_numerator or o.factor_denominator is distinct from n.factor_denominator or o.valid is distinct from n.valid or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_unit_conversion__record() IS 'Records the changes of core.unit_conversion as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_user__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'user.created', 'user', n.user_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('kind', n.kind, 'partner_id', n.partner_id, 'is_active', n.is_active)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'user.deleted', 'user', o.user_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('kind', o.kind, 'partner_id', o.partner_id, 'is_active', o.is_active)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'user.created' when n.org_id is null then 'user.deleted' else 'user.updated' end,
+      'user',
+      coalesce(n.user_id, o.user_id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('kind', o.kind, 'partner_id', o.partner_id, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('kind', n.kind, 'partner_id', n.partner_id, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.user_id = o.user_id
+    where o.org_id is null or n.org_id is null or o.kind is distinct from n.kind or o.partner_id is distinct from n.partner_id or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_user__record() IS 'Records the changes of core.membership as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_user_role__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'user_role.created', 'user_role', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('user_id', n.user_id, 'role_id', n.role_id, 'unit_id', n.unit_id)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'user_role.deleted', 'user_role', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('user_id', o.user_id, 'role_id', o.role_id, 'unit_id', o.unit_id)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'user_role.created' when n.org_id is null then 'user_role.deleted' else 'user_role.updated' end,
+      'user_role',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('user_id', o.user_id, 'role_id', o.role_id, 'unit_id', o.unit_id) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
+        case when o.role_id is distinct from n.role_id then ',"role_id":' || coalesce(to_jsonb(o.role_id)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('user_id', n.user_id, 'role_id', n.role_id, 'unit_id', n.unit_id) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
+        case when o.role_id is distinct from n.role_id then ',"role_id":' || coalesce(to_jsonb(n.role_id)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.user_id is distinct from n.user_id or o.role_id is distinct from n.role_id or o.unit_id is distinct from n.unit_id;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_user_role__record() IS 'Records the changes of core.user_role as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_document__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'wms_document.created', 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'wms_document.deleted', 'wms_document', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'wms_document.created' when n.org_id is null then 'wms_document.deleted' else case when o.status is distinct from n.status then 'wms_document.' || lower(n.status) else 'wms_document.updated' end end,
+      'wms_document',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(n.partner_id, o.partner_id),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(o.document_type)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(o.number)::text, 'null') end,
+        case when o.from_location_id is distinct from n.from_location_id then ',"from_location_id":' || coalesce(to_jsonb(o.from_location_id)::text, 'null') end,
+        case when o.to_location_id is distinct from n.to_location_id then ',"to_location_id":' || coalesce(to_jsonb(o.to_location_id)::text, 'null') end,
+        case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
+        case when o.reference is distinct from n.reference then ',"reference":' || coalesce(to_jsonb(o.reference)::text, 'null') end,
+        case when o.posting_date is distinct from n.posting_date then ',"posting_date":' || coalesce(to_jsonb(o.posting_date)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(o.currency)::text, 'null') end,
+        case when o.line_count is distinct from n.line_count then ',"line_count":' || coalesce(to_jsonb(o.line_count)::text, 'null') end,
+        case when o.total is distinct from n.total then ',"total":' || coalesce(to_jsonb(o.total)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
+        case when o.posted_at is distinct from n.posted_at then ',"posted_at":' || coalesce(to_jsonb(o.posted_at)::text, 'null') end,
+        case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(o.posted_by)::text, 'null') end,
+        case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(o.cancelled_at)::text, 'null') end,
+        case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(o.cancelled_by)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(n.document_type)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(n.number)::text, 'null') end,
+        case when o.from_location_id is distinct from n.from_location_id then ',"from_location_id":' || coalesce(to_jsonb(n.from_location_id)::text, 'null') end,
+        case when o.to_location_id is distinct from n.to_location_id then ',"to_location_id":' || coalesce(to_jsonb(n.to_location_id)::text, 'null') end,
+        case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
+        case when o.reference is distinct from n.reference then ',"reference":' || coalesce(to_jsonb(n.reference)::text, 'null') end,
+        case when o.posting_date is distinct from n.posting_date then ',"posting_date":' || coalesce(to_jsonb(n.posting_date)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(n.currency)::text, 'null') end,
+        case when o.line_count is distinct from n.line_count then ',"line_count":' || coalesce(to_jsonb(n.line_count)::text, 'null') end,
+        case when o.total is distinct from n.total then ',"total":' || coalesce(to_jsonb(n.total)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
+        case when o.posted_at is distinct from n.posted_at then ',"posted_at":' || coalesce(to_jsonb(n.posted_at)::text, 'null') end,
+        case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(n.posted_by)::text, 'null') end,
+        case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(n.cancelled_at)::text, 'null') end,
+        case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(n.cancelled_by)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.document_type is distinct from n.document_type or o.status is distinct from n.status or o.number is distinct from n.number or o.from_location_id is distinct from n.from_location_id or o.to_location_id is distinct from n.to_location_id or o.partner_id is distinct from n.partner_id or o.reference is distinct from n.reference or o.posting_date is distinct from n.posting_date or o.currency is distinct from n.currency or o.line_count is distinct from n.line_count or o.total is distinct from n.total or o.status_reason is distinct from n.status_reason or o.posted_at is distinct from n.posted_at or o.posted_by is distinct from n.posted_by or o.cancelled_at is distinct from n.cancelled_at or o.cancelled_by is distinct from n.cancelled_by or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_document__record() IS 'Records the changes of wms.document as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_document_line__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'wms_document_line.created', 'wms_document_line', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'wms_document_line.deleted', 'wms_document_line', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'wms_document_line.created' when n.org_id is null then 'wms_document_line.deleted' else 'wms_document_line.updated' end,
+      'wms_document_line',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price) when o.org_id is not null then ('{' || ltrim(concat(
+        ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null'),
+        case when o.line_no is distinct from n.line_no then ',"line_no":' || coalesce(to_jsonb(o.line_no)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(o.lot_id)::text, 'null') end,
+        case when o.from_position_id is distinct from n.from_position_id then ',"from_position_id":' || coalesce(to_jsonb(o.from_position_id)::text, 'null') end,
+        case when o.to_position_id is distinct from n.to_position_id then ',"to_position_id":' || coalesce(to_jsonb(o.to_position_id)::text, 'null') end,
+        case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(o.quantity)::text, 'null') end,
+        case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(o.unit_code)::text, 'null') end,
+        case when o.quantity_base is distinct from n.quantity_base then ',"quantity_base":' || coalesce(to_jsonb(o.quantity_base)::text, 'null') end,
+        case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(o.unit_price)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price) when n.org_id is not null then ('{' || ltrim(concat(
+        ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null'),
+        case when o.line_no is distinct from n.line_no then ',"line_no":' || coalesce(to_jsonb(n.line_no)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(n.lot_id)::text, 'null') end,
+        case when o.from_position_id is distinct from n.from_position_id then ',"from_position_id":' || coalesce(to_jsonb(n.from_position_id)::text, 'null') end,
+        case when o.to_position_id is distinct from n.to_position_id then ',"to_position_id":' || coalesce(to_jsonb(n.to_position_id)::text, 'null') end,
+        case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(n.quantity)::text, 'null') end,
+        case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(n.unit_code)::text, 'null') end,
+        case when o.quantity_base is distinct from n.quantity_base then ',"quantity_base":' || coalesce(to_jsonb(n.quantity_base)::text, 'null') end,
+        case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(n.unit_price)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.document_id = o.document_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.line_no is distinct from n.line_no or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.from_position_id is distinct from n.from_position_id or o.to_position_id is distinct from n.to_position_id or o.quantity is distinct from n.quantity or o.unit_code is distinct from n.unit_code or o.quantity_base is distinct from n.quantity_base or o.unit_price is distinct from n.unit_price;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_document_line__record() IS 'Records the changes of wms.document_line as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_lot__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'wms_lot.created', 'wms_lot', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'lot_no', n.lot_no, 'expires_on', n.expires_on, 'status', n.status, 'status_reason', n.status_reason, 'note', n.note)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'wms_lot.deleted', 'wms_lot', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'lot_no', o.lot_no, 'expires_on', o.expires_on, 'status', o.status, 'status_reason', o.status_reason, 'note', o.note)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'wms_lot.created' when n.org_id is null then 'wms_lot.deleted' else case when o.status is distinct from n.status then 'wms_lot.' || lower(n.status) else 'wms_lot.updated' end end,
+      'wms_lot',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('item_id', o.item_id, 'lot_no', o.lot_no, 'expires_on', o.expires_on, 'status', o.status, 'status_reason', o.status_reason, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.lot_no is distinct from n.lot_no then ',"lot_no":' || coalesce(to_jsonb(o.lot_no)::text, 'null') end,
+        case when o.expires_on is distinct from n.expires_on then ',"expires_on":' || coalesce(to_jsonb(o.expires_on)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('item_id', n.item_id, 'lot_no', n.lot_no, 'expires_on', n.expires_on, 'status', n.status, 'status_reason', n.status_reason, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.lot_no is distinct from n.lot_no then ',"lot_no":' || coalesce(to_jsonb(n.lot_no)::text, 'null') end,
+        case when o.expires_on is distinct from n.expires_on then ',"expires_on":' || coalesce(to_jsonb(n.expires_on)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.item_id is distinct from n.item_id or o.lot_no is distinct from n.lot_no or o.expires_on is distinct from n.expires_on or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.note is distinct from n.note or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_lot__record() IS 'Records the changes of wms.lot as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.trigger_source(entity text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_entity core.event_entity;
+  v_version boolean;
+  v_status boolean;
+  v_all text;
+  v_old text;
+  v_new text;
+  v_differs text;
+  v_before text;
+  v_after text;
+  v_type text;
+begin
+  select e.* into strict v_entity from core.event_entity as e where e.entity = trigger_source.entity;
+  select
+    bool_or(a.attname = 'version'),
+    bool_or(a.attname = 'status')
+  into v_version, v_status
+  from pg_attribute as a
+  where a.attrelid = v_entity.table_name::regclass and a.attnum > 0 and not a.attisdropped;
+
+  -- Keys that are no id stand in every event; other columns of an update only if they differ. A column whose type knows
+  -- no equality is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
+  select
+    string_agg(format('jsonb_build_object(%s)', p.every), ' || ' order by p.part),
+    string_agg(p.differs, ' or ' order by p.part),
+    string_agg(format(E'concat(\n        %s\n      )', replace(p.changed, '?.', 'o.')), ' || ' order by p.part),
+    string_agg(format(E'concat(\n        %s\n      )', replace(p.changed, '?.', 'n.')), ' || ' order by p.part)
+  into v_all, v_differs, v_before, v_after
+  from (
+    select
+      c.n / 40 as part,
+      string_agg(format('%L, ?.%I', c.name, c.name), ', ' order by c.n) as every,
+      string_agg(c.differs, ' or ' order by c.n) filter (where not c.is_key) as differs,
+      string_agg(case when c.is_key then c.pair else format('case when %s then %s end', c.differs, c.pair) end,
+        E',\n        ' order by c.n) as changed
+    from (
+      select
+        r.name,
+        r.is_key,
+        row_number() over () - 1 as n,
+        format(
+          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, case r.type_name when 'json' then '::text' else '' end
+        ) as differs,
+        format('%L || coalesce(to_jsonb(?.%I)::text, ''null'')', ',' || to_json(r.name) || ':', r.name) as pair
+      from events.recorded_columns(trigger_source.entity) as r
+    ) as c
+    group by c.n / 40
+  ) as p;
+
+  v_new := replace(v_all, '?.', 'n.');
+  v_old := replace(v_all, '?.', 'o.');
+  v_before := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_before);
+  v_after := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_after);
+  v_differs := coalesce(v_differs, 'false');
+  v_type := format('%L', v_entity.entity || '.updated');
+  if v_status then
+    v_type := format(
+      'case when o.status is distinct from n.status then %L || lower(n.status) else %s end', v_entity.entity || '.', v_type
+    );
+  end if;
+
+  return format(
+    $body$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.%1$I, %2$L, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request, %8$s
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.%1$I, %9$L, %3$L, o.%4$I, %10$s, v_actor, v_session, %11$s, %12$s, v_request, %13$s
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.%1$I, o.%1$I),
+      case when o.%1$I is null then %2$L when n.%1$I is null then %9$L else %14$s end,
+      %3$L,
+      coalesce(n.%4$I, o.%4$I),
+      coalesce(%5$s, %10$s),
+      v_actor,
+      v_session,
+      coalesce(%6$s, %11$s),
+      coalesce(%7$s, %12$s),
+      v_request,
+      case when n.%1$I is null then %13$s when o.%1$I is not null then %15$s end,
+      case when o.%1$I is null then %8$s when n.%1$I is not null then %16$s end
+    from old_rows as o
+    full join new_rows as n on %17$s
+    where o.%1$I is null or n.%1$I is null or %18$s%19$s;
+  end if;
+  return null;
+end
+$body$,
+    v_entity.org_column, v_entity.entity || '.created', v_entity.entity, v_entity.id_column,
+    case when v_version then 'n.version' else 'null::integer' end,
+    coalesce('n.' || quote_ident(v_entity.unit_column), 'null::uuid'),
+    coalesce('n.' || quote_ident(v_entity.partner_column), 'null::uuid'),
+    v_new, v_entity.entity || '.deleted',
+    case when v_version then 'o.version' else 'null::integer' end,
+    coalesce('o.' || quote_ident(v_entity.unit_column), 'null::uuid'),
+    coalesce('o.' || quote_ident(v_entity.partner_column), 'null::uuid'),
+    v_old, v_type, v_before, v_after,
+    (
+      select string_agg(format('n.%1$I = o.%1$I', a.attname), ' and ' order by k.n)
+      from pg_index as i
+      cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, n)
+      join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+      where i.indrelid = v_entity.table_name::regclass and i.indisprimary
+    ),
+    v_differs,
+    case when v_version then ' or o.version is distinct from n.version' else '' end
+  );
+end
+$_$;
+
+COMMENT ON FUNCTION events.trigger_source(entity text) IS 'The body of the trigger function that records the changes of the table of an entity.';
+
+ALTER TABLE ONLY events.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (org_id, id);
+
+CREATE INDEX event_actor_idx ON ONLY events.event USING btree (org_id, actor_id, id);
+
+CREATE INDEX event_entity_idx ON ONLY events.event USING btree (org_id, entity, entity_id, id);
+
+CREATE INDEX event_feed_idx ON ONLY events.event USING btree (xid, id);
+
+CREATE INDEX event_org_feed_idx ON ONLY events.event USING btree (org_id, xid, id);
+
+CREATE INDEX event_type_idx ON ONLY events.event USING btree (org_id, type, id);
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.event FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
+
+CREATE TRIGGER refuse_row_change BEFORE DELETE OR UPDATE ON events.event FOR EACH ROW EXECUTE FUNCTION events.tg_event__refuse();
+
+CREATE POLICY analyst_select ON events.event FOR SELECT TO analyst USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
+
+ALTER TABLE events.event ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY member_select ON events.event FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[])) OR ((unit_id IS NOT NULL) AND (((entity || '/'::text) || unit_id) = ANY (( SELECT events.readable_in_units() AS readable_in_units)::text[]))))));
+
+CREATE POLICY migrator_select ON events.event FOR SELECT TO migrator USING (true);
+
+CREATE POLICY owner_insert ON events.event FOR INSERT TO owner WITH CHECK (true);
+
+CREATE POLICY owner_select ON events.event FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY partner_select ON events.event FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (partner_id = ( SELECT core.partner_id() AS partner_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
+
+CREATE POLICY superadmin_select ON events.event FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY worker_select ON events.event FOR SELECT TO worker USING (true);
+
 GRANT USAGE ON SCHEMA events TO anon;
 GRANT USAGE ON SCHEMA events TO partner;
 GRANT USAGE ON SCHEMA events TO member;
@@ -12,3 +1936,112 @@ GRANT USAGE ON SCHEMA events TO migrator;
 GRANT USAGE ON SCHEMA events TO relay;
 GRANT USAGE ON SCHEMA events TO worker;
 GRANT USAGE ON SCHEMA events TO monitor;
+GRANT USAGE ON SCHEMA events TO analyst;
+
+REVOKE ALL ON FUNCTION events.audience_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.audience_key() TO partner;
+GRANT ALL ON FUNCTION events.audience_key() TO member;
+GRANT ALL ON FUNCTION events.audience_key() TO superadmin;
+
+REVOKE ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO member;
+GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO partner;
+GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO migrator;
+GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO worker;
+
+REVOKE ALL ON FUNCTION events.ensure_triggers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.horizon() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.horizon() TO partner;
+GRANT ALL ON FUNCTION events.horizon() TO member;
+GRANT ALL ON FUNCTION events.horizon() TO superadmin;
+GRANT ALL ON FUNCTION events.horizon() TO analyst;
+GRANT ALL ON FUNCTION events.horizon() TO migrator;
+GRANT ALL ON FUNCTION events.horizon() TO worker;
+GRANT ALL ON FUNCTION events.horizon() TO relay;
+GRANT ALL ON FUNCTION events.horizon() TO monitor;
+
+REVOKE ALL ON FUNCTION events.may_select(entity text, table_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO partner;
+GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO member;
+GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO superadmin;
+GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO analyst;
+
+GRANT SELECT ON TABLE events.event TO member;
+GRANT SELECT ON TABLE events.event TO partner;
+GRANT SELECT ON TABLE events.event TO superadmin;
+GRANT SELECT ON TABLE events.event TO analyst;
+GRANT SELECT ON TABLE events.event TO worker;
+GRANT SELECT ON TABLE events.event TO migrator;
+
+REVOKE ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO partner;
+GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO member;
+GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO superadmin;
+GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO analyst;
+GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO migrator;
+GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO worker;
+
+REVOKE ALL ON FUNCTION events.readable_entities() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.readable_entities() TO partner;
+GRANT ALL ON FUNCTION events.readable_entities() TO member;
+GRANT ALL ON FUNCTION events.readable_entities() TO superadmin;
+GRANT ALL ON FUNCTION events.readable_entities() TO analyst;
+
+REVOKE ALL ON FUNCTION events.readable_in_units() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.readable_in_units() TO member;
+
+REVOKE ALL ON FUNCTION events.recorded_columns(entity text) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO partner;
+GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO member;
+GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO superadmin;
+GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO analyst;
+GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO migrator;
+GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO worker;
+
+REVOKE ALL ON FUNCTION events.tg_address__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_api_key__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_contact__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_event__refuse() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_exchange_rate__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_item__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_item_barcode__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_location__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_number_series__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_org_unit__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_organization__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_partner__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_partner_role__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_role__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_role_permission__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_setting__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_unit_conversion__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_user__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_user_role__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_document__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_document_line__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_lot__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.trigger_source(entity text) FROM PUBLIC;

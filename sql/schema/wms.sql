@@ -946,6 +946,24 @@ CREATE TRIGGER check_item BEFORE INSERT ON wms.lot FOR EACH ROW EXECUTE FUNCTION
 
 CREATE TRIGGER check_partner BEFORE UPDATE OF partner_id ON wms.document FOR EACH ROW WHEN ((new.partner_id IS DISTINCT FROM old.partner_id)) EXECUTE FUNCTION wms.tg_document__check_partner();
 
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.document REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.document_line REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document_line__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.lot REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_lot__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.document_line REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document_line__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.lot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_lot__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.document_line REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document_line__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.lot REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_lot__record();
+
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.document FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.document');
 
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.lot FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.lot');

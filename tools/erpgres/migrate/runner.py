@@ -353,6 +353,8 @@ def _apply_group(
             loaded = _load_reference(session, run, layer)
             if session.value("select to_regprocedure('ops.ensure_partitions()') is not null"):
                 session.rows("select ops.ensure_partitions()")
+            if session.value("select to_regprocedure('events.ensure_triggers()') is not null"):
+                session.rows("select events.ensure_triggers()")
             repeatable.apply_policies(session, layer, rebuilt, outcome)
             repeatable.finish(session, layer, outcome)
         if group or rebuilt or outcome.applied or outcome.dropped:

@@ -1,0 +1,144 @@
+-- The body of the trigger function of a table, written out from the registry.
+
+-- Written for one table, because a function for all of them would have to turn every row into jsonb and compare key by
+-- key: here unchanged columns cost one comparison each (docs/adr/0005).
+create or replace function events.trigger_source(entity text)
+returns text
+language plpgsql
+stable
+parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_entity core.event_entity;
+  v_version boolean;
+  v_status boolean;
+  v_all text;
+  v_old text;
+  v_new text;
+  v_differs text;
+  v_before text;
+  v_after text;
+  v_type text;
+begin
+  select e.* into strict v_entity from core.event_entity as e where e.entity = trigger_source.entity;
+  select
+    bool_or(a.attname = 'version'),
+    bool_or(a.attname = 'status')
+  into v_version, v_status
+  from pg_attribute as a
+  where a.attrelid = v_entity.table_name::regclass and a.attnum > 0 and not a.attisdropped;
+
+  -- Keys that are no id stand in every event; other columns of an update only if they differ. A column whose type knows
+  -- no equality is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
+  select
+    string_agg(format('jsonb_build_object(%s)', p.every), ' || ' order by p.part),
+    string_agg(p.differs, ' or ' order by p.part),
+    string_agg(format(E'concat(\n        %s\n      )', replace(p.changed, '?.', 'o.')), ' || ' order by p.part),
+    string_agg(format(E'concat(\n        %s\n      )', replace(p.changed, '?.', 'n.')), ' || ' order by p.part)
+  into v_all, v_differs, v_before, v_after
+  from (
+    select
+      c.n / 40 as part,
+      string_agg(format('%L, ?.%I', c.name, c.name), ', ' order by c.n) as every,
+      string_agg(c.differs, ' or ' order by c.n) filter (where not c.is_key) as differs,
+      string_agg(case when c.is_key then c.pair else format('case when %s then %s end', c.differs, c.pair) end,
+        E',\n        ' order by c.n) as changed
+    from (
+      select
+        r.name,
+        r.is_key,
+        row_number() over () - 1 as n,
+        format(
+          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, case r.type_name when 'json' then '::text' else '' end
+        ) as differs,
+        format('%L || coalesce(to_jsonb(?.%I)::text, ''null'')', ',' || to_json(r.name) || ':', r.name) as pair
+      from events.recorded_columns(trigger_source.entity) as r
+    ) as c
+    group by c.n / 40
+  ) as p;
+
+  v_new := replace(v_all, '?.', 'n.');
+  v_old := replace(v_all, '?.', 'o.');
+  v_before := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_before);
+  v_after := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_after);
+  v_differs := coalesce(v_differs, 'false');
+  v_type := format('%L', v_entity.entity || '.updated');
+  if v_status then
+    v_type := format(
+      'case when o.status is distinct from n.status then %L || lower(n.status) else %s end', v_entity.entity || '.', v_type
+    );
+  end if;
+
+  return format(
+    $body$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.%1$I, %2$L, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request, %8$s
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.%1$I, %9$L, %3$L, o.%4$I, %10$s, v_actor, v_session, %11$s, %12$s, v_request, %13$s
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.%1$I, o.%1$I),
+      case when o.%1$I is null then %2$L when n.%1$I is null then %9$L else %14$s end,
+      %3$L,
+      coalesce(n.%4$I, o.%4$I),
+      coalesce(%5$s, %10$s),
+      v_actor,
+      v_session,
+      coalesce(%6$s, %11$s),
+      coalesce(%7$s, %12$s),
+      v_request,
+      case when n.%1$I is null then %13$s when o.%1$I is not null then %15$s end,
+      case when o.%1$I is null then %8$s when n.%1$I is not null then %16$s end
+    from old_rows as o
+    full join new_rows as n on %17$s
+    where o.%1$I is null or n.%1$I is null or %18$s%19$s;
+  end if;
+  return null;
+end
+$body$,
+    v_entity.org_column, v_entity.entity || '.created', v_entity.entity, v_entity.id_column,
+    case when v_version then 'n.version' else 'null::integer' end,
+    coalesce('n.' || quote_ident(v_entity.unit_column), 'null::uuid'),
+    coalesce('n.' || quote_ident(v_entity.partner_column), 'null::uuid'),
+    v_new, v_entity.entity || '.deleted',
+    case when v_version then 'o.version' else 'null::integer' end,
+    coalesce('o.' || quote_ident(v_entity.unit_column), 'null::uuid'),
+    coalesce('o.' || quote_ident(v_entity.partner_column), 'null::uuid'),
+    v_old, v_type, v_before, v_after,
+    (
+      select string_agg(format('n.%1$I = o.%1$I', a.attname), ' and ' order by k.n)
+      from pg_index as i
+      cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, n)
+      join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+      where i.indrelid = v_entity.table_name::regclass and i.indisprimary
+    ),
+    v_differs,
+    case when v_version then ' or o.version is distinct from n.version' else '' end
+  );
+end
+$$;
+
+comment on function events.trigger_source(text) is
+  'The body of the trigger function that records the changes of the table of an entity.';
