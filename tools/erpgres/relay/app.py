@@ -263,7 +263,7 @@ class _Stream(_Connection):
         await self.send({"type": "http.response.body", "body": b""})
 
     async def _health(self) -> None:
-        body = json.dumps(self.app.hub.health()).encode()
+        body = json.dumps(await self.app.hub.health()).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})

@@ -84,7 +84,6 @@ class Database:
         self._watch.put_nowait(None)
         for _ in range(READERS):
             self._readers.put_nowait(None)
-        self.is_up = False
         set_json_dumps(lambda value: json.dumps(value, separators=(",", ":")))
 
     @asynccontextmanager
@@ -100,13 +99,11 @@ class Database:
                     application_name="erpgres relay",
                 )  # fmt: skip
             yield connection
-            self.is_up = True
         except BaseException as error:
             if connection is not None:
                 broken, connection = connection, None
                 await broken.close()
             if isinstance(error, psycopg.Error | OSError):
-                self.is_up = False
                 await self.close()  # the others that lie here have the same server behind them
                 raise Down(str(error).strip().partition("\n")[0]) from error
             raise
@@ -122,11 +119,20 @@ class Database:
                 if connection is not None:
                     await connection.close()
 
+    async def ping(self) -> bool:
+        """Say whether the database answers now."""
+        try:
+            async with self._take(self._readers) as connection:
+                await connection.execute("select 1")
+        except Down:
+            return False
+        return True
+
     async def news(self, after: Cursor) -> News:
         """Look what came after a cursor. Raises Down."""
         async with self._take(self._watch) as connection:
             cursor = await connection.execute(
-                _NEWS, {"xid": after.xid, "id": after.id, "rows": _NEWS_ROWS, "access": list(ACCESS)}, prepare=True
+                _NEWS, {"xid": str(after.xid), "id": after.id, "rows": _NEWS_ROWS, "access": list(ACCESS)}, prepare=True
             )
             row = await cursor.fetchone()
         assert row is not None
@@ -163,7 +169,7 @@ class Database:
     async def read(self, claims: Claims, after: Cursor, rows: int) -> Page:
         """Read at most so many events after a cursor as this subscriber sees them. Raises Down."""
         async with self._take(self._readers) as connection:
-            cursor = await connection.execute(_READ, [json.dumps(claims), after.xid, after.id, rows], prepare=True)
+            cursor = await connection.execute(_READ, [json.dumps(claims), str(after.xid), after.id, rows], prepare=True)
             row = await cursor.fetchone()
         assert row is not None
         audience, horizon, *columns = row

@@ -166,10 +166,11 @@ class Hub:
             task.cancel()
         await self.database.close()
 
-    def health(self) -> dict[str, Any]:
+    async def health(self) -> dict[str, Any]:
         """Return how things are: for `erpgres status` and for monitoring."""
+        is_up = not self._has_fallen and await self.database.ping()
         return {
-            "database": "up" if self.database.is_up and not self._has_fallen else "down",
+            "database": "up" if is_up else "down",
             "connections": len(self.subscribers),
             "most_connections": self.most,
             "groups": len(self.groups),

@@ -11,7 +11,7 @@ import psutil
 import psycopg
 
 from erpgres.database import reason
-from erpgres.stack import lifecycle, processes, supervise
+from erpgres.stack import lifecycle, processes, relay, supervise
 from erpgres.stack.state import State
 
 
@@ -57,6 +57,9 @@ def report(state: State) -> Report:
         version, migration, problem = _database(state)
         if problem or (problem := lifecycle.health(state)[1]):
             problems.append(problem)
+        elif any(part.name == relay.NAME and part.state == "running" for part in parts):
+            unwell = relay.health(state)[1]
+            problems += [unwell] if unwell else []
     return Report(
         state=str(state.path),
         url=state.url,
