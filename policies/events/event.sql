@@ -5,7 +5,7 @@ grant select on events.event to member, partner, superadmin, analyst, worker, mi
 grant select on api.events to member, partner, superadmin;
 -- The relay itself learns that there is something new, in which organisation and about what; the rest it reads as the
 -- role of each subscriber.
-grant select (org_id, id, xid, entity) on events.event to relay;
+grant select (org_id, id, xid, type, entity) on events.event to relay;
 
 -- The functions that write are the owner's; the rows they copy were checked where they were written.
 create policy owner_insert on events.event

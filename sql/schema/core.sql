@@ -3459,6 +3459,12 @@ CREATE POLICY partner_select ON core.session FOR SELECT TO partner USING ((user_
 
 CREATE POLICY relay_select ON core.analyst_login FOR SELECT TO relay USING ((login = SESSION_USER));
 
+CREATE POLICY relay_select ON core.api_key FOR SELECT TO relay USING (true);
+
+CREATE POLICY relay_select ON core.app_user FOR SELECT TO relay USING (true);
+
+CREATE POLICY relay_select ON core.session FOR SELECT TO relay USING (true);
+
 ALTER TABLE core.role ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.role_permission ENABLE ROW LEVEL SECURITY;
@@ -3851,10 +3857,17 @@ GRANT DELETE ON TABLE core.session TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.session TO migrator;
 
 GRANT SELECT(id) ON TABLE core.session TO worker;
+GRANT SELECT(id) ON TABLE core.session TO relay;
+
+GRANT SELECT(org_id) ON TABLE core.session TO relay;
 
 GRANT SELECT(api_key_id) ON TABLE core.session TO worker;
+GRANT SELECT(api_key_id) ON TABLE core.session TO relay;
 
 GRANT SELECT(expires_at) ON TABLE core.session TO worker;
+GRANT SELECT(expires_at) ON TABLE core.session TO relay;
+
+GRANT SELECT(revoked_at) ON TABLE core.session TO relay;
 
 REVOKE ALL ON FUNCTION core.end_session(session_id uuid, because text) FROM PUBLIC;
 
@@ -4064,9 +4077,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.api_key TO migrator;
 
 GRANT SELECT(org_id) ON TABLE core.api_key TO member;
 GRANT SELECT(org_id) ON TABLE core.api_key TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.api_key TO relay;
 
 GRANT SELECT(id) ON TABLE core.api_key TO member;
 GRANT SELECT(id) ON TABLE core.api_key TO superadmin;
+GRANT SELECT(id) ON TABLE core.api_key TO relay;
 
 GRANT SELECT(user_id) ON TABLE core.api_key TO member;
 GRANT SELECT(user_id) ON TABLE core.api_key TO superadmin;
@@ -4082,9 +4097,11 @@ GRANT SELECT(permissions) ON TABLE core.api_key TO superadmin;
 
 GRANT SELECT(expires_at) ON TABLE core.api_key TO member;
 GRANT SELECT(expires_at) ON TABLE core.api_key TO superadmin;
+GRANT SELECT(expires_at) ON TABLE core.api_key TO relay;
 
 GRANT SELECT(revoked_at) ON TABLE core.api_key TO member;
 GRANT SELECT(revoked_at) ON TABLE core.api_key TO superadmin;
+GRANT SELECT(revoked_at) ON TABLE core.api_key TO relay;
 
 GRANT SELECT(revoked_by) ON TABLE core.api_key TO member;
 GRANT SELECT(revoked_by) ON TABLE core.api_key TO superadmin;
@@ -4378,6 +4395,10 @@ GRANT SELECT ON TABLE core.app_user TO member;
 GRANT SELECT ON TABLE core.app_user TO superadmin;
 GRANT SELECT ON TABLE core.app_user TO partner;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.app_user TO migrator;
+
+GRANT SELECT(id) ON TABLE core.app_user TO relay;
+
+GRANT SELECT(is_active) ON TABLE core.app_user TO relay;
 
 GRANT SELECT ON TABLE core.membership TO member;
 GRANT SELECT ON TABLE core.membership TO superadmin;

@@ -4,6 +4,42 @@ CREATE SCHEMA events;
 
 COMMENT ON SCHEMA events IS 'Audit trail and event feed';
 
+CREATE FUNCTION events.admit_subscribers(claims jsonb[]) RETURNS TABLE(number bigint, audience text, horizon xid8, refusal jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb;
+  v_status text;
+begin
+  for number, v_claims in
+    select c.n, c.claims from unnest(admit_subscribers.claims) with ordinality as c (claims, n)
+  loop
+    audience := null;
+    refusal := null;
+    begin
+      -- The role is the session's to take: relay is a member of these and of no other.
+      perform
+        set_config('request.jwt.claims', v_claims::text, true),
+        set_config('request.path', '/realtime', true),
+        set_config('role', v_claims ->> 'role', true);
+      perform core.pre_request();
+      select events.audience_key(), events.horizon() into audience, horizon;
+    exception
+      when sqlstate 'PGRST' then
+        get stacked diagnostics v_status = pg_exception_detail;
+        refusal := sqlerrm::jsonb || jsonb_build_object('status', v_status::jsonb -> 'status');
+      when others then  -- one subscriber's trouble is not that of the others
+        refusal := jsonb_build_object('code', sqlstate, 'message', 'The subscription failed.', 'status', 500);
+    end;
+    perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+    return next;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION events.admit_subscribers(claims jsonb[]) IS 'Does for each subscriber, given by the claims of a verified token, what PostgREST does for a request: becomes its role and runs core.pre_request(). Returns what decides which events it sees (events.audience_key) and where the feed stands, or the refusal: code, message, details, hint, status. The claims are believed of relay alone (core.claims).';
+
 CREATE FUNCTION events.audience_key() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -254,6 +290,37 @@ CREATE FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer
 END;
 
 COMMENT ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) IS 'The next events after a cursor, below events.horizon(), as far as row-level security shows them to the caller. A reader that got fewer than max_rows goes on from (horizon, 00000000-0000-0000-0000-000000000000) of the same statement.';
+
+CREATE FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer) RETURNS TABLE(audience text, horizon xid8, xids xid8[], ids uuid[], entities text[], entity_ids uuid[], types text[], texts text[])
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform
+    set_config('request.jwt.claims', read_feed_as.claims::text, true),
+    set_config('role', read_feed_as.claims ->> 'role', true);
+  -- One statement, so that all of it is of one snapshot.
+  return query
+  select
+    events.audience_key(),
+    events.horizon(),
+    array_agg(e.xid order by e.xid, e.id),
+    array_agg(e.id order by e.xid, e.id),
+    array_agg(e.entity order by e.xid, e.id),
+    array_agg(e.entity_id order by e.xid, e.id),
+    array_agg(e.type order by e.xid, e.id),
+    array_agg(to_jsonb(v)::text order by e.xid, e.id)
+  from events.read_feed(read_feed_as.after_xid, read_feed_as.after_id, read_feed_as.max_rows) as e
+  cross join lateral (
+    select
+      e.org_id, e.id, e.type, e.entity, e.entity_id, e.entity_version, e.actor_id, e.session_id, e.unit_id, e.partner_id,
+      e.request_id, e.before, e.after, e.payload, e.occurred_at
+  ) as v;
+  perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+end
+$$;
+
+COMMENT ON FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer) IS 'The next events after a cursor that a subscriber, given by the claims of a verified token, sees by row-level security, as the view api.events words them; with events.audience_key() and events.horizon() of the same snapshot. The claims are believed of relay alone (core.claims).';
 
 CREATE FUNCTION events.readable_entities() RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1924,6 +1991,8 @@ CREATE POLICY owner_select ON events.event FOR SELECT TO owner USING ((org_id = 
 
 CREATE POLICY partner_select ON events.event FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (partner_id = ( SELECT core.partner_id() AS partner_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
 
+CREATE POLICY relay_select ON events.event FOR SELECT TO relay USING (true);
+
 CREATE POLICY superadmin_select ON events.event FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY worker_select ON events.event FOR SELECT TO worker USING (true);
@@ -1937,6 +2006,9 @@ GRANT USAGE ON SCHEMA events TO relay;
 GRANT USAGE ON SCHEMA events TO worker;
 GRANT USAGE ON SCHEMA events TO monitor;
 GRANT USAGE ON SCHEMA events TO analyst;
+
+REVOKE ALL ON FUNCTION events.admit_subscribers(claims jsonb[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.admit_subscribers(claims jsonb[]) TO relay;
 
 REVOKE ALL ON FUNCTION events.audience_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.audience_key() TO partner;
@@ -1975,6 +2047,16 @@ GRANT SELECT ON TABLE events.event TO analyst;
 GRANT SELECT ON TABLE events.event TO worker;
 GRANT SELECT ON TABLE events.event TO migrator;
 
+GRANT SELECT(org_id) ON TABLE events.event TO relay;
+
+GRANT SELECT(id) ON TABLE events.event TO relay;
+
+GRANT SELECT(xid) ON TABLE events.event TO relay;
+
+GRANT SELECT(type) ON TABLE events.event TO relay;
+
+GRANT SELECT(entity) ON TABLE events.event TO relay;
+
 REVOKE ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO partner;
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO member;
@@ -1983,6 +2065,9 @@ GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows i
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO migrator;
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO worker;
 
+REVOKE ALL ON FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer) TO relay;
+
 REVOKE ALL ON FUNCTION events.readable_entities() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.readable_entities() TO partner;
 GRANT ALL ON FUNCTION events.readable_entities() TO member;
@@ -1990,7 +2075,9 @@ GRANT ALL ON FUNCTION events.readable_entities() TO superadmin;
 GRANT ALL ON FUNCTION events.readable_entities() TO analyst;
 
 REVOKE ALL ON FUNCTION events.readable_in_units() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.readable_in_units() TO partner;
 GRANT ALL ON FUNCTION events.readable_in_units() TO member;
+GRANT ALL ON FUNCTION events.readable_in_units() TO superadmin;
 
 REVOKE ALL ON FUNCTION events.recorded_columns(entity text) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO partner;

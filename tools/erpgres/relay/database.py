@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,13 +23,27 @@ _NEWS = """
     events.horizon()::text,
     count(*),
     coalesce(array_agg(distinct n.org_id::text), '{}'),
-    coalesce(array_agg(distinct n.org_id::text) filter (where n.entity = any (%(access)s)), '{}')
+    coalesce(
+      array_agg(distinct n.org_id::text) filter (where n.entity = any (%(access)s) or n.type = 'partner.inactive'), '{}'
+    )
   from (
-    select e.org_id, e.entity
+    select e.org_id, e.entity, e.type
     from events.event as e
     where (e.xid, e.id) > (%(xid)s::xid8, %(id)s::uuid) and e.xid < pg_snapshot_xmin(pg_current_snapshot())
     limit %(rows)s
   ) as n
+"""
+# Suspicion only: what is wrong with them, core.pre_request() says.
+_ENDED = """
+  select s.id::text
+  from core.session as s
+  left join core.api_key as k on k.org_id = s.org_id and k.id = s.api_key_id
+  where s.id = any (%s::uuid[])
+    and (s.revoked_at is not null or s.expires_at <= now() or k.revoked_at is not null or k.expires_at <= now())
+  union all
+  select u.id::text
+  from core.app_user as u
+  where u.id = any (%s::uuid[]) and not u.is_active
 """
 _ADMIT = "select number, audience, horizon::text, refusal from events.admit_subscribers(%s::jsonb[])"
 _READ = """
@@ -37,8 +51,8 @@ _READ = """
   from events.read_feed_as(%s::jsonb, %s::xid8, %s::uuid, %s)
 """
 
-# Changes of these may let somebody see more or less.
-ACCESS = ("api_key", "org_unit", "organization", "partner", "role", "role_permission", "user", "user_role")
+# Changes of these may let somebody see more or less; so may the end of a partner.
+ACCESS = ("api_key", "org_unit", "organization", "role", "role_permission", "user", "user_role")
 
 Claims = Mapping[str, Any]
 
@@ -143,6 +157,12 @@ class Database:
             None if everywhere else frozenset(organizations),
             None if everywhere else frozenset(access),
         )
+
+    async def ended(self, sessions: Iterable[str], users: Iterable[str]) -> frozenset[str]:
+        """Return which of these sessions and users are over. Raises Down."""
+        async with self._take(self._readers) as connection:
+            cursor = await connection.execute(_ENDED, [list(sessions), list(users)], prepare=True)
+            return frozenset(row[0] for row in await cursor.fetchall())
 
     async def admit(self, claims: Sequence[Claims]) -> list[Admission | Ended]:
         """Ask which subscribers may come in. Raises Down when that fails twice: the first time tells of the past."""

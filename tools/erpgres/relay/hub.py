@@ -23,6 +23,7 @@ PAGE = 500
 REMEMBERED = 2000  # events of a group, for those who come back
 CONNECTIONS_OF_A_USER = 50
 BATCH = 100
+LOOK_SECONDS = 1.0
 
 _BUSY_SECONDS = 0.01
 _QUIET_SECONDS = 0.025
@@ -45,6 +46,7 @@ class Group:
         self.members: dict[Filters, set[Subscriber]] = {}
         self._remembered: deque[Event] = deque()
         self.floor = cursor  # everything after it, up to `cursor`, is remembered
+        self.is_held = False  # while the rights of its members are looked at
         self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._pump())
         self.wake()
@@ -82,7 +84,7 @@ class Group:
             await self._wake.wait()
             self._wake.clear()
             try:
-                while self.members:
+                while self.members and not self.is_held:
                     if await self._read():
                         break
             except Down as error:
@@ -147,6 +149,7 @@ class Hub:
         self._waiting: list[tuple[Claims, asyncio.Future[Admission]]] = []
         self._admitting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._holding: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self._has_fallen = False
 
@@ -319,6 +322,35 @@ class Hub:
             subscriber.is_caught_up = True
             subscriber.follower = asyncio.create_task(self._follow(subscriber))
 
+    def _hold(self, organizations: frozenset[str] | None) -> None:
+        """Look at the rights of all of these organisations before they get anything more."""
+        held = [group for group in self.groups.values() if _concerns(organizations, group.organization)]
+        for group in held:
+            group.is_held = True
+        task = asyncio.create_task(self._release(organizations, held))
+        self._holding.add(task)
+        task.add_done_callback(self._holding.discard)
+
+    async def _release(self, organizations: frozenset[str] | None, held: list[Group]) -> None:
+        try:
+            await self.check(s for s in list(self.subscribers) if _concerns(organizations, s.organization))
+        except Down as error:
+            self.fell(error)
+            for subscriber in self.subscribers:
+                subscriber.next_check = 0.0  # as soon as the database is back
+        finally:
+            for group in held:
+                group.is_held = False
+                group.wake()
+
+    async def _check_ended(self) -> None:
+        """Look at all sessions and users at once, and closely at those that are over. Raises Down."""
+        sessions = {str(s.claims["sid"]) for s in self.subscribers if s.claims.get("sid")}
+        users = {str(s.claims["sub"]) for s in self.subscribers}
+        ended = await self.database.ended(sessions, users)
+        if ended:
+            await self.check(s for s in list(self.subscribers) if ended & {s.claims.get("sid"), s.claims["sub"]})
+
     # ---- looking for news ------------------------------------------------------------------------------------------
 
     @property
@@ -368,12 +400,12 @@ class Hub:
                     for group in self.groups.values():
                         group.wake()
                     continue
-                if news.access is None or news.access:
-                    await self.check(s for s in list(self.subscribers) if _concerns(news.access, s.organization))
             except Down as error:
                 self.fell(error)
                 await asyncio.sleep(0.2)
                 continue
+            if news.access is None or news.access:
+                self._hold(news.access)
             for group in self.groups.values():
                 if _concerns(news.organizations, group.organization):
                     group.wake()
@@ -388,6 +420,7 @@ class Hub:
             await asyncio.sleep(_BUSY_SECONDS if now - last_news < _QUIET_AFTER_SECONDS else _QUIET_SECONDS)
 
     async def _tick(self) -> None:
+        next_look = 0.0
         while True:
             await asyncio.sleep(0.25)
             now, clock = time.monotonic(), time.time()
@@ -404,11 +437,15 @@ class Hub:
                     subscriber.next_heartbeat = now + HEARTBEAT_SECONDS
                     cursor = max(subscriber.told, self._durable(subscriber))
                     subscriber.push(beats.setdefault(cursor, Chunk(cursor, [])))
-            if due and not self._has_fallen:
-                try:
-                    await self.check(due)
-                except Down as error:
-                    self.fell(error)
+            if self._has_fallen or not self.subscribers:
+                continue
+            try:
+                if now >= next_look:
+                    next_look = now + LOOK_SECONDS
+                    await self._check_ended()
+                await self.check(due)
+            except Down as error:
+                self.fell(error)
 
     def _durable(self, subscriber: Subscriber) -> Cursor:
         group, safe = subscriber.group, self.safe

@@ -15,7 +15,7 @@ from erpgres.relay.protocol import Chunk, Cursor, Ended, Filters
 if TYPE_CHECKING:
     from erpgres.relay.hub import Group
 
-CHECK_SECONDS = 3.0
+CHECK_SECONDS = 60.0
 HEARTBEAT_SECONDS = 15.0
 _FIRST_HEARTBEAT_SECONDS = 3.0  # brings a cursor that survives a crash of the database, see Hub.safe
 _GIVE_UP_SECONDS = 2.0
