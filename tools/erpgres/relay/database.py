@@ -96,6 +96,7 @@ class Database:
         self._watch: asyncio.Queue[psycopg.AsyncConnection[Any] | None] = asyncio.Queue()
         self._readers: asyncio.Queue[psycopg.AsyncConnection[Any] | None] = asyncio.Queue()
         self._watch.put_nowait(None)
+        self.reads = 0  # pages read since the start
         for _ in range(READERS):
             self._readers.put_nowait(None)
         set_json_dumps(lambda value: json.dumps(value, separators=(",", ":")))
@@ -188,6 +189,7 @@ class Database:
 
     async def read(self, claims: Claims, after: Cursor, rows: int) -> Page:
         """Read at most so many events after a cursor as this subscriber sees them. Raises Down."""
+        self.reads += 1
         async with self._take(self._readers) as connection:
             cursor = await connection.execute(_READ, [json.dumps(claims), str(after.xid), after.id, rows], prepare=True)
             row = await cursor.fetchone()

@@ -177,6 +177,7 @@ class Hub:
             "connections": len(self.subscribers),
             "most_connections": self.most,
             "groups": len(self.groups),
+            "reads": self.database.reads,
             "cursor": str(self._cursor) if self._cursor else None,
         }
 

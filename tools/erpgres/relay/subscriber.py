@@ -63,14 +63,15 @@ class Subscriber:
         return None if self.claims["role"] == "superadmin" else str(self.claims["org_id"])
 
     def push(self, chunk: Chunk) -> None:
-        """Put something to be sent; a client that lets too much pile up is cut off."""
+        """Put something to be sent; a client that lets too much pile up behind it is cut off."""
         if self.ending:
             return
+        is_behind = not self._empty.is_set()
         self._pending.append(chunk)
         self.told = max(self.told, chunk.cursor)
         self._events += len(chunk.events)
         self._bytes += chunk.size
-        if self._events > MOST_EVENTS or self._bytes > MOST_BYTES:
+        if is_behind and (self._events > MOST_EVENTS or self._bytes > MOST_BYTES):
             self.cut(Ended("realtime.too_slow"))
             return
         self._empty.clear()
@@ -108,9 +109,10 @@ class Subscriber:
             while self._pending:
                 chunks = list(self._pending)
                 self._pending.clear()
-                self._events = self._bytes = 0
                 chunk = chunks[0] if len(chunks) == 1 else joined(chunks)
                 await send(chunk)
+                self._events -= len(chunk.events)
+                self._bytes -= chunk.size
                 self.sent += len(chunk.events)
             self._empty.set()
 

@@ -294,6 +294,16 @@ def _serve(state: State, supervisor: supervise.Supervisor, fresh: dict[str, bool
             supervisor.signal(name, "HUP")
     await_health(state)
     _await_parts(supervisor)
+    if problem := _await_relay(state):
+        progress(f"{problem}: see {state.log / 'relay.log'}")
+
+
+def _await_relay(state: State, seconds: float = 30.0) -> str | None:
+    """Wait until the relay answers, too; return what is wrong with it when it does not."""
+    deadline = time.monotonic() + seconds
+    while (problem := relay.health(state)[1]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return problem
 
 
 def _await_parts(supervisor: supervise.Supervisor, seconds: float = 10.0) -> None:
