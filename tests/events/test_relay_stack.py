@@ -1,4 +1,4 @@
-"""The relay in a stack of its own: many listeners, its death, that of the database, new keys, and a page in a browser."""
+"""The relay in a stack of its own: many listeners, its death, the database's, new keys, and a page in a browser."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Writer(threading.Thread):
         self.org_ids = org_ids
         self.pause = pause
         self.random = random.Random(seed)
-        self.committed: list[tuple[uuid.UUID, str]] = []
+        self.committed: list[str] = []
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -109,17 +109,14 @@ class Writer(threading.Thread):
     def write(self, connection: psycopg.Connection[Any]) -> None:
         org_id = self.random.choice(self.org_ids)
         names = [uuid.uuid4().hex[:16].upper() for _ in range(self.random.randint(1, 3))]
-        with connection.transaction() as transaction:
+        is_undone = self.random.random() < 0.2
+        with connection.transaction(force_rollback=is_undone):
             for name in names:
                 connection.execute(
                     "insert into core.partner (org_id, code, name) values (%s, %s, %s)", [org_id, name, name]
                 )
-            if self.random.random() < 0.2:
-                raise psycopg.Rollback(transaction)
-            self.asked = [(org_id, name) for name in names]
-        if connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE and self.asked:
-            self.committed += self.asked
-        self.asked = []
+        if not is_undone:
+            self.committed += names
 
 
 @contextmanager
