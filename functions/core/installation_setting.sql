@@ -27,4 +27,4 @@ $$;
 comment on function core.installation_setting(text) is
   'The value that a setting has in the installation, whatever an organisation says. Raises core.setting_unknown (404).';
 
-grant execute on function core.installation_setting(text) to migrator;
+grant execute on function core.installation_setting(text) to migrator, worker, monitor;

@@ -1,23 +1,5 @@
 -- Who sees which events: whoever may read the columns that they hold, and has the permission that the registry asks for.
 
-create or replace function events.may_select(entity text, table_name text)
-returns boolean
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select may_select.table_name is null
-    or has_table_privilege(may_select.table_name, 'select')
-    or (
-      select bool_and(has_column_privilege(may_select.table_name, c.name, 'select'))
-      from events.recorded_columns(may_select.entity) as c
-    );
-$$;
-
-comment on function events.may_select(text, text) is
-  'Whether the caller''s role may select every column that the events of an entity hold.';
-
 create or replace function events.readable_entities()
 returns text[]
 language plpgsql
@@ -33,7 +15,14 @@ begin
     (
       select array_agg(e.entity order by e.entity)
       from core.event_entity as e
-      where events.may_select(e.entity, e.table_name)
+      where (
+          e.table_name is null
+          or has_table_privilege(e.table_name, 'select')
+          or (
+            select bool_and(has_column_privilege(e.table_name, c.name, 'select'))
+            from events.recorded_columns(e.entity) as c
+          )
+        )
         and (
           e.read_permission is null
           or case when v_holds then core.has_permission(e.read_permission) else false end
@@ -62,7 +51,7 @@ begin
       join core.org_unit as u on u.org_id = core.org_id()
       where e.read_permission is not null
         and e.unit_column is not null
-        and events.may_select(e.entity, e.table_name)
+        and has_table_privilege(e.table_name, 'select')
         and core.has_permission(e.read_permission, u.id)
     ),
     '{}'
@@ -73,6 +62,5 @@ $$;
 comment on function events.readable_in_units() is
   'entity/unit of the events that the caller may see because he holds the permission in that unit or one above it.';
 
-grant execute on function events.may_select(text, text) to partner, member, superadmin, analyst;
 grant execute on function events.readable_entities() to partner, member, superadmin, analyst;
 grant execute on function events.readable_in_units() to partner, member, superadmin;

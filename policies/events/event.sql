@@ -2,6 +2,7 @@
 -- triggers and events.emit only, changed by nobody (a trigger refuses it to the owner as well).
 
 grant select on events.event to member, partner, superadmin, analyst, worker, migrator;
+grant select (org_id, id, xid) on events.event to monitor;
 grant select on api.events to member, partner, superadmin;
 -- The relay itself learns that there is something new, in which organisation and about what; the rest it reads as the
 -- role of each subscriber.
@@ -56,6 +57,11 @@ using (true);
 
 create policy relay_select on events.event
 for select to relay
+using (true);
+
+-- Monitoring sees when and where in the feed, not what.
+create policy monitor_select on events.event
+for select to monitor
 using (true);
 
 -- no insert for anybody else: triggers and events.emit

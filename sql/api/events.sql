@@ -40,3 +40,33 @@ comment on column api.events.before is 'Old values: of an update those that diff
 comment on column api.events.after is 'New values: of an update those that differ, of a creation all';
 comment on column api.events.payload is 'What else the event says';
 comment on column api.events.occurred_at is 'When it happened';
+
+create view api.event_consumers
+with (security_invoker = true)
+as
+select
+  c.org_id,
+  c.id,
+  c.name,
+  c.cursor_xid || '.' || c.cursor_id as cursor,
+  c.acknowledged_at,
+  c.version,
+  c.created_at,
+  c.created_by,
+  c.updated_at,
+  c.updated_by
+from events.consumer as c;
+
+comment on view api.event_consumers is
+  'Programs that read the feed
+Made by event_consumer_register, moved by event_consumer_acknowledge, removed by event_consumer_remove.';
+comment on column api.event_consumers.org_id is 'Organisation';
+comment on column api.event_consumers.id is 'Identifier, in order of creation';
+comment on column api.event_consumers.name is 'Name';
+comment on column api.event_consumers.cursor is 'All events up to it are dealt with';
+comment on column api.event_consumers.acknowledged_at is 'When it last said so';
+comment on column api.event_consumers.version is 'Grows with each change';
+comment on column api.event_consumers.created_at is 'When it was registered';
+comment on column api.event_consumers.created_by is 'User who registered it';
+comment on column api.event_consumers.updated_at is 'When it was last changed';
+comment on column api.event_consumers.updated_by is 'User who last changed it';

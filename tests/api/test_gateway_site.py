@@ -30,6 +30,8 @@ SETTINGS = {
     "ERPGRES_RATE_ADDRESS": "6r/m burst 3",
     "ERPGRES_RATE_SIGN_IN": "5r/m burst 4",
     "ERPGRES_RATE_BULK": "1000r/m burst 200",
+    "ERPGRES_RATE_REALTIME": "6r/m burst 4",
+    "ERPGRES_REALTIME_CONNECTIONS": "2",
     "ERPGRES_CORS_ORIGINS": f"{OURS}, http://localhost:3000",
     "ERPGRES_TRUSTED_PROXIES": "127.9.9.0/24",
 }
@@ -50,6 +52,10 @@ class Site(State):
     @property
     def postgrest_socket(self) -> Path:
         return self.upstream
+
+    @property
+    def relay_socket(self) -> Path:
+        return self.lender.relay_socket
 
     def fill(self) -> None:
         self.prepare()

@@ -286,12 +286,12 @@ def _block(
     with connection.cursor() as cursor:
         for number in range(warm_up + repeat):
             if number == warm_up:
-                began = _now(connection)
+                began = now(connection)
             cursor.execute(text, values, prepare=prepare)
-    return (_now(connection) - began) / repeat
+    return (now(connection) - began) / repeat
 
 
-def _now(connection: Connection) -> float:
+def now(connection: Connection) -> float:
     """Return microseconds of CPU time that the server process has used, or of the clock when that cannot be told."""
     told = _schedule(connection)
     return int(told.read_text().split()[0]) / 1000 if told else time.perf_counter() * 1e6

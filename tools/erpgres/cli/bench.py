@@ -73,6 +73,133 @@ def rls(state: State, output: str, rows: int, rounds: int) -> None:
         raise click.exceptions.Exit(REFUSED)
 
 
+@command.command("events")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=100),
+    default=10_000,
+    show_default=True,
+    envvar="ERPGRES_BENCH_ROWS",
+    show_envvar=True,
+    help="Rows of a bulk change.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=3, max=8),
+    default=8,
+    show_default=True,
+    envvar="ERPGRES_BENCH_ROUNDS",
+    show_envvar=True,
+    help="How many bulk changes; four times as many blocks of 40 single-row changes.",
+)
+@click.option(
+    "--seconds",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    envvar="ERPGRES_BENCH_SECONDS",
+    show_envvar=True,
+    help="How long documents are posted each of four turns; 0: not at all.",
+)
+@format_option
+@state_option
+def events(state: State, output: str, rows: int, rounds: int, seconds: int) -> None:
+    """Compare writes that are recorded as events with the same writes that are not.
+
+    In two scratch databases on the stack's PostgreSQL, dropped afterwards. Exit code 1 when a bulk change takes more
+    than 1.6 times, or a single-row change more than 1.25 times as long as without; postings are shown and not judged.
+
+    \b
+    Example:
+      erpgres bench events --format json
+    """
+    import dataclasses
+    import json
+
+    from erpgres.bench import events as bench
+
+    counted, measured = bench.run(state, rows, rounds, seconds, say)
+    if output == "json":
+        click.echo(json.dumps({
+            "rows": rows, "counted": counted, "targets": bench.TARGETS,
+            "results": [dataclasses.asdict(m) for m in measured],
+        }, indent=2))  # fmt: skip
+    else:
+        click.echo(f"{rows} rows a bulk change, {counted}; postings on the clock")
+        click.echo(f"{'write':<10} {'with events':>14} {'without':>14} {'ratio':>7} {'target':>7}")
+        for m in measured:
+            target = "" if m.target is None else f"{m.target:.2f}"
+            click.echo(f"{m.name:<10} {m.with_ms:>11.3f} ms {m.without_ms:>11.3f} ms {m.ratio:>7.2f} {target:>7}")
+    over = [m for m in measured if m.is_over]
+    if over:
+        say("over the target: " + ", ".join(m.name for m in over))
+        raise click.exceptions.Exit(REFUSED)
+
+
+@command.command("feed")
+@click.option(
+    "--seconds",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    envvar="ERPGRES_BENCH_SECONDS",
+    show_envvar=True,
+    help="How long the writers write.",
+)
+@click.option(
+    "--writers",
+    type=click.IntRange(min=1, max=80),
+    default=50,
+    show_default=True,
+    envvar="ERPGRES_BENCH_WRITERS",
+    show_envvar=True,
+    help="Sessions that write at once.",
+)
+@click.option(
+    "--bug",
+    type=click.Choice(["id", "xid"]),
+    help="Break the feed on purpose: read by id alone, or store the transaction alone as position.",
+)
+@format_option
+def feed(output: str, seconds: int, writers: int, bug: str | None) -> None:
+    """Check that the feed delivers every committed event once and in the order of each row.
+
+    In a stack of its own that is deleted afterwards: its server is killed (SIGKILL) at a third of the time, among long
+    transactions, deadlocks and rollbacks. Exit code 1 when something was lost, repeated or out of order.
+
+    \b
+    Example:
+      erpgres bench feed
+      erpgres bench feed --seconds 10 --bug id
+    """
+    import dataclasses
+    import json
+
+    from erpgres.bench import feed as bench
+
+    with bench.throw_away(say) as state:
+        say(f"{writers} writers for {seconds} s")
+        outcome = bench.check(
+            state.dsn("migrator"), seconds, writers, bug, None if bug else lambda: bench.kill_server(state)
+        )
+    if output == "json":
+        click.echo(json.dumps({"violations": outcome.violations, **dataclasses.asdict(outcome)}, indent=2))
+    else:
+        click.echo(
+            f"{outcome.commits} commits, {outcome.rollbacks} rollbacks, {outcome.failures} failed transactions, "
+            f"{outcome.disconnected} cut off, "
+            f"the longest {outcome.longest_transaction} s; {outcome.kills} kills; {outcome.polls} polls"
+        )
+        click.echo(f"{outcome.events} events committed, {outcome.delivered} delivered")
+        for kind in ("lost", "repeated", "invented", "disordered", "forgotten"):
+            found = getattr(outcome, kind)
+            click.echo(f"{kind}: {len(found)}")
+            for line in found[:5]:
+                click.echo(f"    {line}")
+    if outcome.violations:
+        raise click.exceptions.Exit(REFUSED)
+
+
 @command.command("relay")
 @click.option(
     "--seconds",

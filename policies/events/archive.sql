@@ -1,0 +1,5 @@
+-- Months that lie in files. Of no organisation, hence no row level security.
+
+grant select on events.archive to worker, migrator;
+
+-- no write for anybody: the tools archive as the owner
