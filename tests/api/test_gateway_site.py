@@ -214,6 +214,31 @@ def test_bulk_work_has_a_limit_of_its_own(site: Site, function: str) -> None:
         assert stranger.post(f"rpc/{function}", json={}).headers["RateLimit-Policy"] == '"address";q=6;w=60'
 
 
+def test_realtime_connections_are_counted_by_address(site: Site) -> None:
+    address, another = somewhere(), somewhere()
+
+    def dial(source: str) -> tuple[socket.socket, int]:
+        """Ask for a WebSocket from an address; return the connection and the status."""
+        connection = socket.create_connection(("127.0.0.1", site.port), timeout=20, source_address=(source, 0))
+        connection.sendall(
+            b"GET /realtime/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        return connection, int(connection.recv(4096).split()[1])
+
+    with ExitStack() as opened:
+        statuses = []
+        for source in (address, address, address, another):
+            connection, status = dial(source)
+            opened.enter_context(connection)
+            statuses.append(status)
+        assert statuses == [101, 101, 429, 101]  # two at once
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as client:
+        answers = [client.get(f"{site.url}/realtime/events") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429]  # and five within a moment
+        limited(answers[-1], "realtime", 10)
+
+
 def test_health_has_a_limit_of_its_own(site: Site) -> None:
     with site.client() as client:
         assert all(statuses(client, 20, f"{site.url}/health"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import logging
 import resource
 import socket
 import sys
+import time
 from pathlib import Path
 
+import jwt
 import psycopg
 import uvicorn
 import uvloop
@@ -24,6 +27,10 @@ from erpgres.stack.state import State
 
 MOST_CONNECTIONS = 10_000
 _SPARE_FILES = 64
+_LATE = (
+    *("encodings.idna", "encodings.punycode", "uvicorn.lifespan.off", "uvicorn.loops.uvloop", "websockets.server"),
+    *("uvicorn.protocols.http.h11_impl", "uvicorn.protocols.websockets.websockets_sansio_impl"),
+)
 
 
 class _Server(uvicorn.Server):
@@ -70,15 +77,10 @@ def run(state: State) -> None:
 
 
 def _load_everything(dsn: str) -> None:
-    """Import what is imported late otherwise; a connection that fails loads what failing needs."""
-    import encodings.idna
-    import encodings.punycode  # noqa: F401
-
-    import uvicorn.lifespan.off
-    import uvicorn.loops.uvloop
-    import uvicorn.protocols.http.h11_impl
-    import uvicorn.protocols.websockets.websockets_sansio_impl  # noqa: F401
-    import websockets.server  # noqa: F401
+    """Import what is imported late otherwise, by doing once what is done later: failing to query, verifying."""
+    for name in _LATE:
+        importlib.import_module(name)
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     async def try_out() -> None:
         with contextlib.suppress(psycopg.Error):
@@ -87,6 +89,8 @@ def _load_everything(dsn: str) -> None:
                     await connection.execute("select %s::jsonb[], null::xid8, 1/0", [["{}"]], prepare=True)
 
     uvloop.run(try_out())
+    key = ec.generate_private_key(ec.SECP256R1())
+    jwt.decode(jwt.encode({"exp": time.time() + 60}, key, "ES256"), key.public_key(), ["ES256"])
 
 
 def _listen(path: Path) -> socket.socket:
