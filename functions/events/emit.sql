@@ -21,7 +21,8 @@ as $$
 declare
   v_claims jsonb := core.claims();
   v_org_id uuid := core.org_id();
-  v_id uuid;
+  -- Not returned by the insert: nobody reads what he writes for an organisation that is not his.
+  v_id uuid := uuidv7();
 begin
   if v_org_id is null then
     v_org_id := emit.org_id;
@@ -38,17 +39,16 @@ begin
     raise exception 'events.emit: the type is % and not %.what_happened', emit.type, emit.entity;
   end if;
   insert into events.event (
-    org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
+    org_id, id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
   )
   values (
-    v_org_id, emit.type, emit.entity, emit.entity_id, emit.entity_version, (v_claims ->> 'sub')::uuid,
+    v_org_id, v_id, emit.type, emit.entity, emit.entity_id, emit.entity_version, (v_claims ->> 'sub')::uuid,
     (v_claims ->> 'sid')::uuid, emit.unit_id, emit.partner_id,
     case
       when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
     end,
     emit.payload
-  )
-  returning id into v_id;
+  );
   return v_id;
 end
 $$;

@@ -176,14 +176,15 @@ def _write(run: _Run, seed: int) -> None:
     while not run.stop.is_set():
         try:
             _transaction(run, connection, choose)
-        except GONE:  # the server is gone, and whether the last commit was done is not known
-            connection = run.connect()
+        except psycopg.Error:
+            if not connection.closed:  # a deadlock, a lock that took too long
+                connection.rollback()
+                with run.lock:
+                    run.outcome.failures += 1
+                continue
+            connection = run.connect()  # the server is gone, and whether the last commit was done is not known
             with run.lock:
                 run.outcome.disconnected += 1
-        except psycopg.Error:  # a deadlock, a lock that took too long
-            connection.rollback()
-            with run.lock:
-                run.outcome.failures += 1
     connection.close()
 
 

@@ -57,9 +57,8 @@ def report(state: State) -> Report:
         version, migration, problem = _database(state)
         if problem or (problem := lifecycle.health(state)[1]):
             problems.append(problem)
-        elif any(part.name == relay.NAME and part.state == "running" for part in parts):
-            unwell = relay.health(state)[1]
-            problems += [unwell] if unwell else []
+        else:
+            problems += [found for found in (_feed(state), _relay(state, parts)) if found]
     return Report(
         state=str(state.path),
         url=state.url,
@@ -123,6 +122,24 @@ def _database(state: State) -> tuple[str | None, int | None, str | None]:
         return None, None, f"the database does not answer: {reason(error)}"
 
 
+def _feed(state: State) -> str | None:
+    """Return who holds up the event feed, if somebody does for too long."""
+    try:
+        with psycopg.connect(state.dsn("monitor"), connect_timeout=5, autocommit=True) as connection:
+            row = connection.execute(
+                "select is_stalled, is_ahead, waiting_events, lag_seconds, holder from events.feed_health()"
+            ).fetchone()
+    except psycopg.Error:
+        return None  # not migrated yet; what else may be wrong is told elsewhere
+    if row is None:
+        return None
+    if row[1]:
+        return "there are events of the future: the database was restored into a younger cluster (docs/events.md)"
+    if row[0]:
+        return f"the event feed stands still: {row[2]} events wait since {row[3]} s for {row[4] or 'a transaction'}"
+    return None
+
+
 def _migration(connection: psycopg.Connection[Any]) -> int | None:
     try:
         connection.execute("set role owner")
@@ -130,6 +147,12 @@ def _migration(connection: psycopg.Connection[Any]) -> int | None:
     except psycopg.Error:
         return None
     return None if row is None or row[0] is None else int(row[0])
+
+
+def _relay(state: State, parts: list[Part]) -> str | None:
+    """Return what is wrong with a relay that runs and yet does not serve."""
+    runs = any(part.name == relay.NAME and part.state == "running" for part in parts)
+    return relay.health(state)[1] if runs else None
 
 
 def restarted(text: str | None) -> str:

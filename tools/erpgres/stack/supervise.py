@@ -82,7 +82,7 @@ def programs(state: State) -> list[Program]:
             [sys.executable, "-m", "erpgres", "relay", "--state", str(state.path)],
             relay.PROCESS_NAME,
             state.run,
-            priority=25,
+            priority=40,  # ends before the gateway, through which it tells its listeners to come back
             drops=True,
             environment={"PYTHONPATH": str(ROOT / "tools")},
         )
