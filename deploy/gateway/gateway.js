@@ -231,7 +231,8 @@ function verdict(r) {
   if (seen.repeated) {
     return 'header_repeated ' + seen.repeated;
   }
-  if (!/^\/api\/(rpc\/)?[A-Za-z0-9_]*$/.test(seen.path) || seen.path === '/api/rpc/') {
+  const live = seen.path === '/realtime/ws' || seen.path === '/realtime/events';
+  if (!live && (!/^\/api\/(rpc\/)?[A-Za-z0-9_]*$/.test(seen.path) || seen.path === '/api/rpc/')) {
     return 'not_found ';
   }
   if (r.method === 'OPTIONS' && head.origin !== undefined && head['access-control-request-method'] !== undefined) {
@@ -239,6 +240,9 @@ function verdict(r) {
   }
   if (seen.token.state === 'invalid' || seen.token.state === 'expired') {
     return 'token_' + seen.token.state + ' ';
+  }
+  if (live) {
+    return r.method === 'GET' ? '' : 'method_not_allowed ' + r.method;  // the relay reads the rest
   }
   return refusedHeader(head) || refusedQuery(r.method, seen);
 }
@@ -330,6 +334,10 @@ function limit(r) {
   if (seen.path === '/health') {
     return 'health ' + address;
   }
+  // By address: a browser's WebSocket brings its token in the first message, which the relay reads.
+  if (seen.path.indexOf('/realtime/') === 0) {
+    return 'realtime ' + address;
+  }
   if (seen.path.indexOf('/api/') !== 0) {
     return '';
   }
@@ -389,7 +397,7 @@ function failure(r) {
 }
 
 function front(r) {
-  return JSON.stringify({name: 'Erpgres', version: site.version, api: '/api/', docs: '/api/', health: '/health'});
+  return JSON.stringify({name: 'Erpgres', version: site.version, api: '/api/', docs: '/api/', realtime: '/realtime/', health: '/health'});
 }
 
 function health(r) {

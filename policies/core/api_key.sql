@@ -5,6 +5,7 @@ grant select (
   created_at, created_by
 ) on core.api_key to member, superadmin;
 grant select on api.api_keys to member, superadmin;
+grant select (org_id, id, revoked_at, expires_at) on core.api_key to relay;
 grant select, insert, update, delete on core.api_key to migrator;
 
 create policy owner_all on core.api_key for all to owner
@@ -34,6 +35,10 @@ using (org_id = (select core.org_id()) and (select core.has_permission('core.api
 -- nothing for partner: EXTERNAL users have no keys
 
 create policy superadmin_select on core.api_key for select to superadmin
+using (true);
+
+-- Which of its subscribers' keys are over, asked every second.
+create policy relay_select on core.api_key for select to relay
 using (true);
 
 -- nothing for analyst: access control is not analysed with SQL

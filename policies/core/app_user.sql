@@ -2,6 +2,7 @@
 
 grant select on core.app_user to member, superadmin, partner;
 grant select on api.users to member, superadmin, partner;
+grant select (id, is_active) on core.app_user to relay;
 grant select, insert, update, delete on core.app_user to migrator;
 grant select (id, is_active) on core.app_user to worker;
 
@@ -48,6 +49,10 @@ create policy partner_select on core.app_user for select to partner
 using (id = (select core.user_id()));
 
 create policy superadmin_select on core.app_user for select to superadmin
+using (true);
+
+-- Which of its subscribers' users are over, asked every second.
+create policy relay_select on core.app_user for select to relay
 using (true);
 
 -- nothing for analyst: personal data

@@ -4,6 +4,9 @@
 grant select on events.event to member, partner, superadmin, analyst, worker, migrator;
 grant select (org_id, id, xid) on events.event to monitor;
 grant select on api.events to member, partner, superadmin;
+-- The relay itself learns that there is something new, in which organisation and about what; the rest it reads as the
+-- role of each subscriber.
+grant select (org_id, id, xid, type, entity) on events.event to relay;
 
 -- The functions that write are the owner's; the rows they copy were checked where they were written.
 create policy owner_insert on events.event
@@ -52,6 +55,10 @@ create policy worker_select on events.event
 for select to worker
 using (true);
 
+create policy relay_select on events.event
+for select to relay
+using (true);
+
 -- Monitoring sees when and where in the feed, not what.
 create policy monitor_select on events.event
 for select to monitor
@@ -59,4 +66,3 @@ using (true);
 
 -- no insert for anybody else: triggers and events.emit
 -- no update, delete: what was written stays
--- nothing for relay: it reads as the role of each subscriber

@@ -2872,6 +2872,8 @@ CREATE TRIGGER emit_update AFTER UPDATE ON core.address REFERENCING OLD TABLE AS
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.api_key REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
 
+CREATE TRIGGER emit_update AFTER UPDATE ON core.app_user REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_app_user__emit();
+
 CREATE TRIGGER emit_update AFTER UPDATE ON core.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.exchange_rate REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_exchange_rate__record();
@@ -3459,6 +3461,12 @@ CREATE POLICY partner_select ON core.session FOR SELECT TO partner USING ((user_
 
 CREATE POLICY relay_select ON core.analyst_login FOR SELECT TO relay USING ((login = SESSION_USER));
 
+CREATE POLICY relay_select ON core.api_key FOR SELECT TO relay USING (true);
+
+CREATE POLICY relay_select ON core.app_user FOR SELECT TO relay USING (true);
+
+CREATE POLICY relay_select ON core.session FOR SELECT TO relay USING (true);
+
 ALTER TABLE core.role ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.role_permission ENABLE ROW LEVEL SECURITY;
@@ -3851,10 +3859,17 @@ GRANT DELETE ON TABLE core.session TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.session TO migrator;
 
 GRANT SELECT(id) ON TABLE core.session TO worker;
+GRANT SELECT(id) ON TABLE core.session TO relay;
+
+GRANT SELECT(org_id) ON TABLE core.session TO relay;
 
 GRANT SELECT(api_key_id) ON TABLE core.session TO worker;
+GRANT SELECT(api_key_id) ON TABLE core.session TO relay;
 
 GRANT SELECT(expires_at) ON TABLE core.session TO worker;
+GRANT SELECT(expires_at) ON TABLE core.session TO relay;
+
+GRANT SELECT(revoked_at) ON TABLE core.session TO relay;
 
 REVOKE ALL ON FUNCTION core.end_session(session_id uuid, because text) FROM PUBLIC;
 
@@ -3885,6 +3900,8 @@ GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.installation_setting(code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.installation_setting(code text) TO migrator;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO worker;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO monitor;
 
 REVOKE ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO member;
@@ -4064,9 +4081,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.api_key TO migrator;
 
 GRANT SELECT(org_id) ON TABLE core.api_key TO member;
 GRANT SELECT(org_id) ON TABLE core.api_key TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.api_key TO relay;
 
 GRANT SELECT(id) ON TABLE core.api_key TO member;
 GRANT SELECT(id) ON TABLE core.api_key TO superadmin;
+GRANT SELECT(id) ON TABLE core.api_key TO relay;
 
 GRANT SELECT(user_id) ON TABLE core.api_key TO member;
 GRANT SELECT(user_id) ON TABLE core.api_key TO superadmin;
@@ -4082,9 +4101,11 @@ GRANT SELECT(permissions) ON TABLE core.api_key TO superadmin;
 
 GRANT SELECT(expires_at) ON TABLE core.api_key TO member;
 GRANT SELECT(expires_at) ON TABLE core.api_key TO superadmin;
+GRANT SELECT(expires_at) ON TABLE core.api_key TO relay;
 
 GRANT SELECT(revoked_at) ON TABLE core.api_key TO member;
 GRANT SELECT(revoked_at) ON TABLE core.api_key TO superadmin;
+GRANT SELECT(revoked_at) ON TABLE core.api_key TO relay;
 
 GRANT SELECT(revoked_by) ON TABLE core.api_key TO member;
 GRANT SELECT(revoked_by) ON TABLE core.api_key TO superadmin;
@@ -4378,6 +4399,10 @@ GRANT SELECT ON TABLE core.app_user TO member;
 GRANT SELECT ON TABLE core.app_user TO superadmin;
 GRANT SELECT ON TABLE core.app_user TO partner;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.app_user TO migrator;
+
+GRANT SELECT(id) ON TABLE core.app_user TO relay;
+
+GRANT SELECT(is_active) ON TABLE core.app_user TO relay;
 
 GRANT SELECT ON TABLE core.membership TO member;
 GRANT SELECT ON TABLE core.membership TO superadmin;

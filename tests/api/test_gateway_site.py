@@ -30,6 +30,8 @@ SETTINGS = {
     "ERPGRES_RATE_ADDRESS": "6r/m burst 3",
     "ERPGRES_RATE_SIGN_IN": "5r/m burst 4",
     "ERPGRES_RATE_BULK": "1000r/m burst 200",
+    "ERPGRES_RATE_REALTIME": "6r/m burst 4",
+    "ERPGRES_REALTIME_CONNECTIONS": "2",
     "ERPGRES_CORS_ORIGINS": f"{OURS}, http://localhost:3000",
     "ERPGRES_TRUSTED_PROXIES": "127.9.9.0/24",
 }
@@ -50,6 +52,10 @@ class Site(State):
     @property
     def postgrest_socket(self) -> Path:
         return self.upstream
+
+    @property
+    def relay_socket(self) -> Path:
+        return self.lender.relay_socket
 
     def fill(self) -> None:
         self.prepare()
@@ -206,6 +212,31 @@ def test_bulk_work_has_a_limit_of_its_own(site: Site, function: str) -> None:
         assert all(statuses(client, 20, f"rpc/{function}", "POST", json={}))
         assert statuses(client, 4) == [True, True, True, False]
         assert stranger.post(f"rpc/{function}", json={}).headers["RateLimit-Policy"] == '"address";q=6;w=60'
+
+
+def test_realtime_connections_are_counted_by_address(site: Site) -> None:
+    address, another = somewhere(), somewhere()
+
+    def dial(source: str) -> tuple[socket.socket, int]:
+        """Ask for a WebSocket from an address; return the connection and the status."""
+        connection = socket.create_connection(("127.0.0.1", site.port), timeout=20, source_address=(source, 0))
+        connection.sendall(
+            b"GET /realtime/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        return connection, int(connection.recv(4096).split()[1])
+
+    with ExitStack() as opened:
+        statuses = []
+        for source in (address, address, address, another):
+            connection, status = dial(source)
+            opened.enter_context(connection)
+            statuses.append(status)
+        assert statuses == [101, 101, 429, 101]  # two at once
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as client:
+        answers = [client.get(f"{site.url}/realtime/events") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429]  # and five within a moment
+        limited(answers[-1], "realtime", 10)
 
 
 def test_health_has_a_limit_of_its_own(site: Site) -> None:

@@ -2,7 +2,8 @@
 
 `secrets/jwt.key` signs (HMAC SHA-256, RFC 7518); `secrets/jwt.previous.key` is the one before it;
 `secrets/jwt.next.key` is there while a rotation is under way. PostgREST reads them all from `etc/jwt.jwks.json`
-(RFC 7517), the gateway from `etc/gateway.json`; the database signs with the newest row of core.signing_key.
+(RFC 7517), the gateway from `etc/gateway.json`, the relay from `etc/relay.json`; the database signs with the newest row
+of core.signing_key.
 """
 
 from __future__ import annotations
@@ -244,10 +245,11 @@ def _forget_previous(state: State) -> None:
 
 def _distribute(state: State) -> bool:
     """Write the keys for all parts and have those that run read them again; return whether the stack runs."""
-    from erpgres.stack import gateway, supervise
+    from erpgres.stack import gateway, relay, supervise
 
     supervisor = supervise.Supervisor(state)
     parts = supervisor.parts()
+    relay.prepare(state)  # the relay looks at the file's time with each token
     fresh = {"postgrest": prepare(state), "gateway": gateway.prepare(state)}
     for name, signal in (("postgrest", "USR2"), ("gateway", "HUP")):
         if fresh[name] and parts.get(name, {}).get("statename") == supervise.RUNNING:

@@ -16,6 +16,7 @@ def command() -> None:
     \b
     Example:
       erpgres bench rls
+      erpgres bench relay
     """
 
 
@@ -196,4 +197,89 @@ def feed(output: str, seconds: int, writers: int, bug: str | None) -> None:
             for line in found[:5]:
                 click.echo(f"    {line}")
     if outcome.violations:
+        raise click.exceptions.Exit(REFUSED)
+
+
+@command.command("relay")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=20,
+    show_default=True,
+    envvar="ERPGRES_BENCH_SECONDS",
+    show_envvar=True,
+    help="How long each load lasts.",
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(min=1, max=4000),
+    default=1000,
+    show_default=True,
+    envvar="ERPGRES_BENCH_CONNECTIONS",
+    show_envvar=True,
+    help="Connections of the largest load.",
+)
+@click.option(
+    "--subscribers",
+    type=click.IntRange(min=1),
+    default=250,
+    show_default=True,
+    envvar="ERPGRES_BENCH_SUBSCRIBERS",
+    show_envvar=True,
+    help="Clients that want what is written.",
+)
+@click.option(
+    "--writes",
+    type=click.FloatRange(min=1),
+    default=50,
+    show_default=True,
+    envvar="ERPGRES_BENCH_WRITES",
+    show_envvar=True,
+    help="Rows committed a second.",
+)
+@format_option
+def relay(output: str, seconds: float, connections: int, subscribers: int, writes: float) -> None:
+    """Measure how long a change takes from its commit to the clients of the relay.
+
+    In a stack of its own that is thrown away. Three loads in one run: the subscribers alone; the same among all the
+    connections; and all connections subscribed, with a tenth of the writes. Exit code 1 when something did not arrive
+    exactly once, or the median of the first is not below 50 ms.
+
+    \b
+    Example:
+      erpgres bench relay --seconds 10 --format json
+    """
+    import dataclasses
+    import json
+
+    from erpgres.bench import relay as bench
+
+    subscribers = min(subscribers, connections)
+    loads = [
+        bench.Load(subscribers, subscribers, writes),
+        bench.Load(connections, subscribers, writes),
+        bench.Load(connections, connections, max(1.0, writes / 10)),
+    ]
+    measured = bench.run(loads, seconds, say)
+    if output == "json":
+        click.echo(json.dumps(
+            {"target_ms": bench.TARGET_MS, "results": [dataclasses.asdict(m) for m in measured]}, indent=2
+        ))  # fmt: skip
+    else:
+        titles = [
+            *("connections", "subscribers", "writes/s", "delivered", "missing", "repeated", "connect s"),
+            *("median ms", "p95 ms", "p99 ms", "longest ms", "relay cpu", "memory MB"),
+        ]
+        click.echo(" ".join(f"{title:>11}" for title in titles))
+        for m in measured:
+            counts = (m.connections, m.subscribers, f"{m.writes:g}", m.delivered, m.missing, m.repeated)
+            times = (m.connect_s, m.median_ms, m.p95_ms, m.p99_ms, m.longest_ms)
+            cells = [*counts, *(f"{value:.1f}" for value in times), f"{m.cpu:.0%}", f"{m.memory_mb:.0f}"]
+            click.echo(" ".join(f"{cell:>11}" for cell in cells))
+    broken = [m for m in measured if not m.is_whole]
+    if broken:
+        say(f"not everything arrived exactly once, or a connection broke, at {len(broken)} of {len(measured)} loads")
+    if measured[0].is_over:
+        say(f"the median of the first load is not below {bench.TARGET_MS:g} ms")
+    if broken or measured[0].is_over:
         raise click.exceptions.Exit(REFUSED)

@@ -1,1 +1,1 @@
-"""The running stack: PostgreSQL, PostgREST and the gateway, kept up by supervisord, its state in one directory."""
+"""The running stack: PostgreSQL, PostgREST, relay and gateway, kept up by supervisord, its state in one directory."""

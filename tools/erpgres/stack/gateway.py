@@ -6,6 +6,7 @@ import ipaddress
 import json
 import math
 import re
+import resource
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from erpgres.stack.state import State
 SOURCE = ROOT / "deploy" / "gateway"
 PAGE_DEFAULT = 20
 PAGE_MAX = 100
+_OPEN_FILES = 16384  # two for each of the 8192 connections in nginx.conf
 
 # Setting, default and meaning; README.md beside the configuration explains them.
 SETTINGS = {
@@ -27,6 +29,8 @@ SETTINGS = {
     "ERPGRES_RATE_ADDRESS": "60r/m burst 20",
     "ERPGRES_RATE_SIGN_IN": "5r/m burst 4",
     "ERPGRES_RATE_BULK": "1000r/m burst 100",
+    "ERPGRES_RATE_REALTIME": "600r/m burst 300",
+    "ERPGRES_REALTIME_CONNECTIONS": "500",
     "ERPGRES_TRUSTED_PROXIES": "",
 }
 
@@ -149,12 +153,14 @@ def site(state: State, nginx: Nginx) -> dict[str, str]:
         "gateway-main.conf": note + _main(state, nginx),
         "gateway-http.conf": note + _http(state, nginx, rates),
         "gateway-server.conf": note + _server(state, nginx, rates),
+        "gateway-realtime.conf": note + f"limit_conn realtime_connections {_connections(state)};\n",
     }
 
 
 def _main(state: State, nginx: Nginx) -> str:
     lines = [f"load_module {_quoted(nginx.module)};"] if nginx.module else []
     lines += ["worker_processes auto;", "error_log stderr warn;", f"pid {_quoted(state.run / 'nginx.pid')};"]
+    lines += [f"worker_rlimit_nofile {_open_files()};"]
     return "\n".join(lines) + "\n"
 
 
@@ -171,6 +177,9 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
         "upstream postgrest {",
         f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=3 fail_timeout=30s;",
         "  keepalive 64;",
+        "}",
+        "upstream relay {",
+        f"  server {_quoted(f'unix:{state.relay_socket}')};",
         "}",
         *(f"limit_req_zone $gateway_key_{tier} zone={tier}:10m rate={rate.nginx};" for tier, rate in rates.items()),
         "map $gateway_tier $gateway_policy {",
@@ -237,8 +246,22 @@ def _rates(state: State) -> dict[str, Rate]:
             "address": "ERPGRES_RATE_ADDRESS",
             "sign_in": "ERPGRES_RATE_SIGN_IN",
             "bulk": "ERPGRES_RATE_BULK",
+            "realtime": "ERPGRES_RATE_REALTIME",
         }.items()
     }
+
+
+def _connections(state: State) -> int:
+    text = _setting(state, "ERPGRES_REALTIME_CONNECTIONS")
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise CannotRun(f"ERPGRES_REALTIME_CONNECTIONS is not a number of connections: {text!r}", "write it as 500")
+    return int(text)
+
+
+def _open_files() -> int:
+    """Return how many files a worker may open: what its connections take, or what this machine allows."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
 
 
 def _list(state: State, name: str) -> list[str]:

@@ -16,7 +16,7 @@ from erpgres import keys
 from erpgres.database import reason
 from erpgres.errors import CannotRun, Refused
 from erpgres.jobs import settings as worker_settings
-from erpgres.stack import certificate, gateway, libraries, postgres, postgrest, processes, runtime, supervise
+from erpgres.stack import certificate, gateway, libraries, postgres, postgrest, processes, relay, runtime, supervise
 from erpgres.stack.state import State
 
 Progress = Callable[[str], None]
@@ -198,6 +198,7 @@ def _configure(state: State, progress: Progress, running: bool) -> dict[str, boo
         certificate.ensure(state)
     fresh["keys"] = keys.prepare(state)
     fresh["postgrest"] = postgrest.prepare(state)
+    fresh["relay"] = relay.prepare(state)
     fresh["gateway"] = gateway.prepare(state)
     fresh["worker"] = state.write(state.etc / "worker.txt", worker_settings.fingerprint(state), mode=0o600)
     fresh["supervisord"] = supervise.prepare(state)
@@ -276,10 +277,13 @@ def _migrate(state: State, progress: Progress) -> None:
 
 
 def _serve(state: State, supervisor: supervise.Supervisor, fresh: dict[str, bool], progress: Progress) -> None:
-    """Start what serves and works, or make it take a new configuration, and wait until all is healthy."""
-    progress("starting PostgREST, the gateway and the worker")
+    """Start what serves and works, or make it take a new configuration, and wait until all is healthy.
+
+    The relay reads its keys again by itself, and the stack is healthy without it.
+    """
+    progress("starting PostgREST, the relay, the gateway and the worker")
     known = supervisor.parts()
-    for name in ("postgrest", "gateway", "worker"):
+    for name in ("postgrest", relay.NAME, "gateway", "worker"):
         if name not in known:
             continue
         if known[name]["statename"] != supervise.RUNNING:
@@ -288,10 +292,20 @@ def _serve(state: State, supervisor: supervise.Supervisor, fresh: dict[str, bool
             supervisor.restart(name)
         elif fresh["keys"] and name == "postgrest":
             supervisor.signal(name, "USR2")
-        elif fresh[name]:
+        elif fresh[name] and name == "gateway":
             supervisor.signal(name, "HUP")
     await_health(state)
     _await_parts(supervisor)
+    if problem := _await_relay(state):
+        progress(f"{problem}: see {state.log / 'relay.log'}")
+
+
+def _await_relay(state: State, seconds: float = 30.0) -> str | None:
+    """Wait until the relay answers, too; return what is wrong with it when it does not."""
+    deadline = time.monotonic() + seconds
+    while (problem := relay.health(state)[1]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return problem
 
 
 def _await_parts(supervisor: supervise.Supervisor, seconds: float = 10.0) -> None:

@@ -27,7 +27,8 @@ ROOT_HOME = Path("/var/lib/erpgres")
 
 # Settings of the environment that `up` remembers, as a prefix or whole.
 _REMEMBERED = (
-    "ERPGRES_RATE_", "ERPGRES_CORS_ORIGINS", "ERPGRES_TRUSTED_PROXIES", "ERPGRES_SMTP_", "ERPGRES_APP_URL",
+    "ERPGRES_RATE_", "ERPGRES_REALTIME_", "ERPGRES_CORS_ORIGINS", "ERPGRES_TRUSTED_PROXIES", "ERPGRES_SMTP_",
+    "ERPGRES_APP_URL",
 )  # fmt: skip
 _FORMAT = 1
 # sun_path holds 108 bytes with the final NUL; PostgreSQL's socket is the longest name put into `run`.
@@ -143,6 +144,11 @@ class State:
     def postgrest_socket(self) -> Path:
         """The unix socket PostgREST listens on (mode 660)."""
         return self.run / "postgrest.sock"
+
+    @property
+    def relay_socket(self) -> Path:
+        """The unix socket the relay listens on (mode 660)."""
+        return self.run / "relay.sock"
 
     @property
     def bindir(self) -> Path:

@@ -11,7 +11,7 @@ import psutil
 import psycopg
 
 from erpgres.database import reason
-from erpgres.stack import lifecycle, processes, supervise
+from erpgres.stack import lifecycle, processes, relay, supervise
 from erpgres.stack.state import State
 
 
@@ -57,8 +57,8 @@ def report(state: State) -> Report:
         version, migration, problem = _database(state)
         if problem or (problem := lifecycle.health(state)[1]):
             problems.append(problem)
-        elif problem := _feed(state):
-            problems.append(problem)
+        else:
+            problems += [found for found in (_feed(state), _relay(state, parts)) if found]
     return Report(
         state=str(state.path),
         url=state.url,
@@ -147,6 +147,12 @@ def _migration(connection: psycopg.Connection[Any]) -> int | None:
     except psycopg.Error:
         return None
     return None if row is None or row[0] is None else int(row[0])
+
+
+def _relay(state: State, parts: list[Part]) -> str | None:
+    """Return what is wrong with a relay that runs and yet does not serve."""
+    runs = any(part.name == relay.NAME and part.state == "running" for part in parts)
+    return relay.health(state)[1] if runs else None
 
 
 def restarted(text: str | None) -> str:

@@ -20,7 +20,7 @@ import psutil
 from erpgres.errors import CannotRun
 from erpgres.jobs import WORKER
 from erpgres.settings import ROOT
-from erpgres.stack import gateway, postgres, runtime
+from erpgres.stack import gateway, postgres, relay, runtime
 from erpgres.stack.processes import MARKER
 from erpgres.stack.state import State
 
@@ -75,6 +75,17 @@ def programs(state: State) -> list[Program]:
             state.run,
             priority=20,
             own_log=True,  # it answers 500 to a request that it cannot log
+        )
+    )
+    parts.append(
+        Program(
+            relay.NAME,
+            [sys.executable, "-m", "erpgres", "relay", "--state", str(state.path)],
+            relay.PROCESS_NAME,
+            state.run,
+            priority=40,  # ends before the gateway, through which it tells its listeners to come back
+            drops=True,
+            environment={"PYTHONPATH": str(ROOT / "tools")},
         )
     )
     parts.append(
