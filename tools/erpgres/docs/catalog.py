@@ -363,7 +363,7 @@ def sources(view: Relation, definition: str, tables: dict[str, Relation]) -> Non
     for target, column in zip(select.targetList or (), view.columns, strict=False):
         if not isinstance(target.val, ast.ColumnRef):
             continue
-        parts = [part.sval for part in target.val.fields if isinstance(part, ast.String)]
+        parts = [part.sval or "" for part in target.val.fields or () if isinstance(part, ast.String)]
         if len(parts) == 2 and parts[0] in aliases:
             relation, outer = aliases[parts[0]]
         elif len(parts) == 1 and len(aliases) == 1:
@@ -383,9 +383,9 @@ def _from(item: Any, outer: bool, tables: dict[str, Relation], found: dict[str, 
     if isinstance(item, ast.RangeVar):
         relation = tables.get(f"{item.schemaname}.{item.relname}")
         if relation is not None:
-            found[item.alias.aliasname if item.alias else item.relname] = (relation, outer)
+            found[(item.alias.aliasname if item.alias else item.relname) or ""] = (relation, outer)
     elif isinstance(item, ast.JoinExpr):
-        kind = item.jointype.name
+        kind = item.jointype.name if item.jointype else ""
         _from(item.larg, outer or kind in ("JOIN_RIGHT", "JOIN_FULL"), tables, found)
         _from(item.rarg, outer or kind in ("JOIN_LEFT", "JOIN_FULL"), tables, found)
 

@@ -14,8 +14,8 @@ COMMANDS = ("select", "insert", "update", "delete")
 class Column:
     """A column of a table, view or composite type.
 
-    `type` is PostgreSQL's name of it, domains resolved. For a column of a view, `source` is the table and column that it
-    shows unchanged, and `nullable`, `default` and `values` are theirs. `values` are all that a check constraint allows.
+    `type` is PostgreSQL's name of it, domains resolved. For a column of a view, `source` is the table and column that
+    it shows unchanged, and `nullable`, `default` and `values` are theirs. `values` are all that a check allows.
     """
 
     name: str
@@ -48,8 +48,22 @@ class Policy:
     words: str
 
 
+class _Described:
+    comment: str
+
+    @property
+    def summary(self) -> str:
+        """The first line of the comment."""
+        return self.comment.split("\n", 1)[0].strip()
+
+    @property
+    def details(self) -> str:
+        """The comment without its first line, as one paragraph."""
+        return " ".join(self.comment.split("\n")[1:]).strip()
+
+
 @dataclass
-class Relation:
+class Relation(_Described):
     """A table, view or composite type. `name` has its schema. `grants`: command to role to columns (None: all)."""
 
     name: str
@@ -72,16 +86,6 @@ class Relation:
     def short(self) -> str:
         """The name without the schema."""
         return self.name.split(".", 1)[1]
-
-    @property
-    def summary(self) -> str:
-        """The first line of the comment."""
-        return self.comment.split("\n", 1)[0].strip()
-
-    @property
-    def details(self) -> str:
-        """The comment without its first line, as one paragraph."""
-        return " ".join(self.comment.split("\n")[1:]).strip()
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name, if there is one."""
@@ -117,7 +121,7 @@ class Parameter:
 
 
 @dataclass
-class Function:
+class Function(_Described):
     """A function of the API. `result` is a type's name; `result_columns` those of `returns table`."""
 
     name: str
@@ -131,9 +135,6 @@ class Function:
     roles: list[str]
     permissions: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-
-    summary = Relation.summary
-    details = Relation.details
 
     @property
     def reads_only(self) -> bool:
