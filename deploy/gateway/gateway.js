@@ -328,7 +328,9 @@ function failure(r) {
   const status = +r.variables.status || 500;
   const failed = FAILED[status] || ['http_' + status, 'The request was refused.'];
   let hint = null;
-  if (status === 429) {
+  if (status === 404 && look(r).path.indexOf('/docs/') === 0) {
+    hint = 'Has the documentation been built? erpgres docs build';
+  } else if (status === 429) {
     const crowded = r.variables.limit_conn_status === 'REJECTED';
     hint = crowded ? 'Use fewer connections at once.' : 'Wait as many seconds as Retry-After says.';
   } else if (status === 503) {
@@ -338,7 +340,7 @@ function failure(r) {
 }
 
 function front(r) {
-  return JSON.stringify({name: 'Erpgres', version: site.version, api: '/api/', docs: '/api/', health: '/health'});
+  return JSON.stringify({name: 'Erpgres', version: site.version, api: '/api/', docs: '/docs/', openapi: '/api/', health: '/health'});
 }
 
 function health(r) {

@@ -51,10 +51,10 @@ def build(state: State, out: str | None, running: bool) -> None:
     """
     from pathlib import Path
 
-    from erpgres.docs import build as work
+    from erpgres.docs import publish
 
-    target = Path(out).expanduser().resolve() if out else work.served(state)
-    built = work.build(target, state if running else None, say)
+    target = Path(out).expanduser().resolve() if out else publish.served(state)
+    built = publish.build(target, state if running else None, say)
     click.echo(f"{built.pages} pages, {built.examples} examples: {target / 'index.html'}")
     if out is None:
         say(f"the gateway shows it at {state.url}/docs/")

@@ -3,46 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from erpgres.docs.markdown import Book, Section, code, codes, prose, table
 from erpgres.docs.model import Column, Function, Model, Relation, Relationship
 
 VERBS = {"select": "GET", "insert": "POST", "update": "PATCH", "delete": "DELETE"}
 
-_ASKING = """\
-Everything below is at `/api/` of the gateway. Send `Authorization: Bearer <token>`; [access](../../access.md) says how to
-come by one. `GET /api/` answers with the OpenAPI description of what the caller may use.
-
-## Reading
-
-`GET /api/<view>` is a page of 20 rows; `limit=1..100` asks for another size. The next page is a filter on the last id:
-`order=id.desc&id=lt.<last id>`; a page deep down so costs what the first one costs. `Prefer: count=exact` adds the total.
-
-- Columns: `select=code,name`; rows of other views that belong to it: `select=number,partners(name)`.
-- Filters: `column=operator.value`, several are joined by and, `or=(a.eq.1,b.eq.2)` by or, `not.` before an operator denies it.
-- CSV: `Accept: text/csv`. One row as an object: `Accept: application/vnd.pgrst.object+json`.
-
-| type of column | operators |
-|---|---|
-| all | `eq`, `neq`, `in.(a,b)`, `is.null`, `isdistinct` |
-| numbers, dates, times, text, uuid | `gt`, `gte`, `lt`, `lte` |
-| text | `like.*part*`, `ilike.*part*`, `match`, `imatch` (regular expressions) |
-| boolean | `is.true`, `is.false` |
-| arrays, ranges, jsonb | `cs` (contains), `cd` (is contained in), `ov` (overlaps) |
-| ranges | `sl`, `sr`, `nxl`, `nxr`, `adj` |
-
-## Writing
-
-POST adds rows, PATCH and DELETE need a filter. `Prefer: return=representation` answers with the rows. A row with
-`version`: send the version that was read as a filter or in the body, and a lost update is refused with 412.
-Changes of state are functions: `POST /api/rpc/<function>` with a JSON object of the parameters. Those that only read may be
-called with GET as well.
-
-## Who
-
-`anon` is a request without a token, `partner` an EXTERNAL user, `member` an INTERNAL one, `superadmin` a SUPER_ADMIN. Where a
-permission is named, a member needs it; a superadmin needs none. Rows of other organisations are never seen.
-"""
+_ASKING = Path(__file__).with_name("asking.md")
 
 
 def write(book: Book, model: Model) -> list[str]:
@@ -65,7 +33,12 @@ def write(book: Book, model: Model) -> list[str]:
         if parts:
             listed.append(f"- {domain}: {', '.join(parts)}")
             inner += [line.replace("](api/", "](") for line in listed[-1:]]
-    book.add("api/README.md", "The API", [*_ASKING.strip().split("\n"), "", "## What there is", "", *inner], [])
+    book.add(
+        "api/README.md",
+        "The API",
+        [*_ASKING.read_text(encoding="utf-8").strip().split("\n"), "", "## What there is", "", *inner],
+        [],
+    )
     return listed
 
 
@@ -78,18 +51,19 @@ def view_section(view: Relation, model: Model, relationships: list[Relationship]
         if not roles:
             continue
         asked = model.asked(view, command)
-        needs = " with " + ", ".join(f"{{{{permission:{name}}}}}" for name in asked) if asked else ""
-        if asked and command == "select":
-            needs = f"; more rows{needs}"
-        rights.append(f"- {verb} `/api/{view.short}`: {', '.join(roles)}{needs}")
+        needs = ", ".join(f"{{{{permission:{name}}}}}" for name in asked)
+        if asked and command != "select":
+            roles = [f"{role} with {needs}" if role == "member" else role for role in roles]
+        more = f"; a member sees more rows with {needs}" if asked and command == "select" else ""
+        rights.append(f"- {verb} `/api/{view.short}`: {', '.join(roles)}{more}")
     lines += [*rights, ""]
     inserts, updates = set(view.writable("insert")), set(view.writable("update"))
     rows = []
     for column in view.columns:
         use = ["POST" if column.name in inserts else "", "PATCH" if column.name in updates else ""]
         told = f"{prose(column.comment)} {one_of(column, column.comment)}".strip()
-        rows.append((code(column.name), column.type, "null" if column.nullable else "",
-                     " ".join(one for one in use if one), told))  # fmt: skip
+        rows.append((code(column.name), short_type(column.type), "null" if column.nullable else "",
+                     "/".join(one for one in use if one), told))  # fmt: skip
     lines += table(["column", "type", "null", "written by", "meaning"], rows)
     embedded = sorted({one.target for one in relationships if one.view == view.short})
     embeds = sorted({one.view for one in relationships if one.target == view.short} - set(embedded))
@@ -159,20 +133,27 @@ def function_section(function: Function, model: Model) -> Section:
             by_status.setdefault(statuses[name], []).append(f"{{{{error:{name}}}}}")
         lines += ["- Errors: " + "; ".join(f"{status}: {', '.join(told)}" for status, told in by_status.items())]
     rows = [
-        (code(one.name), one.type, "required" if one.required else code(_short(one.default or "")))
+        (code(one.name), short_type(one.type), "required" if one.required else code(_short(one.default or "")))
         for one in function.parameters
     ]
     lines += ["", *table(["parameter", "type", "left out"], rows)]
     if function.result_columns:
         lines += [
             "",
-            *table(["column of the answer", "type"], [(code(c.name), c.type) for c in function.result_columns]),
+            *table(
+                ["column of the answer", "type"], [(code(c.name), short_type(c.type)) for c in function.result_columns]
+            ),
         ]
     own = next((one for one in model.types if one.name == function.result.removesuffix("[]")), None)
     if own:
         lines += ["", *table(["column of the answer", "type", "meaning"],
-                             [(code(c.name), c.type, prose(c.comment)) for c in own.columns])]  # fmt: skip
+                             [(code(c.name), short_type(c.type), prose(c.comment)) for c in own.columns])]  # fmt: skip
     return Section(function.name, lines, "function", (function.name,))
+
+
+def short_type(name: str) -> str:
+    """Return a type's name as people write it."""
+    return name.replace("timestamp with time zone", "timestamptz").replace("timestamp without time zone", "timestamp")
 
 
 def _short(default: str) -> str:

@@ -8,10 +8,19 @@ from pathlib import Path
 
 from erpgres import settings
 from erpgres.docs import api, commands, history
+from erpgres.docs.api import short_type
 from erpgres.docs.markdown import Book, Section, code, codes, prose, table
 from erpgres.docs.model import Column, Model, Policy, Relation, Template
 
 FOLDER = Path("docs/reference")
+_USUAL = (
+    "Columns that most tables have, and that are not explained each time: `org_id`, `id` (a version 7 UUID, in order "
+    "of time), `version` (counts changes), `created_at`, `created_by`, `updated_at`, `updated_by`."
+)
+_ERRORS = (
+    "Every error is a JSON object with `code`, `message`, `details` and `hint`. Names in braces are filled in, and "
+    "stand in `details` too. Those of the gateway (`gateway.…`) are on [its page](../../../deploy/gateway/README.md)."
+)
 _READERS = ("partner", "member", "superadmin", "analyst", "anon", "worker", "relay", "monitor", "owner", "migrator")
 
 
@@ -29,8 +38,8 @@ def render(model: Model, root: Path = settings.ROOT) -> dict[str, str]:
     book.add(
         "migrations.md",
         "Migrations",
-        ["Each ran once, in this order. A breaking one needs clients to change; the locks are those that other sessions "
-         "may meet while it runs."],
+        ["Each runs once, in this order. A breaking one needs clients to change; the locks are those that others may "
+         "meet while it runs."],
         history.sections(root),
     )  # fmt: skip
     lines += ["", "## History", "", "- [Migrations](migrations.md): why, which locks, whether clients break"]
@@ -53,9 +62,7 @@ def _data(book: Book, model: Model) -> list[str]:
             "`org_id` is the organisation that a row belongs to; policies compare it with that of the request."
         ]
         if any(one.primary_key[:1] == ("org_id",) for one in tables):
-            intro += ["", "Columns that most tables have, and that are not explained each time: `org_id`, `id` (a version 7 "
-                      "UUID, in order of time), `version` (counts changes), `created_at`, `created_by`, `updated_at`, "
-                      "`updated_by`."]  # fmt: skip
+            intro += ["", _USUAL]
         sections = [
             Section(one.name, _table(one, comments, model), "table", (one.name,))
             for one in sorted(tables, key=lambda one: one.name)
@@ -86,7 +93,7 @@ def _table(one: Relation, comments: dict[tuple[str, str], str], model: Model) ->
     for column in one.columns:
         told = prose(column.comment or comments.get((one.name, column.name), ""))
         parts = [told, *points[column.name], api.one_of(column, told)]
-        rows.append((code(column.name), column.type, "" if column.nullable else "not null", _default(column),
+        rows.append((code(column.name), short_type(column.type), "" if column.nullable else "not null", _default(column),
                      " ".join(part for part in parts if part)))  # fmt: skip
     lines += table(["column", "type", "null", "default", "meaning"], rows)
     facts = [f"- Key: {codes(one.primary_key)}" if one.primary_key else "- No primary key"]
@@ -144,7 +151,7 @@ def _permissions(book: Book, model: Model) -> list[str]:
         if not names:
             continue
         holders = [one for one in model.templates if not one.is_administrator and one.permissions & set(names)]
-        sections = [Section("Matrix", _matrix(names, holders))]
+        sections = _matrix(names, holders)
         groups: dict[str, list[str]] = defaultdict(list)
         for name in names:
             groups[name.rsplit(".", 1)[0]].append(name)
@@ -154,10 +161,9 @@ def _permissions(book: Book, model: Model) -> list[str]:
                  codes(one.code for one in holders if name in one.permissions))
                 for name in inside
             ]  # fmt: skip
-            heading = f"Permissions {group}"
             sections.append(
                 Section(
-                    heading, table(["permission", "allows", "asked by", "held by"], rows), "permission", tuple(inside)
+                    group, table(["permission", "allows", "asked by", "held by"], rows), "permission", tuple(inside)
                 )
             )
         intro = ["Who holds what when an organisation is made; it may change its own roles. Administrators hold all of "
@@ -178,15 +184,16 @@ def _permissions(book: Book, model: Model) -> list[str]:
     return [f"- [Roles](permissions/roles.md) that every organisation begins with; permissions of {', '.join(paths)}"]
 
 
-def _matrix(names: list[str], holders: list[Template]) -> list[str]:
-    """Return the matrix; wide ones are cut into blocks of roles, so that a page is no wider than a screen."""
-    lines: list[str] = []
-    for begin in range(0, len(holders), 8):
-        block = holders[begin : begin + 8]
+def _matrix(names: list[str], holders: list[Template]) -> list[Section]:
+    """Return the matrix; a wide one is cut into blocks of roles, so that none is wider than a screen."""
+    blocks = [holders[begin : begin + 6] for begin in range(0, len(holders), 6)]
+    sections = []
+    for number, block in enumerate(blocks, 1):
         head = ["permission", *(one.code.replace("_", " ") for one in block)]
         rows = [[code(name), *("●" if name in one.permissions else "·" for one in block)] for name in names]
-        lines += [*table(head, rows), ""]
-    return lines
+        heading = f"Matrix, {number} of {len(blocks)}" if len(blocks) > 1 else "Matrix"
+        sections.append(Section(heading, table(head, rows)))
+    return sections
 
 
 def _users_of_permissions(model: Model) -> dict[str, list[str]]:
@@ -230,9 +237,7 @@ def _errors(book: Book, model: Model) -> list[str]:
                     tuple(names[status]))
             for status, rows in sorted(by_status.items())
         ]  # fmt: skip
-        intro = ["Every error is a JSON object with `code`, `message`, `details` and `hint`. Names in braces are filled in, "
-                 "and stand in `details` too. Errors of the gateway (`gateway.…`) are in "
-                 "[its own page](../../../deploy/gateway/README.md)."]  # fmt: skip
+        intro = [_ERRORS]
         book.add(f"errors/{domain}.md", f"Errors of {domain}", intro, sections)
         paths.append(f"[{domain}](errors/{domain}.md)")
     return [f"- Errors of {', '.join(paths)}"] if paths else []
