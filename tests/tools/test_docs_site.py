@@ -15,6 +15,7 @@ import matplotlib.image
 import pytest
 from playwright.sync_api import Browser, Page
 
+from browser import launched
 from conftest import erpgres, locked
 from erpgres.docs import publish
 from erpgres.errors import Refused
@@ -31,6 +32,13 @@ def site(stack: State) -> Path:
             assert done.returncode == 0, done.stderr
             assert "examples:" in done.stdout
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_program: tuple[str, dict[str, str]]) -> Iterator[Browser]:
+    """One browser for all tests here: none of them runs an event loop."""
+    with launched(chromium_program) as started:
+        yield started
 
 
 @pytest.fixture
@@ -94,7 +102,7 @@ def broken(site: Path) -> list[str]:
 
 def watched(browser: Browser, **options: Any) -> tuple[Page, list[str]]:
     """A page, and what its console complains of, policy violations among them."""
-    page = browser.new_page(**options)
+    page = browser.new_context(**options).new_page()
     complaints: list[str] = []
     page.on("console", lambda one: complaints.append(one.text) if one.type in ("error", "warning") else None)
     page.on("pageerror", lambda one: complaints.append(str(one)))
@@ -120,7 +128,7 @@ def test_a_broken_link_is_found(site: Path, tmp_path: Path) -> None:
 def test_every_page_renders_from_the_disk(site: Path, browser: Browser) -> None:
     page, complaints = watched(browser)
     for path in sorted(site.rglob("*.html")):
-        page.goto(path.as_uri())
+        page.goto(path.as_uri(), wait_until="domcontentloaded")
         assert page.locator("h1").first.is_visible(), path
         width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert width <= 0, f"{path} is wider than the window"
@@ -149,7 +157,7 @@ def test_the_picture_is_not_blank(site: Path, browser: Browser, scheme: Any) -> 
     page.goto((site / "reference" / "data" / "wms.html").as_uri())
     picture = matplotlib.image.imread(io.BytesIO(page.screenshot()))[:, :, :3]
     paper = picture[-1, 700]  # below the text
-    assert (paper.mean() > 0.9) is (scheme == "light")
+    assert bool(paper.mean() > 0.9) is (scheme == "light")
     inked = (abs(picture - paper).max(axis=2) > 0.3).mean()
     assert 0.01 < inked < 0.5, inked
     begin = paper.mean()

@@ -93,8 +93,9 @@ def _table(one: Relation, comments: dict[tuple[str, str], str], model: Model) ->
     for column in one.columns:
         told = prose(column.comment or comments.get((one.name, column.name), ""))
         parts = [told, *points[column.name], api.one_of(column, told)]
-        rows.append((code(column.name), short_type(column.type), "" if column.nullable else "not null", _default(column),
-                     " ".join(part for part in parts if part)))  # fmt: skip
+        meaning = " ".join(part for part in parts if part)
+        null = "" if column.nullable else "not null"
+        rows.append((code(column.name), short_type(column.type), null, _default(column), meaning))
     lines += table(["column", "type", "null", "default", "meaning"], rows)
     facts = [f"- Key: {codes(one.primary_key)}" if one.primary_key else "- No primary key"]
     facts += [f"- Unique: {codes(columns)}" for columns in one.uniques]

@@ -39,9 +39,7 @@
   }
 
   function words(text) {
-    // Names are found whole and by their parts: wms_document_post, wms.document.post.
-    const found = text.toLowerCase().split(/[^\p{L}\p{N}_.]+/u).filter(Boolean);
-    return found.flatMap((word) => (/[_.]/.test(word) ? [word, ...word.split(/[_.]+/)] : [word])).filter(Boolean);
+    return text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean); // names by their parts: wms_document_post
   }
 
   async function ready() {
