@@ -163,6 +163,6 @@ def test_a_diagram_shows_tables_and_what_they_refer_to() -> None:
     tables = [lot, note]
     model = Model(["wms"], tables, [], [], [], {}, [], [], [])
     assert diagrams.unrelated(model, "wms") == ["wms.note"]
-    graph = diagrams.entities(model, "wms", {"core.item": "core.html#coreitem"})
+    (graph,) = diagrams.entities(model, "wms", {"core.item": "core.html#coreitem"})
     assert 'URL="core.html#coreitem"' in graph and "<b>lot</b>" in graph
     assert '"wms.lot":"item_id":e -> "core.item"' in graph and "note" not in graph

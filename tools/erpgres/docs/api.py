@@ -74,7 +74,7 @@ def view_section(view: Relation, model: Model, relationships: list[Relationship]
         facts.append("- Has: " + ", ".join(f"{{{{view:{name}}}}}" for name in embeds))
     served = served_by_index(view, model)
     if served:
-        facts.append(f"- Filters and orders that an index serves: {', '.join(served)}")
+        facts.append(f"- Filters and orders that an index serves: {'; '.join(served)}")
     if view.tables:
         facts.append("- Shows " + ", ".join(f"{{{{table:{name}}}}}" for name in view.tables))
     return Section(view.short, [*lines, "", *facts], "view", (view.short,))
@@ -109,13 +109,10 @@ def served_by_index(view: Relation, model: Model) -> list[str]:
             if name not in shown:
                 break
             usable.append(shown[name])
-        text = ", ".join(code(name) for name in usable)
+        text = " then ".join(code(name) for name in usable)
         if usable and text not in found:
             found.append(text)
-    joined = [
-        f"{text} (in this order)" if "," in text else text for text in sorted(found, key=lambda t: (t.count(","), t))
-    ]
-    return joined
+    return sorted(found, key=lambda text: (text.count(" then "), text))
 
 
 def function_section(function: Function, model: Model) -> Section:

@@ -24,31 +24,41 @@ def draw(graphs: Mapping[str, str]) -> dict[str, str]:
     return {name: _embedded(svg) for name, svg in json.loads(answer).items()}
 
 
-def entities(model: Model, domain: str, link: Mapping[str, str]) -> str:
-    """Return the graph of a domain's tables; `link` says where each table is described."""
-    tables = sorted((one for one in model.tables if one.domain == domain), key=lambda one: one.name)
-    inside = {one.name for one in tables}
+def entities(model: Model, domain: str, link: Mapping[str, str]) -> list[str]:
+    """Return the graphs of a domain's tables, one for each set that hangs together, the largest first.
+
+    `link` says where each table is described.
+    """
+    tables = {one.name: one for one in model.tables if one.domain == domain}
+    keys = [key for one in tables.values() for key in one.foreign_keys if not _is_everywhere(key)]
+    return [_graph(tables, keys, names, link) for names in _together(keys)]
+
+
+def _together(keys: list[ForeignKey]) -> list[set[str]]:
+    """Return the sets of tables that refer to each other, directly or through others."""
+    sets: list[set[str]] = []
+    for key in keys:
+        touched = [one for one in sets if key.table in one or key.target in one]
+        sets = [one for one in sets if one not in touched] + [{key.table, key.target}.union(*touched)]
+    return sorted(sets, key=lambda names: (-len(names), min(names)))
+
+
+def _graph(tables: Mapping[str, Relation], keys: list[ForeignKey], names: set[str], link: Mapping[str, str]) -> str:
     lines = ["digraph {", "  graph [rankdir=LR nodesep=0.18 ranksep=0.9 pad=0.2 bgcolor=transparent]"]
     lines += ['  node [shape=plain fontname="Helvetica" fontsize=11]', "  edge [arrowsize=0.6 arrowhead=normal]"]
-    outside: set[str] = set()
-    edges: set[str] = set()
-    alone = set(unrelated(model, domain))
-    for one in tables:
-        if one.name in alone:
-            continue
-        lines.append(f"  {_id(one.name)} [label=<{_label(one)}> {_url(one.name, link)}]")
-        for key in one.foreign_keys:
-            if _is_everywhere(key):
-                continue
-            if key.target not in inside:
-                outside.add(key.target)
-            port = _port(key.columns[-1]) if key.columns[-1] in _columns(one) else ""
-            edges.add(f"  {_id(one.name)}{port} -> {_id(key.target)} [tooltip={_quoted(key.name)}]")
-    for name in sorted(outside):
-        lines.append(
-            f'  {_id(name)} [label={_quoted(name)} shape=box style="rounded,dashed" class=outside margin="0.12,0.05" '
-            f"{_url(name, link)}]"
-        )
+    for name in sorted(names):
+        if name in tables:
+            lines.append(f"  {_quoted(name)} [label=<{_label(tables[name])}> {_url(name, link)}]")
+        else:
+            lines.append(
+                f'  {_quoted(name)} [label={_quoted(name)} shape=box style="rounded,dashed" class=outside '
+                f'margin="0.12,0.05" {_url(name, link)}]'
+            )
+    edges = set()
+    for key in keys:
+        if key.table in names:
+            port = _port(key.columns[-1]) if key.columns[-1] in _columns(tables[key.table]) else ""
+            edges.add(f"  {_quoted(key.table)}{port} -> {_quoted(key.target)} [tooltip={_quoted(key.name)}]")
     return "\n".join([*lines, *sorted(edges), "}"])
 
 
@@ -96,10 +106,6 @@ def _label(one: Relation) -> str:
     if left > 0:
         rows.append(f'<tr><td align="left">and {left} more</td></tr>')
     return f'<table border="1" cellborder="0" cellspacing="0" cellpadding="3">{"".join(rows)}</table>'
-
-
-def _id(name: str) -> str:
-    return _quoted(name)
 
 
 def _port(column: str) -> str:

@@ -136,12 +136,16 @@ def _inserts(model: Model, pages: list[tuple[site.Page, str]], done: list[tried.
         source = f"docs/reference/data/{domain}.md"
         if any(page.source == source for page, _ in pages):
             link = {name: f"../../{path}#{slug(name)}" for name, (_, path) in where.items()}
-            graphs[f"domain {domain}"] = diagrams.entities(model, domain, link)
+            for number, graph in enumerate(diagrams.entities(model, domain, link)):
+                graphs[f"domain {domain} {number}"] = graph
     for entity in sorted({step.entity for step in model.transitions}):
         if entity in where:
             graphs[f"states {entity}"] = diagrams.states(model, entity)
+    drawn: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, svg in diagrams.draw(graphs).items():
-        kind, _, what = name.partition(" ")
+        kind, what, *_ = name.split(" ")
+        drawn[kind, what].append(svg)
+    for (kind, what), svgs in drawn.items():
         if kind == "domain":
             alone = [name.split(".", 1)[1] for name in diagrams.unrelated(model, what)]
             left = f"Without references: {', '.join(alone)}." if alone else ""
@@ -149,9 +153,9 @@ def _inserts(model: Model, pages: list[tuple[site.Page, str]], done: list[tried.
                 f"Tables of {what} and what they refer to; dashed ones belong to other domains. Arrows to the "
                 f"organisation are left out: every row has one. {left}"
             )
-            found[f"docs/reference/data/{what}.md"][""] = site.diagram(svg, told.strip())
+            found[f"docs/reference/data/{what}.md"][""] = site.diagram(svgs, told.strip())
         else:
-            found[where[what][0]][what] = site.diagram(svg, "Steps between states; a dashed one needs a reason.")
+            found[where[what][0]][what] = site.diagram(svgs, "Steps between states; a dashed one needs a reason.")
     by_name: dict[tuple[str, str], list[tried.Example]] = defaultdict(list)
     for example in done:
         by_name[example.kind, example.name].append(example)

@@ -229,9 +229,12 @@ def highlighted(text: str, language: str, _attributes: str = "") -> str:
 # ---- what is put into pages -----------------------------------------------------------------------------------------
 
 
-def diagram(svg: str, caption: str) -> str:
-    """Return a figure with a diagram that can be scrolled."""
-    return f'<figure class="diagram"><div class="canvas">{svg}</div><figcaption>{escape(caption)}</figcaption></figure>'
+def diagram(svgs: list[str], caption: str) -> str:
+    """Return a figure with diagrams, no wider than the page until its button is pressed."""
+    return (
+        f'<figure class="diagram"><div class="canvas">{"".join(svgs)}</div><figcaption>'
+        f'<button type="button" hidden>Full size</button> {escape(caption)}</figcaption></figure>'
+    )
 
 
 def examples(found: list[Example]) -> str:

@@ -24,6 +24,16 @@
     document.getElementById('nav').scrollTop = here.offsetTop - window.innerHeight / 2;
   }
 
+  for (const figure of document.querySelectorAll('figure.diagram')) {
+    // Only where something was made smaller.
+    const button = figure.querySelector('button');
+    const natural = (svg) => svg.viewBox.baseVal.width * 4 / 3; // its width is in points
+    button.hidden = ![...figure.querySelectorAll('svg')].some((svg) => natural(svg) > svg.clientWidth + 2);
+    button.addEventListener('click', () => {
+      button.textContent = figure.classList.toggle('full') ? 'Fit to the page' : 'Full size';
+    });
+  }
+
   // ---- search --------------------------------------------------------------------------------------------------
 
   let index = null;
