@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -104,21 +105,24 @@ def chromium_program() -> tuple[str, dict[str, str]]:
     return chromium()
 
 
+@contextmanager
+def launched(program: tuple[str, dict[str, str]]) -> Iterator[Browser]:
+    """Start a headless browser; fails the test when it does not start."""
+    with sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(executable_path=program[0], args=list(FLAGS), env=dict(program[1]))
+        except Error as error:
+            pytest.fail(f"{program[0]} does not start: {error}\n{INSTALL}")
+        yield started
+        started.close()
+
+
 @pytest.fixture
 def browser(chromium_program: tuple[str, dict[str, str]]) -> Iterator[Browser]:
     """A headless Chromium of the test's own: `browser.new_page()`.
 
-    One a test, because Playwright keeps an event loop in the thread: in a test beside it `asyncio.run` would fail.
+    One a test, because Playwright keeps an event loop in the thread: in a test beside it `asyncio.run` would fail. A
+    module whose tests do not run one may have `launched` once.
     """
-    program, environment = chromium_program
-    with sync_playwright() as playwright:
-        try:
-            started = playwright.chromium.launch(
-                executable_path=program,
-                args=list(FLAGS),
-                env=dict(environment),
-            )
-        except Error as error:
-            pytest.fail(f"{program} does not start: {error}\n{INSTALL}")
+    with launched(chromium_program) as started:
         yield started
-        started.close()

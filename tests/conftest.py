@@ -22,6 +22,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
 
+from browser import browser as browser
+from browser import chromium_program as chromium_program
 from erpgres.settings import ROOT
 from erpgres.stack.state import State
 from erpgres.tokens import open_session, sign

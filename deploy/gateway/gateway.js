@@ -387,7 +387,9 @@ function failure(r) {
   const status = +r.variables.status || 500;
   const failed = failures()[status] || ['http_' + status, 'The request was refused.'];
   let hint = null;
-  if (status === 429) {
+  if (status === 404 && look(r).path.indexOf('/docs/') === 0) {
+    hint = 'Has the documentation been built? erpgres docs build';
+  } else if (status === 429) {
     const crowded = r.variables.limit_conn_status === 'REJECTED';
     hint = crowded ? 'Use fewer connections at once.' : 'Wait as many seconds as Retry-After says.';
   } else if (status === 503) {
@@ -397,7 +399,10 @@ function failure(r) {
 }
 
 function front(r) {
-  return JSON.stringify({name: 'Erpgres', version: site.version, api: '/api/', docs: '/api/', realtime: '/realtime/', health: '/health'});
+  return JSON.stringify({
+    name: 'Erpgres', version: site.version, api: '/api/', docs: '/docs/', openapi: '/api/', realtime: '/realtime/',
+    health: '/health',
+  });
 }
 
 function health(r) {

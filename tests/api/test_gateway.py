@@ -209,7 +209,7 @@ def test_other_paths_are_not_found(anonymous: httpx.Client, stack: Any) -> None:
 def test_the_root_links_to_what_there_is(anonymous: httpx.Client, stack: Any) -> None:
     answer = anonymous.get(f"{stack.url}/").json()
     assert (answer["api"], answer["health"], answer["version"]) == ("/api/", "/health", VERSION)
-    assert anonymous.get(f"{stack.url}{answer['docs']}").json()["swagger"]
+    assert anonymous.get(f"{stack.url}{answer['openapi']}").json()["swagger"]
 
 
 @pytest.mark.parametrize(

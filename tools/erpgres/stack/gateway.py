@@ -215,6 +215,7 @@ def _server(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
         f"listen 127.0.0.1:{state.port};",
         f"listen 127.0.0.1:{state.https_port} ssl{'' if modern else ' http2'};",
         *(["http2 on;"] if modern else []),
+        f"root {_quoted(state.site)};",
         f"ssl_certificate {_quoted(state.tls / 'cert.pem')};",
         f"ssl_certificate_key {_quoted(state.tls / 'key.pem')};",
     ]

@@ -114,6 +114,11 @@ class State:
         return self.path / "tls"
 
     @property
+    def site(self) -> Path:
+        """What the gateway serves from the disk: `docs/`, the documentation, once `erpgres docs build` has made it."""
+        return self.path / "site"
+
+    @property
     def pgdata(self) -> Path:
         """PostgreSQL's data directory."""
         return self.path / "postgres"
