@@ -70,3 +70,42 @@ def rls(state: State, output: str, rows: int, rounds: int) -> None:
     if over:
         say(f"over {bench.TARGET}: " + ", ".join(f"{m.query} ({m.mode})" for m in over))
         raise click.exceptions.Exit(REFUSED)
+
+
+@command.command("import")
+@click.option(
+    "--rows", type=click.IntRange(min=1000), default=200_000, show_default=True,
+    envvar="ERPGRES_BENCH_ROWS", show_envvar=True, help="Items in the file.",
+)  # fmt: skip
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=3, show_default=True,
+    envvar="ERPGRES_BENCH_ROUNDS", show_envvar=True, help="How often each way is measured; medians are shown.",
+)  # fmt: skip
+@format_option
+@state_option
+def imports(state: State, output: str, rows: int, rounds: int) -> None:
+    """Compare `erpgres import items` with a bare COPY of the same rows into a table like that of the items.
+
+    In a scratch database on the stack's PostgreSQL, dropped afterwards. Exit code 1 when the import has less than half
+    the speed.
+
+    \b
+    Examples:
+      erpgres bench import
+      erpgres bench import --rows 1000000 --rounds 1
+    """
+    import dataclasses
+    import json
+
+    from erpgres.bench import imports as bench
+
+    measured = bench.run(state, rows, rounds, say)
+    if output == "json":
+        click.echo(json.dumps({**dataclasses.asdict(measured), "target": bench.TARGET}, indent=2))
+    else:
+        for name, seconds in (("import", measured.import_seconds), ("bare COPY", measured.copy_seconds)):
+            click.echo(f"{name:<10} {seconds:8.1f} s {rows / seconds:10,.0f} rows/s")
+        click.echo(f"import : bare COPY = {measured.ratio:.2f} (target {bench.TARGET})")
+        click.echo(f"memory of the importing process grew by {measured.memory_mb:.0f} MB")
+    if measured.is_under:
+        raise click.exceptions.Exit(REFUSED)
