@@ -59,36 +59,37 @@ class Measured:
 
 def run(state: State, rows: int, rounds: int, say: Say) -> Measured:
     """Measure both ways of getting `rows` items into the database; raises CannotRun without a superuser."""
-    with scratch(state, say) as name, tempfile.TemporaryDirectory(prefix="erpgres-bench-") as folder:
-        with database.connect(state.dsn("postgres", name), autocommit=True) as connection:
-            if connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone() != (True,):
-                raise CannotRun("the comparison needs a superuser, who may copy into any table", "use a local stack")
-            say(f"writing a file of {rows:,} items")
-            path = Path(folder) / "items.csv"
-            write(path, rows)
-            make_bare(connection)
-            times: list[tuple[float, float]] = []
-            memory = 0.0
-            for number in range(rounds):
-                took: dict[str, float] = {}
-                for way in ("import", "copy") if number % 2 == 0 else ("copy", "import"):
-                    code = f"R{number}{way[0].upper()}"
-                    org_id = _new_organization(connection, code)
-                    connection.execute("checkpoint")
-                    before = _memory()
-                    began = time.perf_counter()
-                    if way == "import":
-                        done = importing.run(
-                            state.dsn("migrator", name), "items", path, code, None, importing.Options()
-                        )
-                        if (done.inserted, done.refused) != (rows, 0):
-                            raise CannotRun(f"{done.inserted} of {rows} rows were loaded: {done.first_problems}")
-                    else:
-                        copy_bare(connection, path, org_id)
-                    took[way] = time.perf_counter() - began
-                    memory = memory or (_memory() - before if way == "import" else 0.0)
-                times.append((took["import"], took["copy"]))
-                say(f"round {number + 1}: import {took['import']:.1f} s, bare COPY {took['copy']:.1f} s")
+    with (
+        scratch(state, say) as name,
+        tempfile.TemporaryDirectory(prefix="erpgres-bench-") as folder,
+        database.connect(state.dsn("postgres", name), autocommit=True) as connection,
+    ):
+        if connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone() != (True,):
+            raise CannotRun("the comparison needs a superuser, who may copy into any table", "use a local stack")
+        say(f"writing a file of {rows:,} items")
+        path = Path(folder) / "items.csv"
+        write(path, rows)
+        make_bare(connection)
+        times: list[tuple[float, float]] = []
+        memory = 0.0
+        for number in range(rounds):
+            took: dict[str, float] = {}
+            for way in ("import", "copy") if number % 2 == 0 else ("copy", "import"):
+                code = f"R{number}{way[0].upper()}"
+                org_id = _new_organization(connection, code)
+                connection.execute("checkpoint")
+                before = _memory()
+                began = time.perf_counter()
+                if way == "import":
+                    done = importing.run(state.dsn("migrator", name), "items", path, code, None, importing.Options())
+                    if (done.inserted, done.refused) != (rows, 0):
+                        raise CannotRun(f"{done.inserted} of {rows} rows were loaded: {done.first_problems}")
+                else:
+                    copy_bare(connection, path, org_id)
+                took[way] = time.perf_counter() - began
+                memory = memory or (_memory() - before if way == "import" else 0.0)
+            times.append((took["import"], took["copy"]))
+            say(f"round {number + 1}: import {took['import']:.1f} s, bare COPY {took['copy']:.1f} s")
     return Measured(
         rows, rounds, statistics.median(a for a, _ in times), statistics.median(b for _, b in times),
         statistics.median(b / a for a, b in times), memory,
