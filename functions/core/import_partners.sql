@@ -67,7 +67,7 @@ begin atomic
         )
       end,
       case
-        when g.is_new and session_user <> 'migrator' and not (select core.has_permission('core.partner_role.create'))
+        when g.is_new and (select core.user_id()) is not null and not (select core.has_permission('core.partner_role.create'))
           then core.import_problem(
             'roles', 'core.permission_missing', r.data ->> 'roles', '{"permission": "core.partner_role.create"}'
           )

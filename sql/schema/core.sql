@@ -1688,7 +1688,7 @@ CREATE FUNCTION core.import_partners(import_id uuid, first_line integer, last_li
              ELSE NULL::jsonb
          END,
          CASE
-             WHEN (g.is_new AND (SESSION_USER <> 'migrator'::name) AND (NOT ( SELECT core.has_permission('core.partner_role.create'::text) AS has_permission))) THEN core.import_problem('roles'::text, 'core.permission_missing'::text, (r.data ->> 'roles'::text), '{"permission": "core.partner_role.create"}'::jsonb)
+             WHEN (g.is_new AND (( SELECT core.user_id() AS user_id) IS NOT NULL) AND (NOT ( SELECT core.has_permission('core.partner_role.create'::text) AS has_permission))) THEN core.import_problem('roles'::text, 'core.permission_missing'::text, (r.data ->> 'roles'::text), '{"permission": "core.partner_role.create"}'::jsonb)
              ELSE NULL::jsonb
          END]) AS import_problems,
      (r.data ->> 'code'::text),

@@ -1364,6 +1364,9 @@ GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, la
 GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO migrator;
 
 REVOKE ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO member;
+GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO superadmin;
+GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.document_line TO migrator;
 GRANT SELECT ON TABLE wms.document_line TO member;

@@ -103,9 +103,16 @@ def imports(state: State, output: str, rows: int, rounds: int) -> None:
     if output == "json":
         click.echo(json.dumps({**dataclasses.asdict(measured), "target": bench.TARGET}, indent=2))
     else:
-        for name, seconds in (("import", measured.import_seconds), ("bare COPY", measured.copy_seconds)):
-            click.echo(f"{name:<10} {seconds:8.1f} s {rows / seconds:10,.0f} rows/s")
-        click.echo(f"import : bare COPY = {measured.ratio:.2f} (target {bench.TARGET})")
+        click.echo(f"{'':<10} {measured.counted:>28} {'clock':>10}")
+        for name, seconds, clock in (
+            ("import", measured.import_seconds, measured.clock_import_seconds),
+            ("bare COPY", measured.copy_seconds, measured.clock_copy_seconds),
+        ):
+            click.echo(f"{name:<10} {seconds:>19.1f} s {rows / seconds:>6,.0f}/s {clock:>8.1f} s {rows / clock:,.0f}/s")
+        click.echo(
+            f"import : bare COPY = {measured.ratio:.2f} (target {bench.TARGET}),"
+            f" {measured.clock_ratio:.2f} by the clock"
+        )
         click.echo(f"memory of the importing process grew by {measured.memory_mb:.0f} MB")
     if measured.is_under:
         raise click.exceptions.Exit(REFUSED)
