@@ -122,6 +122,7 @@ create index import_source_idx on core.import (org_id, entity, source_sha256);
 create index import_entity_idx on core.import (entity);
 create index import_duplicate_of_idx on core.import (org_id, duplicate_of);
 
+-- Without a foreign key to core.import, whose rows are never removed: it would look up the same row a million times.
 create table core.import_row (
   org_id uuid not null default core.org_id(),
   import_id uuid not null,
@@ -130,7 +131,6 @@ create table core.import_row (
   data jsonb not null,
   problems jsonb,
   constraint import_row_pkey primary key (org_id, import_id, line),
-  constraint import_exists foreign key (org_id, import_id) references core.import (org_id, id) on delete cascade,
   constraint line_positive check (line > 0),
   constraint problems_are_a_list check (jsonb_typeof(problems) = 'array')
 );

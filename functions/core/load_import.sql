@@ -12,6 +12,8 @@ declare
   v_source text;
   v_columns text;
   v_values text;
+  v_also_columns text;
+  v_also_values text;
   v_set text;
   v_difference text;
   v_rows integer := 0;
@@ -68,6 +70,15 @@ begin
     from core.import_column as c
     where c.entity = v_import.entity and c.name = any (v_import.columns) and c.target is not null
   ) as c;
+  -- What the defaults would say, once instead of for each row, where the role may write it.
+  select
+    coalesce(string_agg(format(', %I', d.name), '' order by d.name), ''),
+    coalesce(string_agg(format(', (select %s)', d.value), '' order by d.name), '')
+  into v_also_columns, v_also_values
+  from (values ('org_id', 'core.org_id()'), ('created_by', 'core.user_id()')) as d (name, value)
+  join pg_attribute as a
+    on a.attrelid = to_regclass(v_entity.table_name) and a.attname = d.name and not a.attisdropped
+  where has_column_privilege(a.attrelid, a.attnum, 'INSERT');
   select string_agg(format('%1$I = f.%1$I', c.target), ', ' order by c.target) into v_set
   from (
     select c.target
@@ -98,7 +109,7 @@ begin
       end if;
       execute format(
         'insert into %s (%s) select %s from %s as f where f.match_id is null and f.problems is null order by f.line',
-        v_entity.table_name, v_columns, v_values, v_source
+        v_entity.table_name, v_columns || v_also_columns, v_values || v_also_values, v_source
       )
       using load_import.import_id, load_import.first_line, load_import.last_line;
       get diagnostics v_inserted = row_count;

@@ -125,8 +125,8 @@ begin
 
   -- offset 0: each step is computed once, not once for each use of it.
   execute format(
-    'insert into core.import_row (import_id, line, rank, data, problems) '
-    'select $1, v.line, v.rank, jsonb_build_object(%s), case when v.note is null then core.import_problems(%s) '
+    'insert into core.import_row (org_id, import_id, line, rank, data, problems) '
+    'select (select core.org_id()), $1, v.line, v.rank, jsonb_build_object(%s), case when v.note is null then core.import_problems(%s) '
     'else jsonb_build_array(core.import_problem(null, v.note)) end from ('
     'select v.*, %s as rank, %s from (select s.line, s.note, %s from %s as s offset 0) as v offset 0) as v',
     array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank, array_to_string(v_values, ', '),

@@ -1,7 +1,7 @@
 -- Rows of imports: seen with their import, for a day.
 
 grant select on core.import_row to member, superadmin;
-grant insert (import_id, line, rank, data, problems) on core.import_row to member, superadmin;
+grant insert (org_id, import_id, line, rank, data, problems) on core.import_row to member, superadmin;
 grant update (problems) on core.import_row to member, superadmin;
 -- Read only there: api.import_stage and api.import_commit write.
 grant select on api.import_rows to member, superadmin;

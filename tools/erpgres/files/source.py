@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from erpgres.errors import CannotRun, Refused
 
@@ -28,8 +28,7 @@ _FALLBACK = "cp1252"
 _OTHERS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257"]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row that is not blank: the line it begins in (the header is 1), its cells, and where in the file it ends."""
 
     line: int
