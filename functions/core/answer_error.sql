@@ -25,3 +25,5 @@ $$;
 comment on function core.answer_error(text, jsonb, integer) is
   'The body of an error of the catalogue, as the answer of a function that returns it: status and headers are set, the '
   'transaction commits';
+
+grant execute on function core.answer_error(text, jsonb, integer) to member, superadmin;

@@ -396,6 +396,211 @@ $$;
 COMMENT ON FUNCTION api.health() IS 'Whether the database answers
 Returns {"database": "up", "migration": number of the last migration}; needs no token.';
 
+CREATE FUNCTION api.import_commit(id uuid, skip_invalid boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_import core.import;
+  v_rank integer;
+  v_loaded jsonb;
+  v_problems jsonb := '[]';
+  v_inserted integer := 0;
+  v_updated integer := 0;
+  v_refused integer;
+  v_row api.imports;
+begin
+  perform core.require_permission('core.import.create');
+  select i.* into v_import
+  from core.import as i
+  where i.org_id = core.org_id() and i.id = import_commit.id
+  for update;
+  if not found then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'import', 'id', import_commit.id));
+  elsif v_import.committed_at is not null then
+    perform core.raise_error('core.import_committed', jsonb_build_object('id', v_import.id));
+  elsif not exists (select from core.import_row as r where r.org_id = v_import.org_id and r.import_id = v_import.id) then
+    perform core.raise_error('core.import_expired', jsonb_build_object('id', v_import.id));
+  end if;
+
+  -- Once more: what was true when it was staged need not be now.
+  perform core.check_import(v_import.id);
+  select count(*) into v_refused
+  from core.import_row as r
+  where r.org_id = v_import.org_id and r.import_id = v_import.id and r.problems is not null;
+  if v_refused = 0 or import_commit.skip_invalid then
+    begin
+      for v_rank in
+        select distinct r.rank
+        from core.import_row as r
+        where r.org_id = v_import.org_id and r.import_id = v_import.id
+        order by r.rank
+      loop
+        v_loaded := core.load_import(v_import.id, 1, 2147483647, v_rank);
+        v_inserted := v_inserted + (v_loaded ->> 'inserted')::integer;
+        v_updated := v_updated + (v_loaded ->> 'updated')::integer;
+        v_problems := v_problems || (v_loaded -> 'problems');
+      end loop;
+      if v_problems <> '[]' and not import_commit.skip_invalid then
+        raise exception using errcode = 'ZZ001', message = 'rows were refused: nothing stays';
+      end if;
+    exception
+      when sqlstate 'ZZ001' then
+        perform core.refuse_import_rows(v_import.id, v_problems);
+        v_refused := jsonb_array_length(v_problems);
+    end;
+  end if;
+  -- An answer, not an exception: which rows were refused must stay to be read.
+  if v_refused > 0 and not import_commit.skip_invalid then
+    perform core.count_import(v_import.id);
+    return core.answer_error('core.import_rows_refused', jsonb_build_object('id', v_import.id, 'count', v_refused));
+  end if;
+  perform core.finish_import(v_import.id, v_inserted, v_updated, import_commit.skip_invalid);
+  select i.* into v_row from api.imports as i where i.org_id = v_import.org_id and i.id = v_import.id;
+  return to_jsonb(v_row);
+end
+$$;
+
+COMMENT ON FUNCTION api.import_commit(id uuid, skip_invalid boolean) IS 'Load a staged import
+skip_invalid: load the rows that are not refused; otherwise all or nothing. Rows are loaded with the rights of the caller, and every rule of the tables holds. Returns the import. Errors: core.permission_missing (403), core.not_found (404), core.import_committed, core.import_expired (409), core.import_rows_refused (422: /import_rows says why), core.import_hopeless (422).';
+
+CREATE VIEW api.imports WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    entity,
+    source_name,
+    source_sha256,
+    headers,
+    options,
+    duplicate_of,
+    row_count,
+    refused_count,
+    insert_count,
+    update_count,
+    unchanged_count,
+    is_partial,
+    committed_at,
+    created_at,
+    created_by
+   FROM core.import t;
+
+COMMENT ON VIEW api.imports IS 'Imports
+Files that were staged, and what became of them: made with POST /rpc/import_stage, loaded with POST /rpc/import_commit. One''s own, or all of the organisation with core.import.read.';
+
+COMMENT ON COLUMN api.imports.org_id IS 'Organisation that the row belongs to; set from the token';
+
+COMMENT ON COLUMN api.imports.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.imports.entity IS 'What its rows are, one of /import_entities';
+
+COMMENT ON COLUMN api.imports.source_name IS 'Name of the file';
+
+COMMENT ON COLUMN api.imports.source_sha256 IS 'SHA-256 of the file, hexadecimal';
+
+COMMENT ON COLUMN api.imports.headers IS 'What each header was taken for; column null: ignored';
+
+COMMENT ON COLUMN api.imports.options IS 'Decimal mark and format of dates';
+
+COMMENT ON COLUMN api.imports.duplicate_of IS 'An earlier import that loaded the same file';
+
+COMMENT ON COLUMN api.imports.row_count IS 'Rows that are not blank';
+
+COMMENT ON COLUMN api.imports.refused_count IS 'Rows with a problem; /import_rows lists them';
+
+COMMENT ON COLUMN api.imports.insert_count IS 'Rows that are new; before the commit: would be';
+
+COMMENT ON COLUMN api.imports.update_count IS 'Rows that change what is there; before the commit: would';
+
+COMMENT ON COLUMN api.imports.unchanged_count IS 'Rows that are there already, exactly so';
+
+COMMENT ON COLUMN api.imports.is_partial IS 'Whether refused rows were left out';
+
+COMMENT ON COLUMN api.imports.committed_at IS 'When its rows were loaded; null: not yet, or never';
+
+COMMENT ON COLUMN api.imports.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.imports.created_by IS 'User who made it; null: the tools';
+
+CREATE FUNCTION api.import_stage(entity text, rows jsonb DEFAULT NULL::jsonb, csv text DEFAULT NULL::text, mapping jsonb DEFAULT NULL::jsonb, "decimal" text DEFAULT '.'::text, date_format text DEFAULT NULL::text, delimiter text DEFAULT NULL::text, source_name text DEFAULT NULL::text) RETURNS api.imports
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_import core.import;
+  v_headers text [];
+  v_payload jsonb;
+  v_source text;
+  v_cells text [];
+  v_limit integer := (core.setting('core.import_rows') #>> '{}')::integer;
+  v_row api.imports;
+begin
+  perform core.require_permission('core.import.create');
+  if (import_stage.rows is null) = (import_stage.csv is null) or jsonb_typeof(import_stage.rows) <> 'array'
+    or jsonb_path_exists(import_stage.rows, 'strict $[*] ? (@.type() != "object")') then
+    perform core.raise_error('core.import_source');
+  end if;
+
+  if import_stage.rows is not null then
+    v_payload := import_stage.rows;
+    v_headers := array(
+      select k.key
+      from jsonb_array_elements(v_payload) with ordinality as e (value, n)
+      cross join lateral jsonb_object_keys(e.value) with ordinality as k (key, place)
+      group by k.key
+      order by min(e.n), min(k.place)
+    );
+    -- A JSON number has a decimal point, whatever the text cells have.
+    v_source := format(
+      '(select e.n::integer as line, null::text as note, (select jsonb_object_agg(c.key, case when %L = '','' and '
+      'jsonb_typeof(c.value) = ''number'' then to_jsonb(replace(c.value #>> ''{}'', ''.'', '','')) else c.value end) '
+      'from jsonb_each(e.value) as c) as cells from jsonb_array_elements($2) with ordinality as e (value, n) '
+      'where e.value <> ''{}'')', import_stage.decimal
+    );
+  else
+    v_payload := (
+      select jsonb_agg(jsonb_build_object('line', c.line, 'cells', to_jsonb(c.cells)) order by c.line)
+      from core.read_csv(import_stage.csv, import_stage.delimiter) as c
+    );
+    v_headers := array(select jsonb_array_elements_text(v_payload -> 0 -> 'cells'));
+    v_payload := v_payload - 0;
+    v_source := format(
+      '(select (e.value ->> ''line'')::integer as line, case when jsonb_array_length(e.value -> ''cells'') <> %s '
+      'then ''core.import_cells'' end as note, e.value -> ''cells'' as cells from jsonb_array_elements($2) as e (value))',
+      cardinality(v_headers)
+    );
+  end if;
+  if jsonb_array_length(coalesce(v_payload, '[]')) = 0 then
+    perform core.raise_error('core.import_empty');
+  elsif jsonb_array_length(v_payload) > v_limit then
+    perform core.raise_error(
+      'core.import_too_large', jsonb_build_object('rows', jsonb_array_length(v_payload), 'limit', v_limit)
+    );
+  end if;
+
+  v_import := core.begin_import(
+    import_stage.entity, v_headers,
+    encode(sha256(convert_to(coalesce(import_stage.csv, import_stage.rows::text), 'UTF8')), 'hex'),
+    import_stage.source_name, import_stage.mapping,
+    jsonb_build_object('decimal', import_stage.decimal, 'date_format', import_stage.date_format)
+  );
+  v_cells := array(
+    select case
+      when import_stage.rows is not null then format('s.cells ->> %L', h.value ->> 'header')
+      else format('s.cells ->> %s', h.place - 1)
+    end
+    from jsonb_array_elements(v_import.headers) with ordinality as h (value, place)
+    where h.value ->> 'column' is not null
+    order by h.place
+  );
+  perform core.stage_import(v_import.id, v_source, v_cells, v_payload);
+  perform core.check_import(v_import.id);
+  perform core.count_import(v_import.id);
+  select i.* into v_row from api.imports as i where i.org_id = core.org_id() and i.id = v_import.id;
+  return v_row;
+end
+$_$;
+
+COMMENT ON FUNCTION api.import_stage(entity text, rows jsonb, csv text, mapping jsonb, "decimal" text, date_format text, delimiter text, source_name text) IS 'Stage rows of a file and check them; nothing is loaded yet
+entity: one of /import_entities. rows: an array of objects, or csv: text with a header line. mapping: header to column, where names and aliases of /import_columns do not do. decimal: the decimal mark, "." or ",". date_format: such as DD.MM.YYYY; YYYY-MM-DD always works. Returns the import with the counts of what would happen; /import_rows lists the refused rows. Errors: core.permission_missing (403), core.import_too_large (413), core.import_source, core.import_empty, core.import_entity_unknown, core.import_header_missing, core.import_header_twice, core.import_mapping_unknown, core.import_option (422). Needs core.import.create and the permission to make or change such rows.';
+
 CREATE VIEW api.locations WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -2326,6 +2531,82 @@ COMMENT ON COLUMN api.exchange_rates.updated_at IS 'When it was last changed';
 
 COMMENT ON COLUMN api.exchange_rates.updated_by IS 'User who changed it last; null: the tools';
 
+CREATE VIEW api.import_columns WITH (security_invoker='true') AS
+ SELECT entity,
+    name,
+    place,
+    type,
+    is_required,
+    is_key,
+    is_fixed,
+    choices,
+    aliases,
+    description
+   FROM core.import_column t;
+
+COMMENT ON VIEW api.import_columns IS 'Columns of what can be imported
+Enough for a form that maps the headers of a file.';
+
+COMMENT ON COLUMN api.import_columns.entity IS 'What is imported, one of /import_entities';
+
+COMMENT ON COLUMN api.import_columns.name IS 'Name of the column, always a good header';
+
+COMMENT ON COLUMN api.import_columns.place IS 'Order';
+
+COMMENT ON COLUMN api.import_columns.type IS 'text, code (in upper case), integer, numeric, boolean or date';
+
+COMMENT ON COLUMN api.import_columns.is_required IS 'Whether every row must have it';
+
+COMMENT ON COLUMN api.import_columns.is_key IS 'Part of what tells rows apart: the same key again is the same row';
+
+COMMENT ON COLUMN api.import_columns.is_fixed IS 'Whether it cannot change once the row is there';
+
+COMMENT ON COLUMN api.import_columns.choices IS 'All values that are allowed; null: any';
+
+COMMENT ON COLUMN api.import_columns.aliases IS 'Other headers that mean it; case, spaces and punctuation do not matter';
+
+COMMENT ON COLUMN api.import_columns.description IS 'What it holds';
+
+CREATE VIEW api.import_entities WITH (security_invoker='true') AS
+ SELECT code,
+    create_permission,
+    update_permission,
+    description
+   FROM core.import_entity t;
+
+COMMENT ON VIEW api.import_entities IS 'What can be imported
+Each with the permissions that it takes besides core.import.create; its columns are at /import_columns.';
+
+COMMENT ON COLUMN api.import_entities.code IS 'Name to give as entity';
+
+COMMENT ON COLUMN api.import_entities.create_permission IS 'What the user needs to make rows';
+
+COMMENT ON COLUMN api.import_entities.update_permission IS 'What the user needs to change rows; null: they are never changed';
+
+COMMENT ON COLUMN api.import_entities.description IS 'What a row is';
+
+CREATE VIEW api.import_rows WITH (security_invoker='true') AS
+ SELECT org_id,
+    import_id,
+    line,
+    data,
+    problems
+   FROM core.import_row t
+  WHERE (problems IS NOT NULL);
+
+COMMENT ON VIEW api.import_rows IS 'Refused rows of imports
+For a day. In order: import_id=eq.<import>&order=line&line=gt.<last line>.';
+
+COMMENT ON COLUMN api.import_rows.org_id IS 'Organisation that the row belongs to; set from the token';
+
+COMMENT ON COLUMN api.import_rows.import_id IS 'The import';
+
+COMMENT ON COLUMN api.import_rows.line IS 'Line of the file, the header being line 1; of rows given as JSON: which one';
+
+COMMENT ON COLUMN api.import_rows.data IS 'Its values by column; null also where a cell could not be read';
+
+COMMENT ON COLUMN api.import_rows.problems IS 'Why: objects with column (null: the whole row), code, value and message';
+
 CREATE VIEW api.item_barcodes WITH (security_invoker='true') AS
  SELECT org_id,
     barcode,
@@ -3127,6 +3408,17 @@ GRANT ALL ON FUNCTION api.health() TO partner;
 GRANT ALL ON FUNCTION api.health() TO member;
 GRANT ALL ON FUNCTION api.health() TO superadmin;
 
+REVOKE ALL ON FUNCTION api.import_commit(id uuid, skip_invalid boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.import_commit(id uuid, skip_invalid boolean) TO member;
+GRANT ALL ON FUNCTION api.import_commit(id uuid, skip_invalid boolean) TO superadmin;
+
+GRANT SELECT ON TABLE api.imports TO member;
+GRANT SELECT ON TABLE api.imports TO superadmin;
+
+REVOKE ALL ON FUNCTION api.import_stage(entity text, rows jsonb, csv text, mapping jsonb, "decimal" text, date_format text, delimiter text, source_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.import_stage(entity text, rows jsonb, csv text, mapping jsonb, "decimal" text, date_format text, delimiter text, source_name text) TO member;
+GRANT ALL ON FUNCTION api.import_stage(entity text, rows jsonb, csv text, mapping jsonb, "decimal" text, date_format text, delimiter text, source_name text) TO superadmin;
+
 GRANT SELECT ON TABLE api.locations TO member;
 GRANT SELECT ON TABLE api.locations TO superadmin;
 
@@ -3584,6 +3876,15 @@ GRANT INSERT(source),UPDATE(source) ON TABLE api.exchange_rates TO superadmin;
 
 GRANT UPDATE(version) ON TABLE api.exchange_rates TO member;
 GRANT UPDATE(version) ON TABLE api.exchange_rates TO superadmin;
+
+GRANT SELECT ON TABLE api.import_columns TO member;
+GRANT SELECT ON TABLE api.import_columns TO superadmin;
+
+GRANT SELECT ON TABLE api.import_entities TO member;
+GRANT SELECT ON TABLE api.import_entities TO superadmin;
+
+GRANT SELECT ON TABLE api.import_rows TO member;
+GRANT SELECT ON TABLE api.import_rows TO superadmin;
 
 GRANT SELECT,DELETE ON TABLE api.item_barcodes TO member;
 GRANT SELECT,DELETE ON TABLE api.item_barcodes TO superadmin;

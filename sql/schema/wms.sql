@@ -330,11 +330,239 @@ END;
 
 COMMENT ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) IS 'The balances of items (and lots) at places, in the order given; null where there is none yet.';
 
+CREATE FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, item_id uuid, lot_no text, expires_on date, note text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     t.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (i.id IS NULL) THEN core.import_problem('item'::text, 'core.import_reference'::text, (r.data ->> 'item'::text), '{"entity": "item"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (i.tracking = 'NONE'::text) THEN core.import_problem('item'::text, 'wms.lot_not_wanted'::text, (r.data ->> 'item'::text))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     i.id,
+     (r.data ->> 'lot_no'::text),
+     ((r.data ->> 'expires_on'::text))::date AS date,
+     (r.data ->> 'note'::text)
+    FROM ((core.import_row r
+      LEFT JOIN core.item i ON (((i.org_id = r.org_id) AND (i.sku = (r.data ->> 'item'::text)))))
+      LEFT JOIN wms.lot t ON (((t.org_id = r.org_id) AND (t.item_id = i.id) AND (t.lot_no = (r.data ->> 'lot_no'::text)))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_wms_lots.import_id) AND ((r.line >= import_wms_lots.first_line) AND (r.line <= import_wms_lots.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of wms.lot, by item and number';
+
 CREATE FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (warehouse_path IS NULL) THEN (kind = ANY (ARRAY['SUPPLIER'::text, 'CUSTOMER'::text, 'PRODUCTION'::text, 'LOSS'::text])) ELSE ((kind <> ALL (ARRAY['SITE'::text, 'WAREHOUSE'::text, 'GIN'::text, 'PORT'::text, 'SUPPLIER'::text, 'CUSTOMER'::text, 'PRODUCTION'::text, 'LOSS'::text])) AND (path OPERATOR(public.<@) warehouse_path)) END;
 
 COMMENT ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) IS 'Whether a place lies in a warehouse and holds stock; without a warehouse: whether it stands for the outside.';
+
+CREATE TABLE wms.document_line (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    document_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    line_no integer NOT NULL,
+    item_id uuid NOT NULL,
+    lot_id uuid,
+    from_position_id uuid NOT NULL,
+    to_position_id uuid NOT NULL,
+    quantity numeric(18,6) NOT NULL,
+    unit_code text NOT NULL,
+    quantity_base numeric(18,6) NOT NULL,
+    unit_price numeric(18,4),
+    amount numeric GENERATED ALWAYS AS (round((quantity * unit_price), 4)),
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT line_no_positive CHECK ((line_no > 0)),
+    CONSTRAINT positions_differ CHECK ((from_position_id <> to_position_id)),
+    CONSTRAINT product_price_not_negative CHECK ((unit_price >= (0)::numeric)),
+    CONSTRAINT quantity_base_positive CHECK ((quantity_base > (0)::numeric)),
+    CONSTRAINT quantity_positive CHECK ((quantity > (0)::numeric))
+)
+PARTITION BY RANGE (document_id);
+
+ALTER TABLE ONLY wms.document_line FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.document_line IS 'What a document moves: so much of an item, of a lot if it is tracked, from one place to another. Goods that come from or go to the outside have a virtual place at that end. Cannot change once the document is no draft.';
+
+COMMENT ON COLUMN wms.document_line.line_no IS 'Position in the document, from 1';
+
+COMMENT ON COLUMN wms.document_line.from_position_id IS 'Place that the goods leave';
+
+COMMENT ON COLUMN wms.document_line.to_position_id IS 'Place that the goods reach';
+
+COMMENT ON COLUMN wms.document_line.quantity IS 'How much, in unit_code';
+
+COMMENT ON COLUMN wms.document_line.quantity_base IS 'The same in the unit that the item is kept in: what stock changes by';
+
+COMMENT ON COLUMN wms.document_line.unit_price IS 'Price of one unit_code, in the currency of the document; null: not stated';
+
+COMMENT ON COLUMN wms.document_line.amount IS 'quantity times unit_price';
+
+CREATE FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, warehouse_id uuid, position_id uuid, item_id uuid, lot_id uuid, quantity numeric, unit_code text, unit_price numeric)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH places AS MATERIALIZED (
+          SELECT p_1.id,
+             p_1.path
+            FROM core.location_paths() p_1(id, path)
+         )
+  SELECT r.line,
+     b.line_id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN ((w.id IS NULL) OR (w.kind <> 'WAREHOUSE'::text)) THEN core.import_problem('warehouse'::text, 'core.import_reference'::text, (r.data ->> 'warehouse'::text), '{"entity": "warehouse"}'::jsonb)
+             WHEN (NOT w.is_active) THEN core.import_problem('warehouse'::text, 'wms.place_inactive'::text, (r.data ->> 'warehouse'::text), jsonb_build_object('place', w.code))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((q.id IS NULL) OR (NOT wms.is_position_of(q.kind, q.path, w.path))) THEN core.import_problem('position'::text, 'core.import_reference'::text, (r.data ->> 'position'::text), '{"entity": "position"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (i.id IS NULL) THEN core.import_problem('item'::text, 'core.import_reference'::text, (r.data ->> 'item'::text), '{"entity": "item"}'::jsonb)
+             WHEN ((i.tracking <> 'NONE'::text) AND ((r.data ->> 'lot_no'::text) IS NULL)) THEN core.import_problem('lot_no'::text, 'core.import_required'::text)
+             WHEN ((i.tracking = 'NONE'::text) AND ((r.data ->> 'lot_no'::text) IS NOT NULL)) THEN core.import_problem('lot_no'::text, 'wms.lot_not_wanted'::text, (r.data ->> 'lot_no'::text))
+             WHEN (((r.data ->> 'lot_no'::text) IS NOT NULL) AND (t.id IS NULL)) THEN core.import_problem('lot_no'::text, 'core.import_reference'::text, (r.data ->> 'lot_no'::text), '{"entity": "lot"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'quantity'::text))::numeric <= (0)::numeric) THEN core.import_problem('quantity'::text, 'core.import_not_positive'::text, (r.data ->> 'quantity'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'unit_price'::text))::numeric < (0)::numeric) THEN core.import_problem('unit_price'::text, 'core.import_negative'::text, (r.data ->> 'unit_price'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((u.code IS NULL) AND ((r.data ->> 'unit_code'::text) IS NOT NULL)) THEN core.import_problem('unit_code'::text, 'core.import_reference'::text, (r.data ->> 'unit_code'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((b.quantity <> round(((r.data ->> 'quantity'::text))::numeric, 6)) OR (b.unit_code <> COALESCE((r.data ->> 'unit_code'::text), i.unit_code))) THEN core.import_problem('quantity'::text, 'wms.opening_stock_differs'::text, (r.data ->> 'quantity'::text), jsonb_build_object('number', b.number, 'current', ((trim_scale(b.quantity) || ' '::text) || b.unit_code)))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     w.id,
+     q.id,
+     i.id,
+     t.id,
+     ((r.data ->> 'quantity'::text))::numeric AS "numeric",
+     COALESCE((r.data ->> 'unit_code'::text), i.unit_code) AS "coalesce",
+     ((r.data ->> 'unit_price'::text))::numeric AS "numeric"
+    FROM ((((((((core.import_row r
+      LEFT JOIN places p ON ((p.path = (r.data ->> 'warehouse'::text))))
+      LEFT JOIN core.location w ON (((w.org_id = r.org_id) AND (w.id = p.id))))
+      LEFT JOIN places s ON ((s.path = (((r.data ->> 'warehouse'::text) || '/'::text) || COALESCE((r.data ->> 'position'::text), 'UNASSIGNED'::text)))))
+      LEFT JOIN core.location q ON (((q.org_id = r.org_id) AND (q.id = s.id))))
+      LEFT JOIN core.item i ON (((i.org_id = r.org_id) AND (i.sku = (r.data ->> 'item'::text)))))
+      LEFT JOIN wms.lot t ON (((t.org_id = r.org_id) AND (t.item_id = i.id) AND (t.lot_no = (r.data ->> 'lot_no'::text)))))
+      LEFT JOIN core.unit u ON ((u.code = (r.data ->> 'unit_code'::text))))
+      LEFT JOIN LATERAL ( SELECT l.id AS line_id,
+             l.quantity,
+             l.unit_code,
+             d.number
+            FROM (wms.document_line l
+              JOIN wms.document d ON (((d.org_id = l.org_id) AND (d.id = l.document_id))))
+           WHERE ((l.org_id = r.org_id) AND (l.item_id = i.id) AND (NOT (l.lot_id IS DISTINCT FROM t.id)) AND (l.to_position_id = q.id) AND (d.to_location_id = w.id) AND (d.document_type = 'IMPORT'::text) AND (d.status = 'POSTED'::text) AND (d.reference = 'OPENING STOCK'::text))
+          LIMIT 1) b ON (true))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_wms_opening_stock.import_id) AND ((r.line >= import_wms_opening_stock.first_line) AND (r.line <= import_wms_opening_stock.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) IS 'Staged rows of opening stock; match_id is the line of the document that opened the same stock before';
+
+CREATE FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, code text, name text, parent_id uuid, unit_id uuid)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     m.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (((r.data ->> 'parent'::text) IS NOT NULL) AND (p.id IS NULL)) THEN core.import_problem('parent'::text, 'core.import_reference'::text, (r.data ->> 'parent'::text), '{"entity": "place"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'unit'::text) IS NOT NULL) AND (u.id IS NULL)) THEN core.import_problem('unit'::text, 'core.import_reference'::text, (r.data ->> 'unit'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (m.kind <> 'WAREHOUSE'::text) THEN core.import_problem('code'::text, 'wms.place_exists'::text, (r.data ->> 'code'::text), jsonb_build_object('code', (r.data ->> 'code'::text)))
+             WHEN (m.name <> (r.data ->> 'name'::text)) THEN core.import_problem('name'::text, 'core.import_fixed'::text, (r.data ->> 'name'::text), jsonb_build_object('current', m.name))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     (r.data ->> 'code'::text),
+     (r.data ->> 'name'::text),
+     p.id,
+     u.id
+    FROM (((core.import_row r
+      LEFT JOIN core.location_paths() p(id, path) ON ((p.path = (r.data ->> 'parent'::text))))
+      LEFT JOIN core.org_unit_paths() u(id, path) ON ((u.path = (r.data ->> 'unit'::text))))
+      LEFT JOIN core.location m ON (((m.org_id = r.org_id) AND (NOT (m.parent_id IS DISTINCT FROM p.id)) AND (m.code = (r.data ->> 'code'::text)))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_wms_warehouses.import_id) AND ((r.line >= import_wms_warehouses.first_line) AND (r.line <= import_wms_warehouses.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) IS 'Staged rows of warehouses, by the place they lie in and code';
+
+CREATE FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) RETURNS SETOF integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_part record;
+  v_document api.wms_documents;
+begin
+  -- Documents of at most 500 lines each, so that none is too long to be read.
+  for v_part in
+    select p.warehouse_id, array_agg(p.line order by p.line) as lines, jsonb_agg(
+      jsonb_strip_nulls(jsonb_build_object(
+        'item_id', p.item_id, 'lot_id', p.lot_id, 'to_position_id', p.position_id, 'quantity', p.quantity,
+        'unit_code', p.unit_code, 'unit_price', p.unit_price
+      ))
+      order by p.line
+    ) as document_lines
+    from (
+      select f.*, (row_number() over (partition by f.warehouse_id order by f.line) - 1) / 500 as part
+      from wms.import_wms_opening_stock(
+        load_opening_stock.import_id, load_opening_stock.first_line, load_opening_stock.last_line
+      ) as f
+      where f.match_id is null and f.problems is null
+    ) as p
+    group by p.warehouse_id, p.part
+    order by min(p.line)
+  loop
+    v_document := api.wms_document_create(
+      'IMPORT', null, v_part.warehouse_id, null, 'OPENING STOCK', null, v_part.document_lines
+    );
+    perform api.wms_document_post(v_document.id);
+    return query select l.line from unnest(v_part.lines) as l (line);
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) IS 'Post documents with the reference OPENING STOCK for staged rows, by warehouse and at most 500 lines each; returns the lines';
+
+CREATE FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) RETURNS SETOF integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_row record;
+begin
+  for v_row in
+    select f.*
+    from wms.import_wms_warehouses(load_warehouses.import_id, load_warehouses.first_line, load_warehouses.last_line) as f
+    where f.match_id is null and f.problems is null
+    order by f.line
+  loop
+    perform api.wms_warehouse_create(v_row.code, v_row.name, v_row.parent_id, v_row.unit_id);
+    return next v_row.line;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) IS 'Make warehouses of staged rows, with their default positions; returns the lines';
 
 CREATE FUNCTION wms.lock_draft(id uuid, version integer) RETURNS wms.document
     LANGUAGE plpgsql
@@ -498,48 +726,6 @@ end
 $$;
 
 COMMENT ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[]) IS 'Raises wms.insufficient_stock for the balances that would fall below what is reserved, naming each of them.';
-
-CREATE TABLE wms.document_line (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    document_id uuid NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    line_no integer NOT NULL,
-    item_id uuid NOT NULL,
-    lot_id uuid,
-    from_position_id uuid NOT NULL,
-    to_position_id uuid NOT NULL,
-    quantity numeric(18,6) NOT NULL,
-    unit_code text NOT NULL,
-    quantity_base numeric(18,6) NOT NULL,
-    unit_price numeric(18,4),
-    amount numeric GENERATED ALWAYS AS (round((quantity * unit_price), 4)),
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    CONSTRAINT line_no_positive CHECK ((line_no > 0)),
-    CONSTRAINT positions_differ CHECK ((from_position_id <> to_position_id)),
-    CONSTRAINT product_price_not_negative CHECK ((unit_price >= (0)::numeric)),
-    CONSTRAINT quantity_base_positive CHECK ((quantity_base > (0)::numeric)),
-    CONSTRAINT quantity_positive CHECK ((quantity > (0)::numeric))
-)
-PARTITION BY RANGE (document_id);
-
-ALTER TABLE ONLY wms.document_line FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE wms.document_line IS 'What a document moves: so much of an item, of a lot if it is tracked, from one place to another. Goods that come from or go to the outside have a virtual place at that end. Cannot change once the document is no draft.';
-
-COMMENT ON COLUMN wms.document_line.line_no IS 'Position in the document, from 1';
-
-COMMENT ON COLUMN wms.document_line.from_position_id IS 'Place that the goods leave';
-
-COMMENT ON COLUMN wms.document_line.to_position_id IS 'Place that the goods reach';
-
-COMMENT ON COLUMN wms.document_line.quantity IS 'How much, in unit_code';
-
-COMMENT ON COLUMN wms.document_line.quantity_base IS 'The same in the unit that the item is kept in: what stock changes by';
-
-COMMENT ON COLUMN wms.document_line.unit_price IS 'Price of one unit_code, in the currency of the document; null: not stated';
-
-COMMENT ON COLUMN wms.document_line.amount IS 'quantity times unit_price';
 
 CREATE FUNCTION wms.read_lines(document_id uuid, document_type text, from_location_id uuid, to_location_id uuid, lines jsonb) RETURNS wms.document_line[]
     LANGUAGE plpgsql PARALLEL SAFE
@@ -1190,19 +1376,47 @@ REVOKE ALL ON FUNCTION wms.default_position(org_id uuid, document_type text, war
 
 REVOKE ALL ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO migrator;
+
 REVOKE ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.lock_draft(id uuid, version integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.move_stock(document wms.document, occurred_at timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO member;
+GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO superadmin;
+GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.document_line TO migrator;
 GRANT SELECT ON TABLE wms.document_line TO member;
 GRANT SELECT ON TABLE wms.document_line TO partner;
 GRANT SELECT ON TABLE wms.document_line TO superadmin;
 GRANT SELECT ON TABLE wms.document_line TO analyst;
+
+REVOKE ALL ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.lock_draft(id uuid, version integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.move_stock(document wms.document, occurred_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.read_lines(document_id uuid, document_type text, from_location_id uuid, to_location_id uuid, lines jsonb) FROM PUBLIC;
 

@@ -137,6 +137,7 @@ def fill(state: State, db: psycopg.Connection[Any], database: psycopg.Connection
         )["id"]
         called(admin, "wms_document_post", id=document)
     draft = called(admin, "wms_document_create", document_type="IMPORT", to_location_id=warehouse, lines=[line])["id"]
+    staged = called(admin, "import_stage", entity="items", csv="sku,name,class,unit\nX,,GOODS,C62\n")
     user_id = org.user(["core.item.update", "core.partner.update", "core.org_unit.update"])
     db.execute("update core.user_role set unit_id = %s where user_id = %s", [unit, user_id])
     side.limited = client(state, sign(org.claims(user_id), state.secret("jwt.key")))
@@ -146,7 +147,7 @@ def fill(state: State, db: psycopg.Connection[Any], database: psycopg.Connection
     )
     role = admin.get("roles", params={"code": "eq.wms_viewer"}).json()[0]["id"]
     side.ids = {"unit": unit, "partner": side.partners[0], "item": item, "warehouse": warehouse, "lot": lot,
-                "document": draft,
+                "document": draft, "import": staged["id"],
                 "user": str(user_id), "role": role}  # fmt: skip
     for view in ("sessions", "api_keys", "wms_positions", "number_series"):
         found = database.execute(

@@ -283,3 +283,49 @@ def relay(output: str, seconds: float, connections: int, subscribers: int, write
         say(f"the median of the first load is not below {bench.TARGET_MS:g} ms")
     if broken or measured[0].is_over:
         raise click.exceptions.Exit(REFUSED)
+
+
+@command.command("import")
+@click.option(
+    "--rows", type=click.IntRange(min=1000), default=200_000, show_default=True,
+    envvar="ERPGRES_BENCH_ROWS", show_envvar=True, help="Items in the file.",
+)  # fmt: skip
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=3, show_default=True,
+    envvar="ERPGRES_BENCH_ROUNDS", show_envvar=True, help="How often each way is measured; medians are shown.",
+)  # fmt: skip
+@format_option
+@state_option
+def imports(state: State, output: str, rows: int, rounds: int) -> None:
+    """Compare `erpgres import items` with a bare COPY of the same rows into a table like that of the items.
+
+    In a scratch database on the stack's PostgreSQL, dropped afterwards. Exit code 1 when the import has less than half
+    the speed.
+
+    \b
+    Examples:
+      erpgres bench import
+      erpgres bench import --rows 1000000 --rounds 1
+    """
+    import dataclasses
+    import json
+
+    from erpgres.bench import imports as bench
+
+    measured = bench.run(state, rows, rounds, say)
+    if output == "json":
+        click.echo(json.dumps({**dataclasses.asdict(measured), "target": bench.TARGET}, indent=2))
+    else:
+        click.echo(f"{'':<10} {measured.counted:>28} {'clock':>10}")
+        for name, seconds, clock in (
+            ("import", measured.import_seconds, measured.clock_import_seconds),
+            ("bare COPY", measured.copy_seconds, measured.clock_copy_seconds),
+        ):
+            click.echo(f"{name:<10} {seconds:>19.1f} s {rows / seconds:>6,.0f}/s {clock:>8.1f} s {rows / clock:,.0f}/s")
+        click.echo(
+            f"import : bare COPY = {measured.ratio:.2f} (target {bench.TARGET}),"
+            f" {measured.clock_ratio:.2f} by the clock"
+        )
+        click.echo(f"memory of the importing process grew by {measured.memory_mb:.0f} MB")
+    if measured.is_under:
+        raise click.exceptions.Exit(REFUSED)

@@ -1,0 +1,212 @@
+-- Loads staged rows: a range of lines by two statements, and halves of it when the tables refuse one of them.
+
+create or replace function core.load_import(import_id uuid, first_line integer, last_line integer, rank integer default 0)
+returns jsonb
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_import core.import;
+  v_entity core.import_entity;
+  v_source text;
+  v_columns text;
+  v_values text;
+  v_also_columns text;
+  v_also_values text;
+  v_set text;
+  v_difference text;
+  v_rows integer := 0;
+  v_inserted integer := 0;
+  v_updated integer := 0;
+  v_refused integer := 0;
+  v_changed integer [] := '{}';
+  v_new integer [] := '{}';
+  v_also integer [];
+  v_state text;
+  v_message text;
+  v_detail text;
+  v_constraint text;
+  v_column text;
+  v_middle integer;
+  v_result jsonb;
+  v_half jsonb;
+  v_problem jsonb;
+begin
+  select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = load_import.import_id;
+  select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
+  select count(*) into v_rows
+  from core.import_row as r
+  where r.org_id = core.org_id()
+    and r.import_id = load_import.import_id
+    and r.line between load_import.first_line and load_import.last_line
+    and r.rank = load_import.rank
+    and r.problems is null;
+  if v_rows = 0 then
+    return '{"rows": 0, "inserted": 0, "updated": 0, "problems": []}';
+  end if;
+
+  v_source := format('%s($1, $2, $3)', v_entity.read_function);
+  if exists (
+    select from core.import_column as c
+    where c.entity = v_import.entity and c.is_path and c.name = any (v_import.columns)
+  ) then
+    v_source := format(
+      '(select f.* from %s as f join core.import_row as r on r.org_id = (select core.org_id()) and r.import_id = $1 '
+      'and r.line = f.line and r.rank = %s)', v_source, load_import.rank
+    );
+    -- What was refused meanwhile takes along what lies in it.
+    execute format(
+      'update core.import_row as r set problems = f.problems from %s as f '
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line and f.problems is not null', v_source
+    )
+    using load_import.import_id, load_import.first_line, load_import.last_line;
+    get diagnostics v_refused = row_count;
+  end if;
+  select string_agg(quote_ident(c.target), ', ' order by c.target), string_agg(format('f.%I', c.target), ', ' order by c.target)
+  into v_columns, v_values
+  from (
+    select distinct c.target
+    from core.import_column as c
+    where c.entity = v_import.entity and c.name = any (v_import.columns) and c.target is not null
+  ) as c;
+  -- What the defaults would say, once instead of for each row, where the role may write it.
+  select
+    coalesce(string_agg(format(', %I', d.name), '' order by d.name), ''),
+    coalesce(string_agg(format(', (select %s)', d.value), '' order by d.name), '')
+  into v_also_columns, v_also_values
+  from (values ('org_id', 'core.org_id()'), ('created_by', 'core.user_id()')) as d (name, value)
+  join pg_attribute as a
+    on a.attrelid = to_regclass(v_entity.table_name) and a.attname = d.name and not a.attisdropped
+  where has_column_privilege(a.attrelid, a.attnum, 'INSERT');
+  select string_agg(format('%1$I = f.%1$I', c.target), ', ' order by c.target) into v_set
+  from (
+    select c.target
+    from core.import_column as c
+    where c.entity = v_import.entity and c.name = any (v_import.columns) and c.target is not null
+    group by c.target
+    having bool_or(not c.is_key and not c.is_fixed)
+  ) as c;
+  v_difference := core.import_difference(v_import.entity, v_import.columns);
+
+  begin
+    if v_entity.table_name is not null then
+      -- Updates first: afterwards the new rows would be found, too.
+      if v_set is not null and v_entity.update_permission is not null then
+        execute format(
+          'with changed as (update %1$s as t set %2$s from %3$s as f where t.org_id = (select core.org_id()) '
+          'and t.id = f.match_id and f.problems is null and %4$s returning f.line) '
+          'select count(*), case when %5$L then array_agg(c.line) end from changed as c',
+          v_entity.table_name, v_set, v_source, v_difference, v_entity.load_function is not null
+        )
+        into v_updated, v_changed
+        using load_import.import_id, load_import.first_line, load_import.last_line;
+      end if;
+      if v_entity.load_function is not null then
+        execute format('select array_agg(f.line) from %s as f where f.match_id is null', v_source)
+        into v_new
+        using load_import.import_id, load_import.first_line, load_import.last_line;
+      end if;
+      execute format(
+        'insert into %s (%s) select %s from %s as f where f.match_id is null and f.problems is null order by f.line',
+        v_entity.table_name, v_columns || v_also_columns, v_values || v_also_values, v_source
+      )
+      using load_import.import_id, load_import.first_line, load_import.last_line;
+      get diagnostics v_inserted = row_count;
+    end if;
+    if v_entity.load_function is not null then
+      execute format('select array_agg(l) from %s($1, $2, $3) as l', v_entity.load_function)
+      into v_also
+      using load_import.import_id, load_import.first_line, load_import.last_line;
+      if v_entity.table_name is null then
+        v_inserted := coalesce(cardinality(v_also), 0);
+      else
+        v_updated := v_updated + (
+          select count(*)
+          from (
+            select unnest(v_also)
+            except
+            select unnest(v_changed)
+            except
+            select unnest(v_new)
+          ) as also_changed
+        );
+      end if;
+    end if;
+    set constraints all immediate;
+    return jsonb_build_object(
+      'rows', v_rows, 'inserted', v_inserted, 'updated', v_updated,
+      'problems', case when v_refused = 0 then '[]'::jsonb else (
+        select jsonb_agg(jsonb_build_object('line', r.line, 'problems', r.problems))
+        from core.import_row as r
+        where r.org_id = core.org_id()
+          and r.import_id = load_import.import_id
+          and r.line between load_import.first_line and load_import.last_line
+          and r.rank = load_import.rank
+          and r.problems is not null
+      ) end
+    );
+  exception
+    when integrity_constraint_violation or data_exception or insufficient_privilege or raise_exception
+      or program_limit_exceeded or sqlstate 'PGRST' then
+      get stacked diagnostics
+        v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail,
+        v_constraint = constraint_name, v_column = column_name;
+  end;
+
+  if v_rows > 1 then
+    -- By the number of rows, not of lines: refused ones between them do not count.
+    select r.line into v_middle
+    from core.import_row as r
+    where r.org_id = core.org_id()
+      and r.import_id = load_import.import_id
+      and r.line between load_import.first_line and load_import.last_line
+      and r.rank = load_import.rank
+      and r.problems is null
+    order by r.line
+    offset v_rows / 2 - 1
+    limit 1;
+    v_result := core.load_import(load_import.import_id, load_import.first_line, v_middle, load_import.rank);
+    if jsonb_array_length(v_result -> 'problems') >= 1000 then
+      perform core.raise_error('core.import_hopeless', jsonb_build_object('line', v_middle));
+    end if;
+    v_half := core.load_import(load_import.import_id, v_middle + 1, load_import.last_line, load_import.rank);
+    return jsonb_build_object(
+      'rows', v_rows,
+      'inserted', (v_result ->> 'inserted')::integer + (v_half ->> 'inserted')::integer,
+      'updated', (v_result ->> 'updated')::integer + (v_half ->> 'updated')::integer,
+      'problems', (v_result -> 'problems') || (v_half -> 'problems')
+    );
+  end if;
+
+  -- One row: what refused it is its problem. Errors of the catalogue speak for themselves.
+  v_problem := case
+    when v_state = 'PGRST' then jsonb_build_object(
+      'column', null, 'code', v_message::jsonb ->> 'code', 'value', null, 'message', v_message::jsonb ->> 'message'
+    )
+    else core.import_problem(
+      nullif(v_column, ''), 'core.import_constraint', nullif(v_constraint, ''),
+      jsonb_build_object('reason', v_message, 'constraint', v_constraint, 'detail', v_detail)
+    )
+  end;
+  update core.import_row as r
+  set problems = jsonb_build_array(v_problem)
+  where r.org_id = core.org_id()
+    and r.import_id = load_import.import_id
+    and r.line between load_import.first_line and load_import.last_line
+    and r.rank = load_import.rank
+    and r.problems is null
+  returning r.line into v_middle;
+  return jsonb_build_object(
+    'rows', 1, 'inserted', 0, 'updated', 0,
+    'problems', jsonb_build_array(jsonb_build_object('line', v_middle, 'problems', jsonb_build_array(v_problem)))
+  );
+end
+$$;
+
+comment on function core.load_import(uuid, integer, integer, integer) is
+  'Load the staged rows of a range of lines and of a rank that have no problem: rows, inserted, updated and problems '
+  '([{"line", "problems"}]: rows that the tables refused, although nothing spoke against them before). Raises '
+  'core.import_hopeless when a thousand of them are found in a range';
+
+grant execute on function core.load_import(uuid, integer, integer, integer) to member, superadmin, migrator;

@@ -1,0 +1,247 @@
+"""Files that rows come from: CSV in whatever encoding and with whatever delimiter, and XLSX; read as a stream.
+
+A file is looked at once (`look`: hash, encoding, delimiter, headers) and can then be read any number of times, always
+in constant memory. Of an XLSX file openpyxl keeps the table of shared strings, nothing else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from erpgres.errors import CannotRun, Refused
+
+BLOCK = 1 << 18
+DELIMITERS = (",", ";", "\t", "|")
+LONGEST_FIELD = 1 << 20
+_SAMPLE = 1 << 16
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_FALLBACK = "cp1252"
+_OTHERS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257"]
+
+
+class Row(NamedTuple):
+    """A row that is not blank: the line it begins in (the header is 1), its cells, and where in the file it ends."""
+
+    line: int
+    cells: list[Any]
+    position: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that has been looked at."""
+
+    path: Path
+    is_xlsx: bool
+    headers: list[str]
+    sha256: str
+    size: int  # of CSV in bytes, of XLSX in rows when the file tells, else 0; `Row.position` counts the same
+    encoding: str | None = None
+    delimiter: str | None = None
+    is_guessed: bool = False  # the encoding
+    sheet: str | None = None
+
+    def rows(self) -> Iterator[Row]:
+        """Read the rows after the header. Raises Refused for a file that cannot be read to its end."""
+        return self._xlsx() if self.is_xlsx else self._csv()
+
+    def _csv(self) -> Iterator[Row]:
+        records = _records(self.path, self.encoding or "utf-8", self.delimiter or ",")
+        next(records, None)  # the header
+        yield from records
+
+    def _xlsx(self) -> Iterator[Row]:
+        with closing(_open(self.path)) as book:
+            sheet = book[self.sheet]
+            sheet.reset_dimensions()  # some programs write wrong ones
+            for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+                values = list(cells)
+                while values and values[-1] is None:
+                    values.pop()
+                if number > 1 and any(value not in (None, "") for value in values):
+                    yield Row(number, values, number)
+
+
+def look(path: Path, *, encoding: str | None = None, delimiter: str | None = None, sheet: str | None = None) -> Source:
+    """Find out what a file is; `encoding`, `delimiter` and `sheet` are taken as given.
+
+    Raises CannotRun when it cannot be opened, Refused when it has no header or is of no known kind.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise CannotRun(f"{path} cannot be read: {error.strerror}") from error
+    suffix = path.suffix.lower()
+    if suffix in (".xlsx", ".xlsm"):
+        return _look_at_xlsx(path, sheet)
+    if suffix not in (".csv", ".tsv", ".txt"):
+        raise Refused(f"{path.name}: neither .csv nor .xlsx", "save it as one of the two")
+    if head.startswith(b"PK\x03\x04"):
+        raise Refused(f"{path.name} is not CSV: it begins like an XLSX file", "rename it to .xlsx")
+    return _look_at_csv(path, encoding, delimiter)
+
+
+# ---- CSV -------------------------------------------------------------------------------------------------------
+
+
+def _look_at_csv(path: Path, encoding: str | None, delimiter: str | None) -> Source:
+    digest, found, is_guessed = _scan(path)
+    if encoding:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise Refused(f"there is no encoding {encoding}", "such as utf-8, utf-16 or cp1252") from None
+        found, is_guessed = encoding, False
+        if codecs.lookup(encoding).name == "utf-8":
+            found = "utf-8-sig"
+    with path.open(encoding=found, newline="") as file:
+        try:
+            first = file.readline(LONGEST_FIELD)
+        except UnicodeError as error:
+            raise _undecodable(path, found, error) from None
+    if delimiter is None:
+        delimiter = _delimiter_of(first)
+    header = next(_records(path, found, delimiter), None)
+    if header is None:
+        raise Refused(f"{path.name} is empty", "the first line names the columns")
+    return Source(
+        path, False, [str(cell) for cell in header.cells], digest, path.stat().st_size, found, delimiter, is_guessed
+    )
+
+
+def _delimiter_of(line: str) -> str:
+    """Return the delimiter that the first line has most of outside quotes, or names itself (`sep=;`)."""
+    if line.lower().startswith("sep=") and len(line) > 4:
+        return line[4]
+    outside = "".join(line.split('"')[::2])
+    return max(DELIMITERS, key=outside.count)
+
+
+def _scan(path: Path) -> tuple[str, str, bool]:
+    """Return the hash of a file, its encoding, and whether that is a guess; it is UTF-8 if it can be."""
+    digest = hashlib.sha256()
+    decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+    doubtful = b""  # what begins shortly before the first bytes that are not UTF-8
+    head = b""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            head = head or block[:_SAMPLE]
+            digest.update(block)
+            if decoder:
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError as error:
+                    decoder = None
+                    doubtful = block[max(0, error.start - _SAMPLE // 2) : error.start + _SAMPLE // 2]
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return digest.hexdigest(), name, False
+    # UTF-16 without a mark: every other byte of the header is zero.
+    for name, zeros in (("utf-16-le", head[1:200:2]), ("utf-16-be", head[0:200:2])):
+        if len(zeros) > 3 and zeros.count(0) > 0.8 * len(zeros):
+            return digest.hexdigest(), name, False
+    if decoder:
+        return digest.hexdigest(), "utf-8-sig", False
+    return digest.hexdigest(), _guess(doubtful), True
+
+
+def _guess(sample: bytes) -> str:
+    """Return the most likely code page of some text: Windows-1252 unless another one makes clearly more sense."""
+    from charset_normalizer import from_bytes
+
+    matches = {match.encoding: match for match in from_bytes(sample, cp_isolation=_OTHERS)}
+    usual = matches.get(_FALLBACK)
+    best = min(matches.values(), key=lambda match: match.chaos - match.coherence, default=None)
+    if best is None or (usual and best.chaos - best.coherence > usual.chaos - usual.coherence - 0.05):
+        return _FALLBACK
+    return best.encoding
+
+
+def _records(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
+    """Read the records of a CSV file that are not blank, the header first; `sep=` in front of it is passed over."""
+    csv.field_size_limit(LONGEST_FIELD)
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        before = 0
+        buffer: Any = file.buffer
+        try:
+            for cells in reader:
+                line, before = before + 1, reader.line_num
+                if not cells or (not cells[0] and not any(cells)):
+                    continue
+                if line == 1 and len(cells) <= 2 and cells[0].lower().startswith("sep="):
+                    continue
+                yield Row(line, cells, buffer.tell())
+        except csv.Error as error:
+            raise Refused(
+                f"{path.name} line {before + 1}: {error}", "is a quotation mark opened there that is never closed?"
+            ) from None
+        except UnicodeError as error:
+            raise _undecodable(path, encoding, error) from None
+
+
+def _undecodable(path: Path, encoding: str, error: UnicodeError) -> Refused:
+    return Refused(f"{path.name} is not {encoding} throughout: {error}", "name its encoding with --encoding")
+
+
+# ---- XLSX ------------------------------------------------------------------------------------------------------
+
+
+def _open(path: Path) -> Any:
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        return openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise Refused(f"{path.name} is no XLSX file: {error}") from None
+
+
+def _look_at_xlsx(path: Path, sheet: str | None) -> Source:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    with closing(_open(path)) as book:
+        names = book.sheetnames
+        name = sheet or names[0]
+        if name not in names:
+            raise Refused(f"{path.name} has no sheet {name}", f"there are {', '.join(names)}")
+        size = book[name].max_row or 0
+        book[name].reset_dimensions()
+        header = next(book[name].iter_rows(min_row=1, max_row=1, values_only=True), ())
+        headers = ["" if cell is None else str(cell) for cell in header]
+        while headers and not headers[-1]:
+            headers.pop()
+        if not headers:
+            raise Refused(f"the first row of {name} in {path.name} is empty", "it names the columns")
+    return Source(path, True, headers, digest.hexdigest(), size, sheet=name)
+
+
+def text_of(value: Any, decimal: str = ".") -> str:
+    """Return a cell as text: numbers with this decimal mark, as a sheet shows them; dates as YYYY-MM-DD."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        # 15 digits are what a spreadsheet shows: the rest is how computers store fractions
+        shown = str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
+        return shown if decimal == "." else shown.replace(".", decimal)
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
