@@ -1302,7 +1302,7 @@ CREATE FUNCTION api.wms_document_create(document_type text, from_location_id uui
 declare
   v_org uuid := core.org_id();
   v_id uuid := coalesce(wms_document_create.id, uuidv7());
-  v_lines wms.document_line [];
+  v_lines wms.document_line[];
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.document.create');

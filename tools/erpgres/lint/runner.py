@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
+from pglast import ast
 
 from erpgres import settings
 from erpgres.errors import CannotRun, Refused
@@ -18,6 +20,7 @@ from erpgres.lint.locate import Locator
 from erpgres.lint.rule import CATALOG, TEXT, CatalogRule, catalog_rules, text_rules, title_of
 from erpgres.lint.source import FOLDERS, MIGRATION, Source, Tree
 from erpgres.migrate import files
+from erpgres.migrate.catalog import REBUILT
 
 SYNTAX = "syntax"
 SQUAWK, SQLFLUFF, LINT = squawk.FAMILY, style.FAMILY, "lint"
@@ -126,34 +129,72 @@ def check_tree(tree: Tree, names: set[str]) -> list[Finding]:
     ]
 
 
-def candidate_findings(dsn: str, source: Source, rules: Iterable[CatalogRule]) -> list[Finding]:
-    """Apply a migration that is not in the tree to a database, ask the catalog rules, and undo it.
+# Rules that a migration alone cannot keep: policies and triggers stand in trees of their own.
+ANSWERED_ELSEWHERE = frozenset({"policy_for_owner", "version_guarded", "status_guarded"})
 
-    Returns what was not found before it. `dsn` is a superuser's, so that `owner` can be taken on. A migration that
-    PostgreSQL refuses is a finding of the rule syntax.
+
+# dependent_objects_still_exist, feature_not_supported (a column's type under a view)
+_DEPENDED_ON = ("2BP01", "0A000")
+
+
+class Candidates:
+    """Judges migrations that are not in the tree: each is applied to a database, asked about, and undone.
+
+    `dsn` is a superuser's, so that `owner` can be taken on. What the rules find without a migration is asked once. To be
+    used as a context.
     """
-    rules = list(rules)
-    with psycopg.connect(dsn) as connection:
-        before = {(item.rule, item.object, item.detail) for item in catalog.query(connection, rules)}
-        connection.execute("set local role owner")
-        connection.execute("select set_config('search_path', 'pg_catalog, public', true)")
-        connection.execute("select set_config('plpgsql.extra_errors', 'all', true)")
-        for statement in source.statements:
+
+    def __init__(self, dsn: str, rules: Iterable[CatalogRule]) -> None:
+        self._rules = [rule for rule in rules if rule.name not in ANSWERED_ELSEWHERE]
+        self._connection = psycopg.connect(dsn, application_name="erpgres lint")
+        self._before = set(catalog.query(self._connection, self._rules))
+        self._connection.rollback()
+
+    def __enter__(self) -> Candidates:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def judge(self, source: Source) -> list[Finding]:
+        """Return what was not found before it; one that PostgreSQL refuses is a finding of the rule syntax."""
+        try:
             try:
-                connection.execute(statement.encode())
+                self._apply(source)
             except psycopg.Error as error:
-                connection.rollback()
-                detail = f"{error.diag.message_primary or str(error).strip()} ({error.sqlstate})"
-                return [Finding(source.shown, statement.line, SYNTAX, "", detail)]
-        connection.execute("reset role")
-        after = catalog.query(connection, rules)
-        connection.rollback()
-    new = [item for item in after if (item.rule, item.object, item.detail) not in before]
-    locator = Locator(Tree(Path(), [source], settings.DOMAINS))
-    return [
-        Finding(item.file or source.shown, item.line or 1, item.rule, item.object, item.detail, item.hint)
-        for item in catalog.located(new, locator)
-    ]
+                if error.sqlstate not in _DEPENDED_ON:
+                    raise
+                # The runner drops the views of the API before migrations, and makes them again after.
+                self._connection.rollback()
+                for schema in REBUILT:
+                    self._connection.execute(f"drop schema {schema} cascade".encode())
+                    self._connection.execute(f"create schema {schema} authorization owner".encode())
+                self._apply(source)
+            found = [item for item in catalog.query(self._connection, self._rules) if item not in self._before]
+        except psycopg.Error as error:
+            detail = f"{error.diag.message_primary or str(error).strip()} ({error.sqlstate})"
+            return [Finding(source.shown, self._line, SYNTAX, "", detail)]
+        finally:
+            self._connection.rollback()
+        locator = Locator(Tree(Path(), [source], settings.DOMAINS))
+        return [
+            Finding(item.file or source.shown, item.line or 1, item.rule, item.object, item.detail, item.hint)
+            for item in catalog.located(found, locator)
+        ]
+
+    def _apply(self, source: Source) -> None:
+        self._connection.execute("set local role owner")
+        self._connection.execute("select set_config('search_path', 'pg_catalog, public', true)")
+        self._connection.execute("select set_config('plpgsql.extra_errors', 'all', true)")
+        for statement, (_, self._line, _) in zip(source.statements, source.spans, strict=True):
+            # Nobody else is there, so an index can be built under a lock, in the transaction that is undone.
+            plain = re.sub(r"\bconcurrently\b", "", statement) if _is_concurrent(statement.node) else str(statement)
+            self._connection.execute(plain.encode())
+        self._connection.execute("reset role")
+
+
+def _is_concurrent(node: object) -> bool:
+    return isinstance(node, (ast.IndexStmt, ast.DropStmt)) and bool(node.concurrent)
 
 
 @dataclass
@@ -241,17 +282,17 @@ class Run:
         rules = [rule for name, rule in catalog_rules(self.root).items() if name in names]
         if not self.with_catalog or not rules or (not candidates and chosen is not None and not chosen):
             return []
+        if candidates and self.database_url is not None:
+            hint = "leave --database-url and --live out"
+            raise Refused("a file outside the tree is tried on a database of the lint's own", hint)
         found: list[Finding] = []
         with self._database() as dsn:
             if chosen is None or chosen:
                 placed = catalog.located(catalog.run(dsn, rules), Locator(tree))
                 found += [item for item in placed if chosen is None or item.file in chosen]
-            for source in candidates:
-                if self.database_url is not None:
-                    raise Refused(
-                        "a file outside the tree is tried on a database of the lint's own", "leave --database-url out"
-                    )
-                found += candidate_findings(dsn, source, rules)
+            if candidates:
+                with Candidates(dsn, rules) as candidate:
+                    found += [item for source in candidates for item in candidate.judge(source)]
         return found
 
     def _database(self) -> AbstractContextManager[str]:
