@@ -29,10 +29,10 @@ class PathsOrCommand(click.Group):
 def command() -> None:
     """Check that the SQL of the tree, and the schema it makes, keep the rules of the house.
 
-    Text rules, sqlfluff and squawk look at files; catalog rules look at a database: one of the lint's own, migrated from
-    this checkout, unless --database-url or --live names another. PATHS limits it to files and folders of the tree. A file
-    that is not in the tree is judged as if it were the next migration: it is applied to the lint's own database, the
-    catalog rules are asked, and it is undone.
+    Text rules, sqlfluff and squawk look at files; catalog rules look at a database: one of the lint's own, migrated
+    from this checkout, unless --database-url or --live names another. PATHS limits it to files and folders of the
+    tree. A file that is not in the tree is judged as if it were the next migration: it is applied to the lint's own
+    database, the catalog rules are asked, and it is undone.
 
     Exit codes: 0 nothing found, 1 something found, 2 could not run.
 

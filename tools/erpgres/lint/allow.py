@@ -82,9 +82,7 @@ def apply(findings: list[Finding], entries: list[Entry], frozen: set[str]) -> tu
 def unused(entries: list[Entry], ran: set[str]) -> list[Finding]:
     """Return a finding for each entry that covers nothing, of rules (or families of them) that ran."""
     return [
-        Finding(
-            FILE.as_posix(), entry.line, RULE, "", f"{entry.object} is not against {entry.rule}", "remove the line"
-        )
+        Finding(FILE.as_posix(), entry.line, RULE, "", f"{entry.object} is not against {entry.rule}", "remove the line")
         for entry in entries
         if not entry.used and (entry.rule in ran or entry.rule.partition(".")[0] in ran)
     ]

@@ -28,7 +28,8 @@ def explain(name: str, root: Path = settings.ROOT) -> str:
         return f"{name}: {found[family].documentation}\n\nThis one is explained at {page}"
     if name not in found:
         near = difflib.get_close_matches(name, found, n=1)
-        raise Refused(f"there is no rule {name}", f"did you mean {near[0]}?" if near else "erpgres lint rules lists them")
+        hint = f"did you mean {near[0]}?" if near else "erpgres lint rules lists them"
+        raise Refused(f"there is no rule {name}", hint)
     rule = found[name]
     lines = [f"{name} ({rule.kind}): {rule.documentation}"]
     if rule.kind in (TEXT, CATALOG):
@@ -47,8 +48,11 @@ def explain(name: str, root: Path = settings.ROOT) -> str:
 def index(root: Path = settings.ROOT) -> str:
     """Return the index of rules as Markdown tables."""
     titles = {
-        TEXT: "Rules on text", CATALOG: "Rules on the catalog", runner.SQLFLUFF: "Other tools", runner.LINT: "The lint itself"
-    }  # fmt: skip
+        TEXT: "Rules on text",
+        CATALOG: "Rules on the catalog",
+        runner.SQLFLUFF: "Other tools",
+        runner.LINT: "The lint itself",
+    }
     kinds = {runner.SQUAWK: runner.SQLFLUFF}
     rules = runner.describe(root)
     parts = []

@@ -108,7 +108,7 @@ def catalog_rules(root: Path = settings.ROOT) -> dict[str, CatalogRule]:
                 break
             lines.append(row.removeprefix("--").removeprefix(" ").rstrip())
         if not lines:
-            raise Refused(f"{CATALOG_FOLDER.as_posix()}/{path.name}: it begins with comment lines: what it asks, and why")
+            raise Refused(f"{CATALOG_FOLDER.as_posix()}/{path.name}: no comment lines at its top say what it asks")
         title, *body = lines
         found[path.stem] = CatalogRule(path.stem, "\n".join([title, "", *body]).rstrip(), text)
     return found

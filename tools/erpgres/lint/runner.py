@@ -26,19 +26,27 @@ SYNTAX = "syntax"
 SQUAWK, SQLFLUFF, LINT = squawk.FAMILY, style.FAMILY, "lint"
 # What the lint says of itself.
 OWN = {
-    suppress.RULE: "a suppression has a reason and an effect\n\nThe comment `-- lint: allow RULE: reason` at the end of a "
-    "line covers that line; alone on\nits line the statement below it, or, within a statement, the next line. One "
-    "without a\nreason, for an unknown rule, or that covers nothing is a finding, and so are the marks of\nsqlfluff "
-    "(noqa) and squawk (squawk-ignore), which need no reason.",
-    allow.RULE: "an exception in sql/lint/allow.csv has a reason and an effect\n\nIt holds what no comment in a file can "
-    "say: objects of the catalog, and text of released\nmigrations. A line without a reason, or that covers nothing, is "
-    "a finding.",
-    SYNTAX: "a file is SQL that PostgreSQL's parser understands\n\nA file that is not is judged no further.",
-    SQLFLUFF: "the style of everything that can still change\n\nRun by sqlfluff with .sqlfluff, where each choice has "
-    "its reason. Its rules are called\nsqlfluff.LT01 and so on. Released migrations are left out: they cannot change.",
-    SQUAWK: "what a migration does to a live table\n\nRun by squawk with .squawk.toml, where each rule left out has its "
-    "reason. Its rules are\ncalled squawk.ban-drop-column and so on.",
-}  # fmt: skip
+    suppress.RULE: """a suppression has a reason and an effect
+
+The comment `-- lint: allow RULE: reason` at the end of a line covers that line; alone on its line the statement
+below it, or, within a statement, the next line. One without a reason, for an unknown rule, or that covers nothing
+is a finding, and so are the marks of sqlfluff (noqa) and squawk (squawk-ignore), which need no reason.""",
+    allow.RULE: """an exception in sql/lint/allow.csv has a reason and an effect
+
+It holds what no comment in a file can say: objects of the catalog, and text of released migrations. A line without
+a reason, or that covers nothing, is a finding.""",
+    SYNTAX: """a file is SQL that PostgreSQL understands
+
+A file that its parser refuses is judged no further. A migration outside the tree is run as well.""",
+    SQLFLUFF: """the style of everything that can still change
+
+Run by sqlfluff with .sqlfluff, where each choice has its reason. Its rules are called sqlfluff.LT01 and so on.
+Released migrations are left out: they cannot change.""",
+    SQUAWK: """what a migration does to a live table
+
+Run by squawk with .squawk.toml, where each rule left out has its reason. Its rules are called
+squawk.ban-drop-column and so on.""",
+}
 
 
 @dataclass
@@ -85,7 +93,8 @@ def known(root: Path = settings.ROOT) -> set[str]:
 def read_tree(root: Path = settings.ROOT) -> tuple[Tree, list[Finding]]:
     """Return the SQL files of a checkout, and findings about those that are no SQL."""
     released = set(files.read_ledger(root))
-    sources, wrong = [], []
+    sources: list[Source] = []
+    wrong: list[Finding] = []
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*.sql")):
             shown = path.relative_to(root).as_posix()
@@ -140,8 +149,8 @@ _DEPENDED_ON = ("2BP01", "0A000")
 class Candidates:
     """Judges migrations that are not in the tree: each is applied to a database, asked about, and undone.
 
-    `dsn` is a superuser's, so that `owner` can be taken on. What the rules find without a migration is asked once. To be
-    used as a context.
+    `dsn` is a superuser's, so that `owner` can be taken on. What the rules find without a migration is asked once.
+    To be used as a context.
     """
 
     def __init__(self, dsn: str, rules: Iterable[CatalogRule]) -> None:
@@ -156,8 +165,12 @@ class Candidates:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def judge(self, source: Source) -> list[Finding]:
-        """Return what was not found before it; one that PostgreSQL refuses is a finding of the rule syntax."""
+    def judge(self, source: Source, names: set[str] | None = None) -> list[Finding]:
+        """Return what was not found before it, by all rules or those named.
+
+        One that PostgreSQL refuses is a finding of the rule syntax.
+        """
+        rules = [rule for rule in self._rules if names is None or rule.name in names]
         try:
             try:
                 self._apply(source)
@@ -170,7 +183,7 @@ class Candidates:
                     self._connection.execute(f"drop schema {schema} cascade".encode())
                     self._connection.execute(f"create schema {schema} authorization owner".encode())
                 self._apply(source)
-            found = [item for item in catalog.query(self._connection, self._rules) if item not in self._before]
+            found = [item for item in catalog.query(self._connection, rules) if item not in self._before]
         except psycopg.Error as error:
             detail = f"{error.diag.message_primary or str(error).strip()} ({error.sqlstate})"
             return [Finding(source.shown, self._line, SYNTAX, "", detail)]
@@ -261,7 +274,7 @@ class Run:
             if below:
                 continue
             for file in [path] if path.is_file() else sorted(path.rglob("*.sql")):
-                source = _candidate(file, wrong)
+                source = candidate(file, wrong)
                 if source is not None:
                     candidates.append(source)
         return candidates, chosen
@@ -273,12 +286,11 @@ class Run:
         if any(name.partition(".")[0] == SQUAWK for name in names):
             found += _some(squawk.check([source for source in sources if source.kind == MIGRATION], self.root), names)
         if any(name.partition(".")[0] == SQLFLUFF for name in names):
-            found += _some(style.check([s for s in sources if not s.released], self.root, self.cache if self.with_cache else None), names)
+            changing = [source for source in sources if not source.released]
+            found += _some(style.check(changing, self.root, self.cache if self.with_cache else None), names)
         return found
 
-    def _catalog(
-        self, tree: Tree, candidates: list[Source], names: set[str], chosen: set[str] | None
-    ) -> list[Finding]:
+    def _catalog(self, tree: Tree, candidates: list[Source], names: set[str], chosen: set[str] | None) -> list[Finding]:
         rules = [rule for name, rule in catalog_rules(self.root).items() if name in names]
         if not self.with_catalog or not rules or (not candidates and chosen is not None and not chosen):
             return []
@@ -291,8 +303,8 @@ class Run:
                 placed = catalog.located(catalog.run(dsn, rules), Locator(tree))
                 found += [item for item in placed if chosen is None or item.file in chosen]
             if candidates:
-                with Candidates(dsn, rules) as candidate:
-                    found += [item for source in candidates for item in candidate.judge(source)]
+                with Candidates(dsn, rules) as judging:
+                    found += [item for source in candidates for item in judging.judge(source)]
         return found
 
     def _database(self) -> AbstractContextManager[str]:
@@ -303,7 +315,8 @@ class Run:
         return scratch.database(self.cache, self.root)
 
 
-def _candidate(path: Path, wrong: list[Finding]) -> Source | None:
+def candidate(path: Path, wrong: list[Finding]) -> Source | None:
+    """Read a file as a migration that is not in the tree."""
     source = _read(path, path.as_posix(), wrong)
     if source is not None:
         source.kind = MIGRATION

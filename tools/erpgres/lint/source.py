@@ -166,7 +166,8 @@ class Function:
         else:
             result = "returns void" if self.is_void else "returns text"
         arguments = ", ".join([*given, *made])
-        text = f"create function {self.name}({arguments}) {result} language plpgsql as $erpgres_lint${body}$erpgres_lint$"
+        head = f"create function {self.name}({arguments}) {result} language plpgsql"
+        text = f"{head} as $erpgres_lint${body}$erpgres_lint$"
         tree: dict[str, Any] = pglast.parse_plpgsql(text)[0]["PLpgSQL_function"]
         return tree
 
@@ -226,8 +227,9 @@ class Function:
         found = []
         for datum in tree.get("datums", ()):
             for kind, value in datum.items():
-                names = ("(", "sqlstate", "sqlerrm")
-                if kind in ("PLpgSQL_var", "PLpgSQL_rec") and "lineno" in value and not value["refname"].startswith(names):
+                if kind not in ("PLpgSQL_var", "PLpgSQL_rec") or "lineno" not in value:
+                    continue
+                if not value["refname"].startswith(("(", "sqlstate", "sqlerrm")):
                     found.append((value["refname"], self.body_line + value["lineno"] - 1))
         return found
 

@@ -44,7 +44,7 @@ def _run(sources: list[Source], root: Path, *, inside_transaction: bool) -> list
             answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=root)
             items = json.loads(answer.stdout or "[]")
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            raise CannotRun(f"squawk gives no answer: {error}", "run ./erpgres, which installs what is missing") from None
+            raise CannotRun(f"squawk gives no answer: {error}", "./erpgres installs it") from None
     if answer.returncode not in (0, 1):
         raise CannotRun(f"squawk failed: {(answer.stderr or answer.stdout).strip()[:300]}")
     return [

@@ -6,6 +6,7 @@ configuration and sqlfluff's version.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import logging
@@ -58,10 +59,11 @@ def _one(text: str, config: str) -> list[Row]:
     """Lint one text, in a process of the pool."""
     from sqlfluff.core import FluffConfig, Linter
 
+    gc.set_threshold(200_000)  # parse trees are full of cycles, and each file leaves little
     logging.getLogger("sqlfluff").setLevel(logging.ERROR)
     linted = Linter(config=FluffConfig.from_string(config)).lint_string(text)
-    rows = {(item.line_no, item.rule_code(), item.desc().splitlines()[0].rstrip(".")) for item in linted.get_violations()}
-    return sorted(rows)
+    found = linted.get_violations()
+    return sorted({(item.line_no, item.rule_code(), item.desc().splitlines()[0].rstrip(".")) for item in found})
 
 
 def _cached(cache: Path | None, key: str) -> list[Row] | None:

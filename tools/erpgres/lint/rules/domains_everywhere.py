@@ -17,8 +17,8 @@ _OTHER_FILES = frozenset({"_schema"})
 class DomainsEverywhere(Rule):
     """a domain has its place in every tree, and no tree knows another
 
-    The list stands in pyproject.toml. A domain with tables has functions/, policies/ and tests/ of its name and a file in
-    sql/schema/; a folder or a file of another name is found by nobody.
+    The list stands in pyproject.toml. A domain with tables has functions/, policies/ and tests/ of its name and a
+    file in sql/schema/; a folder or a file of another name is found by nobody.
     """
 
     whole_tree = True

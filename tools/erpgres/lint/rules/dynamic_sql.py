@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pglast
 from pglast import ast
@@ -36,13 +37,12 @@ class DynamicSql(Rule):
                     continue
                 if _joined(nodes):
                     yield Problem(step.line, "EXECUTE is given text joined with ||", function.shown)
-                inner = {id(part) for node in nodes if _is_call(node, "format") for part in walk(node.args)}  # type: ignore[attr-defined]
+                inner = {id(part) for node in nodes if _is_call(node, "format") for part in walk(node.args)}
                 for node in nodes:
                     if id(node) in inner:
                         continue
-                    if _is_call(node, "format") and "%s" in getattr(getattr(node.args[0], "val", None), "sval", ""):
-                        if not _is_safe(node):
-                            yield Problem(step.line, "EXECUTE is given a value by %s", function.shown)
+                    if _is_call(node, "format") and "%s" in _text(node.args[0]) and not _is_safe(node):
+                        yield Problem(step.line, "EXECUTE is given a value by %s", function.shown)
 
 
 def _joined(nodes: list[object]) -> bool:
@@ -54,6 +54,10 @@ def _joined(nodes: list[object]) -> bool:
                 if isinstance(side, ast.FuncCall) and side.funcname[-1].sval not in _QUOTING:
                     return True
     return False
+
+
+def _text(node: Any) -> str:
+    return str(getattr(getattr(node, "val", None), "sval", ""))
 
 
 def _is_call(node: object, name: str) -> bool:
@@ -69,7 +73,7 @@ def _is_constant(node: object) -> bool:
     if isinstance(node, ast.A_Const):
         return True
     if isinstance(node, ast.TypeCast):
-        return node.typeName.names[-1].sval.startswith(("reg", "int", "numeric"))
+        return str(node.typeName.names[-1].sval).startswith(("reg", "int", "numeric"))
     if isinstance(node, ast.CaseExpr):
         return all(_is_constant(item.result) for item in node.args) and (
             node.defresult is None or _is_constant(node.defresult)

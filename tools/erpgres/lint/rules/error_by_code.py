@@ -26,6 +26,7 @@ class ErrorByCode(Rule):
             if function.shown == "core.raise_error":
                 continue
             for step in function.steps:
-                if step.kind == "PLpgSQL_stmt_raise" and step.data.get("elog_level", _ERROR_LEVEL) >= _ERROR_LEVEL:
-                    if any(step.data.get(key) for key in ("message", "condname", "options")):
-                        yield Problem(step.line, "raises an error that is not of the catalogue", function.shown)
+                if step.kind != "PLpgSQL_stmt_raise" or step.data.get("elog_level", _ERROR_LEVEL) < _ERROR_LEVEL:
+                    continue
+                if any(step.data.get(key) for key in ("message", "condname", "options")):
+                    yield Problem(step.line, "raises an error that is not of the catalogue", function.shown)

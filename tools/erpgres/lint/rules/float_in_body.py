@@ -27,7 +27,8 @@ class FloatInBody(Rule):
             if isinstance(statement, ast.ViewStmt):
                 for node in walk(statement.query):
                     if _is_float(node):
-                        yield Problem(source.line(node.location) if node.location > 0 else line, "casts to floating point")
+                        at = source.line(node.location) if node.location > 0 else line
+                        yield Problem(at, "casts to floating point")
         for function in source.functions:
             for query in function.queries:
                 for node in walk(query.node):

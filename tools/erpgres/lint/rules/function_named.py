@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from erpgres.lint.rule import Problem, Rule
 from erpgres.lint.source import FUNCTION, Source
 
-_VERBS = frozenset(
-    "accept activate add allocate amend apply approve assign begin build calc cancel change check clear close confirm "
-    "convert copy count create deactivate delete disable dispatch edit emit enable end ensure explode find fix generate "
-    "get give grant hash hold insert issue load log lock make merge move next open pack plan post prepare purge put raise "
-    "read receive record refresh refuse reject release remove rename replace request require reset restore return revoke "
-    "run save send set sign split start stop store submit suspend take update validate verify write".split()
+_VERBS_TEXT = """
+    accept activate add allocate amend apply approve assign begin build calc cancel change check clear close
+    confirm convert copy count create deactivate delete disable dispatch edit emit enable end ensure explode
+    find fix generate get give grant hash hold insert issue load log lock make merge move next open pack plan
+    post prepare purge put raise read receive record refresh refuse reject release remove rename replace request
+    require reset restore return revoke run save send set sign split start stop store submit suspend take update
+    validate verify write
+"""
+_VERBS = frozenset(_VERBS_TEXT.split())
+_NOT_VERBS = frozenset(
+    {"sign", "next", "password", "count", "record", "open", "plan", "pack", "log", "lock", "hash", "request"}
 )
-_NOT_VERBS = frozenset({"sign", "next", "password", "count", "record", "open", "plan", "pack", "log", "lock", "hash", "request"})
 
 
 class FunctionNamed(Rule):

@@ -14,8 +14,8 @@ from erpgres.lint.source import ANALYTICS, MIGRATION, Source
 class IndexNamed(Rule):
     """an index is called <table>_<columns>_idx, a unique one by its rule
 
-    A plan, a lock and a bloat report then say which table they are about. A unique index is a rule, and its name is what
-    users read: one_open_request_per_crate.
+    A plan, a lock and a bloat report then say which table they are about. A unique index is a rule, and its name is
+    what users read: one_open_request_per_crate.
     """
 
     kinds = (MIGRATION, ANALYTICS)

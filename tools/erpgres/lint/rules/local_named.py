@@ -12,8 +12,8 @@ from erpgres.lint.source import FUNCTION, MIGRATION, Source
 class LocalNamed(Rule):
     """a variable of PL/pgSQL is called v_…, and is used
 
-    The prefix keeps it apart from the columns of the queries around it, which an ambiguous name would turn into an error
-    at run time. One that nothing reads is a mistake or a left-over.
+    The prefix keeps it apart from the columns of the queries around it, which an ambiguous name would turn into an
+    error at run time. One that nothing reads is a mistake or a left-over.
     """
 
     kinds = (FUNCTION, MIGRATION)

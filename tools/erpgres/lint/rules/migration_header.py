@@ -39,7 +39,7 @@ class MigrationHeader(Rule):
         if header.get("breaking", "").split(" ")[0] == "no":
             for node, line, _ in source.spans:
                 if _breaks(node):
-                    yield Problem(line, "takes something away that clients may use, and the header says `-- breaking: no`")
+                    yield Problem(line, "takes away what clients may use, and the header says `-- breaking: no`")
 
     def _locks(self, source: Source) -> Iterator[Problem]:
         made = {

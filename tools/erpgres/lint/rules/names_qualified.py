@@ -11,15 +11,19 @@ from pglast import ast
 from erpgres.lint.rule import Problem, Rule
 from erpgres.lint.source import FUNCTION, MIGRATION, Function, Source, walk
 
-_TYPES = frozenset(
-    "anyarray anycompatible anyelement anynonarray bigint bit bool boolean box bpchar bytea char character cid cidr circle "
-    "date daterange datemultirange event_trigger float4 float8 inet int int2 int4 int8 int4range int8range integer internal "
-    "interval json jsonb jsonpath line lseg macaddr money name numeric numrange oid oidvector path pg_lsn pg_snapshot point "
-    "polygon real record refcursor regclass regconfig regnamespace regoper regproc regprocedure regrole regtype smallint "
-    "text tid time timestamp timestamptz timetz trigger tsmultirange tsquery tsrange tstzmultirange tstzrange tsvector uuid "
-    "varbit varchar void xid xid8 xml decimal double dec nchar".split()
+_TYPES_TEXT = """
+    anyarray anycompatible anyelement anynonarray bigint bit bool boolean box bpchar bytea char character cid
+    cidr circle date daterange datemultirange event_trigger float4 float8 inet int int2 int4 int8 int4range
+    int8range integer internal interval json jsonb jsonpath line lseg macaddr money name numeric numrange oid
+    oidvector path pg_lsn pg_snapshot point polygon real record refcursor regclass regconfig regnamespace
+    regoper regproc regprocedure regrole regtype smallint text tid time timestamp timestamptz timetz trigger
+    tsmultirange tsquery tsrange tstzmultirange tstzrange tsvector uuid varbit varchar void xid xid8 xml decimal
+    double dec nchar
+"""
+_TYPES = frozenset(_TYPES_TEXT.split())
+_DECLARED = re.compile(
+    r"^\s*(?P<name>[a-z_][a-z0-9_]*)\s+(?:constant\s+)?(?P<type>[a-z_][a-z0-9_]*)(?=[\s;%\[(])", re.IGNORECASE
 )
-_DECLARED = re.compile(r"^\s*(?P<name>[a-z_][a-z0-9_]*)\s+(?:constant\s+)?(?P<type>[a-z_][a-z0-9_]*)(?=[\s;%\[(])", re.I)
 
 
 class NamesQualified(Rule):
@@ -40,7 +44,8 @@ class NamesQualified(Rule):
             for query in function.queries:
                 nodes = list(walk(query.node))
                 local = {node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)} | transition
-                locked = {id(item) for node in nodes if isinstance(node, ast.LockingClause) for item in node.lockedRels or ()}
+                clauses = [node for node in nodes if isinstance(node, ast.LockingClause)]
+                locked = {id(item) for clause in clauses for item in clause.lockedRels or ()}
                 for node in nodes:
                     if id(node) in locked:
                         continue

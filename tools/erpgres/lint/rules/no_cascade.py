@@ -15,8 +15,8 @@ _EMPTYING = {"n": "on delete set null", "d": "on delete set default"}
 class NoCascade(Rule):
     """nothing is dropped with CASCADE, and a composite foreign key does not empty org_id
 
-    DROP … CASCADE removes what nobody looked at. ON DELETE SET NULL on (org_id, x_id) sets both columns: the row loses its
-    organisation; SET NULL (x_id) names the one that is meant.
+    DROP … CASCADE removes what nobody looked at. ON DELETE SET NULL on (org_id, x_id) sets both columns: the row
+    loses its organisation; SET NULL (x_id) names the one that is meant.
     """
 
     kinds = (MIGRATION,)
@@ -32,4 +32,5 @@ class NoCascade(Rule):
                 elif isinstance(node, ast.Constraint) and node.contype.name == "CONSTR_FOREIGN":
                     action = getattr(node.fk_del_action, "value", node.fk_del_action)
                     if action in _EMPTYING and len(node.fk_attrs or ()) > 1 and not node.fk_del_set_cols:
-                        yield Problem(source.line(node.location), f"{_EMPTYING[action]} of every column", node.conname or "")
+                        at = source.line(node.location)
+                        yield Problem(at, f"{_EMPTYING[action]} of every column", node.conname or "")

@@ -13,8 +13,8 @@ from erpgres.lint.source import FUNCTION, MIGRATION, Source
 class NoEnum(Rule):
     """a list of values is a check constraint or a table, no enum
 
-    A value of an enum cannot be removed, and a new one cannot be used in the transaction that adds it. Text with a named
-    check can change under a weak lock.
+    A value of an enum cannot be removed, and a new one cannot be used in the transaction that adds it. Text with a
+    named check can change under a weak lock.
     """
 
     kinds = (MIGRATION, FUNCTION)

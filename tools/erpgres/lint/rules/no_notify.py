@@ -33,9 +33,8 @@ class NoNotify(Rule):
             for query in function.queries:
                 for node in walk(query.node):
                     if _notifies(node):
-                        yield Problem(
-                            function.line_in(query, getattr(node, "location", None)), "sends a notification", function.shown
-                        )
+                        line = function.line_in(query, getattr(node, "location", None))
+                        yield Problem(line, "sends a notification", function.shown)
 
 
 def _notifies(node: object) -> bool:

@@ -23,7 +23,8 @@ class PublicFunctionFile(Rule):
         public = [function for function in source.functions if function.schema == "api"]
         for function in public[1:]:
             if not _is_opposite(public[0].name, function.name):
-                yield Problem(function.line, f"makes a second function of the API, after api.{public[0].name}", function.shown)
+                detail = f"makes a second function of the API, after api.{public[0].name}"
+                yield Problem(function.line, detail, function.shown)
         names = [function.name for function in source.functions]
         if public and source.stem not in names:
             yield Problem(1, f"makes {', '.join(names)}, and is called {source.stem}.sql")

@@ -26,6 +26,7 @@ class ViewColumnsListed(Rule):
             if not isinstance(statement, (ast.ViewStmt, ast.CreateTableAsStmt)):
                 continue
             for node in walk(statement.query):
-                if isinstance(node, ast.ResTarget) and isinstance(node.val, ast.ColumnRef):
-                    if isinstance(node.val.fields[-1], ast.A_Star):
-                        yield Problem(source.line(node.location) if node.location > 0 else line, "selects *")
+                if not isinstance(node, ast.ResTarget) or not isinstance(node.val, ast.ColumnRef):
+                    continue
+                if isinstance(node.val.fields[-1], ast.A_Star):
+                    yield Problem(source.line(node.location) if node.location > 0 else line, "selects *")

@@ -13,8 +13,8 @@ from erpgres.lint.source import FUNCTION, MIGRATION, Source, walk
 class WriteWithoutWhere(Rule):
     """an UPDATE or DELETE has a condition, and no table is truncated
 
-    Without one it writes every organisation's rows, or locks a whole table of a live system. A migration that fills a new
-    column does it in batches, or says why all at once is right. TRUNCATE passes by row-level security.
+    Without one it writes every organisation's rows, or locks a whole table of a live system. A migration that fills
+    a new column does it in batches, or says why all at once is right. TRUNCATE passes by row-level security.
     """
 
     kinds = (FUNCTION, MIGRATION)
@@ -31,8 +31,9 @@ class WriteWithoutWhere(Rule):
             for query in function.queries:
                 for node in walk(query.node):
                     if _writes_all(node):
-                        yield Problem(function.line_in(query, node.relation.location if hasattr(node, "relation") else None),
-                                      _said(node), function.shown)  # fmt: skip
+                        relation = getattr(node, "relation", None)
+                        line = function.line_in(query, relation.location if relation else None)
+                        yield Problem(line, _said(node), function.shown)
 
 
 def _writes_all(node: object) -> bool:
