@@ -1,4 +1,4 @@
--- text is text
+-- text has the type text, neither char(n) nor varchar(n)
 -- char(n) pads with blanks that comparisons forget; varchar(n) needs a rewrite of every view to grow.
 select
   'no_char' as rule,

@@ -54,7 +54,6 @@ def found_in_catalog(connection: psycopg.Connection[Any], rule: str, case: str) 
     if text.startswith("-- committed"):  # in a database of the test's own, which goes away with it
         connection.rollback()
         connection.autocommit = True
-        connection.execute("drop table if exists core.careless")
         for statement in source.statements:
             connection.execute(statement.encode())
         connection.autocommit = False
@@ -66,6 +65,9 @@ def found_in_catalog(connection: psycopg.Connection[Any], rule: str, case: str) 
         connection.execute("reset role")
     found = catalog.query(connection, rules)
     connection.rollback()
+    if text.startswith("-- committed"):
+        connection.execute("drop table core.careless")
+        connection.commit()
     return [item for item in found if item not in before]
 
 
