@@ -7,7 +7,7 @@ stable
 parallel safe
 as $$
 declare
-  v_paths public.ltree [];
+  v_paths public.ltree[];
   v_problems jsonb;
 begin
   if document.line_count = 0 then

@@ -7,12 +7,12 @@ volatile
 parallel unsafe
 as $$
 declare
-  v_items uuid [];
-  v_lots uuid [];
-  v_places uuid [];
-  v_warehouses uuid [];
-  v_deltas numeric [];
-  v_balances uuid [];
+  v_items uuid[];
+  v_lots uuid[];
+  v_places uuid[];
+  v_warehouses uuid[];
+  v_deltas numeric[];
+  v_balances uuid[];
   v_missing boolean;
   v_is_short boolean;
 begin
@@ -100,8 +100,8 @@ comment on function wms.move_stock(wms.document, timestamptz) is
   'Locks the balances that the lines touch in key order, changes them and writes the ledger, all lines at once. Raises '
   'wms.insufficient_stock (422). The caller holds the document.';
 
-create or replace function wms.find_balances(org_id uuid, items uuid [], lots uuid [], places uuid [])
-returns uuid []
+create or replace function wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[])
+returns uuid[]
 language sql
 stable
 parallel safe
@@ -116,10 +116,10 @@ begin atomic
     and b.lot_id is not distinct from c.lot_id;
 end;
 
-comment on function wms.find_balances(uuid, uuid [], uuid [], uuid []) is
+comment on function wms.find_balances(uuid, uuid[], uuid[], uuid[]) is
   'The balances of items (and lots) at places, in the order given; null where there is none yet.';
 
-create or replace function wms.raise_short(org_id uuid, balances uuid [], deltas numeric [])
+create or replace function wms.raise_short(org_id uuid, balances uuid[], deltas numeric[])
 returns void
 language plpgsql
 stable
@@ -157,5 +157,5 @@ begin
 end
 $$;
 
-comment on function wms.raise_short(uuid, uuid [], numeric []) is
+comment on function wms.raise_short(uuid, uuid[], numeric[]) is
   'Raises wms.insufficient_stock for the balances that would fall below what is reserved, naming each of them.';

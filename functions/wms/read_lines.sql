@@ -7,7 +7,7 @@ create or replace function wms.read_lines(
   to_location_id uuid,
   lines jsonb
 )
-returns wms.document_line []
+returns wms.document_line[]
 language plpgsql
 volatile
 parallel safe
@@ -19,7 +19,7 @@ declare
   v_from_default uuid;
   v_to_default uuid;
   v_unknown text;
-  v_lines wms.document_line [];
+  v_lines wms.document_line[];
   v_problems jsonb;
 begin
   if lines is null or jsonb_typeof(lines) <> 'array' then

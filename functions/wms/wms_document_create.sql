@@ -23,7 +23,7 @@ as $$
 declare
   v_org uuid := core.org_id();
   v_id uuid := coalesce(wms_document_create.id, uuidv7());
-  v_lines wms.document_line [];
+  v_lines wms.document_line[];
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.document.create');

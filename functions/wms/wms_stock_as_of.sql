@@ -44,7 +44,7 @@ begin atomic
       where b.org_id = (select core.org_id())
         and (wms_stock_as_of.item_id is null or b.item_id = wms_stock_as_of.item_id)
       union all
-      select l.org_id, l.item_id, l.lot_id, l.location_id, - l.delta
+      select l.org_id, l.item_id, l.lot_id, l.location_id, -l.delta
       from wms.stock_ledger as l
       where l.org_id = (select core.org_id())
         and l.id >= core.uuid_floor(wms_stock_as_of.at)

@@ -1,6 +1,6 @@
 -- Stores what wms.read_lines returned.
 
-create or replace function wms.write_lines(lines wms.document_line [])
+create or replace function wms.write_lines(lines wms.document_line[])
 returns void
 language sql
 volatile
@@ -26,4 +26,4 @@ begin atomic
   from unnest(write_lines.lines) as l;
 end;
 
-comment on function wms.write_lines(wms.document_line []) is 'Inserts lines that wms.read_lines has checked.';
+comment on function wms.write_lines(wms.document_line[]) is 'Inserts lines that wms.read_lines has checked.';

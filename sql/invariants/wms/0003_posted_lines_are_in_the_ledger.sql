@@ -22,7 +22,7 @@ having count(s.id) <> 2
     where s.item_id = l.item_id
       and s.lot_id is not distinct from l.lot_id
       and (s.location_id, s.delta) in (
-        (l.from_position_id, - l.quantity_base),
+        (l.from_position_id, -l.quantity_base),
         (l.to_position_id, l.quantity_base)
       )
   ) <> 2;

@@ -220,6 +220,8 @@ def _settle(session: Session) -> None:
     for name in limits:
         session.rows("select set_config(%s, '0', false)", [name])
     session.rows("select set_config('search_path', 'pg_catalog, public', false)")
+    # What PL/pgSQL can find in a body is an error where it is made: a variable that hides another, a target too many.
+    session.rows("select set_config('plpgsql.extra_errors', 'all', false)")
     # A statement whose client was killed is given up, so that its locks do not outlive it by hours.
     session.rows("select set_config('client_connection_check_interval', '2s', false)")
     session.rows("select set_config('client_min_messages', 'warning', false)")

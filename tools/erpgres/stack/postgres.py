@@ -94,7 +94,7 @@ def prepare(state: State, *, quiet: bool = True) -> bool:
     made = False
     version = state.pgdata / "PG_VERSION"
     if not version.exists():
-        _initdb(state)
+        initialize(state)
         made = True
     else:
         have, want = version.read_text().strip(), state.bindir.parent.name.split("-")[1].split(".")[0]
@@ -154,7 +154,7 @@ def environment(state: State) -> dict[str, str]:
     }
 
 
-def _initdb(state: State) -> None:
+def initialize(state: State) -> None:
     """Make the cluster beside its place and move it there, so that an interrupted run leaves nothing half made."""
     work = Path(tempfile.mkdtemp(prefix=".initdb.", dir=state.path))
     try:

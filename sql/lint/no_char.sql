@@ -1,0 +1,30 @@
+-- text has the type text, neither char(n) nor varchar(n)
+-- char(n) pads with blanks that comparisons forget; varchar(n) needs a rewrite of every view to grow.
+select
+  'no_char' as rule,
+  x.object,
+  'is ' || format_type(x.type, x.typmod) as detail,
+  'text, with a named check constraint on its form or length' as hint
+from (
+  select
+    c.oid::regclass::text || '.' || a.attname as object,
+    a.atttypid as type,
+    a.atttypmod as typmod
+  from pg_class as c
+  inner join pg_namespace as n on n.oid = c.relnamespace
+  inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where n.nspowner = 'owner'::regrole
+    and c.relkind in ('r', 'p', 'v', 'm')
+    and not c.relispartition
+  union all
+  select
+    p.oid::regprocedure::text,
+    t.type,
+    null
+  from pg_proc as p
+  inner join pg_namespace as n on n.oid = p.pronamespace
+  cross join lateral unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]) || p.prorettype) as t (type)
+  where n.nspowner = 'owner'::regrole
+) as x
+inner join pg_type as e on e.oid = x.type
+where coalesce(nullif(e.typelem, 0), x.type) in ('bpchar'::regtype, 'varchar'::regtype);

@@ -1,0 +1,19 @@
+-- domain: core
+-- why: a thing that is lent to people
+-- locks: none (new objects)
+-- breaking: no
+-- expect: tenant_key_first
+
+create table core.gadget (
+  org_id uuid not null default core.org_id(),
+  id uuid not null default uuidv7(),
+  name text not null,
+  constraint gadget_pkey primary key (id),
+  constraint organization_exists foreign key (org_id) references core.organization (id)
+);
+
+comment on table core.gadget is 'A thing that is lent';
+
+alter table core.gadget enable row level security;
+alter table core.gadget force row level security;
+create index gadget_organization_idx on core.gadget (org_id, id);

@@ -1,0 +1,19 @@
+-- domain: core
+-- why: a thing that is lent to people
+-- locks: none (new objects)
+-- breaking: no
+-- expect: foreign_key_indexed
+
+create table core.gadget (
+  org_id uuid not null default core.org_id(),
+  id uuid not null default uuidv7(),
+  item_id uuid not null,
+  constraint gadget_pkey primary key (org_id, id),
+  constraint organization_exists foreign key (org_id) references core.organization (id),
+  constraint item_exists foreign key (org_id, item_id) references core.item (org_id, id)
+);
+
+comment on table core.gadget is 'A thing that is lent';
+
+alter table core.gadget enable row level security;
+alter table core.gadget force row level security;

@@ -1,0 +1,18 @@
+-- domain: core
+-- why: say here what cannot be done without this change
+-- locks: none (new objects)
+-- breaking: no
+-- expect: migration_header
+
+create table core.gadget (
+  org_id uuid not null default core.org_id(),
+  id uuid not null default uuidv7(),
+  name text not null,
+  constraint gadget_pkey primary key (org_id, id),
+  constraint organization_exists foreign key (org_id) references core.organization (id)
+);
+
+comment on table core.gadget is 'A thing that is lent';
+
+alter table core.gadget enable row level security;
+alter table core.gadget force row level security;

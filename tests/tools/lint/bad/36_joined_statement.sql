@@ -1,0 +1,20 @@
+-- domain: core
+-- why: a default for a column
+-- locks: none (new objects)
+-- breaking: no
+-- expect: dynamic_sql
+
+-- lint: allow right_tree: the default of a column stands on it
+create function core.gadget_count(name text)
+returns integer
+language plpgsql
+volatile
+parallel unsafe
+as $$
+begin
+  execute 'analyze ' || name;
+  return 1;
+end
+$$;
+
+comment on function core.gadget_count(name text) is 'How many there are';

@@ -1,0 +1,19 @@
+-- domain: core
+-- why: a default for a column
+-- locks: none (new objects)
+-- breaking: no
+-- expect: names_qualified
+
+-- lint: allow right_tree: the default of a column stands on it
+create function core.gadget_count()
+returns integer
+language plpgsql
+volatile
+parallel unsafe
+as $$
+begin
+  return (select count(*) from item);
+end
+$$;
+
+comment on function core.gadget_count() is 'How many there are';

@@ -1,0 +1,25 @@
+-- domain: core
+-- why: a default for a column
+-- locks: none (new objects)
+-- breaking: no
+-- expect: syntax
+
+-- lint: allow right_tree: the default of a column stands on it
+create function core.gadget_count()
+returns integer
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_n integer := 1;
+begin
+  declare
+    v_n integer := 2;
+  begin
+    return v_n;
+  end;
+end
+$$;
+
+comment on function core.gadget_count() is 'How many there are';

@@ -1,0 +1,3 @@
+create view api.careless_items with (security_invoker = true) as
+select id from core.item;
+comment on view api.careless_items is 'Items';

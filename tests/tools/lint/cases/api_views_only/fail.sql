@@ -1,0 +1,1 @@
+create table api.careless_items (id uuid);

@@ -1,0 +1,15 @@
+-- path: functions/core/go.sql
+create function core.go()
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_is_late boolean := false;
+begin
+  if v_is_late then
+    select from where;
+  end if;
+end
+$$;

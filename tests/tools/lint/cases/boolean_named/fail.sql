@@ -1,0 +1,1 @@
+create table core.careless (active boolean);

@@ -1,0 +1,1 @@
+create table core.careless (is_active boolean);

@@ -1,0 +1,2 @@
+-- as: superuser
+alter role worker nobypassrls;

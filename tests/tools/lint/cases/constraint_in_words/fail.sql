@@ -1,0 +1,1 @@
+alter table core.item add check (length(name) < 1000);

@@ -1,0 +1,11 @@
+create function api.careless_value()
+returns integer
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return 1;
+end
+$$;

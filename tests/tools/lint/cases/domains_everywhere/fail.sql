@@ -1,0 +1,2 @@
+-- path: functions/shipping/go.sql
+select 1;

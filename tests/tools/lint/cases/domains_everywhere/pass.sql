@@ -1,0 +1,2 @@
+-- path: functions/wms/go.sql
+select 1;

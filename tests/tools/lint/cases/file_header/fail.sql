@@ -1,0 +1,7 @@
+-- path: functions/core/do_this.sql
+create function core.do_this()
+returns integer
+language sql
+stable
+parallel safe
+return 1;

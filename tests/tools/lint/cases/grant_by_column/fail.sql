@@ -1,0 +1,1 @@
+grant update on core.item to member;

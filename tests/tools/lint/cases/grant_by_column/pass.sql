@@ -1,0 +1,1 @@
+grant update (name) on core.item to member;

@@ -1,0 +1,1 @@
+grant truncate on core.item to migrator;

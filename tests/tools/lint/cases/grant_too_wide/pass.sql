@@ -1,0 +1,1 @@
+grant delete on core.item to migrator;

@@ -1,0 +1,2 @@
+alter table core.item add constraint name_not_long check (length(name) < 1000) not valid;
+alter table core.item validate constraint name_not_long;

@@ -1,0 +1,2 @@
+-- as: superuser
+alter role member set default_transaction_isolation = 'repeatable read';

@@ -1,0 +1,1 @@
+create table wms.document_default partition of wms.document default;

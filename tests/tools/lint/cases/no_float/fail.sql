@@ -1,0 +1,1 @@
+create table core.careless (price double precision[]);

@@ -1,0 +1,2 @@
+-- as: superuser
+create table core.careless (id uuid);

@@ -1,0 +1,1 @@
+grant select on wms.document to member;

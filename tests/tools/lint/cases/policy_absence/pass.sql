@@ -1,0 +1,6 @@
+-- path: policies/core/item.sql
+-- Items.
+grant select on core.item to member;
+grant update (name) on core.item to member;
+-- no insert: api.item_create
+-- no delete: items are made inactive

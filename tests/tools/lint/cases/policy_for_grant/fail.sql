@@ -1,0 +1,1 @@
+grant delete on core.partner to member;

@@ -1,0 +1,2 @@
+create policy member_all on core.partner for insert to member
+with check (true);

@@ -1,0 +1,1 @@
+grant select on core.country to monitor;

@@ -1,0 +1,2 @@
+create table core.careless (org_id uuid not null);
+alter table core.careless enable row level security;

@@ -1,0 +1,1 @@
+create table core.careless (org_id uuid);

@@ -1,0 +1,1 @@
+create table core.careless (id uuid default gen_random_uuid());

@@ -1,0 +1,1 @@
+create table core.careless (id uuid default uuidv7());

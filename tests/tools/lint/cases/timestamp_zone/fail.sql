@@ -1,0 +1,1 @@
+create table core.careless (made_at timestamp);

@@ -1,0 +1,2 @@
+create view api.careless_items as
+select id from core.item;

@@ -1,0 +1,6 @@
+-- path: functions/core/answer.sql
+create function core.answer()
+returns integer
+language sql
+stable
+return 1;

@@ -1,0 +1,6 @@
+-- domain: core
+-- why: goods are graded
+-- locks: core.item, ACCESS EXCLUSIVE, an instant
+-- breaking: no
+
+alter table core.item add column grade text not null default 'A';

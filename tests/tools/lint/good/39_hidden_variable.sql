@@ -1,0 +1,20 @@
+-- domain: core
+-- why: a default for a column
+-- locks: none (new objects)
+-- breaking: no
+
+-- lint: allow right_tree: the default of a column stands on it
+create function core.gadget_count()
+returns integer
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_n integer := 1;
+begin
+  return v_n;
+end
+$$;
+
+comment on function core.gadget_count() is 'How many there are';

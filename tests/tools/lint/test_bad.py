@@ -1,0 +1,72 @@
+"""Migrations that are bad on purpose are caught, and their good twins pass every rule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from erpgres.lint import runner, squawk, style, suppress
+from erpgres.lint.finding import Finding
+from erpgres.lint.rule import catalog_rules, text_rules
+from erpgres.lint.source import Source
+from erpgres.settings import ROOT
+
+HERE = Path(__file__).parent
+BAD = sorted((HERE / "bad").glob("*.sql"))
+GOOD = sorted((HERE / "good").glob("*.sql"))
+
+
+def expected(source: Source) -> set[str]:
+    match = re.search(r"^-- expect: (.+)$", source.text, re.MULTILINE)
+    return set(match[1].split(", ")) if match else set()
+
+
+def read(paths: list[Path]) -> list[Source]:
+    wrong: list[Finding] = []
+    sources = [source for path in paths if (source := runner.candidate(path, wrong))]
+    assert wrong == []
+    return sources
+
+
+@pytest.fixture
+def judge(clone: str) -> Iterator[runner.Candidates]:
+    with runner.Candidates(clone, catalog_rules().values()) as candidates:
+        yield candidates
+
+
+def all_findings(
+    sources: list[Source], judge: runner.Candidates, *, only_expected: bool
+) -> Iterator[tuple[str, set[str], set[str]]]:
+    """For each source its name, the rules it should break and those it breaks."""
+    by_squawk = squawk.check(sources, ROOT)
+    styled = [source for source in sources if "style" in source.shown]
+    by_style = style.check(styled, ROOT, None)
+    for source in sources:
+        wanted = expected(source)
+        found = runner.check_text([source], set(text_rules()))
+        found += [item for item in (*by_squawk, *by_style) if item.file == source.shown]
+        found += judge.judge(source, wanted if only_expected else None)
+        suppressions, bad = suppress.read(source, runner.known())
+        found = suppress.apply(found, suppressions)
+        found += [*bad, *suppress.unused(suppressions, set(text_rules()) | {runner.SQUAWK})]
+        yield Path(source.shown).name, wanted, {item.rule for item in found}
+
+
+def test_there_are_enough_and_each_has_its_twin() -> None:
+    assert len(BAD) >= 30
+    bad, good = ({path.stem.removesuffix("_NONTRANSACTIONAL") for path in paths} for paths in (BAD, GOOD))
+    assert bad == good
+
+
+def test_every_bad_migration_is_caught_by_its_rule(judge: runner.Candidates) -> None:
+    caught = {name: (wanted, found) for name, wanted, found in all_findings(read(BAD), judge, only_expected=True)}
+    assert all(wanted for wanted, _ in caught.values())
+    assert {name: found for name, (wanted, found) in caught.items() if found != wanted} == {}
+
+
+def test_every_good_twin_passes_every_rule(judge: runner.Candidates) -> None:
+    caught = {name: found for name, _, found in all_findings(read(GOOD), judge, only_expected=False)}
+    assert {name: found for name, found in caught.items() if found} == {}

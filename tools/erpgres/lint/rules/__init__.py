@@ -1,0 +1,1 @@
+"""House rules on text: each module here is one rule, found by its file."""
