@@ -2749,6 +2749,12 @@ COMMENT ON COLUMN api.wms_stock.warehouse_code IS 'Short name of the warehouse';
 
 COMMENT ON COLUMN api.wms_stock.warehouse_name IS 'Name of the warehouse';
 
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.role_templates FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.settings FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.users FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
 CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_ledger FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();
 
 CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_positions FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();

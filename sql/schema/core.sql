@@ -1775,6 +1775,17 @@ $_$;
 
 COMMENT ON FUNCTION core.tg_tree__move_descendants() IS 'AFTER UPDATE OF parent_id: gives all descendants of a moved row their new path';
 
+CREATE FUNCTION core.tg_view__refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error('core.view_read_only', jsonb_build_object('view', tg_table_name));
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_view__refuse() IS 'INSTEAD OF any write to a view that nobody has the right to write; PostgreSQL looks for the right only if there is such a trigger.';
+
 CREATE FUNCTION core.today() RETURNS date
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -3844,6 +3855,8 @@ REVOKE ALL ON FUNCTION core.tg_tree__check_children() FROM PUBLIC;
 REVOKE ALL ON FUNCTION core.tg_tree__keep_path() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_tree__move_descendants() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_view__refuse() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.today() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.today() TO partner;

@@ -129,7 +129,7 @@ def site(state: State, nginx: Nginx) -> dict[str, str]:
     note = "# Written by `erpgres up` from its settings; deploy/gateway/README.md explains them.\n"
     return {
         "gateway-main.conf": note + _main(state, nginx),
-        "gateway-http.conf": note + _http(state, rates),
+        "gateway-http.conf": note + _http(state, nginx, rates),
         "gateway-server.conf": note + _server(state, nginx, rates),
     }
 
@@ -140,8 +140,10 @@ def _main(state: State, nginx: Nginx) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _http(state: State, rates: dict[str, Rate]) -> str:
+def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
     scratch = temporary(state)
+    # Since 1.29.7 connections are kept unless that is forbidden; before, the word for it was not known.
+    never_kept = ["  keepalive 0;"] if nginx.version >= (1, 29, 7) else []
     lines = [
         f"js_preload_object site from {_quoted(state.etc / 'gateway.json')};",
         f"access_log {_quoted(state.log / 'access.log')} gateway;",
@@ -152,6 +154,10 @@ def _http(state: State, rates: dict[str, Rate]) -> str:
         "upstream postgrest {",
         f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=3 fail_timeout=30s;",
         "  keepalive 64;",
+        "}",
+        "upstream postgrest_once {",
+        f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=3 fail_timeout=30s;",
+        *never_kept,
         "}",
         *(f"limit_req_zone $gateway_key_{tier} zone={tier}:10m rate={rate.nginx};" for tier, rate in rates.items()),
         "map $gateway_tier $gateway_policy {",

@@ -28,7 +28,8 @@ def fill(side: Side) -> None:
     default = side.value("select default_value from api.settings where code = %s", setting)
     side.call("setting_put", code=setting, value=Jsonb(default))
     side.call("partner_hold", id=side.partners[1], reason="a test")
-    for user in (side.users["admin"], side.users["member"], side.users["partner"], side.users["both"]):
+    for user in (side.users["admin"], side.users["member"], side.users["partner"], side.users["other_partner"],
+                 side.users["both"]):
         side.background(
             "insert into core.security_event (org_id, kind, user_id) values (%s, 'TEST', %s)", side.org_id, user
         )
