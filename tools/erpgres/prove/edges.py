@@ -1,4 +1,4 @@
-"""Beyond views: embedding along foreign keys, functions, tokens that must not open anything, the OpenAPI description."""
+"""Beyond views: embedding along foreign keys, functions, tokens that must open nothing, the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -20,16 +20,29 @@ Token = Callable[[Principal], str | None]
 
 # One value of each type of argument; of another type it is null.
 VALUES: dict[str, Any] = {
-    "text": "PROVE", "integer": 1, "bigint": 1, "numeric": 1, "jsonb": [], "json": [], "date": "2026-01-01", "boolean": False,
-    "text[]": [], "timestamp with time zone": "2026-01-01T00:00:00Z", "uuid[]": [], "inet": "127.0.0.1",
-}  # fmt: skip
+    "text": "PROVE",
+    "integer": 1,
+    "bigint": 1,
+    "numeric": 1,
+    "jsonb": [],
+    "json": [],
+    "date": "2026-01-01",
+    "boolean": False,
+    "text[]": [],
+    "timestamp with time zone": "2026-01-01T00:00:00Z",
+    "uuid[]": [],
+    "inet": "127.0.0.1",
+}
 
 
 def embed(web: Web, surface: Surface, world: World, known: Known, token: Token, findings: Findings) -> int:
     """Embed along every foreign key, both ways, also with filters on the embedded rows; returns how many rows came."""
     views = {v.name: v for v in surface.views}
-    people = [p for p in [*world.callers, *world.strangers] if p.name in
-              ("admin", "member", "two_orgs", "partner", "superadmin_in_org", "other_admin", "other_partner")]  # fmt: skip
+    people = [
+        p
+        for p in [*world.callers, *world.strangers]
+        if p.name in ("admin", "member", "two_orgs", "partner", "superadmin_in_org", "other_admin", "other_partner")
+    ]
     asked: dict[tuple[str, str, str, str], Ask] = {}
     for link in surface.relationships:
         for first, second in ((link.view, link.other), (link.other, link.view)):
@@ -44,10 +57,15 @@ def embed(web: Web, surface: Surface, world: World, known: Known, token: Token, 
                     "GET", first, token(who), {"select": select, "limit": "100"}
                 )
                 asked[who.name, first, link.constraint, f"{second} filtered"] = Ask(
-                    "GET", first, token(who),
-                    {"select": select.replace("!" + link.constraint, f"!{link.constraint}!inner"),
-                     f"inner.{inner}": f"eq.{hidden}", "limit": "100"},
-                )  # fmt: skip
+                    "GET",
+                    first,
+                    token(who),
+                    {
+                        "select": select.replace("!" + link.constraint, f"!{link.constraint}!inner"),
+                        f"inner.{inner}": f"eq.{hidden}",
+                        "limit": "100",
+                    },
+                )
     count = 0
     roles = {p.name: p for p in people}
     for (name, first, constraint, second), answer in web.by_key(asked).items():
@@ -59,9 +77,13 @@ def embed(web: Web, surface: Surface, world: World, known: Known, token: Token, 
                 continue  # what happened to oneself is shown wherever it happened
             owners = {row["whose"], *(r["whose"] for r in inner_rows)} - {None}
             if who.role != "superadmin" and not owners <= {who.org_id}:
-                findings.add("rows of another organisation", f"api.{first}", f"{name}: embedding {second} by {constraint}")
+                findings.add(
+                    "rows of another organisation", f"api.{first}", f"{name}: embedding {second} by {constraint}"
+                )
             elif len(owners) > 1:
-                findings.add("an embedded row of another organisation", f"api.{first}", f"{name}: {second} by {constraint}")
+                findings.add(
+                    "an embedded row of another organisation", f"api.{first}", f"{name}: {second} by {constraint}"
+                )
     if count == 0:
         findings.add("nothing proved", "embedding", "no embedded row came")
     return count
@@ -78,8 +100,17 @@ def arguments(function: Function, **given: Any) -> dict[str, Any]:
     return body
 
 
-def call(web: Web, surface: Surface, world: World, known: Known, token: Token, cells: Cells, findings: Findings,
-         *, full: bool = False) -> set[str]:  # fmt: skip
+def call(
+    web: Web,
+    surface: Surface,
+    world: World,
+    known: Known,
+    token: Token,
+    cells: Cells,
+    findings: Findings,
+    *,
+    full: bool = False,
+) -> set[str]:
     """Call every function as everybody, and with every id of another organisation; returns what was called."""
     rollback = prefer(ROLLBACK)
     asked: dict[tuple[str, str, str], Ask] = {}
@@ -90,16 +121,26 @@ def call(web: Web, surface: Surface, world: World, known: Known, token: Token, c
     for (name, right, who_name), answer in web.by_key(asked).items():
         put(cells, f"rpc/{name}", right, who_name, answer.word)
     ids = {view: row["id"] for view, row in known.other.items() if "id" in row}
-    ids |= {f"{view}.{column}": value for view, row in known.other.items() for column, value in row.items()
-            if column.endswith("_id") and column != "org_id" and value and value not in ids.values()}  # fmt: skip
+    ids |= {
+        f"{view}.{column}": value
+        for view, row in known.other.items()
+        for column, value in row.items()
+        if column.endswith("_id") and column != "org_id" and value and value not in ids.values()
+    }
     ids["organization"] = world.theirs.org_id
     values = sorted(set(ids.values()))
-    people = [p for p in world.callers if p.name in (("admin", "unit", "partner", "two_orgs") if full else ("admin", "partner"))]
+    people = [
+        p
+        for p in world.callers
+        if p.name in (("admin", "unit", "partner", "two_orgs") if full else ("admin", "partner"))
+    ]
     both = world.ours.users["both"]
     reached: dict[tuple[str, str, str, str], Ask] = {}
     for f in surface.api_functions:
         for name, kind, _ in f.arguments:
-            if kind != "uuid" or (name == "id" and f.name.endswith("_create")):  # a client may make the id of what it makes
+            if kind != "uuid" or (
+                name == "id" and f.name.endswith("_create")
+            ):  # a client may make the id of what it makes
                 continue
             for value in values:
                 if value == both:  # a member here, too
@@ -110,8 +151,11 @@ def call(web: Web, surface: Surface, world: World, known: Known, token: Token, c
                     )
     for (function, argument, value, who_name), answer in web.by_key(reached).items():
         if answer.status < 400 and (answer.json or function.endswith("_create")):
-            findings.add("a function reaches another organisation", f"api.{function}",
-                         f"{who_name}: {argument} = {value}: {answer.word} {answer.body[:120]!r}")  # fmt: skip
+            findings.add(
+                "a function reaches another organisation",
+                f"api.{function}",
+                f"{who_name}: {argument} = {value}: {answer.word} {answer.body[:120]!r}",
+            )
     return {f.name for f in surface.api_functions}
 
 
@@ -128,7 +172,9 @@ def refuse(web: Web, surface: Surface, bad: list[BadToken], cells: Cells, findin
                 sent = body if method in ("POST", "PATCH", "PUT") else None
                 asked[view.name, method] = Ask(method, view.name, token.token, query, prefer(ROLLBACK), sent)
         for f in surface.api_functions:
-            asked[f"rpc/{f.name}", "POST"] = Ask("POST", f"rpc/{f.name}", token.token, {}, prefer(ROLLBACK), arguments(f))
+            asked[f"rpc/{f.name}", "POST"] = Ask(
+                "POST", f"rpc/{f.name}", token.token, {}, prefer(ROLLBACK), arguments(f)
+            )
         answers = web.by_key(asked)
         count += len(answers)
         # PUT is refused by its form before anybody asks who it is; HEAD has no body that could hold a code.

@@ -60,9 +60,7 @@ OF_PARTITIONS = ("admin", "partner", "superadmin", "analyst", "migrator", "owner
 Baseline = dict[tuple[str, str], reach.Reach]
 
 
-def reaches(
-    connection: Connection, everybody: Iterable[Principal], probes: dict[str, reach.Probe]
-) -> Baseline:
+def reaches(connection: Connection, everybody: Iterable[Principal], probes: dict[str, reach.Probe]) -> Baseline:
     """Ask every table that has policies as everybody, its partitions as some: {(table, principal): reach}."""
     found: Baseline = {}
     with connection.transaction(force_rollback=True):
@@ -92,16 +90,18 @@ def policies(
         everyone = [p for p in everyone if (mutant.object, p.name) in baseline]
         with connection.transaction(force_rollback=True):
             connection.execute("set local session_replication_role = replica")
-            connection.execute(mutant.statement)  # type: ignore[arg-type]
-            found = any(
-                reach.ask(connection, who, probe) != baseline[mutant.object, who.name] for who in everyone
-            )
+            connection.execute(mutant.statement)
+            found = any(reach.ask(connection, who, probe) != baseline[mutant.object, who.name] for who in everyone)
         hunt.add(mutant, found or _is_seen_alone(connection, everybody, mutant, probe, list(probes.values())))
     return hunt
 
 
 def _is_seen_alone(
-    connection: Connection, everybody: list[Principal], mutant: Mutant, probe: reach.Probe, all_probes: list[reach.Probe]
+    connection: Connection,
+    everybody: list[Principal],
+    mutant: Mutant,
+    probe: reach.Probe,
+    all_probes: list[reach.Probe],
 ) -> bool:
     """Ask again with the other tables open to bystanders: a policy for the wrong role may hide behind another's."""
     if mutant.kind != "policy for everybody":
@@ -111,9 +111,9 @@ def _is_seen_alone(
         connection.execute("set local session_replication_role = replica")
         for other in all_probes:
             if other.relation.has_rls and other is not probe and other.relation.kind == "table":
-                connection.execute(f"create policy prove_all on {other.relation.full} for select to anon using (true)")  # type: ignore[arg-type]
+                connection.execute(f"create policy prove_all on {other.relation.full} for select to anon using (true)")
         before = [reach.ask(connection, who, probe) for who in bystanders]
-        connection.execute(mutant.statement)  # type: ignore[arg-type]
+        connection.execute(mutant.statement)
         return before != [reach.ask(connection, who, probe) for who in bystanders]
 
 
@@ -136,17 +136,19 @@ class Rights:
     def _try(self, mutant: Mutant) -> bool | None:
         # A grant to everybody is asked as somebody who has nothing of his own there.
         asked = [mutant.role] if mutant.role in ROLES else ["authenticator"] if mutant.role == "public" else ["member"]
-        questions = [(f"{mutant.object}/{role}/{mutant.statement.split()[1]}", self._question(mutant, role)) for role in asked]
+        questions = [
+            (f"{mutant.object}/{role}/{mutant.statement.split()[1]}", self._question(mutant, role)) for role in asked
+        ]
         for key, question in questions:
             if (mutant.kind, key) not in self.known:
                 with self.connection.transaction(force_rollback=True):
                     self.known[mutant.kind, key] = question()
         statement = mutant.statement.replace(":database", f'"{self.connection.info.dbname}"')
         with self.connection.transaction(force_rollback=True):
-            if mutant.void and self.connection.execute(f"select {mutant.void}").fetchone() == (True,):  # type: ignore[arg-type]
+            if mutant.void and self.connection.execute(f"select {mutant.void}").fetchone() == (True,):
                 return None
             try:
-                self.connection.execute(statement)  # type: ignore[arg-type]
+                self.connection.execute(statement)
             except psycopg.errors.InvalidGrantOperation:
                 return None  # a circle of memberships, which PostgreSQL refuses
             return any(question() != self.known[mutant.kind, key] for key, question in questions)
@@ -178,8 +180,8 @@ def stranger(connection: Connection, view: Relation) -> str:
     """What a role reads that may read the view and nothing behind it: a security-invoker view refuses it."""
     connection.execute("create role prove_stranger; grant prove_stranger to authenticator with set true, inherit false")
     for schema in SCHEMAS:
-        connection.execute(f"grant usage on schema {schema} to prove_stranger")  # type: ignore[arg-type]
-    connection.execute(f"grant select on {view.full} to prove_stranger")  # type: ignore[arg-type]
+        connection.execute(f"grant usage on schema {schema} to prove_stranger")
+    connection.execute(f"grant select on {view.full} to prove_stranger")
     connection.execute("set local session authorization authenticator; set local role prove_stranger")
     row = connection.execute("select prove.attempt(%s)", [[f"select count(*) from {view.full}"]]).fetchone()
     connection.execute(BACK)

@@ -31,7 +31,8 @@ class Difference:
     found: str | None
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.object}, {self.right}, {self.who}: {self.committed!r} is committed, {self.found!r} found"
+        where = f"{self.file}: {self.object}, {self.right}, {self.who}"
+        return f"{where}: {self.committed!r} is committed, {self.found!r} found"
 
 
 def text(cells: Cells) -> str:

@@ -17,7 +17,7 @@ from erpgres.tokens import sign
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody who asks: `role` is what his session becomes, `login` what it logged in as, `claims` what his token says.
+    """Somebody who asks: `role` is what his session becomes, `login` what it logged in as, `claims` his token's.
 
     `user_id`, `org_id` and `partner_id` say whose rows are his; they name the scopes in the matrix.
     """
@@ -60,7 +60,7 @@ class BadToken:
 
 
 def bad_tokens(key: str, good: dict[str, Any], mismatched: dict[str, Any]) -> list[BadToken]:
-    """Return tokens that must not be believed. `good` are the claims of a valid one, `mismatched` maps cases to claims."""
+    """Return tokens that must not be believed: `good` are the claims of a valid one, `mismatched` those of cases."""
     now = int(time.time())
     head = {"kid": kid_of(key)}
     valid = sign(good, key, minutes=60)
@@ -71,15 +71,14 @@ def bad_tokens(key: str, good: dict[str, Any], mismatched: dict[str, Any]) -> li
     lasting = {**good, "iat": now, "exp": now + 3600}
     return [
         BadToken("expired", jwt.encode({**lasting, "exp": now - 60}, key, "HS256", headers=head), "its exp has passed"),
-        BadToken("not_yet", jwt.encode({**lasting, "nbf": now + 3000}, key, "HS256", headers=head), "its nbf is to come"),
+        BadToken(
+            "not_yet", jwt.encode({**lasting, "nbf": now + 3000}, key, "HS256", headers=head), "its nbf is to come"
+        ),
         BadToken("wrong_key", jwt.encode(lasting, uuid.uuid4().hex * 2, "HS256"), "signed with a key that is not ours"),
-        BadToken("alg_none", jwt.encode(lasting, None, "none"), "alg: none, without a signature"),
+        BadToken("alg_none", jwt.encode(lasting, "", "none"), "alg: none, without a signature"),
         BadToken("alg_hs512", jwt.encode(lasting, key * 2, "HS512"), "another algorithm"),
         BadToken("tampered_role", ".".join(tampered), "role changed to superadmin, old signature"),
         BadToken("no_signature", valid.rsplit(".", 1)[0] + ".", "signature cut off"),
         BadToken("no_expiry", jwt.encode(good, key, "HS256", headers=head), "no exp at all"),
-        *(
-            BadToken(name, sign(claims, key, minutes=60), str(says))
-            for name, (claims, says) in mismatched.items()
-        ),
-    ]  # fmt: skip
+        *(BadToken(name, sign(claims, key, minutes=60), str(says)) for name, (claims, says) in mismatched.items()),
+    ]

@@ -48,10 +48,11 @@ class Probe:
 
 
 def open_up(connection: Connection, world: World) -> None:
-    """Grant everything to every role: for the clone in which policies alone decide. Logins get an organisation there."""
+    """Grant everything to every role, for the clone in which policies alone decide; logins get an organisation."""
     for login in ("relay", "worker", "monitor", "authenticator", "migrator"):
         connection.execute(
-            "insert into core.analyst_login (login, org_id) values (%s, %s) on conflict do nothing", [login, world.ours.org_id]
+            "insert into core.analyst_login (login, org_id) values (%s, %s) on conflict do nothing",
+            [login, world.ours.org_id],
         )
     names = sql.SQL(", ").join(map(sql.Identifier, (*ROLES, "owner")))
     there = connection.execute("select nspname from pg_namespace where nspname = any (%s)", [list(SCHEMAS)]).fetchall()
@@ -86,10 +87,13 @@ def _probe(connection: Connection, table: Relation) -> Probe:
     if records:
         update = f'update {table.full} set "{free}" = (select "{free}" from {records[0]})'
     return Probe(
-        table, stable(table), update, f"delete from {table.full}",
+        table,
+        stable(table),
+        update,
+        f"delete from {table.full}",
         [f"insert into {table.full} ({names}) overriding system value select {names} from {r}" for r in records],
         [f"update {table.full} set ({names}) = (select {names} from {r})" for r in records],
-    )  # fmt: skip
+    )
 
 
 def _samples(connection: Connection, table: Relation) -> list[Any]:
@@ -97,18 +101,18 @@ def _samples(connection: Connection, table: Relation) -> list[Any]:
     source = table.full
     if table.kind == "partition":
         row = connection.execute(
-            "select pg_partition_root(%s::bigint::oid)::regclass::text where not exists (select from {})".format(source),
+            f"select pg_partition_root(%s::bigint::oid)::regclass::text where not exists (select from {source})",
             [table.oid],
-        ).fetchone()  # type: ignore[arg-type]
+        ).fetchone()
         source = row[0] if row else source
     owners = [c.name for c in table.columns if c.name in ("org_id", "user_id", "partner_id", "login", "kind", "status")]
     if table.full == "core.organization":
         owners = ["id"]
     if not owners:
-        return connection.execute(f"select to_jsonb(t)::text from {source} as t limit {SAMPLES}").fetchall()  # type: ignore[arg-type]
+        return connection.execute(f"select to_jsonb(t)::text from {source} as t limit {SAMPLES}").fetchall()
     names = ", ".join(owners)
     return connection.execute(
-        f"select to_jsonb(t)::text from (select distinct on ({names}) * from {source} order by {names}) as t "  # type: ignore[arg-type]
+        f"select to_jsonb(t)::text from (select distinct on ({names}) * from {source} order by {names}) as t "
         f"order by row_number() over (partition by {owners[0]} order by {names}), {names} limit {SAMPLES}"
     ).fetchall()
 
@@ -124,11 +128,18 @@ def _free_column(connection: Connection, table: Relation) -> str | None:
         select a.attname from pg_attribute a
         where a.attrelid = %(oid)s::bigint::oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
           and a.attidentity <> 'a'
-          and not exists (select from pg_constraint k where k.conrelid = a.attrelid and k.contype <> 'n' and a.attnum = any (k.conkey))
-          and not exists (select from pg_index i where i.indrelid = a.attrelid and i.indisunique and a.attnum = any (i.indkey))
-          and not exists (select from pg_partitioned_table p where p.partrelid = a.attrelid and a.attnum = any (p.partattrs))
-          and not exists (select from pg_policy p where p.polrelid = a.attrelid
-                          and concat(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) ~ ('\\m' || a.attname || '\\M'))
+          and not exists (
+            select from pg_constraint k
+            where k.conrelid = a.attrelid and k.contype <> 'n' and a.attnum = any (k.conkey))
+          and not exists (
+            select from pg_index i where i.indrelid = a.attrelid and i.indisunique and a.attnum = any (i.indkey))
+          and not exists (
+            select from pg_partitioned_table p where p.partrelid = a.attrelid and a.attnum = any (p.partattrs))
+          and not exists (
+            select from pg_policy p
+            where p.polrelid = a.attrelid
+              and concat(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+                ~ ('\\m' || a.attname || '\\M'))
         order by a.atttypid = 'timestamptz'::regtype desc, a.attnum desc limit 1
         """,
         {"oid": table.oid},
@@ -138,7 +149,7 @@ def _free_column(connection: Connection, table: Relation) -> str | None:
 
 def ask(connection: Connection, who: Principal, probe: Probe) -> Reach:
     """Ask one table as one principal; inside a transaction of a superuser, which is one again afterwards."""
-    connection.execute(who.become())  # type: ignore[arg-type]
+    connection.execute(who.become())
     statements = [probe.update, probe.delete, *probe.insert, *probe.move]
     row = connection.execute("select prove.rows(%s), prove.attempt(%s)", [probe.query, statements]).fetchone()
     connection.execute(BACK)
@@ -149,7 +160,7 @@ def ask(connection: Connection, who: Principal, probe: Probe) -> Reach:
 
 
 class Scopes:
-    """Names for sets of rows: `own organization`, `own partner` … as the superuser, who sees everything, counts them."""
+    """Names for sets of rows (`own organization`, `own partner` …), as the superuser counts them, who sees all."""
 
     def __init__(self, connection: Connection, world: World) -> None:
         self.connection = connection
@@ -171,7 +182,7 @@ class Scopes:
         """How many rows an organisation has."""
         column = "id" if relation.name in ("organization", "organizations") else "org_id"
         where = f"{column} = '{org_id}'" if relation.has(column) else "true"
-        row = self.connection.execute(f"select count(*) from {relation.full} where {where}").fetchone()  # type: ignore[arg-type]
+        row = self.connection.execute(f"select count(*) from {relation.full} where {where}").fetchone()
         assert row is not None
         return int(row[0])
 
@@ -191,8 +202,12 @@ class Scopes:
                 column = "id" if is_partner else "partner_id"
                 found.append(("own partner", f"{own} and {column} = '{who.partner_id}'"))
             if who.partner_id and relation.has("document_id"):
-                found.append(("own partner's documents", f"{own} and document_id in "
-                              f"(select id from wms.document where partner_id = '{who.partner_id}')"))  # fmt: skip
+                found.append(
+                    (
+                        "own partner's documents",
+                        f"{own} and document_id in (select id from wms.document where partner_id = '{who.partner_id}')",
+                    )
+                )
         if who.user_id and (relation.has("user_id") or is_user):
             column = "id" if is_user else "user_id"
             found.append(("own user", f"{column} = '{who.user_id}'"))
@@ -200,7 +215,12 @@ class Scopes:
                 found.append(("own user here", f"{own} and {column} = '{who.user_id}'"))
                 found.append(("own organization and own user", f"{own} or {column} = '{who.user_id}'"))
         if relation.name == "app_user" and who.org_id:
-            found.append(("members of own organization", f"id in (select user_id from core.membership where org_id = '{who.org_id}')"))
+            found.append(
+                (
+                    "members of own organization",
+                    f"id in (select user_id from core.membership where org_id = '{who.org_id}')",
+                )
+            )
         if relation.name in ("organization", "membership") and who.user_id:
             column = "id" if relation.name == "organization" else "org_id"
             mine = f"select org_id from core.membership where user_id = '{who.user_id}'"

@@ -35,7 +35,7 @@ def attempt(connection: Connection, role: str, statements: Sequence[str]) -> lis
     """Try the statements as the role, each rolled back; inside a transaction."""
     if not statements:
         return []
-    connection.execute(become(role))  # type: ignore[arg-type]
+    connection.execute(become(role))
     row = connection.execute("select prove.attempt(%s)", [list(statements)]).fetchone()
     connection.execute(BACK)
     assert row is not None
@@ -43,7 +43,7 @@ def attempt(connection: Connection, role: str, statements: Sequence[str]) -> lis
 
 
 def relation(connection: Connection, role: str, what: Relation, only: str | None = None) -> dict[str, str]:
-    """What the role may do with a relation: {right: columns}, columns as `*`, `-` or their names; `only` asks one right."""
+    """What the role may do with a relation: {right: columns as `*`, `-` or their names}; `only` asks one right."""
     patterns = {
         "select": "select {name} from {table} limit 0",
         "insert": "insert into {table} ({name}) select null::{type} where false",
@@ -73,9 +73,12 @@ def relation(connection: Connection, role: str, what: Relation, only: str | None
 def _granted(connection: Connection, role: str, what: Relation) -> dict[str, list[str]]:
     """What the catalog says is granted, used or not: {right: columns, or one word for the whole}."""
     rows = connection.execute(
-        "select p, a.attname from unnest(%(columns)s::text[]) p join pg_attribute a on a.attrelid = %(oid)s::bigint::oid "
-        "and a.attnum > 0 and not a.attisdropped where has_column_privilege(%(role)s, a.attrelid, a.attnum, p) "
-        "union all select p, 'yes' from unnest(%(whole)s::text[]) p where has_table_privilege(%(role)s, %(oid)s::bigint::oid, p)",
+        "select p, a.attname from unnest(%(columns)s::text[]) p "
+        "join pg_attribute a on a.attrelid = %(oid)s::bigint::oid "
+        "and a.attnum > 0 and not a.attisdropped "
+        "where has_column_privilege(%(role)s, a.attrelid, a.attnum, p) "
+        "union all select p, 'yes' from unnest(%(whole)s::text[]) p "
+        "where has_table_privilege(%(role)s, %(oid)s::bigint::oid, p)",
         {"columns": list(COMMANDS), "whole": list(WHOLE), "role": role, "oid": what.oid},
     ).fetchall()
     return {right: [name for r, name in rows if r == right] for right in (*COMMANDS, *WHOLE)}
@@ -94,9 +97,10 @@ def runs_as(connection: Connection, function: Function) -> str:
 
 
 def other(connection: Connection, role: str, what: Relation) -> str:
-    """Privileges that nobody should have on a relation: TRIGGER, REFERENCES, MAINTAIN, and any that can be passed on."""
+    """What nobody should have on a relation: TRIGGER, REFERENCES, MAINTAIN, and any right that can be passed on."""
     row = connection.execute(
-        "select string_agg(p || g, ', ' order by p, g) from unnest(%s::text[]) p, unnest(array['', ' WITH GRANT OPTION']) g "
+        "select string_agg(p || g, ', ' order by p, g) "
+        "from unnest(%s::text[]) p, unnest(array['', ' WITH GRANT OPTION']) g "
         "where has_table_privilege(%s, %s::bigint::oid, p || g) and (g <> '' or p = any (%s))",
         [[*NEVER, "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"], role, what.oid, list(NEVER)],
     ).fetchone()
@@ -133,9 +137,10 @@ def schema(connection: Connection, role: str, names: Sequence[str]) -> dict[str,
     found = attempt(connection, role, statements)
     cells = {}
     for n, use, create in zip(names, found[::2], found[1::2], strict=True):
-        cells[n] = " and ".join(
-            word for word, yes in (("use", _is_allowed(use)), ("create", create.startswith("ok"))) if yes
-        ) or "-"  # fmt: skip
+        cells[n] = (
+            " and ".join(word for word, yes in (("use", _is_allowed(use)), ("create", create.startswith("ok"))) if yes)
+            or "-"
+        )
     return cells
 
 
@@ -153,7 +158,7 @@ def roles(connection: Connection) -> Cells:
     """What each login can become, which rights come to a role from others, and what belongs to the database."""
     cells: Cells = {}
     for login in LOGINS:
-        connection.execute(f"set local session authorization {login}")  # type: ignore[arg-type]
+        connection.execute(f"set local session authorization {login}")
         row = connection.execute(
             "select prove.attempt(%s)", [[f"set local role {target}" for target in TARGETS]]
         ).fetchone()
@@ -183,9 +188,13 @@ def roles(connection: Connection) -> Cells:
     ).fetchall()
     for name, inherits, becomes, administers, attributes, on_database, parameters in rows:
         for right, value in (
-            ("inherits the rights of", inherits), ("can become", becomes), ("administers", administers),
-            ("attributes", attributes), ("database", on_database), ("superuser's settings", parameters),
-        ):  # fmt: skip
+            ("inherits the rights of", inherits),
+            ("can become", becomes),
+            ("administers", administers),
+            ("attributes", attributes),
+            ("database", on_database),
+            ("superuser's settings", parameters),
+        ):
             cells.setdefault(("itself", right), {})[name] = value
     return cells
 

@@ -52,7 +52,9 @@ class Proof:
     @property
     def holds(self) -> bool:
         """Whether the proof is complete: nothing wrong, nothing uncovered, every mutation found."""
-        return not (self.differences or len(self.findings) or self.hunt.survived or self.schema_difference or self.uncovered)
+        return not (
+            self.differences or len(self.findings) or self.hunt.survived or self.schema_difference or self.uncovered
+        )
 
 
 def prove(state: State, progress: Progress, *, full: bool = False, update: bool = False, live: bool = True) -> Proof:
@@ -67,7 +69,9 @@ def prove(state: State, progress: Progress, *, full: bool = False, update: bool 
             people = world.make(connection)
             what = surface.read(connection)
             for side in (people.ours, people.theirs):
-                connection.execute(sql.SQL("create role {} nologin in role analyst").format(sql.Identifier(side.analyst)))
+                connection.execute(
+                    sql.SQL("create role {} nologin in role analyst").format(sql.Identifier(side.analyst))
+                )
         proof = Proof(what, [*people.callers, *people.strangers, *people.sessions], [], full=full)
         try:
             copies = [stage.clone(state, name, number) for number in (1, 2)]
@@ -107,7 +111,9 @@ def _hunt(state: State, copies: list[str], what: Surface, people: World, proof: 
         proof.questions += len(baseline) * 4
         _judge_policies(what, people, probes, baseline, proof.findings)
         proof.seconds["policies"] = time.monotonic() - begun
-        proof.hunt.join(hunt.policies(connection, people, [m for m in made if m.where == mutants.POLICIES], probes, baseline))
+        proof.hunt.join(
+            hunt.policies(connection, people, [m for m in made if m.where == mutants.POLICIES], probes, baseline)
+        )
     with stage.superuser(state.dsn("postgres", copies[1])) as connection:
         with connection.transaction(force_rollback=True):
             cells = rights.matrix(connection, what)
@@ -173,7 +179,7 @@ def _is_partition(what: Surface, name: str) -> bool:
 def _policy_cells(
     connection: Connection, what: Surface, people: World, probes: dict[str, reach.Probe], baseline: hunt.Baseline
 ) -> Cells:
-    """Whose rows each session reaches: reads as a scope, writes in words. Bystanders and partitions must reach nothing."""
+    """Whose rows each session reaches: reads as a scope, writes in words. Neither bystanders nor partitions."""
     scopes = reach.Scopes(connection, people)
     cells: Cells = {}
     asked = [p for p in [*people.callers, *people.sessions] if not p.name.startswith("bystander:")]
@@ -188,9 +194,13 @@ def _policy_cells(
                 ("update", _word(got.update)),
                 ("delete", _word(got.delete)),
                 ("insert", f"{sum(not a.startswith('42501') for a in got.insert)} of {len(got.insert)} samples"),
-                ("change to", f"{sum(not a.startswith('42501') for a in got.move)} of {len(got.move)} samples"
-                              if got.update != "ok 0" else "-"),
-            ):  # fmt: skip
+                (
+                    "change to",
+                    f"{sum(not a.startswith('42501') for a in got.move)} of {len(got.move)} samples"
+                    if got.update != "ok 0"
+                    else "-",
+                ),
+            ):
                 cells.setdefault((table.full, right), {})[who.name] = value
     return cells
 
@@ -212,8 +222,12 @@ def _judge_policies(
             got = baseline.get((table.full, who.name))
             if got is None:
                 continue
-            nothing = got.select.startswith("0 ") and got.update in ("ok 0",) and got.delete == "ok 0" and all(
-                a.startswith("42501") for a in got.insert)  # fmt: skip
+            nothing = (
+                got.select.startswith("0 ")
+                and got.update in ("ok 0",)
+                and got.delete == "ok 0"
+                and all(a.startswith("42501") for a in got.insert)
+            )
             if (who.name.startswith("bystander:") or table.kind == "partition") and not nothing:
                 findings.add("who has no policy reaches nothing", table.full, f"{who.name}: {got}")
 

@@ -126,7 +126,7 @@ def clone(state: State, name: str, number: int) -> str:
 
 @contextmanager
 def serve(state: State, name: str, progress: Progress) -> Iterator[State]:
-    """Run PostgREST and a gateway over the database, with the configuration that the running stack has but for limits."""
+    """Run PostgREST and a gateway over the database, configured as in the running stack but for the limits."""
     from erpgres.stack import lifecycle
 
     place = Path(tempfile.mkdtemp(prefix="erpgres-prove-"))

@@ -12,8 +12,17 @@ from erpgres.settings import DOMAINS
 Connection = psycopg.Connection[Any]
 
 ROLES = (
-    "anon", "partner", "member", "superadmin", "analyst", "relay", "worker", "monitor", "authenticator", "migrator",
-)  # fmt: skip
+    "anon",
+    "partner",
+    "member",
+    "superadmin",
+    "analyst",
+    "relay",
+    "worker",
+    "monitor",
+    "authenticator",
+    "migrator",
+)
 API_ROLES = ("anon", "partner", "member", "superadmin")
 SCHEMAS = (*DOMAINS, "api", "analytics")
 
@@ -142,7 +151,8 @@ order by 1, 2, 3
 
 _POLICIES = """
 select p.polrelid::regclass::text, p.polname,
-  case p.polcmd when '*' then 'all' when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' else 'delete' end,
+  case p.polcmd
+    when '*' then 'all' when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' else 'delete' end,
   coalesce((select r.rolname from pg_roles r where r.oid = p.polroles[1]), 'public'),
   pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid),
   coalesce(p.polwithcheck::text !~ '\\{VAR ', false)

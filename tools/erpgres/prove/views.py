@@ -18,8 +18,14 @@ from erpgres.prove.world import World
 Connection = psycopg.Connection[Any]
 
 WRITTEN = {"insert": "columns inserted", "update": "columns updated"}
-MEDIA = ("text/csv", "application/vnd.pgrst.object+json", "application/geo+json", "application/octet-stream", "text/html")
-REFUSED_MEDIA = "application/vnd.pgrst.plan+json; for=\"application/json\""
+MEDIA = (
+    "text/csv",
+    "application/vnd.pgrst.object+json",
+    "application/geo+json",
+    "application/octet-stream",
+    "text/html",
+)
+REFUSED_MEDIA = 'application/vnd.pgrst.plan+json; for="application/json"'
 # Rights to columns and media types are a role's: one principal of each asks about them.
 ONE_OF_EACH_ROLE = ("anonymous", "admin", "partner", "superadmin_in_org")
 FORBIDDEN = (401, 403)
@@ -71,7 +77,7 @@ def learn(connection: Connection, surface: Surface, world: World) -> Known:
                     known.scopes[view.name, who.name] = "-"
                     continue
                 query = reach.stable(view, readable)
-                connection.execute(who.become())  # type: ignore[arg-type]
+                connection.execute(who.become())
                 row = connection.execute("select prove.rows(%s)", [query]).fetchone()
                 connection.execute(BACK)
                 assert row is not None
@@ -82,7 +88,7 @@ def learn(connection: Connection, surface: Surface, world: World) -> Known:
                 where = f"where {column} = '{side.org_id}'" if column else ""
                 if where and samples is known.other and view.has("id") and column != "id":
                     where += f" and id not in (select id from {view.full} where {column} = '{world.ours.org_id}')"
-                found = connection.execute(f"select to_jsonb(v) from {view.full} as v {where} limit 1").fetchone()  # type: ignore[arg-type]
+                found = connection.execute(f"select to_jsonb(v) from {view.full} as v {where} limit 1").fetchone()
                 if found and (column or samples is known.own):
                     samples[view.name] = found[0]
     return known
@@ -118,14 +124,22 @@ def nothing_proved(connection: Connection, surface: Surface, world: World, known
         place = place.replace("<domain>", behind)
         for side in (world.ours, world.theirs):
             if scopes.count(relation, side.org_id) == 0:
-                findings.add("nothing proved", relation.full,
-                             f"{side.code} has no row in it; fill() in {place} makes them")  # fmt: skip
+                findings.add(
+                    "nothing proved", relation.full, f"{side.code} has no row in it; fill() in {place} makes them"
+                )
         if relation.kind == "view" and not any(known.count(relation.name, p.name) for p in world.callers):
             findings.add("nothing proved", relation.full, f"nobody sees a row of it; fill() in {place} makes them")
 
 
-def ask(web: Web, surface: Surface, world: World, known: Known, token: Callable[[Principal], str | None],
-        cells: Cells, findings: Findings) -> set[tuple[str, str]]:  # fmt: skip
+def ask(
+    web: Web,
+    surface: Surface,
+    world: World,
+    known: Known,
+    token: Callable[[Principal], str | None],
+    cells: Cells,
+    findings: Findings,
+) -> set[tuple[str, str]]:
     """Ask every view as everybody; returns the columns that were read or refused, by view."""
     covered: set[tuple[str, str]] = set()
     for view in surface.views:
@@ -161,10 +175,14 @@ def _reads(view: Relation, who: Principal, known: Known, token: str | None) -> d
     column = key(view)
     if column and view.name in known.other:
         hidden = known.other[view.name] if who.org_id else known.own[view.name]
-        found["filter other"] = Ask("GET", view.name, token, {column: f"eq.{hidden[column]}", "limit": "100"}, prefer("count=exact"))
+        found["filter other"] = Ask(
+            "GET", view.name, token, {column: f"eq.{hidden[column]}", "limit": "100"}, prefer("count=exact")
+        )
         if view.has("id"):
             found["id other"] = Ask("GET", view.name, token, {"id": f"eq.{hidden['id']}"}, prefer("count=exact"))
-            found["or other"] = Ask("GET", view.name, token, {"or": f"(id.eq.{hidden['id']},{column}.eq.{hidden[column]})"})
+            found["or other"] = Ask(
+                "GET", view.name, token, {"or": f"(id.eq.{hidden['id']},{column}.eq.{hidden[column]})"}
+            )
     for media in MEDIA if who.name in ONE_OF_EACH_ROLE else ():
         found[media] = Ask("GET", view.name, token, {"limit": "1"}, {"Accept": media})
     return found
@@ -228,14 +246,23 @@ def _judge_reads(
     if expected is None:
         for right, answer in answers.items():
             if answer.status < 400:
-                findings.add("a right that SQL refuses is given over HTTP", view.full, f"{who.name}: {right} {answer.word}")
+                findings.add(
+                    "a right that SQL refuses is given over HTTP", view.full, f"{who.name}: {right} {answer.word}"
+                )
     elif listed.status not in (200, 206) or listed.total != expected or len(listed.rows) != min(expected, 100):
-        findings.add("HTTP and SQL show different rows", view.full,
-                     f"{who.name}: {listed.word} with {listed.total} rows, SQL {expected}")  # fmt: skip
+        findings.add(
+            "HTTP and SQL show different rows",
+            view.full,
+            f"{who.name}: {listed.word} with {listed.total} rows, SQL {expected}",
+        )
     elif answers["HEAD"].total != expected or answers["HEAD"].body:
         findings.add("HEAD differs from GET", view.full, who.name)
     if answers["plan"].status != 406 or answers["estimated"].status != 400:
-        findings.add("plans and estimates are refused", view.full, f"{who.name}: {answers['plan'].word}, {answers['estimated'].word}")
+        findings.add(
+            "plans and estimates are refused",
+            view.full,
+            f"{who.name}: {answers['plan'].word}, {answers['estimated'].word}",
+        )
     if who.role == "superadmin":
         return
     column = key(view)
@@ -248,7 +275,13 @@ def _judge_reads(
 
 
 def _judge_row(
-    view: Relation, who: Principal, world: World, row: dict[str, Any], column: str | None, right: str, findings: Findings
+    view: Relation,
+    who: Principal,
+    world: World,
+    row: dict[str, Any],
+    column: str | None,
+    right: str,
+    findings: Findings,
 ) -> None:
     is_own = who.user_id is not None and row.get("user_id") == who.user_id  # what happened to oneself, wherever
     if column in row and row[column] is not None and row[column] != who.org_id and not is_own:
@@ -261,17 +294,18 @@ def _judge_row(
             findings.add("another user's rows for an EXTERNAL user", view.full, f"{who.name}: {right}")
 
 
-def _judge_writes(
-    view: Relation, who: Principal, world: World, answers: dict[str, Answer], findings: Findings
-) -> None:
+def _judge_writes(view: Relation, who: Principal, world: World, answers: dict[str, Answer], findings: Findings) -> None:
     for right, answer in answers.items():
-        if right.endswith(" other") and right.split()[0] in ("POST", "upsert", "PATCH", "DELETE", "PUT"):
-            if answer.status < 400 and answer.total != 0:
-                findings.add("rows of another organisation are written", view.full, f"{who.name}: {right}: {answer.word} {answer.content_range}")
-    for right in ("PATCH", "DELETE", "PATCH all", "POST"):
-        answer = answers.get(right)
-        if answer and answer.status < 400 and answer.total != 0 and who.name in ("anonymous", "superadmin"):
+        verb, _, whose = right.partition(" ")
+        if answer.status >= 400 or answer.total == 0 or verb not in ("POST", "upsert", "PATCH", "DELETE", "PUT"):
+            continue
+        if whose == "other":
+            case = f"{who.name}: {right}: {answer.word} {answer.content_range}"
+            findings.add("rows of another organisation are written", view.full, case)
+        if who.name in ("anonymous", "superadmin"):
             findings.add("writes without an organisation", view.full, f"{who.name}: {right}: {answer.word}")
+        if whose == "all" and answer.total != answers[verb].total:
+            findings.add("rows of another organisation are written", view.full, f"{who.name}: {right}: {answer.total}")
 
 
 def _judge_columns(
@@ -291,19 +325,42 @@ def _judge_columns(
                 findings.add("a hidden column can be asked about", f"{view.full}.{c.name}", f"{who.name}: {way}")
         answer = answers[f"write {c.name}"]
         if (answer.status < 400) != (c.name in known.writable[view.name, who.role, "update"]):
-            findings.add("HTTP and SQL differ on a column", f"{view.full}.{c.name}", f"{who.name} writes: {answer.word}")
+            findings.add(
+                "HTTP and SQL differ on a column", f"{view.full}.{c.name}", f"{who.name} writes: {answer.word}"
+            )
     return read
 
 
 def _fill(view: Relation, who: Principal, known: Known, answers: dict[str, Answer], cells: Cells) -> None:
     put(cells, view.name, "rows", who.name, known.scopes[view.name, who.name])
-    put(cells, view.name, "columns read", who.name,
-        _short(known.readable[view.name, who.role], [c.name for c in view.columns]))  # fmt: skip
+    put(
+        cells,
+        view.name,
+        "columns read",
+        who.name,
+        _short(known.readable[view.name, who.role], [c.name for c in view.columns]),
+    )
     for command in ("insert", "update"):
-        put(cells, view.name, WRITTEN[command], who.name,
-            _short(known.writable[view.name, who.role, command], [c.name for c in view.columns if c.writable]))  # fmt: skip
-    for right in ("GET", "POST", "PATCH", "PUT", "DELETE", "POST other", "PATCH other", "DELETE other", "PUT other", "upsert other",
-                  *MEDIA):  # fmt: skip
+        put(
+            cells,
+            view.name,
+            WRITTEN[command],
+            who.name,
+            _short(known.writable[view.name, who.role, command], [c.name for c in view.columns if c.writable]),
+        )
+    for right in (
+        "GET",
+        "POST",
+        "PATCH",
+        "PUT",
+        "DELETE",
+        "POST other",
+        "PATCH other",
+        "DELETE other",
+        "PUT other",
+        "upsert other",
+        *MEDIA,
+    ):
         answer = answers.get(right)
         if answer is None:
             continue
@@ -320,5 +377,3 @@ def _short(chosen: list[str], names: list[str]) -> str:
     if not missing:
         return "*"
     return f"* but {' '.join(missing)}" if len(missing) < len(chosen) else " ".join(chosen)
-
-

@@ -109,9 +109,11 @@ class Web:
                 connection.request(ask.method, path, body, headers)
                 reply = connection.getresponse()
                 answer = Answer(
-                    reply.status, reply.read(), reply.getheader("Content-Type") or "",
+                    reply.status,
+                    reply.read(),
+                    reply.getheader("Content-Type") or "",
                     reply.getheader("Content-Range") or "",
-                )  # fmt: skip
+                )
                 break
             except (http.client.HTTPException, OSError):
                 connection.close()

@@ -63,16 +63,16 @@ class Side:
 
     def value(self, query: str, *values: Any) -> Any:
         """One value, as the organisation's administrator."""
-        row = self._as_administrator(sql.SQL(query), list(values))  # type: ignore[arg-type]
+        row = self._as_administrator(sql.SQL(query), list(values))
         return next(iter(row.values()))
 
     def background(self, statement: str, *values: Any) -> Any:
         """Run a statement as the superuser, for rows that only the tools or a background role make; a value if any."""
-        cursor = self.connection.execute(statement, values)  # type: ignore[arg-type]
+        cursor = self.connection.execute(statement, values)
         row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
 
-    def _as_administrator(self, statement: sql.Composable, values: list[Any]) -> dict[str, Any]:
+    def _as_administrator(self, statement: sql.SQL | sql.Composed, values: list[Any]) -> dict[str, Any]:
         claims = {"role": "member", "sub": self.users["admin"], "org_id": self.org_id}
         with self.connection.transaction(), self.connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute("set local session authorization authenticator")
@@ -151,19 +151,27 @@ def _side(connection: Connection, code: str, both: str) -> Side:
         _member(side, side.users[name], partner)
     _role(side, "unit", permissions=UNIT_PERMISSIONS, unit=side.units[0])
     for user in ("member", "admin"):
-        side.key_id = str(side.background(
-            "insert into core.api_key (org_id, user_id, name, prefix, key_hash, permissions, expires_at) values "
-            "(%s, %s, 'Key', 'erk_prove', sha256(%s::bytea), %s, now() + interval '30 days') returning id",
-            side.org_id, side.users[user], code + user, ["core.item.update"],
-        ))  # fmt: skip
+        side.key_id = str(
+            side.background(
+                "insert into core.api_key (org_id, user_id, name, prefix, key_hash, permissions, expires_at) values "
+                "(%s, %s, 'Key', 'erk_prove', sha256(%s::bytea), %s, now() + interval '30 days') returning id",
+                side.org_id,
+                side.users[user],
+                code + user,
+                ["core.item.update"],
+            )
+        )
     return side
 
 
 def _member(side: Side, user: str, partner: str | None = None) -> None:
     side.background(
         "insert into core.membership (org_id, user_id, kind, partner_id) values (%s, %s, %s, %s)",
-        side.org_id, user, "EXTERNAL" if partner else "INTERNAL", partner,
-    )  # fmt: skip
+        side.org_id,
+        user,
+        "EXTERNAL" if partner else "INTERNAL",
+        partner,
+    )
 
 
 def _role(
@@ -171,17 +179,25 @@ def _role(
 ) -> None:
     role = side.background(
         "insert into core.role (org_id, code, name, is_administrator) values (%s, %s, %s, %s) returning id",
-        side.org_id, f"prove_{user}", f"Role {user}", administrator,
-    )  # fmt: skip
+        side.org_id,
+        f"prove_{user}",
+        f"Role {user}",
+        administrator,
+    )
     for permission in permissions:
         side.background(
             "insert into core.role_permission (org_id, role_id, permission) values (%s, %s, %s)",
-            side.org_id, role, permission,
-        )  # fmt: skip
+            side.org_id,
+            role,
+            permission,
+        )
     side.background(
         "insert into core.user_role (org_id, user_id, role_id, unit_id) values (%s, %s, %s, %s)",
-        side.org_id, side.users[user], role, unit,
-    )  # fmt: skip
+        side.org_id,
+        side.users[user],
+        role,
+        unit,
+    )
 
 
 def _claims(connection: Connection, role: str, user: str, side: Side | None, **more: str) -> dict[str, Any]:
@@ -197,28 +213,48 @@ def _people(connection: Connection, ours: Side, theirs: Side) -> World:
 
     def person(name: str, role: str, user: str, side: Side | None, says: str, **more: str) -> Principal:
         claims = _claims(connection, role, user, side, **more)
-        return Principal(name, role, "authenticator", claims, user, side.org_id if side else None,
-                         more.get("partner_id"), says)  # fmt: skip
+        return Principal(
+            name, role, "authenticator", claims, user, side.org_id if side else None, more.get("partner_id"), says
+        )
 
     callers = [
         Principal("anonymous", "anon", "authenticator", None, says="no token"),
         person("admin", "member", ours.users["admin"], ours, "administrator of the organisation"),
         person("member", "member", ours.users["member"], ours, "member without any permission"),
         person("unit", "member", ours.users["unit"], ours, f"holds {', '.join(UNIT_PERMISSIONS)} in one unit only"),
-        person("api_key", "member", ours.users["admin"], ours, "the administrator's key for core.item.update",
-               api_key=ours.key_id),  # fmt: skip
+        person(
+            "api_key",
+            "member",
+            ours.users["admin"],
+            ours,
+            "the administrator's key for core.item.update",
+            api_key=ours.key_id,
+        ),
         person("two_orgs", "member", ours.users["both"], ours, "member of both organisations, acting in the first"),
-        person("partner", "partner", ours.users["partner"], ours, "EXTERNAL user of a partner",
-               partner_id=ours.partners[0]),  # fmt: skip
+        person(
+            "partner", "partner", ours.users["partner"], ours, "EXTERNAL user of a partner", partner_id=ours.partners[0]
+        ),
         person("superadmin", "superadmin", root, None, "SUPER_ADMIN in no organisation"),
         person("superadmin_in_org", "superadmin", root, ours, "SUPER_ADMIN acting in the first organisation"),
     ]
     strangers = [
         person("other_admin", "member", theirs.users["admin"], theirs, "administrator of the other organisation"),
-        person("other_partner", "partner", ours.users["other_partner"], ours, "EXTERNAL user of another partner",
-               partner_id=ours.partners[1]),  # fmt: skip
-        person("their_partner", "partner", theirs.users["partner"], theirs, "EXTERNAL user of the other organisation",
-               partner_id=theirs.partners[0]),  # fmt: skip
+        person(
+            "other_partner",
+            "partner",
+            ours.users["other_partner"],
+            ours,
+            "EXTERNAL user of another partner",
+            partner_id=ours.partners[1],
+        ),
+        person(
+            "their_partner",
+            "partner",
+            theirs.users["partner"],
+            theirs,
+            "EXTERNAL user of the other organisation",
+            partner_id=theirs.partners[0],
+        ),
     ]
     by_name = {p.name: p for p in callers}
     good = dict(by_name["admin"].claims or {})
@@ -237,35 +273,60 @@ def _people(connection: Connection, ours: Side, theirs: Side) -> World:
         "role_of_another_kind": ({**good, "role": "superadmin"}, "signed, but the user is no SUPER_ADMIN"),
         "other_organization": ({**good, "org_id": theirs.org_id}, "signed, but the user is no member there"),
         "other_partner": (
-            {**(by_name["partner"].claims or {}), "partner_id": ours.partners[1]}, "signed, but of another partner"),
+            {**(by_name["partner"].claims or {}), "partner_id": ours.partners[1]},
+            "signed, but of another partner",
+        ),
         "no_organization": ({k: v for k, v in good.items() if k != "org_id"}, "a member without an organisation"),
         "unknown_user": ({**good, "sub": str(uuid.uuid4())}, "a user who does not exist"),
         "inactive_user": (inactive, "a user who was disabled"),
         "database_role": ({**good, "role": "owner"}, "names a database role that no token may name"),
         "not_an_id": ({**good, "org_id": "x"}, "an organisation that is no id"),
-    }  # fmt: skip
+    }
     return World(ours, theirs, callers, strangers, _sessions(by_name, ours), good, mismatched)
 
 
 def _sessions(by_name: dict[str, Principal], ours: Side) -> list[Principal]:
     """Database sessions that are not a request: background roles, analysts, and definer functions run as `owner`."""
     found = [
-        Principal(role, role, role, None, says=f"the login {role}") for role in ("relay", "worker", "monitor", "migrator")
+        Principal(role, role, role, None, says=f"the login {role}")
+        for role in ("relay", "worker", "monitor", "migrator")
     ]
     found.append(Principal("analyst", "analyst", ours.analyst, None, org_id=ours.org_id, says="an analyst's login"))
     for name in ("anonymous", "admin", "member", "two_orgs", "partner", "superadmin", "superadmin_in_org"):
         caller = by_name[name]
         claims = caller.claims or {"role": "anon"}
-        found.append(Principal(f"owner:{name}", "owner", "migrator", claims, caller.user_id, caller.org_id,
-                               caller.partner_id, f"what a SECURITY DEFINER function reaches for {name}"))  # fmt: skip
+        found.append(
+            Principal(
+                f"owner:{name}",
+                "owner",
+                "migrator",
+                claims,
+                caller.user_id,
+                caller.org_id,
+                caller.partner_id,
+                f"what a SECURITY DEFINER function reaches for {name}",
+            )
+        )
     both = by_name["two_orgs"].user_id
-    found.append(Principal("owner:user", "owner", "migrator", {"sub": both}, both, says="a user without an organisation"))
+    found.append(
+        Principal("owner:user", "owner", "migrator", {"sub": both}, both, says="a user without an organisation")
+    )
     found.append(Principal("owner", "owner", "migrator", None, says="owner without claims"))
     # A role that no policy is for, with everybody's claims: would see what a policy for the wrong role lets through.
     for caller in [*by_name.values(), *(p for p in found if p.name == "owner:user")]:
         claims = caller.claims or {"role": "anon"}
-        found.append(Principal(f"bystander:{caller.name}", "anon", "authenticator", claims, caller.user_id, caller.org_id,
-                               caller.partner_id, f"a role without policies, with the claims of {caller.name}"))  # fmt: skip
+        found.append(
+            Principal(
+                f"bystander:{caller.name}",
+                "anon",
+                "authenticator",
+                claims,
+                caller.user_id,
+                caller.org_id,
+                caller.partner_id,
+                f"a role without policies, with the claims of {caller.name}",
+            )
+        )
     return found
 
 
