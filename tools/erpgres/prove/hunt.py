@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -56,6 +57,17 @@ class Hunt:
 
 # Nobody has a policy on a partition: one session of each kind is enough to show that.
 OF_PARTITIONS = ("admin", "partner", "superadmin", "analyst", "migrator", "owner:admin", "bystander:admin")
+
+def patiently[T](attempt: Callable[[], T]) -> T:
+    """Try again when somebody else on the cluster changed the same role at the same moment."""
+    for _ in range(20):
+        try:
+            return attempt()
+        except (psycopg.errors.InternalError_, psycopg.errors.DeadlockDetected) as error:
+            if isinstance(error, psycopg.errors.InternalError_) and "concurrently" not in str(error):
+                raise
+    return attempt()
+
 
 Baseline = dict[tuple[str, str], reach.Reach]
 
@@ -130,7 +142,7 @@ class Rights:
         """Try the mutants one after the other."""
         hunt = Hunt()
         for mutant in mutants:
-            hunt.add(mutant, self._try(mutant))
+            hunt.add(mutant, patiently(partial(self._try, mutant)))
         return hunt
 
     def _try(self, mutant: Mutant) -> bool | None:
