@@ -98,6 +98,11 @@ comment on column api.users.partner_id is 'Partner of an EXTERNAL user';
 comment on column api.users.is_active is 'Whether the user may sign in to this organisation';
 comment on column api.users.created_at is 'When the user joined the organisation';
 
+create trigger refuse
+instead of insert or update or delete on api.users
+for each row
+execute function core.tg_view__refuse();
+
 create view api.roles
 with (security_invoker = true) as
 select
@@ -198,6 +203,11 @@ comment on column api.settings.default_value is 'The value when nobody has set o
 comment on column api.settings.is_default is 'Whether neither the organisation nor the installation has set one';
 comment on column api.settings.is_global is 'Whether it holds for the installation, and no organisation may change it';
 comment on column api.settings.description is 'What it does';
+
+create trigger refuse
+instead of insert or update or delete on api.settings
+for each row
+execute function core.tg_view__refuse();
 
 create view api.number_series
 with (security_invoker = true) as

@@ -24,6 +24,11 @@ comment on column api.role_templates.description is 'What its holders do';
 comment on column api.role_templates.user_kind is 'Kind of users that it is meant for: INTERNAL or EXTERNAL';
 comment on column api.role_templates.is_administrator is 'Has every permission, also those that later versions bring';
 comment on column api.role_templates.requires_second_factor is 'Whether its holders must sign in with a second factor';
+
+create trigger refuse
+instead of insert or update or delete on api.role_templates
+for each row
+execute function core.tg_view__refuse();
 comment on column api.role_templates.role_id is
   'Role of this organisation that was made from it; null: the organisation removed it';
 

@@ -166,6 +166,8 @@ def _main(state: State, nginx: Nginx) -> str:
 
 def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
     scratch = temporary(state)
+    # Since 1.29.7 connections are kept unless that is forbidden; before, the word for it was not known.
+    never_kept = ["  keepalive 0;"] if nginx.version >= (1, 29, 7) else []
     lines = [
         *([_MEMORY] if nginx.has_memory else []),
         f"js_preload_object site from {_quoted(state.etc / 'gateway.json')};",
@@ -180,6 +182,10 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
         "}",
         "upstream relay {",
         f"  server {_quoted(f'unix:{state.relay_socket}')};",
+        "}",
+        "upstream postgrest_once {",
+        f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=3 fail_timeout=30s;",
+        *never_kept,
         "}",
         *(f"limit_req_zone $gateway_key_{tier} zone={tier}:10m rate={rate.nginx};" for tier, rate in rates.items()),
         "map $gateway_tier $gateway_policy {",

@@ -1,0 +1,206 @@
+"""Beyond views: embedding along foreign keys, functions, tokens that must open nothing, the OpenAPI description."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from erpgres.prove.findings import Cells, Findings, put
+from erpgres.prove.principals import BadToken, Principal
+from erpgres.prove.surface import Function, Surface
+from erpgres.prove.views import Known, key
+from erpgres.prove.web import ROLLBACK, Ask, Web, prefer
+from erpgres.prove.world import World
+
+Connection = psycopg.Connection[Any]
+Token = Callable[[Principal], str | None]
+
+# One value of each type of argument; of another type it is null.
+VALUES: dict[str, Any] = {
+    "text": "PROVE",
+    "integer": 1,
+    "bigint": 1,
+    "numeric": 1,
+    "jsonb": [],
+    "json": [],
+    "date": "2026-01-01",
+    "boolean": False,
+    "text[]": [],
+    "timestamp with time zone": "2026-01-01T00:00:00Z",
+    "uuid[]": [],
+    "inet": "127.0.0.1",
+}
+
+
+def embed(web: Web, surface: Surface, world: World, known: Known, token: Token, findings: Findings) -> int:
+    """Embed along every foreign key, both ways, also with filters on the embedded rows; returns how many rows came."""
+    views = {v.name: v for v in surface.views}
+    people = [
+        p
+        for p in [*world.callers, *world.strangers]
+        if p.name in ("admin", "member", "two_orgs", "partner", "superadmin_in_org", "other_admin", "other_partner")
+    ]
+    asked: dict[tuple[str, str, str, str], Ask] = {}
+    for link in surface.relationships:
+        for first, second in ((link.view, link.other), (link.other, link.view)):
+            outer, inner = key(views[first]), key(views[second])
+            if not outer or not inner:
+                continue
+            for who in people:
+                hidden = world.theirs.org_id if who.org_id == world.ours.org_id else world.ours.org_id
+                mine = ",mine:user_id" if views[first].has("user_id") else ""
+                select = f"whose:{outer}{mine},inner:{second}!{link.constraint}(whose:{inner})"
+                asked[who.name, first, link.constraint, second] = Ask(
+                    "GET", first, token(who), {"select": select, "limit": "100"}
+                )
+                asked[who.name, first, link.constraint, f"{second} filtered"] = Ask(
+                    "GET",
+                    first,
+                    token(who),
+                    {
+                        "select": select.replace("!" + link.constraint, f"!{link.constraint}!inner"),
+                        f"inner.{inner}": f"eq.{hidden}",
+                        "limit": "100",
+                    },
+                )
+    count = 0
+    roles = {p.name: p for p in people}
+    for (name, first, constraint, second), answer in web.by_key(asked).items():
+        who = roles[name]
+        for row in answer.rows:
+            inner_rows = row["inner"] if isinstance(row["inner"], list) else [row["inner"]] if row["inner"] else []
+            count += len(inner_rows)
+            if row.get("mine") is not None and row["mine"] == who.user_id:
+                continue  # what happened to oneself is shown wherever it happened
+            owners = {row["whose"], *(r["whose"] for r in inner_rows)} - {None}
+            if who.role != "superadmin" and not owners <= {who.org_id}:
+                findings.add(
+                    "rows of another organisation", f"api.{first}", f"{name}: embedding {second} by {constraint}"
+                )
+            elif len(owners) > 1:
+                findings.add(
+                    "an embedded row of another organisation", f"api.{first}", f"{name}: {second} by {constraint}"
+                )
+    if count == 0:
+        findings.add("nothing proved", "embedding", "no embedded row came")
+    return count
+
+
+def arguments(function: Function, **given: Any) -> dict[str, Any]:
+    """A body that fits the function: required arguments with a value of their type."""
+    body = {}
+    for name, kind, optional in function.arguments:
+        if name in given:
+            body[name] = given[name]
+        elif not optional:
+            body[name] = str(uuid.UUID(int=7 << 76 | 2 << 62)) if kind == "uuid" else VALUES.get(kind)
+    return body
+
+
+def call(
+    web: Web,
+    surface: Surface,
+    world: World,
+    known: Known,
+    token: Token,
+    cells: Cells,
+    findings: Findings,
+    *,
+    full: bool = False,
+) -> set[str]:
+    """Call every function as everybody, and with every id of another organisation; returns what was called."""
+    rollback = prefer(ROLLBACK)
+    asked: dict[tuple[str, str, str], Ask] = {}
+    for f in surface.api_functions:
+        for who in world.callers:
+            asked[f.name, "POST", who.name] = Ask("POST", f"rpc/{f.name}", token(who), {}, rollback, arguments(f))
+            asked[f.name, "GET", who.name] = Ask("GET", f"rpc/{f.name}", token(who), {}, rollback)
+    for (name, right, who_name), answer in web.by_key(asked).items():
+        put(cells, f"rpc/{name}", right, who_name, answer.word)
+    ids = {view: row["id"] for view, row in known.other.items() if "id" in row}
+    ids |= {
+        f"{view}.{column}": value
+        for view, row in known.other.items()
+        for column, value in row.items()
+        if column.endswith("_id") and column != "org_id" and value and value not in ids.values()
+    }
+    ids["organization"] = world.theirs.org_id
+    values = sorted(set(ids.values()))
+    people = [
+        p
+        for p in world.callers
+        if p.name in (("admin", "unit", "partner", "two_orgs") if full else ("admin", "partner"))
+    ]
+    both = world.ours.users["both"]
+    reached: dict[tuple[str, str, str, str], Ask] = {}
+    for f in surface.api_functions:
+        for name, kind, _ in f.arguments:
+            if kind != "uuid" or (
+                name == "id" and f.name.endswith("_create")
+            ):  # a client may make the id of what it makes
+                continue
+            for value in values:
+                if value == both:  # a member here, too
+                    continue
+                for who in people:
+                    reached[f.name, name, value, who.name] = Ask(
+                        "POST", f"rpc/{f.name}", token(who), {}, rollback, arguments(f, **{name: value})
+                    )
+    for (function, argument, value, who_name), answer in web.by_key(reached).items():
+        if answer.status < 400 and (answer.json or function.endswith("_create")):
+            findings.add(
+                "a function reaches another organisation",
+                f"api.{function}",
+                f"{who_name}: {argument} = {value}: {answer.word} {answer.body[:120]!r}",
+            )
+    return {f.name for f in surface.api_functions}
+
+
+def refuse(web: Web, surface: Surface, bad: list[BadToken], cells: Cells, findings: Findings) -> int:
+    """Send every bad token to every view by every verb and to every function; all must be refused, each in one way."""
+    body: dict[str, Any] = {}
+    count = 0
+    for token in bad:
+        asked: dict[tuple[str, str], Ask] = {("", "GET"): Ask("GET", "", token.token)}
+        for view in surface.views:
+            only = {view.columns[0].name: "not.is.null"}
+            for method in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"):
+                query = only if method in ("PATCH", "DELETE", "PUT") else {}
+                sent = body if method in ("POST", "PATCH", "PUT") else None
+                asked[view.name, method] = Ask(method, view.name, token.token, query, prefer(ROLLBACK), sent)
+        for f in surface.api_functions:
+            asked[f"rpc/{f.name}", "POST"] = Ask(
+                "POST", f"rpc/{f.name}", token.token, {}, prefer(ROLLBACK), arguments(f)
+            )
+        answers = web.by_key(asked)
+        count += len(answers)
+        # PUT is refused by its form before anybody asks who it is; HEAD has no body that could hold a code.
+        words = sorted({a.word for (_, method), a in answers.items() if method not in ("HEAD", "PUT")})
+        put(cells, token.name, token.says, "answer", ", ".join(words))
+        for (where, method), answer in answers.items():
+            if answer.status not in (401, 403) and not (method == "PUT" and answer.word == "405 PGRST105"):
+                findings.add("a bad token is refused", where or "/", f"{token.name}: {method} {answer.word}")
+        if len(words) != 1:
+            findings.add("a bad token is refused in one way", token.name, ", ".join(words))
+    return count
+
+
+def describe(web: Web, surface: Surface, world: World, known: Known, token: Token, findings: Findings) -> None:
+    """The OpenAPI description must list what a caller may use, and nothing else."""
+    for who in world.callers:
+        answer = web.one(Ask("GET", "", token(who)))
+        paths = set((answer.json or {}).get("paths", {})) - {"/"}
+        expected = {f"/{v.name}" for v in surface.views if known.readable[v.name, who.role]}
+        for path in sorted(paths):
+            name = path.removeprefix("/rpc/")
+            if path.startswith("/rpc/"):
+                if (name, who.role) not in known.callable:
+                    findings.add("the description lists what is refused", path, who.name)
+            elif path not in expected:
+                findings.add("the description lists what is refused", path, who.name)
+        expected |= {f"/rpc/{f.name}" for f in surface.api_functions if (f.name, who.role) in known.callable}
+        for path in sorted(expected - paths):
+            findings.add("the description lacks what is allowed", path, who.name)

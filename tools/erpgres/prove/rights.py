@@ -1,0 +1,234 @@
+"""Grants, asked by using them: what a role's session may name, read, write, call and become, row-level security aside.
+
+Each statement touches no row (`limit 0`, `where false`), so only rights decide. Answers are SQLSTATEs, not the catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+
+from erpgres.prove.principals import BACK
+from erpgres.prove.surface import API_ROLES, ROLES, Function, Relation, Surface
+
+Connection = psycopg.Connection[Any]
+Cells = dict[tuple[str, str], dict[str, str]]
+
+COMMANDS = ("select", "insert", "update")
+WHOLE = ("delete", "truncate")
+# Nobody needs these; PostgreSQL gives them with a word, and none of them can be tried without leaving something.
+NEVER = ("TRIGGER", "REFERENCES", "MAINTAIN")
+LOGINS = ("authenticator", "migrator", "analyst", "relay", "worker", "monitor")
+WITHOUT_EFFECT = "granted without effect"
+TARGETS = (*ROLES, "owner", "postgres")
+
+
+def become(role: str) -> str:
+    """SQL that makes a superuser's transaction a session of the role, as the part that uses it would."""
+    login = "authenticator" if role in API_ROLES else role
+    return f"set local session authorization {login}; set local role {role}"
+
+
+def attempt(connection: Connection, role: str, statements: Sequence[str]) -> list[str]:
+    """Try the statements as the role, each rolled back; inside a transaction."""
+    if not statements:
+        return []
+    connection.execute(become(role))
+    row = connection.execute("select prove.attempt(%s)", [list(statements)]).fetchone()
+    connection.execute(BACK)
+    assert row is not None
+    return list(row[0])
+
+
+def relation(connection: Connection, role: str, what: Relation, only: str | None = None) -> dict[str, str]:
+    """What the role may do with a relation: {right: columns as `*`, `-` or their names}; `only` asks one right."""
+    patterns = {
+        "select": "select {name} from {table} limit 0",
+        "insert": "insert into {table} ({name}) select null::{type} where false",
+        "update": "update {table} set {name} = null where false",
+        "delete": "delete from {table} where false",
+        "truncate": "truncate {table}",
+    }
+    asked = [right for right in patterns if only in (None, right) and (right != "truncate" or what.kind != "view")]
+    statements: list[str] = []
+    for right in asked:
+        for column in what.columns if right in COMMANDS else what.columns[:1]:
+            statements.append(patterns[right].format(name=f'"{column.name}"', type=column.type, table=what.full))
+    found = iter(attempt(connection, role, statements))
+    granted = _granted(connection, role, what)
+    cells = {}
+    for right in asked:
+        if right in WHOLE:
+            cells[right] = "yes" if _is_allowed(next(found)) else WITHOUT_EFFECT if granted[right] else "-"
+            continue
+        allowed = [c.name for c in what.columns if _is_allowed(next(found))]
+        writable = [c.name for c in what.columns if right == "select" or c.writable]
+        idle = [name for name in granted[right] if name not in allowed]
+        cells[right] = _columns(allowed, writable) + (f" ({WITHOUT_EFFECT}: {' '.join(idle)})" if idle else "")
+    return cells
+
+
+def _granted(connection: Connection, role: str, what: Relation) -> dict[str, list[str]]:
+    """What the catalog says is granted, used or not: {right: columns, or one word for the whole}."""
+    rows = connection.execute(
+        "select p, a.attname from unnest(%(columns)s::text[]) p "
+        "join pg_attribute a on a.attrelid = %(oid)s::bigint::oid "
+        "and a.attnum > 0 and not a.attisdropped "
+        "where has_column_privilege(%(role)s, a.attrelid, a.attnum, p) "
+        "union all select p, 'yes' from unnest(%(whole)s::text[]) p "
+        "where has_table_privilege(%(role)s, %(oid)s::bigint::oid, p)",
+        {"columns": list(COMMANDS), "whole": list(WHOLE), "role": role, "oid": what.oid},
+    ).fetchall()
+    return {right: [name for r, name in rows if r == right] for right in (*COMMANDS, *WHOLE)}
+
+
+def runs_as(connection: Connection, function: Function) -> str:
+    """Whose rights a function runs with, and the search_path that PostgreSQL sets for it at each call."""
+    row = connection.execute(
+        "select case when prosecdef then 'definer ' || pg_get_userbyid(proowner) else 'invoker' end || coalesce("
+        "'; ' || (select string_agg(s, '; ') from unnest(proconfig) s where s like 'search_path=%%'), '') "
+        "from pg_proc where oid = %s::bigint::oid",
+        [function.oid],
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def other(connection: Connection, role: str, what: Relation) -> str:
+    """What nobody should have on a relation: TRIGGER, REFERENCES, MAINTAIN, and any right that can be passed on."""
+    row = connection.execute(
+        "select string_agg(p || g, ', ' order by p, g) "
+        "from unnest(%s::text[]) p, unnest(array['', ' WITH GRANT OPTION']) g "
+        "where has_table_privilege(%s, %s::bigint::oid, p || g) and (g <> '' or p = any (%s))",
+        [[*NEVER, "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"], role, what.oid, list(NEVER)],
+    ).fetchone()
+    assert row is not None
+    return row[0] or "-"
+
+
+def function(connection: Connection, role: str, functions: Sequence[Function]) -> dict[str, str]:
+    """Which of the functions the role may call: {signature: yes or -}."""
+    called = [f for f in functions if not f.is_trigger]
+    statements = []
+    for f in called:
+        # From a row that the planner cannot see through, or a strict function would never be looked at.
+        given = ", ".join([f"null::{kind} as a{n}" for n, (_, kind, _) in enumerate(f.arguments)] or ["1"])
+        arguments = ", ".join(f"q.a{n}" for n in range(len(f.arguments)))
+        statements.append(f'select {f.schema}."{f.name}"({arguments}) from (select {given} offset 0) as q limit 0')
+    found = dict(zip((f.full for f in called), attempt(connection, role, statements), strict=True))
+    cells = {name: "yes" if _is_allowed(code) else "-" for name, code in found.items()}
+    rows = connection.execute(
+        "select o, has_function_privilege(%s, o::oid, 'execute') from unnest(%s::bigint[]) o",
+        [role, [f.oid for f in functions]],
+    ).fetchall()
+    granted = dict(rows)
+    for f in functions:
+        if granted[f.oid] and cells.get(f.full) != "yes":
+            cells[f.full] = WITHOUT_EFFECT  # a trigger function cannot be called, another's schema not be entered
+        cells.setdefault(f.full, "-")
+    return cells
+
+
+def schema(connection: Connection, role: str, names: Sequence[str]) -> dict[str, str]:
+    """Whether the role may look into schemas, and make things there: {schema: use, use and create, or -}."""
+    statements = [s for n in names for s in (f"select '{n}.prove_nothing'::regclass", f"create table {n}.prove_x ()")]
+    found = attempt(connection, role, statements)
+    cells = {}
+    for n, use, create in zip(names, found[::2], found[1::2], strict=True):
+        cells[n] = (
+            " and ".join(word for word, yes in (("use", _is_allowed(use)), ("create", create.startswith("ok"))) if yes)
+            or "-"
+        )
+    return cells
+
+
+def sequence(connection: Connection, role: str, names: Sequence[str]) -> dict[str, str]:
+    """Whether the role may draw from or read sequences."""
+    statements = [s for n in names for s in (f"select nextval('{n}')", f"select last_value from {n}")]
+    found = attempt(connection, role, statements)
+    return {
+        n: " and ".join(w for w, code in (("draw", draw), ("read", read)) if _is_allowed(code)) or "-"
+        for n, draw, read in zip(names, found[::2], found[1::2], strict=True)
+    }
+
+
+def roles(connection: Connection) -> Cells:
+    """What each login can become, which rights come to a role from others, and what belongs to the database."""
+    cells: Cells = {}
+    for login in LOGINS:
+        connection.execute(f"set local session authorization {login}")
+        row = connection.execute(
+            "select prove.attempt(%s)", [[f"set local role {target}" for target in TARGETS]]
+        ).fetchone()
+        connection.execute(BACK)
+        assert row is not None
+        for target, code in zip(TARGETS, row[0], strict=True):
+            cells.setdefault((f"role {target}", "set role"), {})[login] = "yes" if code.startswith("ok") else "-"
+    rows = connection.execute(
+        """
+        select r.rolname,
+          coalesce((select string_agg(o.rolname, ', ' order by o.rolname) from pg_roles o
+                    where o.oid <> r.oid and pg_has_role(r.oid, o.oid, 'USAGE')), '-'),
+          coalesce((select string_agg(o.rolname, ', ' order by o.rolname) from pg_roles o
+                    where o.oid <> r.oid and pg_has_role(r.oid, o.oid, 'SET')), '-'),
+          coalesce((select string_agg(distinct g.rolname, ', ' order by g.rolname) from pg_auth_members m
+                    join pg_roles g on g.oid = m.roleid where m.member = r.oid and m.admin_option), '-'),
+          coalesce(nullif(concat_ws(', ', case when rolsuper then 'superuser' end,
+            case when rolbypassrls then 'bypassrls' end, case when rolcreaterole then 'createrole' end,
+            case when rolcreatedb then 'createdb' end, case when rolreplication then 'replication' end), ''), '-'),
+          coalesce((select string_agg(p, ', ' order by p) from unnest(array['CONNECT', 'CREATE', 'TEMPORARY']) p
+                    where has_database_privilege(r.oid, current_database(), p)), '-'),
+          coalesce((select string_agg(s.name, ', ' order by s.name) from pg_settings s
+                    where s.context = 'superuser' and has_parameter_privilege(r.oid, s.name, 'SET')), '-')
+        from pg_roles r where r.rolname = any (%s)
+        """,
+        [[*ROLES, "owner"]],
+    ).fetchall()
+    for name, inherits, becomes, administers, attributes, on_database, parameters in rows:
+        for right, value in (
+            ("inherits the rights of", inherits),
+            ("can become", becomes),
+            ("administers", administers),
+            ("attributes", attributes),
+            ("database", on_database),
+            ("superuser's settings", parameters),
+        ):
+            cells.setdefault(("itself", right), {})[name] = value
+    return cells
+
+
+def matrix(connection: Connection, surface: Surface, relations: Iterable[Relation] | None = None) -> Cells:
+    """All rights on relations, functions, schemas and sequences: {(object, right): {role: value}}."""
+    cells: Cells = {}
+    for what in surface.relations if relations is None else relations:
+        for role in ROLES:
+            for right, value in relation(connection, role, what).items():
+                cells.setdefault((what.full, right), {})[role] = value
+            cells.setdefault((what.full, "other"), {})[role] = other(connection, role, what)
+    if relations is None:
+        for role in ROLES:
+            for name, value in function(connection, role, surface.functions).items():
+                cells.setdefault((name, "execute"), {})[role] = value
+            for name, value in schema(connection, role, surface.schemas).items():
+                cells.setdefault((f"schema {name}", "schema"), {})[role] = value
+            for name, value in sequence(connection, role, surface.sequences).items():
+                cells.setdefault((f"sequence {name}", "sequence"), {})[role] = value
+    return cells
+
+
+def _is_allowed(code: str) -> bool:
+    """Whether an answer means that the right was there: anything but a refusal, or a view that cannot be written."""
+    return not code.startswith("42501") and code not in ("55000", "0A000", "428C9", "42809")
+
+
+def _columns(allowed: list[str], writable: list[str]) -> str:
+    if not allowed:
+        return "-"
+    missing = [name for name in writable if name not in allowed]
+    if not missing:
+        return "*"
+    if len(missing) < len(allowed):
+        return f"* but {' '.join(missing)}"
+    return " ".join(allowed)
