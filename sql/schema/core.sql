@@ -6,16 +6,19 @@ COMMENT ON SCHEMA core IS 'Organisations, people, access, partners, places, item
 
 CREATE FUNCTION core.claims() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN CASE WHEN (SESSION_USER = ANY (ARRAY['authenticator'::name, 'migrator'::name, 'relay'::name])) THEN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ELSE NULL::jsonb END;
+    RETURN CASE WHEN (SESSION_USER = ANY (ARRAY['authenticator'::name, 'migrator'::name, 'relay'::name, 'worker'::name])) THEN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ELSE NULL::jsonb END;
 
-COMMENT ON FUNCTION core.claims() IS 'The verified claims of the request, or null. Believed only in sessions of PostgREST, of the relay and of the tools: anybody else could set the setting himself.';
+COMMENT ON FUNCTION core.claims() IS 'The verified claims of the request, or null. Believed only in sessions of PostgREST, of the relay, of the worker and of the tools: anybody else could set the setting himself.';
 
 CREATE FUNCTION core.org_id() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 begin
-  if session_user in ('authenticator', 'migrator', 'relay') then
-    return (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'org_id')::uuid;
+  if session_user in ('authenticator', 'migrator', 'relay', 'worker') then
+    return coalesce(
+      nullif(current_setting('erpgres.org_id', true), ''),
+      nullif(current_setting('request.jwt.claims', true), '')::json ->> 'org_id'
+    )::uuid;
   end if;
   return (select a.org_id from core.analyst_login as a where a.login = session_user);
 end
@@ -28,6 +31,59 @@ CREATE FUNCTION core.user_id() RETURNS uuid
     RETURN ((core.claims() ->> 'sub'::text))::uuid;
 
 COMMENT ON FUNCTION core.user_id() IS 'The signed-in user, or null (tools, background roles, requests without a token).';
+
+CREATE TABLE core.import (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    entity text NOT NULL,
+    source_name text,
+    source_sha256 text NOT NULL,
+    headers jsonb NOT NULL,
+    columns text[] NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    duplicate_of uuid,
+    row_count integer DEFAULT 0 NOT NULL,
+    refused_count integer DEFAULT 0 NOT NULL,
+    insert_count integer DEFAULT 0 NOT NULL,
+    update_count integer DEFAULT 0 NOT NULL,
+    unchanged_count integer DEFAULT 0 NOT NULL,
+    is_partial boolean DEFAULT false NOT NULL,
+    committed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT import_counts_not_negative CHECK ((LEAST(row_count, refused_count, insert_count, update_count, unchanged_count) >= 0)),
+    CONSTRAINT source_sha256_is_a_hash CHECK ((source_sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+
+ALTER TABLE ONLY core.import FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.import IS 'A file that was staged, and what became of it';
+
+COMMENT ON COLUMN core.import.source_name IS 'Name of the file';
+
+COMMENT ON COLUMN core.import.source_sha256 IS 'SHA-256 of the file, hexadecimal';
+
+COMMENT ON COLUMN core.import.headers IS 'What each header was taken for: [{"header": "Article", "column": "sku"}]; column null: ignored';
+
+COMMENT ON COLUMN core.import.columns IS 'The columns of the entity that the file has';
+
+COMMENT ON COLUMN core.import.options IS 'decimal and date_format';
+
+COMMENT ON COLUMN core.import.duplicate_of IS 'An earlier import of the same file into the same entity';
+
+COMMENT ON COLUMN core.import.row_count IS 'Rows of the file that are not blank';
+
+COMMENT ON COLUMN core.import.refused_count IS 'Rows with a problem';
+
+COMMENT ON COLUMN core.import.insert_count IS 'Rows that are new; before the commit: would be';
+
+COMMENT ON COLUMN core.import.update_count IS 'Rows that change what is there; before the commit: would';
+
+COMMENT ON COLUMN core.import.unchanged_count IS 'Rows that are there already, exactly so';
+
+COMMENT ON COLUMN core.import.is_partial IS 'Whether it was committed without its refused rows';
+
+COMMENT ON COLUMN core.import.committed_at IS 'When its rows were loaded; null: not yet';
 
 CREATE TABLE core.location (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -102,7 +158,7 @@ COMMENT ON COLUMN core.org_unit.path IS 'Ids from the root to this unit (hexadec
 
 CREATE FUNCTION core.search_text(VARIADIC parts text[]) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN lower(translate(array_to_string(parts, ' '::text), 'ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöøùúûüýÿ'::text, 'AAAAAACEEEEIIIINOOOOOOUUUUYaaaaaaceeeeiiiinoooooouuuuyy'::text));
+    RETURN lower(CASE WHEN (octet_length(array_to_string(parts, ' '::text)) = length(array_to_string(parts, ' '::text))) THEN array_to_string(parts, ' '::text) ELSE translate(array_to_string(parts, ' '::text), 'ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöøùúûüýÿ'::text, 'AAAAAACEEEEIIIINOOOOOOUUUUYaaaaaaceeeeiiiinoooooouuuuyy'::text) END);
 
 COMMENT ON FUNCTION core.search_text(VARIADIC parts text[]) IS 'The parts joined, in lower case, without Latin accents; nulls are left out. Immutable, so that it can be indexed.';
 
@@ -332,6 +388,7 @@ CREATE FUNCTION core.act_as(claims jsonb) RETURNS void
     AS $$
 begin
   perform set_config('request.jwt.claims', jsonb_strip_nulls(act_as.claims)::text, true);
+  perform set_config('erpgres.org_id', act_as.claims ->> 'org_id', true);
 end
 $$;
 
@@ -355,6 +412,12 @@ CREATE FUNCTION core.address_subject(kind text DEFAULT 'address'::text) RETURNS 
 
 COMMENT ON FUNCTION core.address_subject(kind text) IS 'The subject of the client''s address in core.sign_in_failure';
 
+CREATE FUNCTION core.admission_lock(id uuid) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended(('core.session '::text || id), (0)::bigint);
+
+COMMENT ON FUNCTION core.admission_lock(id uuid) IS 'Key of the advisory lock under which sessions of a user, organisation, partner or API key are opened (shared) and admitted anew (exclusive)';
+
 CREATE FUNCTION core.answer_error(code text, details jsonb DEFAULT '{}'::jsonb, retry_after integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -376,6 +439,42 @@ $$;
 
 COMMENT ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) IS 'The body of an error of the catalogue, as the answer of a function that returns it: status and headers are set, the transaction commits';
 
+CREATE TABLE core.api_key (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    prefix text NOT NULL,
+    key_hash bytea NOT NULL,
+    permissions text[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_by uuid,
+    last_used_at timestamp with time zone,
+    last_used_address inet,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT api_key_expires_after_creation CHECK ((expires_at > created_at)),
+    CONSTRAINT key_hash_is_sha256 CHECK ((octet_length(key_hash) = 32)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+ALTER TABLE ONLY core.api_key FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.api_key IS 'Keys with which machines sign in as a user. A key may do what its permissions and those of its user both allow.';
+
+COMMENT ON COLUMN core.api_key.key_hash IS 'SHA-256 of the key, which is 256 random bits: a slow hash would add nothing';
+
+CREATE FUNCTION core.api_key_allows(permission text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM core.api_key k
+           WHERE ((k.org_id = core.org_id()) AND (k.id = ((core.claims() ->> 'api_key'::text))::uuid) AND (api_key_allows.permission = ANY (k.permissions))))) AS "exists";
+END;
+
+COMMENT ON FUNCTION core.api_key_allows(permission text) IS 'Whether the API key that opened the session has the permission on its list';
+
 CREATE FUNCTION core.base32(bytes bytea) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT string_agg(substr('ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'::text, (((rpad(substr(b.bits, n.n, 5), 5, '0'::text))::bit(5))::integer + 1), 1), ''::text ORDER BY n.n) AS string_agg FROM (((SELECT encode(base32.bytes, 'hex'::text) AS hex) h CROSS JOIN LATERAL (SELECT string_agg(((('x'::text || substr(h.hex, i.i, 1)))::bit(4))::text, ''::text ORDER BY i.i) AS bits FROM generate_series(1, length(h.hex)) i(i)) b) CROSS JOIN LATERAL generate_series(1, length(b.bits), 5) n(n)));
@@ -388,6 +487,57 @@ CREATE FUNCTION core.base64url(bytes bytea) RETURNS text
 '::text, '-_'::text);
 
 COMMENT ON FUNCTION core.base64url(bytes bytea) IS 'Base 64 for URLs, without padding (RFC 4648)';
+
+CREATE FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text DEFAULT NULL::text, mapping jsonb DEFAULT NULL::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS core.import
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_import core.import;
+  v_headers jsonb;
+  v_format text := upper(begin_import.options ->> 'date_format');
+begin
+  perform core.require_permission('core.import.create');
+  if coalesce(begin_import.options ->> 'decimal', '.') not in ('.', ',') then
+    perform core.raise_error('core.import_option', '{"option": "decimal", "wanted": "a point or a comma"}');
+  elsif v_format is not null and not (
+    v_format ~ '^(DD[./ -]MM[./ -]YYYY|MM[./ -]DD[./ -]YYYY|YYYY[./ -]MM[./ -]DD|YYYY[./ -]DD[./ -]MM)$'
+  ) then
+    perform core.raise_error(
+      'core.import_option', '{"option": "date_format", "wanted": "DD, MM and YYYY in some order, as in DD.MM.YYYY"}'
+    );
+  end if;
+  v_headers := core.map_import(begin_import.entity, begin_import.headers, begin_import.mapping);
+  insert into core.import (entity, source_name, source_sha256, headers, columns, options, duplicate_of)
+  select
+    begin_import.entity,
+    begin_import.source_name,
+    begin_import.source_sha256,
+    v_headers,
+    array(
+      select h.value ->> 'column'
+      from jsonb_array_elements(v_headers) with ordinality as h (value, place)
+      where h.value ->> 'column' is not null
+      order by h.place
+    ),
+    jsonb_strip_nulls(jsonb_build_object(
+      'decimal', coalesce(begin_import.options ->> 'decimal', '.'), 'date_format', v_format
+    )),
+    (
+      select i.id
+      from core.import as i
+      where i.org_id = core.org_id()
+        and i.entity = begin_import.entity
+        and i.source_sha256 = begin_import.source_sha256
+        and i.committed_at is not null
+      order by i.id desc
+      limit 1
+    )
+  returning * into v_import;
+  return v_import;
+end
+$_$;
+
+COMMENT ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) IS 'Register a file: its headers are mapped to columns, and an earlier import of the same file is found by its hash. Errors: those of core.map_import, core.import_option (422), core.permission_missing (403)';
 
 CREATE FUNCTION core.begin_sign_in() RETURNS void
     LANGUAGE plpgsql
@@ -409,6 +559,106 @@ $$;
 
 COMMENT ON FUNCTION core.begin_sign_in() IS 'Refuse with core.sign_in_plain (400) a request that could undo the counting of its failure, and forget the token that came with it';
 
+CREATE FUNCTION core.check_import(import_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_import core.import;
+  v_entity core.import_entity;
+  v_keys text [];
+  v_column record;
+  v_may_create boolean;
+  v_may_update boolean;
+  v_fixed text := '';
+begin
+  select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = check_import.import_id;
+  select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
+
+  -- The same key, or a value that is unique, twice in the file: the first one counts.
+  select array_agg(c.name order by c.place) into v_keys
+  from core.import_column as c
+  where c.entity = v_import.entity and c.is_key;
+  for v_column in
+    select v_keys as names, false as is_value
+    where v_keys is not null
+    union all
+    select array[c.name], true
+    from core.import_column as c
+    where c.entity = v_import.entity and c.is_unique and c.name = any (v_import.columns)
+  loop
+    execute format(
+      'update core.import_row as r '
+      'set problems = jsonb_build_array(core.import_problem(%1$L, ''core.import_duplicate'', concat_ws('', '', %2$s), '
+      'jsonb_build_object(''first_line'', d.first_line))) '
+      'from (select %3$s, min(r.line) as first_line from core.import_row as r '
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is null %5$s '
+      'group by %4$s having count(*) > 1) as d '
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is null and r.line > d.first_line %5$s and %6$s',
+      array_to_string(v_column.names, ', '),
+      (select string_agg(format('r.data ->> %L', n.name), ', ' order by n.place)
+        from unnest(v_column.names) with ordinality as n (name, place)),
+      (select string_agg(format('coalesce(r.data ->> %L, '''') as k%s', n.name, n.place), ', ' order by n.place)
+        from unnest(v_column.names) with ordinality as n (name, place)),
+      (select string_agg(n.place::text, ', ' order by n.place)
+        from unnest(v_column.names) with ordinality as n (name, place)),
+      case when v_column.is_value then format('and r.data ->> %L is not null', v_column.names[1]) else '' end,
+      (select string_agg(format('coalesce(r.data ->> %L, '''') = d.k%s', n.name, n.place), ' and ' order by n.place)
+        from unnest(v_column.names) with ordinality as n (name, place))
+    )
+    using check_import.import_id;
+  end loop;
+
+  -- The tools act for nobody when they load data: they need no permission.
+  v_may_create := session_user = 'migrator' and core.user_id() is null or core.has_permission(v_entity.create_permission);
+  v_may_update := session_user = 'migrator' and core.user_id() is null
+    or v_entity.update_permission is not null and core.has_permission(v_entity.update_permission);
+  if not v_may_create and not v_may_update then
+    perform core.require_permission(v_entity.create_permission);
+  end if;
+
+  -- What the entity itself finds; then rows that the user may not make or change, and columns that cannot change.
+  if v_entity.table_name is null then
+    execute format(
+      'update core.import_row as r set problems = f.problems from %s($1, 1, 2147483647) as f '
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line and f.problems is not null',
+      v_entity.read_function
+    )
+    using check_import.import_id;
+    return;
+  end if;
+  select coalesce(string_agg(format(
+    ', case when r.data ->> %1$L is not null and f.%2$I is distinct from t.%2$I then core.import_problem(%1$L, '
+    '''core.import_fixed'', r.data ->> %1$L, jsonb_build_object(''current'', t.%2$I)) end', c.name, c.target
+  ), '' order by c.place), '')
+  into v_fixed
+  from core.import_column as c
+  where c.entity = v_import.entity and c.is_fixed and c.target is not null and c.name = any (v_import.columns);
+  execute format(
+    'update core.import_row as r set problems = x.problems from ('
+    'select f.line, coalesce(f.problems, core.import_problems('
+    'case when f.match_id is null and not $2 then core.import_problem(null, ''core.permission_missing'', null, '
+    'jsonb_build_object(''permission'', %3$L::text)) end%5$s), core.import_problems('
+    'case when f.match_id is not null and not $3 and (%6$s) then core.import_problem(null, ''core.permission_missing'', null, '
+    'jsonb_build_object(''permission'', %4$L::text)) end)) as problems '
+    'from %1$s($1, 1, 2147483647) as f '
+    '%7$s) as x '
+    'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = x.line and x.problems is not null',
+    v_entity.read_function, v_entity.table_name, v_entity.create_permission,
+    coalesce(v_entity.update_permission, v_entity.create_permission),
+    case when v_entity.update_permission is not null then v_fixed else '' end,
+    coalesce(nullif(core.import_difference(v_import.entity, v_import.columns), ''), 'false'),
+    case when v_entity.update_permission is not null then format(
+      'left join core.import_row as r on r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line '
+      'and f.match_id is not null left join %s as t on t.org_id = (select core.org_id()) and t.id = f.match_id',
+      v_entity.table_name
+    ) else '' end
+  )
+  using check_import.import_id, v_may_create, v_may_update;
+end
+$_$;
+
+COMMENT ON FUNCTION core.check_import(import_id uuid) IS 'Refuse staged rows that cannot be loaded: repeated keys, what the read function of the entity finds, rows that the user may not make or change, fixed columns. Raises core.permission_missing (403) when he may neither make nor change any';
+
 CREATE FUNCTION core.check_new_id(table_name text, id uuid) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -428,6 +678,36 @@ end
 $$;
 
 COMMENT ON FUNCTION core.check_new_id(table_name text, id uuid) IS 'Raise core.id_out_of_range (400) when id is no version 7 UUID or no partition of the table (schema.name) takes it: most often the clock of the client is wrong';
+
+CREATE FUNCTION core.check_outside_token(issuer text, role text, partner_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_session core.session;
+  v_kind text;
+begin
+  if not exists (
+    select from core.identity_provider as p where p.issuer = check_outside_token.issuer and p.is_active
+  ) then
+    perform core.raise_error('core.session_ended');
+  end if;
+  select u.kind into v_kind from core.app_user as u where u.id = core.user_id();
+  if (check_outside_token.role, v_kind)
+    not in (('member', 'INTERNAL'), ('partner', 'EXTERNAL'), ('superadmin', 'SUPER_ADMIN'))
+  then
+    perform core.raise_error('core.role_mismatch');
+  end if;
+  v_session.user_id := core.user_id();
+  v_session.org_id := core.org_id();
+  v_session.role := check_outside_token.role;
+  v_session.partner_id := check_outside_token.partner_id;
+  if not core.is_admitted(v_session) then
+    perform core.raise_error('core.user_inactive');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.check_outside_token(issuer text, role text, partner_id uuid) IS 'Refuse (401) a token without a session unless an identity provider of the installation issued it and its user may come in, as a session would tell of a token of ours';
 
 CREATE FUNCTION core.check_password_rules(password text, email text) RETURNS void
     LANGUAGE plpgsql
@@ -501,6 +781,45 @@ $$;
 
 COMMENT ON FUNCTION core.count_failure(subject text, user_id uuid) IS 'Count a failed attempt. The fifth within a minute locks the subject: for 1 minute, the next time for 2, 4 … up to an hour; a day without failures forgets it. Callers count the account before the address.';
 
+CREATE FUNCTION core.count_import(import_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_import core.import;
+  v_entity core.import_entity;
+  v_inserts integer;
+  v_updates integer;
+  v_unchanged integer;
+begin
+  select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = count_import.import_id;
+  select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
+  execute format(
+    'select count(*) filter (where f.match_id is null), count(*) filter (where f.match_id is not null and %s), '
+    'count(*) filter (where f.match_id is not null and not %1$s) from %s($1, 1, 2147483647) as f %s',
+    coalesce('(' || core.import_difference(v_import.entity, v_import.columns) || ')', 'false'),
+    v_entity.read_function,
+    case when core.import_difference(v_import.entity, v_import.columns) is not null then format(
+      'left join %s as t on t.org_id = (select core.org_id()) and t.id = f.match_id', v_entity.table_name
+    ) else '' end
+  )
+  into v_inserts, v_updates, v_unchanged
+  using count_import.import_id;
+  update core.import as i
+  set
+    refused_count = (
+      select count(*)
+      from core.import_row as r
+      where r.org_id = i.org_id and r.import_id = i.id and r.problems is not null
+    ),
+    insert_count = v_inserts,
+    update_count = v_updates,
+    unchanged_count = v_unchanged
+  where i.org_id = core.org_id() and i.id = count_import.import_id;
+end
+$_$;
+
+COMMENT ON FUNCTION core.count_import(import_id uuid) IS 'Count what loading the staged rows would do: the preview of an import';
+
 CREATE FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text DEFAULT 'UTC'::text) RETURNS uuid
     LANGUAGE plpgsql
     AS $$
@@ -546,8 +865,12 @@ CREATE TABLE core.session (
     revoked_because text,
     address inet,
     user_agent text,
+    role text,
+    partner_id uuid,
+    is_admitted boolean DEFAULT true NOT NULL,
     CONSTRAINT api_key_is_of_an_organization CHECK (((api_key_id IS NULL) OR (org_id IS NOT NULL))),
-    CONSTRAINT revoked_for_a_known_reason CHECK ((((revoked_at IS NULL) = (revoked_because IS NULL)) AND (revoked_because = ANY (ARRAY['SIGN_OUT'::text, 'REVOKED'::text, 'REFRESH_REUSED'::text, 'PASSWORD_CHANGED'::text, 'USER_DISABLED'::text, 'SECOND_FACTOR_RESET'::text]))))
+    CONSTRAINT revoked_for_a_known_reason CHECK ((((revoked_at IS NULL) = (revoked_because IS NULL)) AND (revoked_because = ANY (ARRAY['SIGN_OUT'::text, 'REVOKED'::text, 'REFRESH_REUSED'::text, 'PASSWORD_CHANGED'::text, 'USER_DISABLED'::text, 'SECOND_FACTOR_RESET'::text])))),
+    CONSTRAINT session_role_known CHECK (((role IS NOT NULL) AND (role = ANY (ARRAY['member'::text, 'partner'::text, 'superadmin'::text]))))
 );
 
 ALTER TABLE ONLY core.session FORCE ROW LEVEL SECURITY;
@@ -557,6 +880,12 @@ COMMENT ON TABLE core.session IS 'A sign-in: every access token names one, and e
 COMMENT ON COLUMN core.session.org_id IS 'Organisation that it is for; null: a SUPER_ADMIN in none';
 
 COMMENT ON COLUMN core.session.is_limited IS 'May only set up the second factor that a role of the user requires';
+
+COMMENT ON COLUMN core.session.role IS 'Database role of its tokens, by the kind of the user: member, partner or superadmin';
+
+COMMENT ON COLUMN core.session.partner_id IS 'Partner on whose behalf an EXTERNAL user signed in';
+
+COMMENT ON COLUMN core.session.is_admitted IS 'Whether its user, membership, organisation, partner and API key are all such that he may come in; kept by triggers of those tables (core.readmit), so that each request need not look at them';
 
 CREATE FUNCTION core.end_session(session_id uuid, because text) RETURNS void
     LANGUAGE sql
@@ -664,6 +993,32 @@ $$;
 
 COMMENT ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) IS 'The rate between two currencies on a day as a fraction, read forwards or backwards; nulls when there is none';
 
+CREATE FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) RETURNS core.import
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_import core.import;
+  v_refused integer;
+begin
+  select count(*) into v_refused
+  from core.import_row as r
+  where r.org_id = core.org_id() and r.import_id = finish_import.import_id and r.problems is not null;
+  update core.import as i
+  set
+    refused_count = v_refused,
+    insert_count = finish_import.inserted,
+    update_count = finish_import.updated,
+    unchanged_count = i.row_count - v_refused - finish_import.inserted - finish_import.updated,
+    is_partial = finish_import.is_partial and v_refused > 0,
+    committed_at = now()
+  where i.org_id = core.org_id() and i.id = finish_import.import_id
+  returning i.* into v_import;
+  return v_import;
+end
+$$;
+
+COMMENT ON FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) IS 'Note that the rows of an import are loaded, and how many did what';
+
 CREATE FUNCTION core.give_tokens(session_id uuid, claims jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -711,15 +1066,11 @@ CREATE FUNCTION core.has_permission(permission text, unit_id uuid DEFAULT NULL::
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_claims jsonb := core.claims();
 begin
   -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
-  if core.claims() ? 'api_key' and not exists (
-    select
-    from core.api_key as k
-    where k.org_id = core.org_id()
-      and k.id = (core.claims() ->> 'api_key')::uuid
-      and has_permission.permission = any (k.permissions)
-  ) then
+  if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
     return false;
   end if;
   -- The role a SUPER_ADMIN's token switches to; nobody else can become it.
@@ -731,7 +1082,7 @@ begin
     from core.user_role as u
     join core.role as r on r.org_id = u.org_id and r.id = u.role_id
     where u.org_id = core.org_id()
-      and u.user_id = core.user_id()
+      and u.user_id = (v_claims ->> 'sub')::uuid
       and (
         u.unit_id is null
         or (
@@ -772,6 +1123,751 @@ $$;
 
 COMMENT ON FUNCTION core.hash_password(password text) IS 'bcrypt of the base64 text of the SHA-256 of a password: bcrypt itself ignores all after 72 bytes';
 
+CREATE FUNCTION core.word_error(code text, details jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_error core.error;
+  v_key text;
+  v_value text;
+begin
+  select * into v_error from core.error as e where e.code = word_error.code;
+  if not found then
+    select * into v_error from core.error as e where e.code = 'core.unknown_error';
+    v_error.code := coalesce(v_error.code, 'core.unknown_error');
+    v_error.status := coalesce(v_error.status, 500);
+    v_error.message := coalesce(v_error.message, 'The error {error} is not in the catalogue');
+    word_error.details := word_error.details || jsonb_build_object('error', word_error.code);
+  end if;
+  for v_key, v_value in select d.key, d.value from jsonb_each_text(word_error.details) as d loop
+    v_error.message := replace(v_error.message, '{' || v_key || '}', coalesce(v_value, ''));
+    v_error.hint := replace(v_error.hint, '{' || v_key || '}', coalesce(v_value, ''));
+  end loop;
+  -- PostgREST wants details as text: it is the JSON of what the caller gave.
+  return jsonb_build_object(
+    'status', v_error.status,
+    'body', jsonb_build_object(
+      'code', v_error.code,
+      'message', v_error.message,
+      'details', nullif(word_error.details, '{}')::text,
+      'hint', v_error.hint
+    )
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.word_error(code text, details jsonb) IS 'The status and the body of an error of the catalogue, its {name} placeholders filled from details';
+
+CREATE FUNCTION core.import_problem(column_name text, code text, value text DEFAULT NULL::text, details jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN jsonb_build_object('column', column_name, 'code', code, 'value', value, 'message', ((core.word_error(code, (details || jsonb_build_object('column', COALESCE(column_name, ''::text), 'value', COALESCE(value, ''::text)))) -> 'body'::text) ->> 'message'::text));
+
+COMMENT ON FUNCTION core.import_problem(column_name text, code text, value text, details jsonb) IS 'Why a row of an import is refused: the column (null: the row as a whole), an error of the catalogue, the value, and the message in words; column and value fill its placeholders, as details do';
+
+CREATE FUNCTION core.import_problems(VARIADIC list jsonb[]) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN NULLIF(to_jsonb(array_remove(list, NULL::jsonb)), '[]'::jsonb);
+
+COMMENT ON FUNCTION core.import_problems(VARIADIC list jsonb[]) IS 'The problems of a row as a list, without the nulls; null when there is none';
+
+CREATE TABLE core.address (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    partner_id uuid NOT NULL,
+    kind text NOT NULL,
+    line1 text NOT NULL,
+    line2 text,
+    city text NOT NULL,
+    region text,
+    postal_code text,
+    country_code text NOT NULL,
+    locode text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT kind_known CHECK ((kind = ANY (ARRAY['REGISTERED'::text, 'BILL_TO'::text, 'SHIP_TO'::text, 'SHIP_FROM'::text]))),
+    CONSTRAINT line1_not_blank CHECK ((btrim(line1) <> ''::text)),
+    CONSTRAINT locode_is_in_the_country CHECK (("left"(locode, 2) = country_code)),
+    CONSTRAINT locode_is_un_locode CHECK ((locode ~ '^[A-Z]{2}[A-Z0-9]{3}$'::text))
+);
+
+ALTER TABLE ONLY core.address FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.address IS 'An address of a partner, by what it is used for';
+
+COMMENT ON COLUMN core.address.locode IS 'UN/LOCODE of the port or place';
+
+CREATE TABLE core.country (
+    code text NOT NULL,
+    alpha3 text NOT NULL,
+    numeric_code text NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT alpha3_is_iso_3166 CHECK ((alpha3 ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT code_is_iso_3166_alpha2 CHECK ((code ~ '^[A-Z]{2}$'::text)),
+    CONSTRAINT numeric_code_is_iso_3166 CHECK ((numeric_code ~ '^[0-9]{3}$'::text))
+);
+
+COMMENT ON TABLE core.country IS 'Countries and territories (ISO 3166-1)';
+
+CREATE TABLE core.import_row (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    import_id uuid NOT NULL,
+    line integer NOT NULL,
+    rank smallint DEFAULT 0 NOT NULL,
+    data jsonb NOT NULL,
+    problems jsonb,
+    CONSTRAINT line_positive CHECK ((line > 0)),
+    CONSTRAINT problems_are_a_list CHECK ((jsonb_typeof(problems) = 'array'::text))
+);
+
+ALTER TABLE ONLY core.import_row FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.import_row IS 'Rows of imports, for a day: staged, and the refused ones with their reasons. Not recorded in the feed of events.';
+
+COMMENT ON COLUMN core.import_row.line IS 'Line of the file, or number of the row in the sheet; the header is in line 1';
+
+COMMENT ON COLUMN core.import_row.rank IS 'Order of loading: 0 before 1, so that parents come before what lies in them';
+
+COMMENT ON COLUMN core.import_row.data IS 'Its values by column: numbers with a decimal point, dates as YYYY-MM-DD';
+
+COMMENT ON COLUMN core.import_row.problems IS 'Why it is refused: [{"column", "code", "value", "message"}]; null: it is not';
+
+CREATE FUNCTION core.import_addresses(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, partner_id uuid, kind text, line1 text, line2 text, city text, region text, postal_code text, country_code text, locode text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     m.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (p.id IS NULL) THEN core.import_problem('partner'::text, 'core.import_reference'::text, (r.data ->> 'partner'::text), '{"entity": "partner"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (m.matches > 1) THEN core.import_problem('line1'::text, 'core.import_ambiguous'::text, (r.data ->> 'line1'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (k.code IS NULL) THEN core.import_problem('country_code'::text, 'core.import_reference'::text, (r.data ->> 'country_code'::text), '{"entity": "country"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'locode'::text) !~ '^[A-Z]{2}[A-Z0-9]{3}$'::text) OR ("left"((r.data ->> 'locode'::text), 2) <> (r.data ->> 'country_code'::text))) THEN core.import_problem('locode'::text, 'core.import_locode'::text, (r.data ->> 'locode'::text))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     p.id,
+     (r.data ->> 'kind'::text),
+     (r.data ->> 'line1'::text),
+     (r.data ->> 'line2'::text),
+     (r.data ->> 'city'::text),
+     (r.data ->> 'region'::text),
+     (r.data ->> 'postal_code'::text),
+     (r.data ->> 'country_code'::text),
+     (r.data ->> 'locode'::text)
+    FROM (((core.import_row r
+      LEFT JOIN core.partner p ON (((p.org_id = r.org_id) AND (p.code = (r.data ->> 'partner'::text)))))
+      LEFT JOIN core.country k ON ((k.code = (r.data ->> 'country_code'::text))))
+      LEFT JOIN LATERAL ( SELECT (min((a.id)::text))::uuid AS id,
+             count(*) AS matches
+            FROM core.address a
+           WHERE ((a.org_id = p.org_id) AND (a.partner_id = p.id) AND (a.kind = (r.data ->> 'kind'::text)) AND (a.line1 = (r.data ->> 'line1'::text)))) m ON (true))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_addresses.import_id) AND ((r.line >= import_addresses.first_line) AND (r.line <= import_addresses.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_addresses(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.address, by partner, kind and first line';
+
+CREATE TABLE core.contact (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    partner_id uuid NOT NULL,
+    name text NOT NULL,
+    "position" text,
+    email text,
+    phone text,
+    is_primary boolean DEFAULT false NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT email_has_an_at_sign CHECK ((email ~ '^[^@\s]+@[^@\s]+$'::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
+    CONSTRAINT reachable_by_email_or_phone CHECK (((email IS NOT NULL) OR (phone IS NOT NULL)))
+);
+
+ALTER TABLE ONLY core.contact FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.contact IS 'A person at a partner';
+
+CREATE FUNCTION core.import_contacts(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, partner_id uuid, name text, "position" text, email text, phone text, is_primary boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     m.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (p.id IS NULL) THEN core.import_problem('partner'::text, 'core.import_reference'::text, (r.data ->> 'partner'::text), '{"entity": "partner"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (m.matches > 1) THEN core.import_problem('name'::text, 'core.import_ambiguous'::text, (r.data ->> 'name'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'email'::text) IS NULL) AND ((r.data ->> 'phone'::text) IS NULL) AND (m.id IS NULL)) THEN core.import_problem('email'::text, 'core.import_unreachable'::text)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((r.data ->> 'email'::text) !~ '^[^@\s]+@[^@\s]+$'::text) THEN core.import_problem('email'::text, 'core.import_email'::text, (r.data ->> 'email'::text))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     p.id,
+     (r.data ->> 'name'::text),
+     (r.data ->> 'position'::text),
+     (r.data ->> 'email'::text),
+     (r.data ->> 'phone'::text),
+     COALESCE(((r.data ->> 'is_primary'::text))::boolean, false) AS "coalesce"
+    FROM ((core.import_row r
+      LEFT JOIN core.partner p ON (((p.org_id = r.org_id) AND (p.code = (r.data ->> 'partner'::text)))))
+      LEFT JOIN LATERAL ( SELECT (min((c.id)::text))::uuid AS id,
+             count(*) AS matches
+            FROM core.contact c
+           WHERE ((c.org_id = p.org_id) AND (c.partner_id = p.id) AND (c.name = (r.data ->> 'name'::text)))) m ON (true))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_contacts.import_id) AND ((r.line >= import_contacts.first_line) AND (r.line <= import_contacts.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_contacts(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.contact, by partner and name';
+
+CREATE TABLE core.import_column (
+    entity text NOT NULL,
+    name text NOT NULL,
+    place smallint NOT NULL,
+    type text DEFAULT 'text'::text NOT NULL,
+    is_required boolean DEFAULT false NOT NULL,
+    is_key boolean DEFAULT false NOT NULL,
+    is_unique boolean DEFAULT false NOT NULL,
+    is_fixed boolean DEFAULT false NOT NULL,
+    is_path boolean DEFAULT false NOT NULL,
+    target text,
+    choices text[],
+    aliases text[] DEFAULT '{}'::text[] NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT choices_are_codes CHECK (((choices IS NULL) OR (type = 'code'::text))),
+    CONSTRAINT import_column_name_is_snake_case CHECK ((name ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT import_type_known CHECK ((type = ANY (ARRAY['text'::text, 'code'::text, 'integer'::text, 'numeric'::text, 'boolean'::text, 'date'::text])))
+);
+
+COMMENT ON TABLE core.import_column IS 'The columns that a file of an entity may have';
+
+COMMENT ON COLUMN core.import_column.place IS 'Order in templates and documentation';
+
+COMMENT ON COLUMN core.import_column.type IS 'text, code (in upper case), integer, numeric, boolean or date';
+
+COMMENT ON COLUMN core.import_column.is_required IS 'The header must be there and no cell may be empty';
+
+COMMENT ON COLUMN core.import_column.is_key IS 'Part of what tells rows apart: the same key again is the same row';
+
+COMMENT ON COLUMN core.import_column.is_unique IS 'No two rows of a file may have the same value';
+
+COMMENT ON COLUMN core.import_column.is_fixed IS 'Cannot change once the row is there';
+
+COMMENT ON COLUMN core.import_column.is_path IS 'Codes from the root down, joined by /: rows are loaded in the order of their depth, parents before what lies in them';
+
+COMMENT ON COLUMN core.import_column.target IS 'Column of the table that it is written to; null: none, load_function or nobody uses it';
+
+COMMENT ON COLUMN core.import_column.choices IS 'All values that are allowed; null: any';
+
+COMMENT ON COLUMN core.import_column.aliases IS 'Other headers that mean it; case, spaces and punctuation do not matter';
+
+CREATE FUNCTION core.import_difference(entity text, columns text[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT (((('row('::text || string_agg(format('t.%I'::text, c.target), ', '::text ORDER BY c.target)) || ') is distinct from row('::text) || string_agg(format('f.%I'::text, c.target), ', '::text ORDER BY c.target)) || ')'::text) FROM (SELECT c_1.target FROM core.import_column c_1 WHERE ((c_1.entity = import_difference.entity) AND (c_1.name = ANY (import_difference.columns)) AND (c_1.target IS NOT NULL)) GROUP BY c_1.target HAVING bool_or(((NOT c_1.is_key) AND (NOT c_1.is_fixed)))) c);
+
+COMMENT ON FUNCTION core.import_difference(entity text, columns text[]) IS 'The SQL condition that a row of the table (t) is not as the staged row (f) says; null when nothing can change';
+
+CREATE TABLE core.currency (
+    code text NOT NULL,
+    numeric_code text NOT NULL,
+    name text NOT NULL,
+    decimals smallint NOT NULL,
+    CONSTRAINT code_is_iso_4217 CHECK ((code ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT decimals_in_range CHECK (((decimals >= 0) AND (decimals <= 4))),
+    CONSTRAINT numeric_code_is_iso_4217 CHECK ((numeric_code ~ '^[0-9]{3}$'::text))
+);
+
+COMMENT ON TABLE core.currency IS 'Currencies (ISO 4217)';
+
+COMMENT ON COLUMN core.currency.decimals IS 'Digits after the point of the minor unit';
+
+CREATE TABLE core.exchange_rate (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    from_currency text NOT NULL,
+    to_currency text NOT NULL,
+    rate numeric NOT NULL,
+    valid daterange NOT NULL,
+    source text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT currencies_differ CHECK ((from_currency <> to_currency)),
+    CONSTRAINT rate_positive CHECK ((rate > (0)::numeric))
+);
+
+ALTER TABLE ONLY core.exchange_rate FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.exchange_rate IS 'One from_currency is rate to_currency on the days of valid; days cannot overlap';
+
+CREATE FUNCTION core.import_exchange_rates(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, from_currency text, to_currency text, rate numeric, valid daterange, source text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     x.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (f.code IS NULL) THEN core.import_problem('from_currency'::text, 'core.import_reference'::text, (r.data ->> 'from_currency'::text), '{"entity": "currency"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (t.code IS NULL) THEN core.import_problem('to_currency'::text, 'core.import_reference'::text, (r.data ->> 'to_currency'::text), '{"entity": "currency"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'rate'::text))::numeric <= (0)::numeric) THEN core.import_problem('rate'::text, 'core.import_not_positive'::text, (r.data ->> 'rate'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'valid_to'::text))::date < ((r.data ->> 'valid_from'::text))::date) THEN core.import_problem('valid_to'::text, 'core.import_order'::text, (r.data ->> 'valid_to'::text), '{"other": "valid_from"}'::jsonb)
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     (r.data ->> 'from_currency'::text),
+     (r.data ->> 'to_currency'::text),
+     ((r.data ->> 'rate'::text))::numeric AS "numeric",
+         CASE
+             WHEN (((r.data ->> 'valid_to'::text))::date < ((r.data ->> 'valid_from'::text))::date) THEN NULL::daterange
+             ELSE daterange(((r.data ->> 'valid_from'::text))::date, ((r.data ->> 'valid_to'::text))::date, '[]'::text)
+         END AS daterange,
+     (r.data ->> 'source'::text)
+    FROM (((core.import_row r
+      LEFT JOIN core.currency f ON ((f.code = (r.data ->> 'from_currency'::text))))
+      LEFT JOIN core.currency t ON ((t.code = (r.data ->> 'to_currency'::text))))
+      LEFT JOIN core.exchange_rate x ON (((x.org_id = r.org_id) AND (x.from_currency = f.code) AND (x.to_currency = t.code) AND (x.valid @> ((r.data ->> 'valid_from'::text))::date) AND (lower(x.valid) = ((r.data ->> 'valid_from'::text))::date))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_exchange_rates.import_id) AND ((r.line >= import_exchange_rates.first_line) AND (r.line <= import_exchange_rates.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_exchange_rates(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.exchange_rate, by currencies and first day; the last day is included, none: until further notice';
+
+CREATE FUNCTION core.import_header(header text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(lower(header), '[﻿ [:space:]_./()#:*''"-]+'::text, ''::text, 'g'::text);
+
+COMMENT ON FUNCTION core.import_header(header text) IS 'A header without what does not matter: case, spaces and punctuation';
+
+CREATE TABLE core.item_barcode (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    barcode text NOT NULL,
+    item_id uuid NOT NULL,
+    unit_code text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT barcode_printable CHECK ((barcode ~ '^[!-~]{3,48}$'::text))
+);
+
+ALTER TABLE ONLY core.item_barcode FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.item_barcode IS 'Barcodes of an item; each belongs to one item and says which unit it stands for';
+
+CREATE TABLE core.unit (
+    code text NOT NULL,
+    name text NOT NULL,
+    symbol text NOT NULL,
+    dimension text NOT NULL,
+    factor_numerator numeric NOT NULL,
+    factor_denominator numeric DEFAULT 1 NOT NULL,
+    decimals smallint DEFAULT 3 NOT NULL,
+    CONSTRAINT code_is_unece_rec20 CHECK ((code ~ '^[A-Z0-9]{2,3}$'::text)),
+    CONSTRAINT decimals_of_unit_in_range CHECK (((decimals >= 0) AND (decimals <= 6))),
+    CONSTRAINT dimension_known CHECK ((dimension = ANY (ARRAY['COUNT'::text, 'MASS'::text, 'LENGTH'::text, 'AREA'::text, 'VOLUME'::text, 'TIME'::text, 'LINEAR_DENSITY'::text, 'PACKAGE'::text]))),
+    CONSTRAINT factor_positive CHECK (((factor_numerator > (0)::numeric) AND (factor_denominator > (0)::numeric)))
+);
+
+COMMENT ON TABLE core.unit IS 'Units of measure (common codes of UN/ECE Recommendation 20). One unit is factor_numerator / factor_denominator of the base unit of its dimension (piece, kilogram, metre, square metre, litre, second, kilogram per metre), as a fraction so that no factor is rounded. Units of dimension PACKAGE (box, roll, bale) have no fixed size: what they hold is said per item in core.unit_conversion.';
+
+COMMENT ON COLUMN core.unit.decimals IS 'Digits after the point that a quantity in this unit is rounded to';
+
+CREATE FUNCTION core.import_item_barcodes(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, barcode text, item_id uuid, unit_code text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     b.item_id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (i.id IS NULL) THEN core.import_problem('item'::text, 'core.import_reference'::text, (r.data ->> 'item'::text), '{"entity": "item"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((u.code IS NULL) AND ((r.data ->> 'unit_code'::text) IS NOT NULL)) THEN core.import_problem('unit_code'::text, 'core.import_reference'::text, (r.data ->> 'unit_code'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((r.data ->> 'barcode'::text) !~ '^[!-~]{3,48}$'::text) THEN core.import_problem('barcode'::text, 'core.import_barcode'::text, (r.data ->> 'barcode'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((b.item_id <> i.id) OR (b.unit_code <> COALESCE((r.data ->> 'unit_code'::text), i.unit_code))) THEN core.import_problem('barcode'::text, 'core.import_taken'::text, (r.data ->> 'barcode'::text), jsonb_build_object('owner', ( SELECT (((o.sku || ' ('::text) || b.unit_code) || ')'::text)
+                FROM core.item o
+               WHERE ((o.org_id = b.org_id) AND (o.id = b.item_id)))))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     (r.data ->> 'barcode'::text),
+     i.id,
+     COALESCE((r.data ->> 'unit_code'::text), i.unit_code) AS "coalesce"
+    FROM (((core.import_row r
+      LEFT JOIN core.item i ON (((i.org_id = r.org_id) AND (i.sku = (r.data ->> 'item'::text)))))
+      LEFT JOIN core.unit u ON ((u.code = (r.data ->> 'unit_code'::text))))
+      LEFT JOIN core.item_barcode b ON (((b.org_id = r.org_id) AND (b.barcode = (r.data ->> 'barcode'::text)))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_item_barcodes.import_id) AND ((r.line >= import_item_barcodes.first_line) AND (r.line <= import_item_barcodes.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_item_barcodes(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.item_barcode; the unit of the item where none is given';
+
+CREATE FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, sku text, name text, class text, tracking text, unit_code text, shelf_life_days integer, price numeric, currency text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     i.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN ((u.code IS NULL) AND ((r.data ->> 'unit_code'::text) IS NOT NULL)) THEN core.import_problem('unit_code'::text, 'core.import_reference'::text, (r.data ->> 'unit_code'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((c.code IS NULL) AND ((r.data ->> 'currency'::text) IS NOT NULL)) THEN core.import_problem('currency'::text, 'core.import_reference'::text, (r.data ->> 'currency'::text), '{"entity": "currency"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'price'::text))::numeric < (0)::numeric) THEN core.import_problem('price'::text, 'core.import_negative'::text, (r.data ->> 'price'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'price'::text) IS NOT NULL) AND ((r.data ->> 'currency'::text) IS NULL)) THEN core.import_problem('currency'::text, 'core.import_required'::text)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'shelf_life_days'::text))::integer <= 0) THEN core.import_problem('shelf_life_days'::text, 'core.import_not_positive'::text, (r.data ->> 'shelf_life_days'::text))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     (r.data ->> 'sku'::text),
+     (r.data ->> 'name'::text),
+     (r.data ->> 'class'::text),
+     COALESCE((r.data ->> 'tracking'::text), 'NONE'::text) AS "coalesce",
+     (r.data ->> 'unit_code'::text),
+     ((r.data ->> 'shelf_life_days'::text))::integer AS int4,
+     round(((r.data ->> 'price'::text))::numeric, 4) AS round,
+         CASE
+             WHEN ((r.data ->> 'price'::text) IS NOT NULL) THEN (r.data ->> 'currency'::text)
+             WHEN (NOT (r.data ? 'price'::text)) THEN i.currency
+             ELSE NULL::text
+         END AS "case"
+    FROM (((core.import_row r
+      LEFT JOIN core.item i ON (((i.org_id = r.org_id) AND (i.sku = (r.data ->> 'sku'::text)))))
+      LEFT JOIN core.unit u ON ((u.code = (r.data ->> 'unit_code'::text))))
+      LEFT JOIN core.currency c ON ((c.code = (r.data ->> 'currency'::text))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_items.import_id) AND ((r.line >= import_items.first_line) AND (r.line <= import_items.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.item, by article number';
+
+CREATE FUNCTION core.location_paths() RETURNS TABLE(id uuid, path text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH RECURSIVE tree AS (
+          SELECT l.id,
+             l.code AS path
+            FROM core.location l
+           WHERE ((l.org_id = ( SELECT core.org_id() AS org_id)) AND (l.parent_id IS NULL))
+         UNION ALL
+          SELECT l.id,
+             ((t_1.path || '/'::text) || l.code)
+            FROM (core.location l
+              JOIN tree t_1 ON ((t_1.id = l.parent_id)))
+           WHERE (l.org_id = ( SELECT core.org_id() AS org_id))
+         )
+  SELECT t.id,
+     t.path
+    FROM tree t;
+END;
+
+COMMENT ON FUNCTION core.location_paths() IS 'The places of the organisation by their codes from the root down, joined by /';
+
+CREATE FUNCTION core.org_unit_paths() RETURNS TABLE(id uuid, path text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH RECURSIVE tree AS (
+          SELECT u.id,
+             u.code AS path
+            FROM core.org_unit u
+           WHERE ((u.org_id = ( SELECT core.org_id() AS org_id)) AND (u.parent_id IS NULL))
+         UNION ALL
+          SELECT u.id,
+             ((t_1.path || '/'::text) || u.code)
+            FROM (core.org_unit u
+              JOIN tree t_1 ON ((t_1.id = u.parent_id)))
+           WHERE (u.org_id = ( SELECT core.org_id() AS org_id))
+         )
+  SELECT t.id,
+     t.path
+    FROM tree t;
+END;
+
+COMMENT ON FUNCTION core.org_unit_paths() IS 'The units of the organisation by their codes from the root down, joined by /';
+
+CREATE FUNCTION core.import_locations(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, parent_id uuid, code text, kind text, name text, unit_id uuid, capacity numeric, capacity_unit text, zone text, time_zone text, latitude numeric, longitude numeric)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH staged AS (
+          SELECT concat_ws('/'::text, (r_1.data ->> 'parent'::text), (r_1.data ->> 'code'::text)) AS path
+            FROM core.import_row r_1
+           WHERE ((r_1.org_id = ( SELECT core.org_id() AS org_id)) AND (r_1.import_id = import_locations.import_id) AND (r_1.problems IS NULL))
+         ), known AS MATERIALIZED (
+          SELECT p_1.id,
+             p_1.path
+            FROM core.location_paths() p_1(id, path)
+         ), units AS MATERIALIZED (
+          SELECT u_1.id,
+             u_1.path
+            FROM core.org_unit_paths() u_1(id, path)
+         )
+  SELECT r.line,
+     m.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (((r.data ->> 'parent'::text) IS NOT NULL) AND (p.id IS NULL) AND (NOT (EXISTS ( SELECT
+                FROM staged s
+               WHERE (s.path = (r.data ->> 'parent'::text)))))) THEN core.import_problem('parent'::text, 'core.import_reference'::text, (r.data ->> 'parent'::text), '{"entity": "place"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'unit'::text) IS NOT NULL) AND (u.id IS NULL)) THEN core.import_problem('unit'::text, 'core.import_reference'::text, (r.data ->> 'unit'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'capacity_unit'::text) IS NOT NULL) AND (c.code IS NULL)) THEN core.import_problem('capacity_unit'::text, 'core.import_reference'::text, (r.data ->> 'capacity_unit'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'capacity'::text))::numeric <= (0)::numeric) THEN core.import_problem('capacity'::text, 'core.import_not_positive'::text, (r.data ->> 'capacity'::text))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     p.id,
+     (r.data ->> 'code'::text),
+     (r.data ->> 'kind'::text),
+     (r.data ->> 'name'::text),
+     u.id,
+     round(((r.data ->> 'capacity'::text))::numeric, 6) AS round,
+     (r.data ->> 'capacity_unit'::text),
+     (r.data ->> 'zone'::text),
+     (r.data ->> 'time_zone'::text),
+     round(((r.data ->> 'latitude'::text))::numeric, 6) AS round,
+     round(((r.data ->> 'longitude'::text))::numeric, 6) AS round
+    FROM ((((core.import_row r
+      LEFT JOIN known p ON ((p.path = (r.data ->> 'parent'::text))))
+      LEFT JOIN known m ON ((m.path = concat_ws('/'::text, (r.data ->> 'parent'::text), (r.data ->> 'code'::text)))))
+      LEFT JOIN units u ON ((u.path = (r.data ->> 'unit'::text))))
+      LEFT JOIN core.unit c ON ((c.code = (r.data ->> 'capacity_unit'::text))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_locations.import_id) AND ((r.line >= import_locations.first_line) AND (r.line <= import_locations.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_locations(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.location, by path and code; parents may stand in the same file';
+
+CREATE FUNCTION core.import_org_units(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, parent_id uuid, code text, kind text, name text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH staged AS (
+          SELECT concat_ws('/'::text, (r_1.data ->> 'parent'::text), (r_1.data ->> 'code'::text)) AS path
+            FROM core.import_row r_1
+           WHERE ((r_1.org_id = ( SELECT core.org_id() AS org_id)) AND (r_1.import_id = import_org_units.import_id) AND (r_1.problems IS NULL))
+         ), known AS MATERIALIZED (
+          SELECT p_1.id,
+             p_1.path
+            FROM core.org_unit_paths() p_1(id, path)
+         )
+  SELECT r.line,
+     m.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (((r.data ->> 'parent'::text) IS NOT NULL) AND (p.id IS NULL) AND (NOT (EXISTS ( SELECT
+                FROM staged s
+               WHERE (s.path = (r.data ->> 'parent'::text)))))) THEN core.import_problem('parent'::text, 'core.import_reference'::text, (r.data ->> 'parent'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     p.id,
+     (r.data ->> 'code'::text),
+     (r.data ->> 'kind'::text),
+     (r.data ->> 'name'::text)
+    FROM ((core.import_row r
+      LEFT JOIN known p ON ((p.path = (r.data ->> 'parent'::text))))
+      LEFT JOIN known m ON ((m.path = concat_ws('/'::text, (r.data ->> 'parent'::text), (r.data ->> 'code'::text)))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_org_units.import_id) AND ((r.line >= import_org_units.first_line) AND (r.line <= import_org_units.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_org_units(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.org_unit, by path and code; parents may stand in the same file';
+
+CREATE FUNCTION core.import_words(list text) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT w.word
+    FROM regexp_split_to_table(upper(import_words.list), '[,;/| ]+'::text) w(word)
+   WHERE (w.word <> ''::text);
+END;
+
+COMMENT ON FUNCTION core.import_words(list text) IS 'The words of a cell that holds several, in upper case';
+
+CREATE TABLE core.partner_role (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    partner_id uuid NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT role_known CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'SUPPLIER'::text, 'BUYER'::text, 'SUBCONTRACTOR'::text, 'CARRIER'::text, 'BROKER'::text, 'AGENT'::text, 'GIN'::text, 'BANK'::text, 'LABORATORY'::text])))
+);
+
+ALTER TABLE ONLY core.partner_role FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.partner_role IS 'The parts a partner plays; one partner may be customer and supplier at once';
+
+CREATE FUNCTION core.import_partners(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, code text, name text, legal_name text, country_code text, tax_id text, currency text, credit_limit numeric, note text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     p.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN ((k.code IS NULL) AND ((r.data ->> 'country_code'::text) IS NOT NULL)) THEN core.import_problem('country_code'::text, 'core.import_reference'::text, (r.data ->> 'country_code'::text), '{"entity": "country"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((c.code IS NULL) AND ((r.data ->> 'currency'::text) IS NOT NULL)) THEN core.import_problem('currency'::text, 'core.import_reference'::text, (r.data ->> 'currency'::text), '{"entity": "currency"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'credit_limit'::text))::numeric < (0)::numeric) THEN core.import_problem('credit_limit'::text, 'core.import_negative'::text, (r.data ->> 'credit_limit'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'credit_limit'::text) IS NOT NULL) AND ((r.data ->> 'currency'::text) IS NULL)) THEN core.import_problem('currency'::text, 'core.import_required'::text)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((o.id <> p.id) OR ((o.id IS NOT NULL) AND (p.id IS NULL))) THEN core.import_problem('tax_id'::text, 'core.import_taken'::text, (r.data ->> 'tax_id'::text), jsonb_build_object('owner', o.code))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (g.wrong IS NOT NULL) THEN core.import_problem('roles'::text, 'core.import_choice'::text, g.wrong, '{"choices": "CUSTOMER, SUPPLIER, BUYER, SUBCONTRACTOR, CARRIER, BROKER, AGENT, GIN, BANK, LABORATORY"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (g.is_new AND (( SELECT core.user_id() AS user_id) IS NOT NULL) AND (NOT ( SELECT core.has_permission('core.partner_role.create'::text) AS has_permission))) THEN core.import_problem('roles'::text, 'core.permission_missing'::text, (r.data ->> 'roles'::text), '{"permission": "core.partner_role.create"}'::jsonb)
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     (r.data ->> 'code'::text),
+     (r.data ->> 'name'::text),
+     (r.data ->> 'legal_name'::text),
+     (r.data ->> 'country_code'::text),
+     (r.data ->> 'tax_id'::text),
+     (r.data ->> 'currency'::text),
+     round(((r.data ->> 'credit_limit'::text))::numeric, 4) AS round,
+     (r.data ->> 'note'::text)
+    FROM (((((core.import_row r
+      LEFT JOIN core.partner p ON (((p.org_id = r.org_id) AND (p.code = (r.data ->> 'code'::text)))))
+      LEFT JOIN core.partner o ON (((o.org_id = r.org_id) AND (o.tax_id = (r.data ->> 'tax_id'::text)))))
+      LEFT JOIN core.country k ON ((k.code = (r.data ->> 'country_code'::text))))
+      LEFT JOIN core.currency c ON ((c.code = (r.data ->> 'currency'::text))))
+      LEFT JOIN LATERAL ( SELECT min(w.role) FILTER (WHERE (w.role <> ALL (ARRAY['CUSTOMER'::text, 'SUPPLIER'::text, 'BUYER'::text, 'SUBCONTRACTOR'::text, 'CARRIER'::text, 'BROKER'::text, 'AGENT'::text, 'GIN'::text, 'BANK'::text, 'LABORATORY'::text]))) AS wrong,
+             bool_or((h.role IS NULL)) AS is_new
+            FROM (core.import_words((r.data ->> 'roles'::text)) w(role)
+              LEFT JOIN core.partner_role h ON (((h.org_id = p.org_id) AND (h.partner_id = p.id) AND (h.role = w.role))))) g ON (((r.data ->> 'roles'::text) IS NOT NULL)))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_partners.import_id) AND ((r.line >= import_partners.first_line) AND (r.line <= import_partners.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_partners(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.partner, by code';
+
+CREATE TABLE core.unit_conversion (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    item_id uuid,
+    from_unit text NOT NULL,
+    to_unit text NOT NULL,
+    factor_numerator numeric NOT NULL,
+    factor_denominator numeric DEFAULT 1 NOT NULL,
+    valid daterange DEFAULT daterange(NULL::date, NULL::date) NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT factor_positive CHECK (((factor_numerator > (0)::numeric) AND (factor_denominator > (0)::numeric))),
+    CONSTRAINT units_differ CHECK ((from_unit <> to_unit))
+);
+
+ALTER TABLE ONLY core.unit_conversion FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.unit_conversion IS 'What the units table cannot know: how many pieces a box of an item holds, how heavy a metre of a fabric is, or what an organisation takes a bale to be. 1 from_unit = factor_numerator / factor_denominator to_unit, also read backwards.';
+
+COMMENT ON COLUMN core.unit_conversion.item_id IS 'The item it holds for; null: for every item of the organisation';
+
+CREATE FUNCTION core.import_unit_conversions(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, item_id uuid, from_unit text, to_unit text, factor_numerator numeric, factor_denominator numeric, valid daterange)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     c.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN ((i.id IS NULL) AND ((r.data ->> 'item'::text) IS NOT NULL)) THEN core.import_problem('item'::text, 'core.import_reference'::text, (r.data ->> 'item'::text), '{"entity": "item"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (f.code IS NULL) THEN core.import_problem('from_unit'::text, 'core.import_reference'::text, (r.data ->> 'from_unit'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (t.code IS NULL) THEN core.import_problem('to_unit'::text, 'core.import_reference'::text, (r.data ->> 'to_unit'::text), '{"entity": "unit"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'factor_numerator'::text))::numeric <= (0)::numeric) THEN core.import_problem('factor_numerator'::text, 'core.import_not_positive'::text, (r.data ->> 'factor_numerator'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'factor_denominator'::text))::numeric <= (0)::numeric) THEN core.import_problem('factor_denominator'::text, 'core.import_not_positive'::text, (r.data ->> 'factor_denominator'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'valid_to'::text))::date < ((r.data ->> 'valid_from'::text))::date) THEN core.import_problem('valid_to'::text, 'core.import_order'::text, (r.data ->> 'valid_to'::text), '{"other": "valid_from"}'::jsonb)
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     i.id,
+     (r.data ->> 'from_unit'::text),
+     (r.data ->> 'to_unit'::text),
+     ((r.data ->> 'factor_numerator'::text))::numeric AS "numeric",
+     COALESCE(((r.data ->> 'factor_denominator'::text))::numeric, (1)::numeric) AS "coalesce",
+         CASE
+             WHEN (((r.data ->> 'valid_to'::text))::date < ((r.data ->> 'valid_from'::text))::date) THEN NULL::daterange
+             ELSE daterange(((r.data ->> 'valid_from'::text))::date, ((r.data ->> 'valid_to'::text))::date, '[]'::text)
+         END AS daterange
+    FROM ((((core.import_row r
+      LEFT JOIN core.item i ON (((i.org_id = r.org_id) AND (i.sku = (r.data ->> 'item'::text)))))
+      LEFT JOIN core.unit f ON ((f.code = (r.data ->> 'from_unit'::text))))
+      LEFT JOIN core.unit t ON ((t.code = (r.data ->> 'to_unit'::text))))
+      LEFT JOIN core.unit_conversion c ON (((c.org_id = r.org_id) AND (NOT (c.item_id IS DISTINCT FROM i.id)) AND (c.from_unit = f.code) AND (c.to_unit = t.code) AND (NOT (lower(c.valid) IS DISTINCT FROM ((r.data ->> 'valid_from'::text))::date)))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_unit_conversions.import_id) AND ((r.line >= import_unit_conversions.first_line) AND (r.line <= import_unit_conversions.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION core.import_unit_conversions(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.unit_conversion, by item, units and first day; the last day is included';
+
 CREATE FUNCTION core.installation_setting(code text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -792,6 +1888,326 @@ end
 $$;
 
 COMMENT ON FUNCTION core.installation_setting(code text) IS 'The value that a setting has in the installation, whatever an organisation says. Raises core.setting_unknown (404).';
+
+CREATE TABLE core.app_user (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT email_has_an_at_sign CHECK ((email ~ '^[^@\s]+@[^@\s]+$'::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
+    CONSTRAINT user_kind_known CHECK ((kind = ANY (ARRAY['SUPER_ADMIN'::text, 'INTERNAL'::text, 'EXTERNAL'::text])))
+);
+
+ALTER TABLE ONLY core.app_user FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.app_user IS 'A person or machine that signs in. SUPER_ADMIN belongs to no organisation, INTERNAL to one or more, EXTERNAL to one partner of one organisation.';
+
+CREATE TABLE core.membership (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    user_id uuid NOT NULL,
+    kind text NOT NULL,
+    partner_id uuid,
+    is_active boolean DEFAULT true NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT partner_if_and_only_if_external CHECK ((((kind = 'INTERNAL'::text) AND (partner_id IS NULL)) OR ((kind = 'EXTERNAL'::text) AND (partner_id IS NOT NULL))))
+);
+
+ALTER TABLE ONLY core.membership FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.membership IS 'That a user belongs to an organisation. A SUPER_ADMIN has none, an EXTERNAL user exactly one, for one partner.';
+
+CREATE TABLE core.organization (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    legal_name text,
+    country_code text NOT NULL,
+    base_currency text NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT code_short_upper_case CHECK ((code ~ '^[A-Z][A-Z0-9_-]{1,31}$'::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+ALTER TABLE ONLY core.organization FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.organization IS 'A tenant: nobody but a SUPER_ADMIN sees more than one at a time';
+
+COMMENT ON COLUMN core.organization.base_currency IS 'Currency of its books';
+
+COMMENT ON COLUMN core.organization.time_zone IS 'IANA name; a business day ends at midnight there';
+
+CREATE FUNCTION core.is_admitted(session core.session) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((EXISTS ( SELECT
+            FROM core.app_user u
+           WHERE ((u.id = (is_admitted.session).user_id) AND u.is_active AND (u.kind =
+                 CASE (is_admitted.session).role
+                     WHEN 'superadmin'::text THEN 'SUPER_ADMIN'::text
+                     WHEN 'member'::text THEN 'INTERNAL'::text
+                     ELSE 'EXTERNAL'::text
+                 END)))) AND (((session).role = 'superadmin'::text) OR (EXISTS ( SELECT
+            FROM (core.membership m
+              JOIN core.organization o ON ((o.id = m.org_id)))
+           WHERE ((m.org_id = (is_admitted.session).org_id) AND (m.user_id = (is_admitted.session).user_id) AND m.is_active AND o.is_active AND (NOT (m.partner_id IS DISTINCT FROM (is_admitted.session).partner_id)) AND ((m.partner_id IS NULL) OR (EXISTS ( SELECT
+                    FROM core.partner p
+                   WHERE ((p.org_id = m.org_id) AND (p.id = m.partner_id) AND (p.status <> 'INACTIVE'::text))))))))) AND (((session).api_key_id IS NULL) OR (EXISTS ( SELECT
+            FROM core.api_key k
+           WHERE ((k.org_id = (is_admitted.session).org_id) AND (k.id = (is_admitted.session).api_key_id) AND (k.revoked_at IS NULL) AND (k.expires_at >= (is_admitted.session).expires_at))))));
+END;
+
+COMMENT ON FUNCTION core.is_admitted(session core.session) IS 'Whether the user of a session is active and of the kind that its role is for, and so are his membership, organisation, partner and API key. What the caller''s policies hide counts as missing.';
+
+CREATE FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer DEFAULT 0) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_import core.import;
+  v_entity core.import_entity;
+  v_source text;
+  v_columns text;
+  v_values text;
+  v_also_columns text;
+  v_also_values text;
+  v_set text;
+  v_difference text;
+  v_rows integer := 0;
+  v_inserted integer := 0;
+  v_updated integer := 0;
+  v_refused integer := 0;
+  v_changed integer [] := '{}';
+  v_new integer [] := '{}';
+  v_also integer [];
+  v_state text;
+  v_message text;
+  v_detail text;
+  v_constraint text;
+  v_column text;
+  v_middle integer;
+  v_result jsonb;
+  v_half jsonb;
+  v_problem jsonb;
+begin
+  select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = load_import.import_id;
+  select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
+  select count(*) into v_rows
+  from core.import_row as r
+  where r.org_id = core.org_id()
+    and r.import_id = load_import.import_id
+    and r.line between load_import.first_line and load_import.last_line
+    and r.rank = load_import.rank
+    and r.problems is null;
+  if v_rows = 0 then
+    return '{"rows": 0, "inserted": 0, "updated": 0, "problems": []}';
+  end if;
+
+  v_source := format('%s($1, $2, $3)', v_entity.read_function);
+  if exists (
+    select from core.import_column as c
+    where c.entity = v_import.entity and c.is_path and c.name = any (v_import.columns)
+  ) then
+    v_source := format(
+      '(select f.* from %s as f join core.import_row as r on r.org_id = (select core.org_id()) and r.import_id = $1 '
+      'and r.line = f.line and r.rank = %s)', v_source, load_import.rank
+    );
+    -- What was refused meanwhile takes along what lies in it.
+    execute format(
+      'update core.import_row as r set problems = f.problems from %s as f '
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line and f.problems is not null', v_source
+    )
+    using load_import.import_id, load_import.first_line, load_import.last_line;
+    get diagnostics v_refused = row_count;
+  end if;
+  select string_agg(quote_ident(c.target), ', ' order by c.target), string_agg(format('f.%I', c.target), ', ' order by c.target)
+  into v_columns, v_values
+  from (
+    select distinct c.target
+    from core.import_column as c
+    where c.entity = v_import.entity and c.name = any (v_import.columns) and c.target is not null
+  ) as c;
+  -- What the defaults would say, once instead of for each row, where the role may write it.
+  select
+    coalesce(string_agg(format(', %I', d.name), '' order by d.name), ''),
+    coalesce(string_agg(format(', (select %s)', d.value), '' order by d.name), '')
+  into v_also_columns, v_also_values
+  from (values ('org_id', 'core.org_id()'), ('created_by', 'core.user_id()')) as d (name, value)
+  join pg_attribute as a
+    on a.attrelid = to_regclass(v_entity.table_name) and a.attname = d.name and not a.attisdropped
+  where has_column_privilege(a.attrelid, a.attnum, 'INSERT');
+  select string_agg(format('%1$I = f.%1$I', c.target), ', ' order by c.target) into v_set
+  from (
+    select c.target
+    from core.import_column as c
+    where c.entity = v_import.entity and c.name = any (v_import.columns) and c.target is not null
+    group by c.target
+    having bool_or(not c.is_key and not c.is_fixed)
+  ) as c;
+  v_difference := core.import_difference(v_import.entity, v_import.columns);
+
+  begin
+    if v_entity.table_name is not null then
+      -- Updates first: afterwards the new rows would be found, too.
+      if v_set is not null and v_entity.update_permission is not null then
+        execute format(
+          'with changed as (update %1$s as t set %2$s from %3$s as f where t.org_id = (select core.org_id()) '
+          'and t.id = f.match_id and f.problems is null and %4$s returning f.line) '
+          'select count(*), case when %5$L then array_agg(c.line) end from changed as c',
+          v_entity.table_name, v_set, v_source, v_difference, v_entity.load_function is not null
+        )
+        into v_updated, v_changed
+        using load_import.import_id, load_import.first_line, load_import.last_line;
+      end if;
+      if v_entity.load_function is not null then
+        execute format('select array_agg(f.line) from %s as f where f.match_id is null', v_source)
+        into v_new
+        using load_import.import_id, load_import.first_line, load_import.last_line;
+      end if;
+      execute format(
+        'insert into %s (%s) select %s from %s as f where f.match_id is null and f.problems is null order by f.line',
+        v_entity.table_name, v_columns || v_also_columns, v_values || v_also_values, v_source
+      )
+      using load_import.import_id, load_import.first_line, load_import.last_line;
+      get diagnostics v_inserted = row_count;
+    end if;
+    if v_entity.load_function is not null then
+      execute format('select array_agg(l) from %s($1, $2, $3) as l', v_entity.load_function)
+      into v_also
+      using load_import.import_id, load_import.first_line, load_import.last_line;
+      if v_entity.table_name is null then
+        v_inserted := coalesce(cardinality(v_also), 0);
+      else
+        v_updated := v_updated + (
+          select count(*)
+          from (
+            select unnest(v_also)
+            except
+            select unnest(v_changed)
+            except
+            select unnest(v_new)
+          ) as also_changed
+        );
+      end if;
+    end if;
+    set constraints all immediate;
+    return jsonb_build_object(
+      'rows', v_rows, 'inserted', v_inserted, 'updated', v_updated,
+      'problems', case when v_refused = 0 then '[]'::jsonb else (
+        select jsonb_agg(jsonb_build_object('line', r.line, 'problems', r.problems))
+        from core.import_row as r
+        where r.org_id = core.org_id()
+          and r.import_id = load_import.import_id
+          and r.line between load_import.first_line and load_import.last_line
+          and r.rank = load_import.rank
+          and r.problems is not null
+      ) end
+    );
+  exception
+    when integrity_constraint_violation or data_exception or insufficient_privilege or raise_exception
+      or program_limit_exceeded or sqlstate 'PGRST' then
+      get stacked diagnostics
+        v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail,
+        v_constraint = constraint_name, v_column = column_name;
+  end;
+
+  if v_rows > 1 then
+    -- By the number of rows, not of lines: refused ones between them do not count.
+    select r.line into v_middle
+    from core.import_row as r
+    where r.org_id = core.org_id()
+      and r.import_id = load_import.import_id
+      and r.line between load_import.first_line and load_import.last_line
+      and r.rank = load_import.rank
+      and r.problems is null
+    order by r.line
+    offset v_rows / 2 - 1
+    limit 1;
+    v_result := core.load_import(load_import.import_id, load_import.first_line, v_middle, load_import.rank);
+    if jsonb_array_length(v_result -> 'problems') >= 1000 then
+      perform core.raise_error('core.import_hopeless', jsonb_build_object('line', v_middle));
+    end if;
+    v_half := core.load_import(load_import.import_id, v_middle + 1, load_import.last_line, load_import.rank);
+    return jsonb_build_object(
+      'rows', v_rows,
+      'inserted', (v_result ->> 'inserted')::integer + (v_half ->> 'inserted')::integer,
+      'updated', (v_result ->> 'updated')::integer + (v_half ->> 'updated')::integer,
+      'problems', (v_result -> 'problems') || (v_half -> 'problems')
+    );
+  end if;
+
+  -- One row: what refused it is its problem. Errors of the catalogue speak for themselves.
+  v_problem := case
+    when v_state = 'PGRST' then jsonb_build_object(
+      'column', null, 'code', v_message::jsonb ->> 'code', 'value', null, 'message', v_message::jsonb ->> 'message'
+    )
+    else core.import_problem(
+      nullif(v_column, ''), 'core.import_constraint', nullif(v_constraint, ''),
+      jsonb_build_object('reason', v_message, 'constraint', v_constraint, 'detail', v_detail)
+    )
+  end;
+  update core.import_row as r
+  set problems = jsonb_build_array(v_problem)
+  where r.org_id = core.org_id()
+    and r.import_id = load_import.import_id
+    and r.line between load_import.first_line and load_import.last_line
+    and r.rank = load_import.rank
+    and r.problems is null
+  returning r.line into v_middle;
+  return jsonb_build_object(
+    'rows', 1, 'inserted', 0, 'updated', 0,
+    'problems', jsonb_build_array(jsonb_build_object('line', v_middle, 'problems', jsonb_build_array(v_problem)))
+  );
+end
+$_$;
+
+COMMENT ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) IS 'Load the staged rows of a range of lines and of a rank that have no problem: rows, inserted, updated and problems ([{"line", "problems"}]: rows that the tables refused, although nothing spoke against them before). Raises core.import_hopeless when a thousand of them are found in a range';
+
+CREATE FUNCTION core.load_partner_roles(import_id uuid, first_line integer, last_line integer) RETURNS SETOF integer
+    LANGUAGE plpgsql
+    AS $$
+begin
+  return query
+  with given as (
+    insert into core.partner_role (partner_id, role)
+    select p.id, w.role
+    from core.import_row as r
+    join core.partner as p on p.org_id = r.org_id and p.code = r.data ->> 'code'
+    cross join lateral core.import_words(r.data ->> 'roles') as w (role)
+    where r.org_id = (select core.org_id())
+      and r.import_id = load_partner_roles.import_id
+      and r.line between load_partner_roles.first_line and load_partner_roles.last_line
+      and r.problems is null
+    on conflict do nothing
+    returning partner_role.partner_id
+  )
+  select r.line
+  from core.import_row as r
+  join core.partner as p on p.org_id = r.org_id and p.code = r.data ->> 'code'
+  where r.org_id = (select core.org_id())
+    and r.import_id = load_partner_roles.import_id
+    and r.line between load_partner_roles.first_line and load_partner_roles.last_line
+    and r.problems is null
+    and p.id in (select g.partner_id from given as g);
+end
+$$;
+
+COMMENT ON FUNCTION core.load_partner_roles(import_id uuid, first_line integer, last_line integer) IS 'Give partners the roles that their rows name; what they have besides stays. Returns the lines that gave one';
 
 CREATE FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) RETURNS void
     LANGUAGE plpgsql
@@ -840,6 +2256,165 @@ CREATE FUNCTION core.make_secret(prefix text) RETURNS text
     RETURN (prefix || core.base64url(public.gen_random_bytes(32)));
 
 COMMENT ON FUNCTION core.make_secret(prefix text) IS 'A new random secret of 256 bits as text; the prefix says what it is for';
+
+CREATE FUNCTION core.map_import(entity text, headers text[], mapping jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_result jsonb;
+  v_wrong record;
+begin
+  if not exists (select from core.import_entity as e where e.code = map_import.entity) then
+    perform core.raise_error('core.import_entity_unknown', jsonb_build_object('entity', map_import.entity));
+  end if;
+  if jsonb_typeof(map_import.mapping) not in ('object', 'null') then
+    perform core.raise_error('core.import_mapping_unknown', jsonb_build_object('header', '', 'column', ''));
+  end if;
+  for v_wrong in
+    select m.key, m.value
+    from jsonb_each_text(nullif(map_import.mapping, 'null')) as m
+    where coalesce(btrim(m.value), '') <> '' and not exists (
+      select from core.import_column as c where c.entity = map_import.entity and c.name = m.value
+    ) or not exists (
+      select from unnest(map_import.headers) as h (header)
+      where core.import_header(h.header) = core.import_header(m.key)
+    )
+    limit 1
+  loop
+    perform core.raise_error(
+      'core.import_mapping_unknown', jsonb_build_object('header', v_wrong.key, 'column', coalesce(v_wrong.value, ''))
+    );
+  end loop;
+
+  select jsonb_agg(jsonb_build_object('header', h.header, 'column', coalesce(m.name, c.name)) order by h.place)
+  into v_result
+  from unnest(map_import.headers) with ordinality as h (header, place)
+  -- What the caller says comes first; a header mapped to nothing is ignored.
+  left join lateral (
+    select coalesce(g.value, '') as name
+    from jsonb_each_text(nullif(map_import.mapping, 'null')) as g
+    where core.import_header(g.key) = core.import_header(h.header)
+    limit 1
+  ) as m on true
+  left join core.import_column as c
+    on c.entity = map_import.entity
+    and m.name is null
+    and core.import_header(h.header) in (
+      select core.import_header(a.alias) from unnest(c.aliases || c.name) as a (alias)
+    );
+  v_result := (
+    select jsonb_agg(jsonb_build_object('header', r.value -> 'header', 'column', nullif(r.value ->> 'column', '')) order by r.n)
+    from jsonb_array_elements(v_result) with ordinality as r (value, n)
+  );
+
+  select r.value ->> 'column' as name, string_agg(r.value ->> 'header', ', ' order by r.n) as headers
+  into v_wrong
+  from jsonb_array_elements(v_result) with ordinality as r (value, n)
+  where r.value ->> 'column' is not null
+  group by 1
+  having count(*) > 1
+  limit 1;
+  if found then
+    perform core.raise_error(
+      'core.import_header_twice', jsonb_build_object('column', v_wrong.name, 'headers', v_wrong.headers)
+    );
+  end if;
+
+  select string_agg(c.name, ', ' order by c.place) as names
+  into v_wrong
+  from core.import_column as c
+  where c.entity = map_import.entity
+    and c.is_required
+    and not exists (select from jsonb_array_elements(v_result) as r (value) where r.value ->> 'column' = c.name);
+  if v_wrong.names is not null then
+    perform core.raise_error(
+      'core.import_header_missing',
+      jsonb_build_object(
+        'columns', v_wrong.names,
+        'headers', array_to_string(map_import.headers, ', '),
+        'entity', map_import.entity
+      )
+    );
+  end if;
+  return v_result;
+end
+$$;
+
+COMMENT ON FUNCTION core.map_import(entity text, headers text[], mapping jsonb) IS 'The column of each header, in the order of the headers: [{"header", "column"}], column null where it is ignored. mapping (header: column) comes before names and aliases. Errors: core.import_entity_unknown, core.import_mapping_unknown, core.import_header_twice, core.import_header_missing (422)';
+
+CREATE TABLE core.message_outbox (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    kind text NOT NULL,
+    recipient text NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    last_error text,
+    next_attempt_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    failed_at timestamp with time zone,
+    CONSTRAINT attempts_not_negative CHECK ((attempts >= 0)),
+    CONSTRAINT message_kind_known CHECK ((kind = ANY (ARRAY['INVITATION'::text, 'PASSWORD_RESET'::text, 'PASSWORD_CHANGED'::text])))
+);
+
+COMMENT ON TABLE core.message_outbox IS 'Messages to people that wait for delivery. The payload may hold a token: it is emptied when the message is sent.';
+
+COMMENT ON COLUMN core.message_outbox.next_attempt_at IS 'Not before: the end of the pause after a failure';
+
+COMMENT ON COLUMN core.message_outbox.failed_at IS 'When it was given up: refused for good, or too old. The payload is emptied then, too.';
+
+CREATE FUNCTION core.message_claim() RETURNS SETOF core.message_outbox
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_message core.message_outbox;
+begin
+  update core.message_outbox as m
+  set failed_at = clock_timestamp(), payload = '{}', last_error = coalesce(m.last_error, 'not delivered in time')
+  where m.sent_at is null and m.failed_at is null and m.expires_at <= clock_timestamp();
+  for v_message in
+    select *
+    from core.message_outbox as m
+    where m.sent_at is null and m.failed_at is null and m.next_attempt_at <= clock_timestamp()
+    order by m.id
+  loop
+    -- By the session, not by the transaction: one that stays open while a mail server thinks would hold up the feed.
+    if not pg_try_advisory_lock(ops.lock_key('message', v_message.id)) then
+      continue;
+    end if;
+    select *
+    into v_message
+    from core.message_outbox as m
+    where m.id = v_message.id and m.sent_at is null and m.failed_at is null and m.next_attempt_at <= clock_timestamp()
+    for update skip locked;
+    if found then
+      return next v_message;
+      return;
+    end if;
+    perform pg_advisory_unlock(ops.lock_key('message', v_message.id));
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION core.message_claim() IS 'Take the message that has waited longest, for this session; no row: there is none. Messages that are too old are given up first. The session holds an advisory lock on it until it unlocks or ends.';
+
+CREATE FUNCTION core.message_failed(id uuid, error text, is_final boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update core.message_outbox as m
+  set
+    attempts = m.attempts + 1,
+    last_error = left(message_failed.error, 500),
+    next_attempt_at = clock_timestamp() + make_interval(secs => least(10 * 2 ^ m.attempts, 900)) * (0.9 + random() / 5),
+    failed_at = case when message_failed.is_final then clock_timestamp() end,
+    payload = case when message_failed.is_final then '{}' else m.payload end
+  where m.id = message_failed.id and m.sent_at is null;
+end
+$$;
+
+COMMENT ON FUNCTION core.message_failed(id uuid, error text, is_final boolean) IS 'Note why a message was not delivered: it is tried again after a pause (10 seconds, doubling up to 15 minutes), or given up when is_final';
 
 CREATE FUNCTION core.message_sent(id uuid) RETURNS void
     LANGUAGE plpgsql
@@ -969,19 +2544,40 @@ CREATE FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestam
     LANGUAGE plpgsql
     AS $$
 declare
-  v_id uuid := uuidv7();
+  v_session core.session;
 begin
-  insert into core.session (id, user_id, org_id, expires_at, is_limited, api_key_id, address, user_agent)
+  select
+    case u.kind when 'SUPER_ADMIN' then 'superadmin' when 'INTERNAL' then 'member' else 'partner' end,
+    m.partner_id
+  into v_session.role, v_session.partner_id
+  from core.app_user as u
+  left join core.membership as m on m.user_id = u.id and m.org_id = open_session.org_id
+  where u.id = open_session.user_id;
+  v_session.id := uuidv7();
+  v_session.user_id := open_session.user_id;
+  v_session.org_id := open_session.org_id;
+  v_session.api_key_id := open_session.api_key_id;
+  v_session.expires_at := open_session.expires_at;
+
+  -- Whoever shuts the user out meanwhile waits for us and then finds this session, or we wait for him and see it.
+  perform pg_advisory_xact_lock_shared(core.admission_lock(w.id))
+  from unnest(array[v_session.user_id, v_session.org_id, v_session.partner_id, v_session.api_key_id]) as w (id)
+  where w.id is not null;
+
+  insert into core.session (
+    id, user_id, org_id, role, partner_id, api_key_id, is_admitted, expires_at, is_limited, address, user_agent
+  )
   values (
-    v_id, open_session.user_id, open_session.org_id, open_session.expires_at, open_session.is_limited,
-    open_session.api_key_id, core.client_address(),
+    v_session.id, v_session.user_id, v_session.org_id, v_session.role, v_session.partner_id, v_session.api_key_id,
+    core.is_admitted(v_session),
+    open_session.expires_at, open_session.is_limited, core.client_address(),
     left(nullif(current_setting('request.headers', true), '')::jsonb ->> 'user-agent', 200)
   );
-  return v_id;
+  return v_session.id;
 end
 $$;
 
-COMMENT ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) IS 'Make a session and return its id, the sid of its tokens. Whoever calls it knows that the user may come in.';
+COMMENT ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) IS 'Make a session and return its id, the sid of its tokens. Whoever calls it knows that the user may come in; one who may not gets a session that admits nobody.';
 
 CREATE FUNCTION core.partner_id() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1057,17 +2653,90 @@ $_$;
 
 COMMENT ON FUNCTION core.password_matches(password text, password_hash text) IS 'Whether the password is the one that was hashed; takes as long when there is no hash';
 
+CREATE TABLE core.role_permission (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    role_id uuid NOT NULL,
+    permission text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id()
+);
+
+ALTER TABLE ONLY core.role_permission FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.role_permission IS 'The permissions of a role';
+
+CREATE TABLE core.user_role (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    user_id uuid NOT NULL,
+    role_id uuid NOT NULL,
+    unit_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id()
+);
+
+ALTER TABLE ONLY core.user_role FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.user_role IS 'Which roles a user holds, everywhere or in one unit and those below it';
+
+CREATE FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid DEFAULT NULL::uuid) RETURNS TABLE(user_id uuid)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT DISTINCT u.user_id
+    FROM (core.user_role u
+      JOIN core.role r ON (((r.org_id = u.org_id) AND (r.id = u.role_id))))
+   WHERE ((u.org_id = permission_holders.org_id) AND (r.is_administrator OR (EXISTS ( SELECT
+            FROM core.role_permission p
+           WHERE ((p.org_id = r.org_id) AND (p.role_id = r.id) AND (p.permission = permission_holders.permission))))) AND ((u.unit_id IS NULL) OR (EXISTS ( SELECT
+            FROM (core.org_unit held
+              JOIN core.org_unit asked ON (((asked.org_id = held.org_id) AND (asked.path OPERATOR(public.<@) held.path))))
+           WHERE ((held.org_id = u.org_id) AND (held.id = u.unit_id) AND (asked.id = permission_holders.unit_id))))));
+END;
+
+COMMENT ON FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid) IS 'The users who hold a permission in an organisation: everywhere or, with unit_id, also in that unit or one above it. Whether they are active it does not say.';
+
+CREATE FUNCTION core.permitted_units(permission text) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if core.claims() ? 'api_key' and not core.api_key_allows(permitted_units.permission) then
+    return '{}';
+  end if;
+  return coalesce(
+    (
+      select array_agg(distinct below.id)
+      from core.user_role as u
+      join core.role as r on r.org_id = u.org_id and r.id = u.role_id
+      join core.org_unit as held on held.org_id = u.org_id and held.id = u.unit_id
+      join core.org_unit as below on below.org_id = held.org_id and below.path operator(public.<@) held.path
+      where u.org_id = core.org_id()
+        and u.user_id = core.user_id()
+        and (
+          r.is_administrator
+          or exists (
+            select
+            from core.role_permission as p
+            where p.org_id = r.org_id and p.role_id = r.id and p.permission = permitted_units.permission
+          )
+        )
+    ),
+    '{}'
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.permitted_units(permission text) IS 'The units in which roles that the user holds there or above give the permission, those below included; never null. In policies, beside has_permission: unit_id = any ((select core.permitted_units(''core.user_role.create''))::uuid[]).';
+
 CREATE FUNCTION core.pre_request() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_role text := current_setting('role');
-  v_claims jsonb := core.claims();
   v_request_id text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
-  v_kind text;
-  v_is_active boolean;
-  v_is_limited boolean;
+  v_token record;
+  v_session core.session;
 begin
   -- Nothing here may write a table: GET runs read only.
   if v_request_id is not null then
@@ -1077,67 +2746,48 @@ begin
     return;
   end if;
 
-  if not (
-    pg_input_is_valid(coalesce(v_claims ->> 'sub', ''), 'uuid')
-    and pg_input_is_valid(coalesce(v_claims ->> 'org_id', v_claims ->> 'sub'), 'uuid')
-    and pg_input_is_valid(coalesce(v_claims ->> 'partner_id', v_claims ->> 'sub'), 'uuid')
-    and pg_input_is_valid(coalesce(v_claims ->> 'sid', v_claims ->> 'sub'), 'uuid')
-    and pg_input_is_valid(coalesce(v_claims ->> 'api_key', v_claims ->> 'sub'), 'uuid')
-  ) then
+  begin
+    select t.*
+    into v_token
+    from jsonb_to_record(core.claims()) as t (sub uuid, org_id uuid, partner_id uuid, sid uuid, api_key uuid, iss text);
+  exception
+    when invalid_text_representation then
+      perform core.raise_error('core.token_malformed');
+  end;
+  if v_token.sub is null then
     perform core.raise_error('core.token_malformed');
-  end if;
-  if v_role in ('member', 'partner') and v_claims ->> 'org_id' is null then
+  elsif v_token.org_id is null and v_role in ('member', 'partner') then
     perform core.raise_error('core.organization_missing');
   end if;
+  -- From here on core.org_id() need not read the claims.
+  perform set_config('erpgres.org_id', v_token.org_id::text, true);
 
-  if v_role = 'superadmin' then
-    select u.kind, u.is_active into v_kind, v_is_active from core.app_user as u where u.id = core.user_id();
-  else
-    select
-      u.kind,
-      u.is_active and m.is_active and o.is_active
-      and (
-        v_role = 'member'
-        or exists (
-          select
-          from core.partner as p
-          where p.org_id = m.org_id and p.id = m.partner_id and p.id = core.partner_id() and p.status <> 'INACTIVE'
-        )
-      )
-    into v_kind, v_is_active
-    from core.app_user as u
-    join core.membership as m on m.user_id = u.id and m.org_id = core.org_id()
-    join core.organization as o on o.id = m.org_id
-    where u.id = core.user_id();
-  end if;
-  if not coalesce(v_is_active, false) then
-    perform core.raise_error('core.user_inactive');
-  end if;
-  if (v_role, v_kind) not in (('member', 'INTERNAL'), ('partner', 'EXTERNAL'), ('superadmin', 'SUPER_ADMIN')) then
-    perform core.raise_error('core.role_mismatch');
-  end if;
-
-  -- A token of ours ends with its session; one of an outside provider has none.
-  if v_claims ->> 'sid' is null and exists (
-    select from core.identity_provider as p where p.issuer = v_claims ->> 'iss' and p.is_active
-  ) then
+  -- A token of an outside provider has no session.
+  if v_token.sid is null then
+    perform core.check_outside_token(v_token.iss, v_role, v_token.partner_id);
     return;
   end if;
-  select s.is_limited
-  into v_is_limited
-  from core.session as s
-  left join core.api_key as k on k.org_id = s.org_id and k.id = s.api_key_id
-  where s.id = (v_claims ->> 'sid')::uuid
-    and s.user_id = core.user_id()
-    and s.org_id is not distinct from core.org_id()
-    and s.api_key_id is not distinct from (v_claims ->> 'api_key')::uuid
-    and s.revoked_at is null
-    and s.expires_at > now()
-    and (s.api_key_id is null or (k.revoked_at is null and k.expires_at > now()));
-  if not found then
+
+  -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
+  select * into v_session from core.session as s where s.id = v_token.sid;
+  if not found
+    or v_session.user_id <> v_token.sub
+    or v_session.org_id is distinct from v_token.org_id
+    or v_session.partner_id is distinct from v_token.partner_id
+    or v_session.api_key_id is distinct from v_token.api_key
+  then
     perform core.raise_error('core.session_ended');
-  end if;
-  if v_is_limited
+  elsif v_session.role <> v_role then
+    perform core.raise_error('core.role_mismatch');
+  elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
+    v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
+    perform core.raise_error(
+      case
+        when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
+        else 'core.user_inactive'
+      end
+    );
+  elsif v_session.is_limited
     and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
   then
     perform core.raise_error('core.second_factor_setup');
@@ -1145,7 +2795,22 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token whose user, membership, organisation or partner is not active, whose role does not fit the kind of the user, that lacks an organisation, or whose session or API key has ended; with 403 all but setting up a second factor where that is still to be done.';
+COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done.';
+
+CREATE FUNCTION core.purge_imports() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_rows bigint;
+begin
+  -- The id of an import carries the time at which it began.
+  delete from core.import_row as r where r.import_id < core.uuid_floor(now() - interval '1 day');
+  get diagnostics v_rows = row_count;
+  return v_rows;
+end
+$$;
+
+COMMENT ON FUNCTION core.purge_imports() IS 'Delete the staged rows of imports that began more than a day ago; what became of each file stays in core.import. Returns how many rows. To be run daily.';
 
 CREATE FUNCTION core.purge_sign_in() RETURNS jsonb
     LANGUAGE plpgsql
@@ -1190,6 +2855,115 @@ end
 $$;
 
 COMMENT ON FUNCTION core.raise_error(code text, details jsonb) IS 'Raise the error of the catalogue with this code. details fills the {name} placeholders of message and hint and is given to the client as JSON text; it must hold nothing that the caller may not know.';
+
+CREATE FUNCTION core.read_csv(csv text, delimiter text DEFAULT NULL::text) RETURNS TABLE(line integer, cells text[])
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_csv text := ltrim(read_csv.csv, U&'\FEFF');
+  v_delimiter text := read_csv.delimiter;
+  v_head text := regexp_replace(split_part(v_csv, E'\n', 1), '"[^"]*"', '', 'g');
+begin
+  if v_delimiter is null then
+    v_delimiter := (
+      select d.mark
+      from unnest(array[',', ';', E'\t', '|']) with ordinality as d (mark, place)
+      order by length(v_head) - length(replace(v_head, d.mark, '')) desc, d.place
+      limit 1
+    );
+  elsif v_delimiter not in (',', ';', E'\t', '|') then
+    perform core.raise_error('core.import_option', '{"option": "delimiter", "wanted": "a comma, semicolon, tab or bar"}');
+  end if;
+  return query
+  with fields as (
+    select
+      m.place,
+      case
+        when m.field[1] like '"%"' and length(m.field[1]) > 1
+          then replace(substr(m.field[1], 2, length(m.field[1]) - 2), '""', '"')
+        else m.field[1]
+      end as value,
+      m.field[2] <> v_delimiter as is_last,
+      regexp_count(m.field[1] || m.field[2], E'\r\n|\r|\n') as breaks
+    from regexp_matches(
+      v_csv, format('("(?:[^"]|"")*"|[^%1$s\r\n]*)(%1$s|\r\n|\r|\n|$)', case v_delimiter when '|' then '[|]' else v_delimiter end),
+      'g'
+    ) with ordinality as m (field, place)
+  ),
+  records as (
+    select
+      f.place,
+      f.value,
+      count(*) filter (where f.is_last) over before as record,
+      coalesce(sum(f.breaks) over before, 0) as breaks
+    from fields as f
+    window before as (order by f.place rows between unbounded preceding and 1 preceding)
+  )
+  select (min(r.breaks) + 1)::integer, array_agg(r.value order by r.place)
+  from records as r
+  group by r.record
+  having bool_or(r.value <> '')
+  order by r.record;
+end
+$_$;
+
+COMMENT ON FUNCTION core.read_csv(csv text, delimiter text) IS 'The records of a CSV text that are not blank: the line that each begins in, and its cells. Fields may be quoted and then hold line breaks; delimiter is found in the first line unless it is given';
+
+CREATE FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform pg_advisory_xact_lock(core.admission_lock(cause));
+  update core.session as s
+  set is_admitted = not s.is_admitted
+  where (readmit.user_id is null or s.user_id = readmit.user_id)
+    and (readmit.org_id is null or s.org_id = readmit.org_id)
+    and s.revoked_at is null
+    and s.expires_at > now()
+    and s.is_admitted <> core.is_admitted(s);
+end
+$$;
+
+COMMENT ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) IS 'Decide anew about the open sessions of a user, of an organisation, or of a user in an organisation, after cause (the id of what changed) did. The caller''s policies decide which it reaches: those who change these tables see them all.';
+
+CREATE FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE core.import_row r SET problems = p.problems
+    FROM jsonb_to_recordset(refuse_import_rows.problems) p(line integer, problems jsonb)
+   WHERE ((r.org_id = core.org_id()) AND (r.import_id = refuse_import_rows.import_id) AND (r.line = p.line));
+END;
+
+COMMENT ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) IS 'Note the problems that core.load_import found, after what it did has been rolled back';
+
+CREATE FUNCTION core.require_over_user(permission text, user_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_units uuid [];
+begin
+  if core.has_permission(require_over_user.permission) or (session_user = 'migrator' and core.user_id() is null) then
+    return;
+  end if;
+  v_units := core.permitted_units(require_over_user.permission);
+  if cardinality(v_units) = 0
+    or not exists (select from core.user_role as u where u.org_id = core.org_id() and u.user_id = require_over_user.user_id)
+    or exists (
+      select
+      from core.user_role as u
+      where u.org_id = core.org_id()
+        and u.user_id = require_over_user.user_id
+        and (u.unit_id is null or u.unit_id <> all (v_units))
+    )
+  then
+    perform core.raise_error(
+      'core.permission_missing', jsonb_build_object('permission', require_over_user.permission)
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.require_over_user(permission text, user_id uuid) IS 'Raise core.permission_missing (403) unless the caller holds the permission everywhere, or in units which hold all roles of that user, who has one at least: who keeps the users of a branch has no say over those who work elsewhere too.';
 
 CREATE FUNCTION core.require_permission(permission text, unit_id uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1548,6 +3322,146 @@ $$;
 
 COMMENT ON FUNCTION core.sign_token(claims jsonb, minutes numeric) IS 'A token (RFC 7519, HS256) with these claims, iat and exp, signed with the newest key that is not retired. Raises core.signing_key_missing (500).';
 
+CREATE FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb DEFAULT NULL::jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_import core.import;
+  v_is_comma boolean;
+  v_group text;
+  v_number text;
+  v_format text;
+  v_pattern text := '^(\d{4})-(\d{1,2})-(\d{1,2})$';
+  v_iso text;
+  v_trimmed text [] := '{}';
+  v_values text [] := '{}';
+  v_data text [] := '{}';
+  v_problems text [] := '{}';
+  v_rank text := '0';
+  v_column record;
+  v_cell text;
+  v_value text;
+  v_wrong text;
+  v_count integer;
+begin
+  select i.* into strict v_import
+  from core.import as i
+  where i.org_id = core.org_id() and i.id = stage_import.import_id;
+
+  -- A number may be grouped by the other mark, by spaces and by apostrophes, in threes.
+  v_is_comma := coalesce(v_import.options ->> 'decimal', '.') = ',';
+  v_group := case when v_is_comma then '.' else ',' end || U&' ''\00A0\2009\202F\2019';
+  v_number := format(
+    '^[+-]?((\d+|\d{1,3}([%1$s]\d{3})+)([%2$s]\d*)?|[%2$s]\d+)([eE][+-]?\d{1,2})?$',
+    v_group, case when v_is_comma then ',' else '.' end
+  );
+  -- A declared format is one of day, month and year in some order, whatever stands between them.
+  v_format := upper(v_import.options ->> 'date_format');
+  if v_format is not null then
+    v_iso := concat_ws(
+      '-',
+      '\' || 1 + (strpos(v_format, 'DD') < strpos(v_format, 'YYYY'))::integer
+      + (strpos(v_format, 'MM') < strpos(v_format, 'YYYY'))::integer,
+      '\' || 1 + (strpos(v_format, 'DD') < strpos(v_format, 'MM'))::integer
+      + (strpos(v_format, 'YYYY') < strpos(v_format, 'MM'))::integer,
+      '\' || 1 + (strpos(v_format, 'MM') < strpos(v_format, 'DD'))::integer
+      + (strpos(v_format, 'YYYY') < strpos(v_format, 'DD'))::integer
+    );
+    v_pattern := '^' || replace(replace(replace(
+      regexp_replace(v_format, '[^DMY]', '[./ -]', 'g'),
+      'DD', '(\d{1,2})'), 'MM', '(\d{1,2})'), 'YYYY', '(\d{4})') || '$';
+  end if;
+
+  for v_column in
+    select c.*, p.place::integer as n
+    from unnest(v_import.columns) with ordinality as p (name, place)
+    join core.import_column as c on c.entity = v_import.entity and c.name = p.name
+    order by p.place
+  loop
+    v_cell := format('v.c%s', v_column.n);
+    v_trimmed := v_trimmed || format(
+      'nullif(btrim(%s, U&'' \0009\000A\000D\00A0\FEFF''), '''') as c%s', cells[v_column.n], v_column.n
+    );
+    v_wrong := null;
+    case v_column.type
+      when 'text' then v_value := v_cell;
+      when 'code' then
+        v_value := format('upper(%s)', v_cell);
+        if v_column.choices is not null then
+          v_value := format('case when upper(%1$s) = any (%2$L::text []) then upper(%1$s) end', v_cell, v_column.choices);
+          v_wrong := format(
+            'core.import_problem(%L, ''core.import_choice'', %s, %L)', v_column.name, v_cell,
+            jsonb_build_object('choices', array_to_string(v_column.choices, ', '))
+          );
+        end if;
+      when 'integer', 'numeric' then
+        v_value := format(
+          'case when %1$s ~ %2$L then translate(%1$s, %3$L, %4$L) end', v_cell, v_number,
+          case when v_is_comma then ',' || v_group else v_group end, case when v_is_comma then '.' else '' end
+        );
+        if v_column.type = 'integer' then
+          v_value := format(
+            'case when pg_input_is_valid(%1$s, ''numeric'') then case when (%1$s)::numeric %% 1 = 0 '
+            'and abs((%1$s)::numeric) <= 2147483647 then ((%1$s)::numeric)::integer::text end end', v_value
+          );
+        end if;
+      when 'boolean' then
+        v_value := format(
+          'case when lower(%1$s) in (''true'', ''t'', ''yes'', ''y'', ''1'', ''x'') then ''true'' '
+          'when lower(%1$s) in (''false'', ''f'', ''no'', ''n'', ''0'') then ''false'' end', v_cell
+        );
+      when 'date' then
+        v_value := format(
+          'case when %1$s ~ ''^\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?$'' then left(%1$s, 10) '
+          'when %1$s ~ %2$L then regexp_replace(%1$s, %2$L, %3$L) end',
+          v_cell, v_pattern, coalesce(v_iso, E'\\1-\\2-\\3')
+        );
+        v_value := format('case when pg_input_is_valid(%1$s, ''date'') then (%1$s)::date::text end', v_value);
+    end case;
+    v_values := v_values || format('%s as v%s', v_value, v_column.n);
+    v_value := format('v.v%s', v_column.n);
+    v_data := v_data || format('%L, %s', v_column.name, v_value);
+    if v_column.is_required then
+      v_problems := v_problems || format(
+        'case when %s is null then core.import_problem(%L, ''core.import_required'') end', v_cell, v_column.name
+      );
+    end if;
+    if v_column.type not in ('text', 'code') then
+      v_wrong := format(
+        'core.import_problem(%L, %L, %s, %L)', v_column.name, 'core.import_' || v_column.type, v_cell,
+        jsonb_build_object(
+          'decimal', coalesce(v_import.options ->> 'decimal', '.'), 'date_format', coalesce(v_format, 'YYYY-MM-DD')
+        )
+      );
+    end if;
+    if v_wrong is not null then
+      v_problems := v_problems || format('case when %s is not null and %s is null then %s end', v_cell, v_value, v_wrong);
+    end if;
+    if v_column.is_path then
+      v_rank := format('case when %1$s is null then 0 else length(%1$s) - length(replace(%1$s, ''/'', '''')) + 1 end', v_cell);
+    end if;
+  end loop;
+
+  -- offset 0: each step is computed once, not once for each use of it.
+  execute format(
+    'insert into core.import_row (org_id, import_id, line, rank, data, problems) '
+    'select (select core.org_id()), $1, v.line, v.rank, jsonb_build_object(%s), case when v.note is null then core.import_problems(%s) '
+    'else jsonb_build_array(core.import_problem(null, v.note)) end from ('
+    'select v.*, %s as rank, %s from (select s.line, s.note, %s from %s as s offset 0) as v offset 0) as v',
+    array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank, array_to_string(v_values, ', '),
+    array_to_string(v_trimmed, ', '), stage_import.source
+  )
+  using stage_import.import_id, stage_import.payload;
+  get diagnostics v_count = row_count;
+  update core.import as i
+  set row_count = i.row_count + v_count
+  where i.org_id = core.org_id() and i.id = stage_import.import_id;
+  return v_count;
+end
+$_$;
+
+COMMENT ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) IS 'Stage rows of an import. source: what to select from, with the columns line and note (null, or the code of an error of the row as a whole); cells: an SQL expression over it for each of the columns of the import; $2 in them is payload. Cells are trimmed and read by type; what cannot be read, is no choice or is missing becomes a problem of the row. Returns the number of rows';
+
 CREATE FUNCTION core.take_password_slot() RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -1620,6 +3534,28 @@ end
 $$;
 
 COMMENT ON FUNCTION core.tg_row__guard_status() IS 'BEFORE INSERT OR UPDATE OF status, argument: the entity in core.transition. Raises core.transition_refused (409), core.permission_missing (403), core.reason_missing (422). The tools without a user need no permission, but keep to the list.';
+
+CREATE FUNCTION core.tg_row__readmit() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_row record := coalesce(new, old);
+begin
+  case tg_table_name
+    when 'app_user' then perform core.readmit(v_row.id, v_row.id, null);
+    when 'membership' then perform core.readmit(v_row.user_id, v_row.user_id, v_row.org_id);
+    when 'organization' then perform core.readmit(v_row.id, null, v_row.id);
+    when 'partner' then
+      perform core.readmit(v_row.id, m.user_id, m.org_id)
+      from core.membership as m
+      where m.org_id = v_row.org_id and m.partner_id = v_row.id;
+    when 'api_key' then perform core.readmit(v_row.id, v_row.user_id, v_row.org_id);
+  end case;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_row__readmit() IS 'AFTER ROW trigger of the tables that core.is_admitted reads: decides anew about the open sessions concerned.';
 
 CREATE FUNCTION core.tg_row__touch() RETURNS trigger
     LANGUAGE plpgsql
@@ -1775,6 +3711,17 @@ $_$;
 
 COMMENT ON FUNCTION core.tg_tree__move_descendants() IS 'AFTER UPDATE OF parent_id: gives all descendants of a moved row their new path';
 
+CREATE FUNCTION core.tg_view__refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error('core.view_read_only', jsonb_build_object('view', tg_table_name));
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_view__refuse() IS 'INSTEAD OF any write to a view that nobody has the right to write; PostgreSQL looks for the right only if there is such a trigger.';
+
 CREATE FUNCTION core.today() RETURNS date
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -1817,145 +3764,6 @@ CREATE FUNCTION core.url_encode(text text) RETURNS text
 
 COMMENT ON FUNCTION core.url_encode(text text) IS 'Percent-encode all but the unreserved characters (RFC 3986)';
 
-CREATE FUNCTION core.word_error(code text, details jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    AS $$
-declare
-  v_error core.error;
-  v_key text;
-  v_value text;
-begin
-  select * into v_error from core.error as e where e.code = word_error.code;
-  if not found then
-    select * into v_error from core.error as e where e.code = 'core.unknown_error';
-    v_error.code := coalesce(v_error.code, 'core.unknown_error');
-    v_error.status := coalesce(v_error.status, 500);
-    v_error.message := coalesce(v_error.message, 'The error {error} is not in the catalogue');
-    word_error.details := word_error.details || jsonb_build_object('error', word_error.code);
-  end if;
-  for v_key, v_value in select d.key, d.value from jsonb_each_text(word_error.details) as d loop
-    v_error.message := replace(v_error.message, '{' || v_key || '}', coalesce(v_value, ''));
-    v_error.hint := replace(v_error.hint, '{' || v_key || '}', coalesce(v_value, ''));
-  end loop;
-  -- PostgREST wants details as text: it is the JSON of what the caller gave.
-  return jsonb_build_object(
-    'status', v_error.status,
-    'body', jsonb_build_object(
-      'code', v_error.code,
-      'message', v_error.message,
-      'details', nullif(word_error.details, '{}')::text,
-      'hint', v_error.hint
-    )
-  );
-end
-$$;
-
-COMMENT ON FUNCTION core.word_error(code text, details jsonb) IS 'The status and the body of an error of the catalogue, its {name} placeholders filled from details';
-
-CREATE TABLE core.address (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    partner_id uuid NOT NULL,
-    kind text NOT NULL,
-    line1 text NOT NULL,
-    line2 text,
-    city text NOT NULL,
-    region text,
-    postal_code text,
-    country_code text NOT NULL,
-    locode text,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT kind_known CHECK ((kind = ANY (ARRAY['REGISTERED'::text, 'BILL_TO'::text, 'SHIP_TO'::text, 'SHIP_FROM'::text]))),
-    CONSTRAINT line1_not_blank CHECK ((btrim(line1) <> ''::text)),
-    CONSTRAINT locode_is_in_the_country CHECK (("left"(locode, 2) = country_code)),
-    CONSTRAINT locode_is_un_locode CHECK ((locode ~ '^[A-Z]{2}[A-Z0-9]{3}$'::text))
-);
-
-ALTER TABLE ONLY core.address FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.address IS 'An address of a partner, by what it is used for';
-
-COMMENT ON COLUMN core.address.locode IS 'UN/LOCODE of the port or place';
-
-CREATE TABLE core.api_key (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    user_id uuid NOT NULL,
-    name text NOT NULL,
-    prefix text NOT NULL,
-    key_hash bytea NOT NULL,
-    permissions text[] NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    revoked_at timestamp with time zone,
-    revoked_by uuid,
-    last_used_at timestamp with time zone,
-    last_used_address inet,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    CONSTRAINT api_key_expires_after_creation CHECK ((expires_at > created_at)),
-    CONSTRAINT key_hash_is_sha256 CHECK ((octet_length(key_hash) = 32)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
-);
-
-ALTER TABLE ONLY core.api_key FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.api_key IS 'Keys with which machines sign in as a user. A key may do what its permissions and those of its user both allow.';
-
-COMMENT ON COLUMN core.api_key.key_hash IS 'SHA-256 of the key, which is 256 random bits: a slow hash would add nothing';
-
-CREATE TABLE core.contact (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    partner_id uuid NOT NULL,
-    name text NOT NULL,
-    "position" text,
-    email text,
-    phone text,
-    is_primary boolean DEFAULT false NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT email_has_an_at_sign CHECK ((email ~ '^[^@\s]+@[^@\s]+$'::text)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
-    CONSTRAINT reachable_by_email_or_phone CHECK (((email IS NOT NULL) OR (phone IS NOT NULL)))
-);
-
-ALTER TABLE ONLY core.contact FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.contact IS 'A person at a partner';
-
-CREATE TABLE core.country (
-    code text NOT NULL,
-    alpha3 text NOT NULL,
-    numeric_code text NOT NULL,
-    name text NOT NULL,
-    CONSTRAINT alpha3_is_iso_3166 CHECK ((alpha3 ~ '^[A-Z]{3}$'::text)),
-    CONSTRAINT code_is_iso_3166_alpha2 CHECK ((code ~ '^[A-Z]{2}$'::text)),
-    CONSTRAINT numeric_code_is_iso_3166 CHECK ((numeric_code ~ '^[0-9]{3}$'::text))
-);
-
-COMMENT ON TABLE core.country IS 'Countries and territories (ISO 3166-1)';
-
-CREATE TABLE core.currency (
-    code text NOT NULL,
-    numeric_code text NOT NULL,
-    name text NOT NULL,
-    decimals smallint NOT NULL,
-    CONSTRAINT code_is_iso_4217 CHECK ((code ~ '^[A-Z]{3}$'::text)),
-    CONSTRAINT decimals_in_range CHECK (((decimals >= 0) AND (decimals <= 4))),
-    CONSTRAINT numeric_code_is_iso_4217 CHECK ((numeric_code ~ '^[0-9]{3}$'::text))
-);
-
-COMMENT ON TABLE core.currency IS 'Currencies (ISO 4217)';
-
-COMMENT ON COLUMN core.currency.decimals IS 'Digits after the point of the minor unit';
-
 CREATE TABLE core.error (
     code text NOT NULL,
     status smallint NOT NULL,
@@ -1967,40 +3775,48 @@ CREATE TABLE core.error (
 
 COMMENT ON TABLE core.error IS 'Every business error: its stable code, HTTP status, message ({name} is filled in) and hint';
 
-CREATE TABLE core.exchange_rate (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    from_currency text NOT NULL,
-    to_currency text NOT NULL,
-    rate numeric NOT NULL,
-    valid daterange NOT NULL,
-    source text,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT currencies_differ CHECK ((from_currency <> to_currency)),
-    CONSTRAINT rate_positive CHECK ((rate > (0)::numeric))
+CREATE TABLE core.import_entity (
+    code text NOT NULL,
+    table_name text,
+    read_function text NOT NULL,
+    load_function text,
+    create_permission text NOT NULL,
+    update_permission text,
+    description text NOT NULL,
+    CONSTRAINT code_is_snake_case CHECK ((code ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT import_load_function_is_qualified CHECK ((load_function ~ '^[a-z]+\.[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT import_read_function_is_qualified CHECK ((read_function ~ '^[a-z]+\.[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT import_table_is_qualified CHECK ((table_name ~ '^[a-z]+\.[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT something_loads_the_rows CHECK (((table_name IS NOT NULL) OR (load_function IS NOT NULL)))
 );
 
-ALTER TABLE ONLY core.exchange_rate FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.import_entity IS 'What can be imported from files. Each domain adds rows to sql/reference/import_entity and writes the function that reads the staged rows.';
 
-COMMENT ON TABLE core.exchange_rate IS 'One from_currency is rate to_currency on the days of valid; days cannot overlap';
+COMMENT ON COLUMN core.import_entity.code IS 'Name by which users ask for it; that of the view where there is one';
 
-CREATE TABLE core.item_barcode (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    barcode text NOT NULL,
-    item_id uuid NOT NULL,
-    unit_code text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    CONSTRAINT barcode_printable CHECK ((barcode ~ '^[!-~]{3,48}$'::text))
+COMMENT ON COLUMN core.import_entity.table_name IS 'Table that rows are written to; null: load_function writes them';
+
+COMMENT ON COLUMN core.import_entity.read_function IS 'Function (import_id, first_line, last_line) that returns for each staged row that is not refused its line, match_id (the row of the table that it is about, null: none yet), problems (null: none) and the columns of the table';
+
+COMMENT ON COLUMN core.import_entity.load_function IS 'Function (import_id, first_line, last_line) that runs after the rows are written and returns the lines that it changed something for';
+
+COMMENT ON COLUMN core.import_entity.update_permission IS 'What a user needs to change rows that are there; null: they are never changed';
+
+CREATE TABLE core.notification_rule (
+    code text NOT NULL,
+    event_type text NOT NULL,
+    recipient text NOT NULL,
+    permission text,
+    title text NOT NULL,
+    CONSTRAINT event_type_is_entity_and_what_happened CHECK ((event_type ~ '^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT permission_names_its_holders CHECK (((recipient = 'PERMISSION'::text) = (permission IS NOT NULL))),
+    CONSTRAINT recipient_known CHECK ((recipient = ANY (ARRAY['PERMISSION'::text, 'CREATOR'::text, 'PARTNER'::text]))),
+    CONSTRAINT title_not_blank CHECK ((btrim(title) <> ''::text))
 );
 
-ALTER TABLE ONLY core.item_barcode FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.notification_rule IS 'Who is told of which events unless he says otherwise';
 
-COMMENT ON TABLE core.item_barcode IS 'Barcodes of an item; each belongs to one item and says which unit it stands for';
+COMMENT ON COLUMN core.notification_rule.recipient IS 'PERMISSION: who holds it, in the unit of the event if it has one; CREATOR: who made the row that it is about; PARTNER: the EXTERNAL users of its partner. Never who did it, and nobody who may not read such events.';
 
 CREATE TABLE core.number_series (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -2026,45 +3842,6 @@ ALTER TABLE ONLY core.number_series FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE core.number_series IS 'How the numbers of a document type look. pattern holds {number} or {number:6} (six digits, zeros first), {year} and {unit} (code of the unit); reset says whether counting begins anew each year.';
 
-CREATE TABLE core.organization (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    code text NOT NULL,
-    name text NOT NULL,
-    legal_name text,
-    country_code text NOT NULL,
-    base_currency text NOT NULL,
-    time_zone text DEFAULT 'UTC'::text NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT code_short_upper_case CHECK ((code ~ '^[A-Z][A-Z0-9_-]{1,31}$'::text)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
-);
-
-ALTER TABLE ONLY core.organization FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.organization IS 'A tenant: nobody but a SUPER_ADMIN sees more than one at a time';
-
-COMMENT ON COLUMN core.organization.base_currency IS 'Currency of its books';
-
-COMMENT ON COLUMN core.organization.time_zone IS 'IANA name; a business day ends at midnight there';
-
-CREATE TABLE core.partner_role (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    partner_id uuid NOT NULL,
-    role text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    CONSTRAINT role_known CHECK ((role = ANY (ARRAY['CUSTOMER'::text, 'SUPPLIER'::text, 'BUYER'::text, 'SUBCONTRACTOR'::text, 'CARRIER'::text, 'BROKER'::text, 'AGENT'::text, 'GIN'::text, 'BANK'::text, 'LABORATORY'::text])))
-);
-
-ALTER TABLE ONLY core.partner_role FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.partner_role IS 'The parts a partner plays; one partner may be customer and supplier at once';
-
 CREATE TABLE core.permission (
     code text NOT NULL,
     description text NOT NULL,
@@ -2072,18 +3849,6 @@ CREATE TABLE core.permission (
 );
 
 COMMENT ON TABLE core.permission IS 'What can be allowed, as domain.entity.action; roles of an organisation are made of these';
-
-CREATE TABLE core.role_permission (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    role_id uuid NOT NULL,
-    permission text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id()
-);
-
-ALTER TABLE ONLY core.role_permission FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.role_permission IS 'The permissions of a role';
 
 CREATE TABLE core.role_template_permission (
     role text NOT NULL,
@@ -2190,100 +3955,6 @@ COMMENT ON COLUMN core.transition.permission IS 'What a user needs to take the s
 
 COMMENT ON COLUMN core.transition.needs_reason IS 'Whether the step is refused without a reason';
 
-CREATE TABLE core.unit_conversion (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    item_id uuid,
-    from_unit text NOT NULL,
-    to_unit text NOT NULL,
-    factor_numerator numeric NOT NULL,
-    factor_denominator numeric DEFAULT 1 NOT NULL,
-    valid daterange DEFAULT daterange(NULL::date, NULL::date) NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT factor_positive CHECK (((factor_numerator > (0)::numeric) AND (factor_denominator > (0)::numeric))),
-    CONSTRAINT units_differ CHECK ((from_unit <> to_unit))
-);
-
-ALTER TABLE ONLY core.unit_conversion FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.unit_conversion IS 'What the units table cannot know: how many pieces a box of an item holds, how heavy a metre of a fabric is, or what an organisation takes a bale to be. 1 from_unit = factor_numerator / factor_denominator to_unit, also read backwards.';
-
-COMMENT ON COLUMN core.unit_conversion.item_id IS 'The item it holds for; null: for every item of the organisation';
-
-CREATE TABLE core.unit (
-    code text NOT NULL,
-    name text NOT NULL,
-    symbol text NOT NULL,
-    dimension text NOT NULL,
-    factor_numerator numeric NOT NULL,
-    factor_denominator numeric DEFAULT 1 NOT NULL,
-    decimals smallint DEFAULT 3 NOT NULL,
-    CONSTRAINT code_is_unece_rec20 CHECK ((code ~ '^[A-Z0-9]{2,3}$'::text)),
-    CONSTRAINT decimals_of_unit_in_range CHECK (((decimals >= 0) AND (decimals <= 6))),
-    CONSTRAINT dimension_known CHECK ((dimension = ANY (ARRAY['COUNT'::text, 'MASS'::text, 'LENGTH'::text, 'AREA'::text, 'VOLUME'::text, 'TIME'::text, 'LINEAR_DENSITY'::text, 'PACKAGE'::text]))),
-    CONSTRAINT factor_positive CHECK (((factor_numerator > (0)::numeric) AND (factor_denominator > (0)::numeric)))
-);
-
-COMMENT ON TABLE core.unit IS 'Units of measure (common codes of UN/ECE Recommendation 20). One unit is factor_numerator / factor_denominator of the base unit of its dimension (piece, kilogram, metre, square metre, litre, second, kilogram per metre), as a fraction so that no factor is rounded. Units of dimension PACKAGE (box, roll, bale) have no fixed size: what they hold is said per item in core.unit_conversion.';
-
-COMMENT ON COLUMN core.unit.decimals IS 'Digits after the point that a quantity in this unit is rounded to';
-
-CREATE TABLE core.user_role (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    user_id uuid NOT NULL,
-    role_id uuid NOT NULL,
-    unit_id uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id()
-);
-
-ALTER TABLE ONLY core.user_role FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.user_role IS 'Which roles a user holds, everywhere or in one unit and those below it';
-
-CREATE TABLE core.app_user (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    email text NOT NULL,
-    name text NOT NULL,
-    kind text NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT email_has_an_at_sign CHECK ((email ~ '^[^@\s]+@[^@\s]+$'::text)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
-    CONSTRAINT user_kind_known CHECK ((kind = ANY (ARRAY['SUPER_ADMIN'::text, 'INTERNAL'::text, 'EXTERNAL'::text])))
-);
-
-ALTER TABLE ONLY core.app_user FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.app_user IS 'A person or machine that signs in. SUPER_ADMIN belongs to no organisation, INTERNAL to one or more, EXTERNAL to one partner of one organisation.';
-
-CREATE TABLE core.membership (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    user_id uuid NOT NULL,
-    kind text NOT NULL,
-    partner_id uuid,
-    is_active boolean DEFAULT true NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT partner_if_and_only_if_external CHECK ((((kind = 'INTERNAL'::text) AND (partner_id IS NULL)) OR ((kind = 'EXTERNAL'::text) AND (partner_id IS NOT NULL))))
-);
-
-ALTER TABLE ONLY core.membership FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.membership IS 'That a user belongs to an organisation. A SUPER_ADMIN has none, an EXTERNAL user exactly one, for one partner.';
-
 CREATE TABLE core.analyst_login (
     login name NOT NULL,
     org_id uuid NOT NULL,
@@ -2359,22 +4030,6 @@ CREATE TABLE core.identity_provider (
 );
 
 COMMENT ON TABLE core.identity_provider IS 'Outside services whose tokens are believed. Such a token has iss, and role, sub and org_id as ours have, but no session.';
-
-CREATE TABLE core.message_outbox (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    kind text NOT NULL,
-    recipient text NOT NULL,
-    payload jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    last_error text,
-    CONSTRAINT attempts_not_negative CHECK ((attempts >= 0)),
-    CONSTRAINT message_kind_known CHECK ((kind = ANY (ARRAY['INVITATION'::text, 'PASSWORD_RESET'::text, 'PASSWORD_CHANGED'::text])))
-);
-
-COMMENT ON TABLE core.message_outbox IS 'Messages to people that wait for delivery. The payload may hold a token: it is emptied when the message is sent.';
 
 CREATE TABLE core.number_counter (
     org_id uuid NOT NULL,
@@ -2528,6 +4183,21 @@ ALTER TABLE ONLY core.app_user
 ALTER TABLE ONLY core.identity_provider
     ADD CONSTRAINT identity_provider_pkey PRIMARY KEY (issuer);
 
+ALTER TABLE ONLY core.import_column
+    ADD CONSTRAINT import_column_pkey PRIMARY KEY (entity, name);
+
+ALTER TABLE ONLY core.import_column
+    ADD CONSTRAINT import_column_place_unique UNIQUE (entity, place);
+
+ALTER TABLE ONLY core.import_entity
+    ADD CONSTRAINT import_entity_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY core.import
+    ADD CONSTRAINT import_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY core.import_row
+    ADD CONSTRAINT import_row_pkey PRIMARY KEY (org_id, import_id, line);
+
 ALTER TABLE ONLY core.installation_setting
     ADD CONSTRAINT installation_setting_pkey PRIMARY KEY (code);
 
@@ -2554,6 +4224,9 @@ ALTER TABLE ONLY core.membership
 
 ALTER TABLE ONLY core.message_outbox
     ADD CONSTRAINT message_outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY core.notification_rule
+    ADD CONSTRAINT notification_rule_pkey PRIMARY KEY (code);
 
 ALTER TABLE ONLY core.number_counter
     ADD CONSTRAINT number_counter_pkey PRIMARY KEY (org_id, series_id, period);
@@ -2686,6 +4359,18 @@ CREATE INDEX exchange_rate_to_currency_idx ON core.exchange_rate USING btree (to
 
 CREATE UNIQUE INDEX external_user_belongs_once ON core.membership USING btree (user_id) WHERE (kind = 'EXTERNAL'::text);
 
+CREATE INDEX import_duplicate_of_idx ON core.import USING btree (org_id, duplicate_of);
+
+CREATE INDEX import_entity_create_permission_idx ON core.import_entity USING btree (create_permission);
+
+CREATE INDEX import_entity_idx ON core.import USING btree (entity);
+
+CREATE INDEX import_entity_update_permission_idx ON core.import_entity USING btree (update_permission);
+
+CREATE INDEX import_row_refused_idx ON core.import_row USING btree (org_id, import_id, line) WHERE (problems IS NOT NULL);
+
+CREATE INDEX import_source_idx ON core.import USING btree (org_id, entity, source_sha256);
+
 CREATE INDEX item_active_idx ON core.item USING btree (org_id, is_active, id);
 
 CREATE INDEX item_barcode_item_id_idx ON core.item_barcode USING btree (org_id, item_id);
@@ -2717,6 +4402,10 @@ CREATE INDEX membership_partner_id_idx ON core.membership USING btree (org_id, p
 CREATE INDEX membership_user_id_idx ON core.membership USING btree (user_id, kind);
 
 CREATE INDEX message_outbox_unsent_idx ON core.message_outbox USING btree (id) WHERE (sent_at IS NULL);
+
+CREATE INDEX notification_rule_event_type_idx ON core.notification_rule USING btree (event_type);
+
+CREATE INDEX notification_rule_permission_idx ON core.notification_rule USING btree (permission);
 
 CREATE INDEX number_series_unit_id_idx ON core.number_series USING btree (org_id, unit_id);
 
@@ -2920,6 +4609,16 @@ CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.location FOR E
 
 CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.org_unit FOR EACH ROW WHEN ((old.path IS DISTINCT FROM new.path)) EXECUTE FUNCTION core.tg_tree__move_descendants();
 
+CREATE TRIGGER readmit AFTER UPDATE OF revoked_at, expires_at ON core.api_key FOR EACH ROW WHEN (((old.revoked_at IS DISTINCT FROM new.revoked_at) OR (old.expires_at <> new.expires_at))) EXECUTE FUNCTION core.tg_row__readmit();
+
+CREATE TRIGGER readmit AFTER UPDATE OF is_active, kind ON core.app_user FOR EACH ROW WHEN (((old.is_active <> new.is_active) OR (old.kind <> new.kind))) EXECUTE FUNCTION core.tg_row__readmit();
+
+CREATE TRIGGER readmit AFTER INSERT OR DELETE OR UPDATE OF is_active, kind, partner_id ON core.membership FOR EACH ROW EXECUTE FUNCTION core.tg_row__readmit();
+
+CREATE TRIGGER readmit AFTER UPDATE OF is_active ON core.organization FOR EACH ROW WHEN ((old.is_active <> new.is_active)) EXECUTE FUNCTION core.tg_row__readmit();
+
+CREATE TRIGGER readmit AFTER UPDATE OF status ON core.partner FOR EACH ROW WHEN (((old.status = 'INACTIVE'::text) <> (new.status = 'INACTIVE'::text))) EXECUTE FUNCTION core.tg_row__readmit();
+
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON core.security_event FOR EACH STATEMENT EXECUTE FUNCTION core.tg_security_event__refuse();
 
 CREATE TRIGGER touch BEFORE UPDATE ON core.address FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
@@ -2968,17 +4667,29 @@ ALTER TABLE ONLY core.organization
 ALTER TABLE ONLY core.partner
     ADD CONSTRAINT country_exists FOREIGN KEY (country_code) REFERENCES core.country(code);
 
+ALTER TABLE ONLY core.import_entity
+    ADD CONSTRAINT create_permission_exists FOREIGN KEY (create_permission) REFERENCES core.permission(code);
+
 ALTER TABLE ONLY core.item
     ADD CONSTRAINT currency_exists FOREIGN KEY (currency) REFERENCES core.currency(code);
 
 ALTER TABLE ONLY core.partner
     ADD CONSTRAINT currency_exists FOREIGN KEY (currency) REFERENCES core.currency(code);
 
+ALTER TABLE ONLY core.import
+    ADD CONSTRAINT earlier_import_exists FOREIGN KEY (org_id, duplicate_of) REFERENCES core.import(org_id, id);
+
 ALTER TABLE ONLY core.exchange_rate
     ADD CONSTRAINT from_currency_exists FOREIGN KEY (from_currency) REFERENCES core.currency(code);
 
 ALTER TABLE ONLY core.unit_conversion
     ADD CONSTRAINT from_unit_exists FOREIGN KEY (from_unit) REFERENCES core.unit(code);
+
+ALTER TABLE ONLY core.import
+    ADD CONSTRAINT import_entity_exists FOREIGN KEY (entity) REFERENCES core.import_entity(code);
+
+ALTER TABLE ONLY core.import_column
+    ADD CONSTRAINT import_entity_exists FOREIGN KEY (entity) REFERENCES core.import_entity(code);
 
 ALTER TABLE ONLY core.item_barcode
     ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id) ON DELETE CASCADE;
@@ -2996,6 +4707,9 @@ ALTER TABLE ONLY core.analyst_login
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
 ALTER TABLE ONLY core.exchange_rate
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY core.import
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
 ALTER TABLE ONLY core.item
@@ -3052,6 +4766,9 @@ ALTER TABLE ONLY core.partner_role
 ALTER TABLE ONLY core.event_entity
     ADD CONSTRAINT permission_exists FOREIGN KEY (read_permission) REFERENCES core.permission(code);
 
+ALTER TABLE ONLY core.notification_rule
+    ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
+
 ALTER TABLE ONLY core.role_permission
     ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
 
@@ -3105,6 +4822,9 @@ ALTER TABLE ONLY core.number_series
 
 ALTER TABLE ONLY core.user_role
     ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY core.import_entity
+    ADD CONSTRAINT update_permission_exists FOREIGN KEY (update_permission) REFERENCES core.permission(code);
 
 ALTER TABLE ONLY core.credential
     ADD CONSTRAINT user_exists FOREIGN KEY (user_id) REFERENCES core.app_user(id);
@@ -3163,6 +4883,10 @@ ALTER TABLE core.contact ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.exchange_rate ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE core.import ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE core.import_row ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE core.item ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.item_barcode ENABLE ROW LEVEL SECURITY;
@@ -3187,13 +4911,17 @@ CREATE POLICY member_delete ON core.setting FOR DELETE TO member USING (((org_id
 
 CREATE POLICY member_delete ON core.unit_conversion FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.unit_conversion.delete'::text) AS has_permission)));
 
-CREATE POLICY member_delete ON core.user_role FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.user_role.delete'::text) AS has_permission)));
+CREATE POLICY member_delete ON core.user_role FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (( SELECT core.has_permission('core.user_role.delete'::text) AS has_permission) OR (unit_id = ANY (( SELECT core.permitted_units('core.user_role.delete'::text) AS permitted_units)::uuid[])))));
 
 CREATE POLICY member_insert ON core.address FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.address.create'::text) AS has_permission)));
 
 CREATE POLICY member_insert ON core.contact FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.contact.create'::text) AS has_permission)));
 
 CREATE POLICY member_insert ON core.exchange_rate FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.exchange_rate.create'::text) AS has_permission)));
+
+CREATE POLICY member_insert ON core.import FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.import.create'::text) AS has_permission)));
+
+CREATE POLICY member_insert ON core.import_row FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.import.create'::text) AS has_permission)));
 
 CREATE POLICY member_insert ON core.item FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.item.create'::text) AS has_permission)));
 
@@ -3217,7 +4945,9 @@ CREATE POLICY member_insert ON core.setting FOR INSERT TO member WITH CHECK (((o
 
 CREATE POLICY member_insert ON core.unit_conversion FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.unit_conversion.create'::text) AS has_permission)));
 
-CREATE POLICY member_insert ON core.user_role FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.user_role.create'::text) AS has_permission)));
+CREATE POLICY member_insert ON core.user_role FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (( SELECT core.has_permission('core.user_role.create'::text) AS has_permission) OR ((unit_id = ANY (( SELECT core.permitted_units('core.user_role.create'::text) AS permitted_units)::uuid[])) AND (EXISTS ( SELECT
+   FROM core.role r
+  WHERE ((r.org_id = user_role.org_id) AND (r.id = user_role.role_id) AND (NOT r.is_administrator))))))));
 
 CREATE POLICY member_select ON core.address FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -3230,6 +4960,11 @@ CREATE POLICY member_select ON core.app_user FOR SELECT TO member USING ((EXISTS
 CREATE POLICY member_select ON core.contact FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON core.exchange_rate FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON core.import FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (created_by = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON core.import_row FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (import_id IN ( SELECT i.id
+   FROM core.import i))));
 
 CREATE POLICY member_select ON core.item FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -3269,6 +5004,8 @@ CREATE POLICY member_select ON core.user_role FOR SELECT TO member USING ((org_i
 
 CREATE POLICY member_select_organization ON core.api_key FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.api_key.read'::text) AS has_permission)));
 
+CREATE POLICY member_select_organization ON core.import FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.import.read'::text) AS has_permission)));
+
 CREATE POLICY member_select_organization ON core.security_event FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.security_event.read'::text) AS has_permission)));
 
 CREATE POLICY member_select_organization ON core.session FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.session.read'::text) AS has_permission)));
@@ -3278,6 +5015,11 @@ CREATE POLICY member_update ON core.address FOR UPDATE TO member USING ((org_id 
 CREATE POLICY member_update ON core.contact FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.contact.update'::text) AS has_permission)));
 
 CREATE POLICY member_update ON core.exchange_rate FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.exchange_rate.update'::text) AS has_permission)));
+
+CREATE POLICY member_update ON core.import FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.import.create'::text) AS has_permission)));
+
+CREATE POLICY member_update ON core.import_row FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (import_id IN ( SELECT i.id
+   FROM core.import i)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.import.create'::text) AS has_permission)));
 
 CREATE POLICY member_update ON core.item FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.item.update'::text) AS has_permission)));
 
@@ -3310,6 +5052,10 @@ CREATE POLICY migrator_all ON core.app_user TO migrator USING (true) WITH CHECK 
 CREATE POLICY migrator_all ON core.contact TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.exchange_rate TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON core.import TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON core.import_row TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.item TO migrator USING (true) WITH CHECK (true);
 
@@ -3369,6 +5115,10 @@ CREATE POLICY owner_all ON core.contact TO owner USING ((org_id = ( SELECT core.
 
 CREATE POLICY owner_all ON core.exchange_rate TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY owner_all ON core.import TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON core.import_row TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY owner_all ON core.item TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON core.item_barcode TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
@@ -3401,6 +5151,8 @@ CREATE POLICY owner_all ON core.unit_conversion TO owner USING ((org_id = ( SELE
 
 CREATE POLICY owner_all ON core.user_role TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY owner_any ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = ANY (ARRAY['anon'::text, 'superadmin'::text]))) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = ANY (ARRAY['anon'::text, 'superadmin'::text])));
+
 CREATE POLICY owner_insert ON core.app_user FOR INSERT TO owner WITH CHECK (((( SELECT core.org_id() AS org_id) IS NOT NULL) AND (kind = ANY (ARRAY['INTERNAL'::text, 'EXTERNAL'::text]))));
 
 CREATE POLICY owner_insert ON core.security_event FOR INSERT TO owner WITH CHECK (true);
@@ -3427,11 +5179,7 @@ CREATE POLICY owner_sign_in ON core.api_key FOR SELECT TO owner USING ((( SELECT
 
 CREATE POLICY owner_sign_in ON core.app_user FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text));
 
-CREATE POLICY owner_sign_in ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text)) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text));
-
 CREATE POLICY owner_superadmin ON core.organization FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
-
-CREATE POLICY owner_superadmin ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text)) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
 
 CREATE POLICY owner_superadmin_select ON core.app_user FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'superadmin'::text));
 
@@ -3503,6 +5251,10 @@ CREATE POLICY superadmin_insert ON core.contact FOR INSERT TO superadmin WITH CH
 
 CREATE POLICY superadmin_insert ON core.exchange_rate FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY superadmin_insert ON core.import FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_insert ON core.import_row FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY superadmin_insert ON core.item FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_insert ON core.item_barcode FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
@@ -3536,6 +5288,10 @@ CREATE POLICY superadmin_select ON core.app_user FOR SELECT TO superadmin USING 
 CREATE POLICY superadmin_select ON core.contact FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON core.exchange_rate FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON core.import FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON core.import_row FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON core.item FOR SELECT TO superadmin USING (true);
 
@@ -3579,6 +5335,10 @@ CREATE POLICY superadmin_update ON core.contact FOR UPDATE TO superadmin USING (
 
 CREATE POLICY superadmin_update ON core.exchange_rate FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY superadmin_update ON core.import FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_update ON core.import_row FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY superadmin_update ON core.item FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_update ON core.location FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
@@ -3601,11 +5361,29 @@ ALTER TABLE core.unit_conversion ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.user_role ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY worker_delete ON core.import_row FOR DELETE TO worker USING ((import_id < core.uuid_floor((now() - '1 day'::interval))));
+
 CREATE POLICY worker_delete ON core.session FOR DELETE TO worker USING ((expires_at < (now() - '1 day'::interval)));
 
 CREATE POLICY worker_select ON core.analyst_login FOR SELECT TO worker USING ((login = SESSION_USER));
 
+CREATE POLICY worker_select ON core.app_user FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.import_row FOR SELECT TO worker USING ((import_id < core.uuid_floor((now() - '1 day'::interval))));
+
+CREATE POLICY worker_select ON core.membership FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.org_unit FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.organization FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.role FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.role_permission FOR SELECT TO worker USING (true);
+
 CREATE POLICY worker_select ON core.session FOR SELECT TO worker USING ((expires_at < (now() - '1 day'::interval)));
+
+CREATE POLICY worker_select ON core.user_role FOR SELECT TO worker USING (true);
 
 GRANT USAGE ON SCHEMA core TO anon;
 GRANT USAGE ON SCHEMA core TO partner;
@@ -3616,6 +5394,55 @@ GRANT USAGE ON SCHEMA core TO analyst;
 GRANT USAGE ON SCHEMA core TO relay;
 GRANT USAGE ON SCHEMA core TO worker;
 GRANT USAGE ON SCHEMA core TO monitor;
+
+GRANT SELECT ON TABLE core.import TO member;
+GRANT SELECT ON TABLE core.import TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.import TO migrator;
+
+GRANT INSERT(id) ON TABLE core.import TO member;
+GRANT INSERT(id) ON TABLE core.import TO superadmin;
+
+GRANT INSERT(entity) ON TABLE core.import TO member;
+GRANT INSERT(entity) ON TABLE core.import TO superadmin;
+
+GRANT INSERT(source_name) ON TABLE core.import TO member;
+GRANT INSERT(source_name) ON TABLE core.import TO superadmin;
+
+GRANT INSERT(source_sha256) ON TABLE core.import TO member;
+GRANT INSERT(source_sha256) ON TABLE core.import TO superadmin;
+
+GRANT INSERT(headers) ON TABLE core.import TO member;
+GRANT INSERT(headers) ON TABLE core.import TO superadmin;
+
+GRANT INSERT(columns) ON TABLE core.import TO member;
+GRANT INSERT(columns) ON TABLE core.import TO superadmin;
+
+GRANT INSERT(options) ON TABLE core.import TO member;
+GRANT INSERT(options) ON TABLE core.import TO superadmin;
+
+GRANT INSERT(duplicate_of) ON TABLE core.import TO member;
+GRANT INSERT(duplicate_of) ON TABLE core.import TO superadmin;
+
+GRANT UPDATE(row_count) ON TABLE core.import TO member;
+GRANT UPDATE(row_count) ON TABLE core.import TO superadmin;
+
+GRANT UPDATE(refused_count) ON TABLE core.import TO member;
+GRANT UPDATE(refused_count) ON TABLE core.import TO superadmin;
+
+GRANT UPDATE(insert_count) ON TABLE core.import TO member;
+GRANT UPDATE(insert_count) ON TABLE core.import TO superadmin;
+
+GRANT UPDATE(update_count) ON TABLE core.import TO member;
+GRANT UPDATE(update_count) ON TABLE core.import TO superadmin;
+
+GRANT UPDATE(unchanged_count) ON TABLE core.import TO member;
+GRANT UPDATE(unchanged_count) ON TABLE core.import TO superadmin;
+
+GRANT UPDATE(is_partial) ON TABLE core.import TO member;
+GRANT UPDATE(is_partial) ON TABLE core.import TO superadmin;
+
+GRANT UPDATE(committed_at) ON TABLE core.import TO member;
+GRANT UPDATE(committed_at) ON TABLE core.import TO superadmin;
 
 GRANT SELECT ON TABLE core.location TO member;
 GRANT SELECT ON TABLE core.location TO superadmin;
@@ -3674,9 +5501,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.org_unit TO migrator;
 
 GRANT INSERT(org_id) ON TABLE core.org_unit TO member;
 GRANT INSERT(org_id) ON TABLE core.org_unit TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.org_unit TO worker;
 
 GRANT INSERT(id) ON TABLE core.org_unit TO member;
 GRANT INSERT(id) ON TABLE core.org_unit TO superadmin;
+GRANT SELECT(id) ON TABLE core.org_unit TO worker;
 
 GRANT INSERT(parent_id) ON TABLE core.org_unit TO member;
 GRANT INSERT(parent_id) ON TABLE core.org_unit TO superadmin;
@@ -3689,6 +5518,8 @@ GRANT INSERT(code),UPDATE(code) ON TABLE core.org_unit TO superadmin;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE core.org_unit TO member;
 GRANT INSERT(name),UPDATE(name) ON TABLE core.org_unit TO superadmin;
+
+GRANT SELECT(path) ON TABLE core.org_unit TO worker;
 
 GRANT UPDATE(is_active) ON TABLE core.org_unit TO member;
 GRANT UPDATE(is_active) ON TABLE core.org_unit TO superadmin;
@@ -3755,15 +5586,19 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role TO migrator;
 
 GRANT INSERT(org_id) ON TABLE core.role TO member;
 GRANT INSERT(org_id) ON TABLE core.role TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.role TO worker;
 
 GRANT INSERT(id) ON TABLE core.role TO member;
 GRANT INSERT(id) ON TABLE core.role TO superadmin;
+GRANT SELECT(id) ON TABLE core.role TO worker;
 
 GRANT INSERT(code),UPDATE(code) ON TABLE core.role TO member;
 GRANT INSERT(code),UPDATE(code) ON TABLE core.role TO superadmin;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE core.role TO member;
 GRANT INSERT(name),UPDATE(name) ON TABLE core.role TO superadmin;
+
+GRANT SELECT(is_administrator) ON TABLE core.role TO worker;
 
 GRANT UPDATE(version) ON TABLE core.role TO member;
 GRANT UPDATE(version) ON TABLE core.role TO superadmin;
@@ -3830,252 +5665,12 @@ GRANT ALL ON FUNCTION core.client_address() TO migrator;
 
 REVOKE ALL ON FUNCTION core.address_subject(kind text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.admission_lock(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.admission_lock(id uuid) TO migrator;
+
 REVOKE ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.base32(bytes bytea) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.base64url(bytes bytea) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.begin_sign_in() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.check_new_id(table_name text, id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO partner;
-GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO member;
-GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO superadmin;
-GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO migrator;
-
-REVOKE ALL ON FUNCTION core.check_password_rules(password text, email text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.check_password_rules(password text, email text) TO migrator;
-
-REVOKE ALL ON FUNCTION core.count_failure(subject text, user_id uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) TO migrator;
-
-GRANT SELECT ON TABLE core.session TO member;
-GRANT SELECT ON TABLE core.session TO superadmin;
-GRANT SELECT ON TABLE core.session TO partner;
-GRANT DELETE ON TABLE core.session TO worker;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.session TO migrator;
-
-GRANT SELECT(id) ON TABLE core.session TO worker;
-GRANT SELECT(id) ON TABLE core.session TO relay;
-
-GRANT SELECT(org_id) ON TABLE core.session TO relay;
-
-GRANT SELECT(api_key_id) ON TABLE core.session TO worker;
-GRANT SELECT(api_key_id) ON TABLE core.session TO relay;
-
-GRANT SELECT(expires_at) ON TABLE core.session TO worker;
-GRANT SELECT(expires_at) ON TABLE core.session TO relay;
-
-GRANT SELECT(revoked_at) ON TABLE core.session TO relay;
-
-REVOKE ALL ON FUNCTION core.end_session(session_id uuid, because text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid, except_id uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO partner;
-GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
-GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO superadmin;
-GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO migrator;
-
-REVOKE ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO partner;
-GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO member;
-GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO superadmin;
-GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO migrator;
-
-REVOKE ALL ON FUNCTION core.give_tokens(session_id uuid, claims jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO partner;
-GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO member;
-GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO superadmin;
-GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO migrator;
-
-REVOKE ALL ON FUNCTION core.hash_password(password text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
-
-REVOKE ALL ON FUNCTION core.installation_setting(code text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.installation_setting(code text) TO migrator;
-GRANT ALL ON FUNCTION core.installation_setting(code text) TO worker;
-GRANT ALL ON FUNCTION core.installation_setting(code text) TO monitor;
-
-REVOKE ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO member;
-GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO superadmin;
-GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO migrator;
-
-REVOKE ALL ON FUNCTION core.log_security(kind text, user_id uuid, session_id uuid, org_id uuid, details jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.make_secret(prefix text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.message_sent(id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.message_sent(id uuid) TO worker;
-GRANT ALL ON FUNCTION core.message_sent(id uuid) TO migrator;
-
-REVOKE ALL ON FUNCTION core.must_set_up_second_factor() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.my_organizations() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO partner;
-GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO member;
-GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO superadmin;
-GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO migrator;
-
-REVOKE ALL ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) TO migrator;
-
-REVOKE ALL ON FUNCTION core.password_hash_cost() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.password_is_common(password text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.password_is_common(password text) TO migrator;
-
-REVOKE ALL ON FUNCTION core.password_matches(password text, password_hash text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.password_matches(password text, password_hash text) TO migrator;
-
-REVOKE ALL ON FUNCTION core.pre_request() FROM PUBLIC;
-GRANT ALL ON FUNCTION core.pre_request() TO anon;
-GRANT ALL ON FUNCTION core.pre_request() TO partner;
-GRANT ALL ON FUNCTION core.pre_request() TO member;
-GRANT ALL ON FUNCTION core.pre_request() TO superadmin;
-GRANT ALL ON FUNCTION core.pre_request() TO migrator;
-
-REVOKE ALL ON FUNCTION core.purge_sign_in() FROM PUBLIC;
-GRANT ALL ON FUNCTION core.purge_sign_in() TO worker;
-GRANT ALL ON FUNCTION core.purge_sign_in() TO migrator;
-
-REVOKE ALL ON FUNCTION core.raise_error(code text, details jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO anon;
-GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO partner;
-GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO member;
-GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO superadmin;
-GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO migrator;
-GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO worker;
-
-REVOKE ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO partner;
-GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO member;
-GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO superadmin;
-GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO migrator;
-
-REVOKE ALL ON FUNCTION core.require_person() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.reset_roles(org_id uuid, template text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.reset_roles(org_id uuid, template text) TO migrator;
-
-GRANT DELETE ON TABLE core.sign_in_failure TO worker;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sign_in_failure TO migrator;
-
-GRANT SELECT(updated_at) ON TABLE core.sign_in_failure TO worker;
-
-REVOKE ALL ON FUNCTION core.seconds_locked(subjects text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.send_message(kind text, recipient text, payload jsonb, lasts interval) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.send_password_token(user_id uuid, email text, kind text, lasts interval) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.session_end(started_at timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.set_partner_status(id uuid, status text, reason text, version integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.set_password(user_id uuid, password text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.set_password(user_id uuid, password text) TO migrator;
-
-REVOKE ALL ON FUNCTION core.set_user_active(user_id uuid, is_active boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.setting(code text) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.setting(code text) TO partner;
-GRANT ALL ON FUNCTION core.setting(code text) TO member;
-GRANT ALL ON FUNCTION core.setting(code text) TO superadmin;
-GRANT ALL ON FUNCTION core.setting(code text) TO migrator;
-
-REVOKE ALL ON FUNCTION core.sign_in_claims(user_id uuid, kind text, organization text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.sign_token(claims jsonb, minutes numeric) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.sign_token(claims jsonb, minutes numeric) TO migrator;
-
-REVOKE ALL ON FUNCTION core.take_password_slot() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_row__check_time_zone() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_row__guard_status() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_row__touch() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_security_event__refuse() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_setting__check_type() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_tree__check_children() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_tree__keep_path() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.tg_tree__move_descendants() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.today() FROM PUBLIC;
-GRANT ALL ON FUNCTION core.today() TO partner;
-GRANT ALL ON FUNCTION core.today() TO member;
-GRANT ALL ON FUNCTION core.today() TO superadmin;
-GRANT ALL ON FUNCTION core.today() TO analyst;
-GRANT ALL ON FUNCTION core.today() TO migrator;
-
-REVOKE ALL ON FUNCTION core.totp(secret bytea, step bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.url_encode(text text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.word_error(code text, details jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO anon;
-GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO partner;
-GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO member;
-GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO superadmin;
-GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO migrator;
-GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO worker;
-
-GRANT SELECT,DELETE ON TABLE core.address TO member;
-GRANT SELECT,DELETE ON TABLE core.address TO superadmin;
-GRANT SELECT ON TABLE core.address TO partner;
-GRANT SELECT ON TABLE core.address TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.address TO migrator;
-
-GRANT INSERT(org_id) ON TABLE core.address TO member;
-GRANT INSERT(org_id) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(id) ON TABLE core.address TO member;
-GRANT INSERT(id) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(partner_id) ON TABLE core.address TO member;
-GRANT INSERT(partner_id) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(kind),UPDATE(kind) ON TABLE core.address TO member;
-GRANT INSERT(kind),UPDATE(kind) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(line1),UPDATE(line1) ON TABLE core.address TO member;
-GRANT INSERT(line1),UPDATE(line1) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(line2),UPDATE(line2) ON TABLE core.address TO member;
-GRANT INSERT(line2),UPDATE(line2) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(city),UPDATE(city) ON TABLE core.address TO member;
-GRANT INSERT(city),UPDATE(city) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(region),UPDATE(region) ON TABLE core.address TO member;
-GRANT INSERT(region),UPDATE(region) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(postal_code),UPDATE(postal_code) ON TABLE core.address TO member;
-GRANT INSERT(postal_code),UPDATE(postal_code) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(country_code),UPDATE(country_code) ON TABLE core.address TO member;
-GRANT INSERT(country_code),UPDATE(country_code) ON TABLE core.address TO superadmin;
-
-GRANT INSERT(locode),UPDATE(locode) ON TABLE core.address TO member;
-GRANT INSERT(locode),UPDATE(locode) ON TABLE core.address TO superadmin;
-
-GRANT UPDATE(version) ON TABLE core.address TO member;
-GRANT UPDATE(version) ON TABLE core.address TO superadmin;
+GRANT ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) TO member;
+GRANT ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) TO superadmin;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.api_key TO migrator;
 
@@ -4122,6 +5717,191 @@ GRANT SELECT(created_at) ON TABLE core.api_key TO superadmin;
 GRANT SELECT(created_by) ON TABLE core.api_key TO member;
 GRANT SELECT(created_by) ON TABLE core.api_key TO superadmin;
 
+REVOKE ALL ON FUNCTION core.api_key_allows(permission text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.base32(bytes bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.base64url(bytes bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) TO member;
+GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) TO migrator;
+
+REVOKE ALL ON FUNCTION core.begin_sign_in() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.check_import(import_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.check_import(import_id uuid) TO member;
+GRANT ALL ON FUNCTION core.check_import(import_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.check_import(import_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.check_new_id(table_name text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO partner;
+GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO member;
+GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.check_new_id(table_name text, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.check_outside_token(issuer text, role text, partner_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.check_password_rules(password text, email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.check_password_rules(password text, email text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.count_failure(subject text, user_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.count_import(import_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.count_import(import_id uuid) TO member;
+GRANT ALL ON FUNCTION core.count_import(import_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.count_import(import_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) TO migrator;
+
+GRANT SELECT ON TABLE core.session TO member;
+GRANT SELECT ON TABLE core.session TO superadmin;
+GRANT SELECT ON TABLE core.session TO partner;
+GRANT DELETE ON TABLE core.session TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.session TO migrator;
+
+GRANT SELECT(id) ON TABLE core.session TO worker;
+GRANT SELECT(id) ON TABLE core.session TO relay;
+
+GRANT SELECT(org_id) ON TABLE core.session TO relay;
+
+GRANT SELECT(api_key_id) ON TABLE core.session TO worker;
+GRANT SELECT(api_key_id) ON TABLE core.session TO relay;
+
+GRANT SELECT(expires_at) ON TABLE core.session TO worker;
+GRANT SELECT(expires_at) ON TABLE core.session TO relay;
+
+GRANT SELECT(revoked_at) ON TABLE core.session TO relay;
+
+REVOKE ALL ON FUNCTION core.end_session(session_id uuid, because text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid, except_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO partner;
+GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
+GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO superadmin;
+GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO migrator;
+
+REVOKE ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO partner;
+GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO member;
+GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO superadmin;
+GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO migrator;
+
+REVOKE ALL ON FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) TO member;
+GRANT ALL ON FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) TO superadmin;
+GRANT ALL ON FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) TO migrator;
+
+REVOKE ALL ON FUNCTION core.give_tokens(session_id uuid, claims jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO partner;
+GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO member;
+GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.hash_password(password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.word_error(code text, details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO anon;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO partner;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO member;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO migrator;
+GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO worker;
+
+REVOKE ALL ON FUNCTION core.import_problem(column_name text, code text, value text, details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_problem(column_name text, code text, value text, details jsonb) TO member;
+GRANT ALL ON FUNCTION core.import_problem(column_name text, code text, value text, details jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.import_problem(column_name text, code text, value text, details jsonb) TO migrator;
+
+REVOKE ALL ON FUNCTION core.import_problems(VARIADIC list jsonb[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_problems(VARIADIC list jsonb[]) TO member;
+GRANT ALL ON FUNCTION core.import_problems(VARIADIC list jsonb[]) TO superadmin;
+GRANT ALL ON FUNCTION core.import_problems(VARIADIC list jsonb[]) TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.address TO member;
+GRANT SELECT,DELETE ON TABLE core.address TO superadmin;
+GRANT SELECT ON TABLE core.address TO partner;
+GRANT SELECT ON TABLE core.address TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.address TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.address TO member;
+GRANT INSERT(org_id) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(id) ON TABLE core.address TO member;
+GRANT INSERT(id) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(partner_id) ON TABLE core.address TO member;
+GRANT INSERT(partner_id) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(kind),UPDATE(kind) ON TABLE core.address TO member;
+GRANT INSERT(kind),UPDATE(kind) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(line1),UPDATE(line1) ON TABLE core.address TO member;
+GRANT INSERT(line1),UPDATE(line1) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(line2),UPDATE(line2) ON TABLE core.address TO member;
+GRANT INSERT(line2),UPDATE(line2) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(city),UPDATE(city) ON TABLE core.address TO member;
+GRANT INSERT(city),UPDATE(city) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(region),UPDATE(region) ON TABLE core.address TO member;
+GRANT INSERT(region),UPDATE(region) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(postal_code),UPDATE(postal_code) ON TABLE core.address TO member;
+GRANT INSERT(postal_code),UPDATE(postal_code) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(country_code),UPDATE(country_code) ON TABLE core.address TO member;
+GRANT INSERT(country_code),UPDATE(country_code) ON TABLE core.address TO superadmin;
+
+GRANT INSERT(locode),UPDATE(locode) ON TABLE core.address TO member;
+GRANT INSERT(locode),UPDATE(locode) ON TABLE core.address TO superadmin;
+
+GRANT UPDATE(version) ON TABLE core.address TO member;
+GRANT UPDATE(version) ON TABLE core.address TO superadmin;
+
+GRANT SELECT ON TABLE core.country TO member;
+GRANT SELECT ON TABLE core.country TO partner;
+GRANT SELECT ON TABLE core.country TO superadmin;
+GRANT SELECT ON TABLE core.country TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.country TO migrator;
+
+GRANT SELECT ON TABLE core.import_row TO member;
+GRANT SELECT ON TABLE core.import_row TO superadmin;
+GRANT DELETE ON TABLE core.import_row TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.import_row TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.import_row TO member;
+GRANT INSERT(org_id) ON TABLE core.import_row TO superadmin;
+
+GRANT INSERT(import_id) ON TABLE core.import_row TO member;
+GRANT INSERT(import_id) ON TABLE core.import_row TO superadmin;
+GRANT SELECT(import_id) ON TABLE core.import_row TO worker;
+
+GRANT INSERT(line) ON TABLE core.import_row TO member;
+GRANT INSERT(line) ON TABLE core.import_row TO superadmin;
+
+GRANT INSERT(rank) ON TABLE core.import_row TO member;
+GRANT INSERT(rank) ON TABLE core.import_row TO superadmin;
+
+GRANT INSERT(data) ON TABLE core.import_row TO member;
+GRANT INSERT(data) ON TABLE core.import_row TO superadmin;
+
+GRANT INSERT(problems),UPDATE(problems) ON TABLE core.import_row TO member;
+GRANT INSERT(problems),UPDATE(problems) ON TABLE core.import_row TO superadmin;
+
+REVOKE ALL ON FUNCTION core.import_addresses(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_addresses(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_addresses(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_addresses(import_id uuid, first_line integer, last_line integer) TO migrator;
+
 GRANT SELECT,DELETE ON TABLE core.contact TO member;
 GRANT SELECT,DELETE ON TABLE core.contact TO superadmin;
 GRANT SELECT ON TABLE core.contact TO partner;
@@ -4154,24 +5934,25 @@ GRANT INSERT(is_primary),UPDATE(is_primary) ON TABLE core.contact TO superadmin;
 GRANT UPDATE(version) ON TABLE core.contact TO member;
 GRANT UPDATE(version) ON TABLE core.contact TO superadmin;
 
-GRANT SELECT ON TABLE core.country TO member;
-GRANT SELECT ON TABLE core.country TO partner;
-GRANT SELECT ON TABLE core.country TO superadmin;
-GRANT SELECT ON TABLE core.country TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.country TO migrator;
+REVOKE ALL ON FUNCTION core.import_contacts(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_contacts(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_contacts(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_contacts(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+GRANT SELECT ON TABLE core.import_column TO member;
+GRANT SELECT ON TABLE core.import_column TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.import_column TO migrator;
+
+REVOKE ALL ON FUNCTION core.import_difference(entity text, columns text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_difference(entity text, columns text[]) TO member;
+GRANT ALL ON FUNCTION core.import_difference(entity text, columns text[]) TO superadmin;
+GRANT ALL ON FUNCTION core.import_difference(entity text, columns text[]) TO migrator;
 
 GRANT SELECT ON TABLE core.currency TO member;
 GRANT SELECT ON TABLE core.currency TO partner;
 GRANT SELECT ON TABLE core.currency TO superadmin;
 GRANT SELECT ON TABLE core.currency TO analyst;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.currency TO migrator;
-
-GRANT SELECT ON TABLE core.error TO anon;
-GRANT SELECT ON TABLE core.error TO member;
-GRANT SELECT ON TABLE core.error TO partner;
-GRANT SELECT ON TABLE core.error TO superadmin;
-GRANT SELECT ON TABLE core.error TO worker;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.error TO migrator;
 
 GRANT SELECT,DELETE ON TABLE core.exchange_rate TO member;
 GRANT SELECT,DELETE ON TABLE core.exchange_rate TO superadmin;
@@ -4202,6 +5983,16 @@ GRANT INSERT(source),UPDATE(source) ON TABLE core.exchange_rate TO superadmin;
 GRANT UPDATE(version) ON TABLE core.exchange_rate TO member;
 GRANT UPDATE(version) ON TABLE core.exchange_rate TO superadmin;
 
+REVOKE ALL ON FUNCTION core.import_exchange_rates(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_exchange_rates(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_exchange_rates(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_exchange_rates(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.import_header(header text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_header(header text) TO member;
+GRANT ALL ON FUNCTION core.import_header(header text) TO superadmin;
+GRANT ALL ON FUNCTION core.import_header(header text) TO migrator;
+
 GRANT SELECT,DELETE ON TABLE core.item_barcode TO member;
 GRANT SELECT,DELETE ON TABLE core.item_barcode TO superadmin;
 GRANT SELECT ON TABLE core.item_barcode TO analyst;
@@ -4218,6 +6009,420 @@ GRANT INSERT(item_id) ON TABLE core.item_barcode TO superadmin;
 
 GRANT INSERT(unit_code) ON TABLE core.item_barcode TO member;
 GRANT INSERT(unit_code) ON TABLE core.item_barcode TO superadmin;
+
+GRANT SELECT ON TABLE core.unit TO member;
+GRANT SELECT ON TABLE core.unit TO partner;
+GRANT SELECT ON TABLE core.unit TO superadmin;
+GRANT SELECT ON TABLE core.unit TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.unit TO migrator;
+
+REVOKE ALL ON FUNCTION core.import_item_barcodes(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_item_barcodes(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_item_barcodes(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_item_barcodes(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.location_paths() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.location_paths() TO member;
+GRANT ALL ON FUNCTION core.location_paths() TO superadmin;
+GRANT ALL ON FUNCTION core.location_paths() TO migrator;
+
+REVOKE ALL ON FUNCTION core.org_unit_paths() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.org_unit_paths() TO member;
+GRANT ALL ON FUNCTION core.org_unit_paths() TO superadmin;
+GRANT ALL ON FUNCTION core.org_unit_paths() TO migrator;
+
+REVOKE ALL ON FUNCTION core.import_locations(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_locations(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_locations(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_locations(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.import_org_units(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_org_units(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_org_units(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_org_units(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.import_words(list text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_words(list text) TO member;
+GRANT ALL ON FUNCTION core.import_words(list text) TO superadmin;
+GRANT ALL ON FUNCTION core.import_words(list text) TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.partner_role TO member;
+GRANT SELECT,DELETE ON TABLE core.partner_role TO superadmin;
+GRANT SELECT ON TABLE core.partner_role TO partner;
+GRANT SELECT ON TABLE core.partner_role TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.partner_role TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.partner_role TO member;
+GRANT INSERT(org_id) ON TABLE core.partner_role TO superadmin;
+
+GRANT INSERT(partner_id) ON TABLE core.partner_role TO member;
+GRANT INSERT(partner_id) ON TABLE core.partner_role TO superadmin;
+
+GRANT INSERT(role) ON TABLE core.partner_role TO member;
+GRANT INSERT(role) ON TABLE core.partner_role TO superadmin;
+
+REVOKE ALL ON FUNCTION core.import_partners(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_partners(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_partners(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_partners(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.unit_conversion TO member;
+GRANT SELECT,DELETE ON TABLE core.unit_conversion TO superadmin;
+GRANT SELECT ON TABLE core.unit_conversion TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.unit_conversion TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.unit_conversion TO member;
+GRANT INSERT(org_id) ON TABLE core.unit_conversion TO superadmin;
+
+GRANT INSERT(id) ON TABLE core.unit_conversion TO member;
+GRANT INSERT(id) ON TABLE core.unit_conversion TO superadmin;
+
+GRANT INSERT(item_id) ON TABLE core.unit_conversion TO member;
+GRANT INSERT(item_id) ON TABLE core.unit_conversion TO superadmin;
+
+GRANT INSERT(from_unit) ON TABLE core.unit_conversion TO member;
+GRANT INSERT(from_unit) ON TABLE core.unit_conversion TO superadmin;
+
+GRANT INSERT(to_unit) ON TABLE core.unit_conversion TO member;
+GRANT INSERT(to_unit) ON TABLE core.unit_conversion TO superadmin;
+
+GRANT INSERT(factor_numerator),UPDATE(factor_numerator) ON TABLE core.unit_conversion TO member;
+GRANT INSERT(factor_numerator),UPDATE(factor_numerator) ON TABLE core.unit_conversion TO superadmin;
+
+GRANT INSERT(factor_denominator),UPDATE(factor_denominator) ON TABLE core.unit_conversion TO member;
+GRANT INSERT(factor_denominator),UPDATE(factor_denominator) ON TABLE core.unit_conversion TO superadmin;
+
+GRANT INSERT(valid),UPDATE(valid) ON TABLE core.unit_conversion TO member;
+GRANT INSERT(valid),UPDATE(valid) ON TABLE core.unit_conversion TO superadmin;
+
+GRANT UPDATE(version) ON TABLE core.unit_conversion TO member;
+GRANT UPDATE(version) ON TABLE core.unit_conversion TO superadmin;
+
+REVOKE ALL ON FUNCTION core.import_unit_conversions(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_unit_conversions(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_unit_conversions(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_unit_conversions(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.installation_setting(code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO migrator;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO worker;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO monitor;
+
+GRANT SELECT ON TABLE core.app_user TO member;
+GRANT SELECT ON TABLE core.app_user TO superadmin;
+GRANT SELECT ON TABLE core.app_user TO partner;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.app_user TO migrator;
+
+GRANT SELECT(id) ON TABLE core.app_user TO relay;
+GRANT SELECT(id) ON TABLE core.app_user TO worker;
+
+GRANT SELECT(is_active) ON TABLE core.app_user TO relay;
+GRANT SELECT(is_active) ON TABLE core.app_user TO worker;
+
+GRANT SELECT ON TABLE core.membership TO member;
+GRANT SELECT ON TABLE core.membership TO superadmin;
+GRANT SELECT ON TABLE core.membership TO partner;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.membership TO migrator;
+
+GRANT SELECT(org_id) ON TABLE core.membership TO worker;
+
+GRANT SELECT(user_id) ON TABLE core.membership TO worker;
+
+GRANT SELECT(kind) ON TABLE core.membership TO worker;
+
+GRANT SELECT(partner_id) ON TABLE core.membership TO worker;
+
+GRANT SELECT(is_active) ON TABLE core.membership TO worker;
+
+GRANT SELECT ON TABLE core.organization TO member;
+GRANT SELECT ON TABLE core.organization TO superadmin;
+GRANT SELECT ON TABLE core.organization TO partner;
+GRANT SELECT ON TABLE core.organization TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.organization TO migrator;
+
+GRANT SELECT(id) ON TABLE core.organization TO worker;
+
+GRANT UPDATE(name) ON TABLE core.organization TO member;
+GRANT UPDATE(name) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(legal_name) ON TABLE core.organization TO member;
+GRANT UPDATE(legal_name) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(country_code) ON TABLE core.organization TO member;
+GRANT UPDATE(country_code) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(time_zone) ON TABLE core.organization TO member;
+GRANT UPDATE(time_zone) ON TABLE core.organization TO superadmin;
+
+GRANT SELECT(is_active) ON TABLE core.organization TO worker;
+
+GRANT UPDATE(version) ON TABLE core.organization TO member;
+GRANT UPDATE(version) ON TABLE core.organization TO superadmin;
+
+REVOKE ALL ON FUNCTION core.is_admitted(session core.session) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.is_admitted(session core.session) TO migrator;
+
+REVOKE ALL ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) TO member;
+GRANT ALL ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) TO superadmin;
+GRANT ALL ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.load_partner_roles(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.load_partner_roles(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.load_partner_roles(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.load_partner_roles(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO member;
+GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO superadmin;
+GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO migrator;
+
+REVOKE ALL ON FUNCTION core.log_security(kind text, user_id uuid, session_id uuid, org_id uuid, details jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.make_secret(prefix text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.map_import(entity text, headers text[], mapping jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.map_import(entity text, headers text[], mapping jsonb) TO member;
+GRANT ALL ON FUNCTION core.map_import(entity text, headers text[], mapping jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.map_import(entity text, headers text[], mapping jsonb) TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.message_outbox TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.message_outbox TO migrator;
+
+GRANT UPDATE(payload) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(sent_at) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(attempts) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(last_error) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(next_attempt_at) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(failed_at) ON TABLE core.message_outbox TO worker;
+
+REVOKE ALL ON FUNCTION core.message_claim() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.message_claim() TO worker;
+
+REVOKE ALL ON FUNCTION core.message_failed(id uuid, error text, is_final boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.message_failed(id uuid, error text, is_final boolean) TO worker;
+
+REVOKE ALL ON FUNCTION core.message_sent(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.message_sent(id uuid) TO worker;
+GRANT ALL ON FUNCTION core.message_sent(id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.must_set_up_second_factor() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.my_organizations() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO partner;
+GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO member;
+GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO superadmin;
+GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO migrator;
+
+REVOKE ALL ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.password_hash_cost() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.password_is_common(password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.password_is_common(password text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.password_matches(password text, password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.password_matches(password text, password_hash text) TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.role_permission TO member;
+GRANT SELECT,DELETE ON TABLE core.role_permission TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role_permission TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.role_permission TO member;
+GRANT INSERT(org_id) ON TABLE core.role_permission TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.role_permission TO worker;
+
+GRANT INSERT(role_id) ON TABLE core.role_permission TO member;
+GRANT INSERT(role_id) ON TABLE core.role_permission TO superadmin;
+GRANT SELECT(role_id) ON TABLE core.role_permission TO worker;
+
+GRANT INSERT(permission) ON TABLE core.role_permission TO member;
+GRANT INSERT(permission) ON TABLE core.role_permission TO superadmin;
+GRANT SELECT(permission) ON TABLE core.role_permission TO worker;
+
+GRANT SELECT,DELETE ON TABLE core.user_role TO member;
+GRANT SELECT,DELETE ON TABLE core.user_role TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.user_role TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.user_role TO member;
+GRANT INSERT(org_id) ON TABLE core.user_role TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.user_role TO worker;
+
+GRANT INSERT(id) ON TABLE core.user_role TO member;
+GRANT INSERT(id) ON TABLE core.user_role TO superadmin;
+
+GRANT INSERT(user_id) ON TABLE core.user_role TO member;
+GRANT INSERT(user_id) ON TABLE core.user_role TO superadmin;
+GRANT SELECT(user_id) ON TABLE core.user_role TO worker;
+
+GRANT INSERT(role_id) ON TABLE core.user_role TO member;
+GRANT INSERT(role_id) ON TABLE core.user_role TO superadmin;
+GRANT SELECT(role_id) ON TABLE core.user_role TO worker;
+
+GRANT INSERT(unit_id) ON TABLE core.user_role TO member;
+GRANT INSERT(unit_id) ON TABLE core.user_role TO superadmin;
+GRANT SELECT(unit_id) ON TABLE core.user_role TO worker;
+
+REVOKE ALL ON FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid) TO worker;
+GRANT ALL ON FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.permitted_units(permission text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.permitted_units(permission text) TO partner;
+GRANT ALL ON FUNCTION core.permitted_units(permission text) TO member;
+GRANT ALL ON FUNCTION core.permitted_units(permission text) TO superadmin;
+GRANT ALL ON FUNCTION core.permitted_units(permission text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.pre_request() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.pre_request() TO anon;
+GRANT ALL ON FUNCTION core.pre_request() TO partner;
+GRANT ALL ON FUNCTION core.pre_request() TO member;
+GRANT ALL ON FUNCTION core.pre_request() TO superadmin;
+GRANT ALL ON FUNCTION core.pre_request() TO migrator;
+
+REVOKE ALL ON FUNCTION core.purge_imports() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.purge_imports() TO worker;
+GRANT ALL ON FUNCTION core.purge_imports() TO migrator;
+
+REVOKE ALL ON FUNCTION core.purge_sign_in() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.purge_sign_in() TO worker;
+GRANT ALL ON FUNCTION core.purge_sign_in() TO migrator;
+
+REVOKE ALL ON FUNCTION core.raise_error(code text, details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO anon;
+GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO partner;
+GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO member;
+GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO migrator;
+GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO worker;
+
+REVOKE ALL ON FUNCTION core.read_csv(csv text, delimiter text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.read_csv(csv text, delimiter text) TO member;
+GRANT ALL ON FUNCTION core.read_csv(csv text, delimiter text) TO superadmin;
+GRANT ALL ON FUNCTION core.read_csv(csv text, delimiter text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO member;
+GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO migrator;
+
+REVOKE ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) TO member;
+GRANT ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO partner;
+GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO member;
+GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.require_person() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.reset_roles(org_id uuid, template text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.reset_roles(org_id uuid, template text) TO migrator;
+
+GRANT DELETE ON TABLE core.sign_in_failure TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sign_in_failure TO migrator;
+
+GRANT SELECT(updated_at) ON TABLE core.sign_in_failure TO worker;
+
+REVOKE ALL ON FUNCTION core.seconds_locked(subjects text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.send_message(kind text, recipient text, payload jsonb, lasts interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.send_password_token(user_id uuid, email text, kind text, lasts interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.session_end(started_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.set_partner_status(id uuid, status text, reason text, version integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.set_password(user_id uuid, password text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.set_password(user_id uuid, password text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.set_user_active(user_id uuid, is_active boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.setting(code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.setting(code text) TO partner;
+GRANT ALL ON FUNCTION core.setting(code text) TO member;
+GRANT ALL ON FUNCTION core.setting(code text) TO superadmin;
+GRANT ALL ON FUNCTION core.setting(code text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.sign_in_claims(user_id uuid, kind text, organization text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.sign_token(claims jsonb, minutes numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.sign_token(claims jsonb, minutes numeric) TO migrator;
+
+REVOKE ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) TO member;
+GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) TO migrator;
+
+REVOKE ALL ON FUNCTION core.take_password_slot() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__check_time_zone() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__guard_status() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__readmit() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__touch() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_security_event__refuse() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_setting__check_type() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_tree__check_children() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_tree__keep_path() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_tree__move_descendants() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_view__refuse() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.today() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.today() TO partner;
+GRANT ALL ON FUNCTION core.today() TO member;
+GRANT ALL ON FUNCTION core.today() TO superadmin;
+GRANT ALL ON FUNCTION core.today() TO analyst;
+GRANT ALL ON FUNCTION core.today() TO migrator;
+
+REVOKE ALL ON FUNCTION core.totp(secret bytea, step bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.url_encode(text text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE core.error TO anon;
+GRANT SELECT ON TABLE core.error TO member;
+GRANT SELECT ON TABLE core.error TO partner;
+GRANT SELECT ON TABLE core.error TO superadmin;
+GRANT SELECT ON TABLE core.error TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.error TO migrator;
+
+GRANT SELECT ON TABLE core.import_entity TO member;
+GRANT SELECT ON TABLE core.import_entity TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.import_entity TO migrator;
+
+GRANT SELECT ON TABLE core.notification_rule TO member;
+GRANT SELECT ON TABLE core.notification_rule TO partner;
+GRANT SELECT ON TABLE core.notification_rule TO superadmin;
+GRANT SELECT ON TABLE core.notification_rule TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.notification_rule TO migrator;
 
 GRANT SELECT ON TABLE core.number_series TO member;
 GRANT SELECT ON TABLE core.number_series TO superadmin;
@@ -4244,59 +6449,10 @@ GRANT INSERT(reset),UPDATE(reset) ON TABLE core.number_series TO superadmin;
 GRANT UPDATE(version) ON TABLE core.number_series TO member;
 GRANT UPDATE(version) ON TABLE core.number_series TO superadmin;
 
-GRANT SELECT ON TABLE core.organization TO member;
-GRANT SELECT ON TABLE core.organization TO superadmin;
-GRANT SELECT ON TABLE core.organization TO partner;
-GRANT SELECT ON TABLE core.organization TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.organization TO migrator;
-
-GRANT UPDATE(name) ON TABLE core.organization TO member;
-GRANT UPDATE(name) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(legal_name) ON TABLE core.organization TO member;
-GRANT UPDATE(legal_name) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(country_code) ON TABLE core.organization TO member;
-GRANT UPDATE(country_code) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(time_zone) ON TABLE core.organization TO member;
-GRANT UPDATE(time_zone) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(version) ON TABLE core.organization TO member;
-GRANT UPDATE(version) ON TABLE core.organization TO superadmin;
-
-GRANT SELECT,DELETE ON TABLE core.partner_role TO member;
-GRANT SELECT,DELETE ON TABLE core.partner_role TO superadmin;
-GRANT SELECT ON TABLE core.partner_role TO partner;
-GRANT SELECT ON TABLE core.partner_role TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.partner_role TO migrator;
-
-GRANT INSERT(org_id) ON TABLE core.partner_role TO member;
-GRANT INSERT(org_id) ON TABLE core.partner_role TO superadmin;
-
-GRANT INSERT(partner_id) ON TABLE core.partner_role TO member;
-GRANT INSERT(partner_id) ON TABLE core.partner_role TO superadmin;
-
-GRANT INSERT(role) ON TABLE core.partner_role TO member;
-GRANT INSERT(role) ON TABLE core.partner_role TO superadmin;
-
 GRANT SELECT ON TABLE core.permission TO member;
 GRANT SELECT ON TABLE core.permission TO partner;
 GRANT SELECT ON TABLE core.permission TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.permission TO migrator;
-
-GRANT SELECT,DELETE ON TABLE core.role_permission TO member;
-GRANT SELECT,DELETE ON TABLE core.role_permission TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role_permission TO migrator;
-
-GRANT INSERT(org_id) ON TABLE core.role_permission TO member;
-GRANT INSERT(org_id) ON TABLE core.role_permission TO superadmin;
-
-GRANT INSERT(role_id) ON TABLE core.role_permission TO member;
-GRANT INSERT(role_id) ON TABLE core.role_permission TO superadmin;
-
-GRANT INSERT(permission) ON TABLE core.role_permission TO member;
-GRANT INSERT(permission) ON TABLE core.role_permission TO superadmin;
 
 GRANT SELECT ON TABLE core.role_template_permission TO member;
 GRANT SELECT ON TABLE core.role_template_permission TO superadmin;
@@ -4338,77 +6494,6 @@ GRANT SELECT ON TABLE core.transition TO superadmin;
 GRANT SELECT ON TABLE core.transition TO analyst;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.transition TO migrator;
 
-GRANT SELECT,DELETE ON TABLE core.unit_conversion TO member;
-GRANT SELECT,DELETE ON TABLE core.unit_conversion TO superadmin;
-GRANT SELECT ON TABLE core.unit_conversion TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.unit_conversion TO migrator;
-
-GRANT INSERT(org_id) ON TABLE core.unit_conversion TO member;
-GRANT INSERT(org_id) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT INSERT(id) ON TABLE core.unit_conversion TO member;
-GRANT INSERT(id) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT INSERT(item_id) ON TABLE core.unit_conversion TO member;
-GRANT INSERT(item_id) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT INSERT(from_unit) ON TABLE core.unit_conversion TO member;
-GRANT INSERT(from_unit) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT INSERT(to_unit) ON TABLE core.unit_conversion TO member;
-GRANT INSERT(to_unit) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT INSERT(factor_numerator),UPDATE(factor_numerator) ON TABLE core.unit_conversion TO member;
-GRANT INSERT(factor_numerator),UPDATE(factor_numerator) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT INSERT(factor_denominator),UPDATE(factor_denominator) ON TABLE core.unit_conversion TO member;
-GRANT INSERT(factor_denominator),UPDATE(factor_denominator) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT INSERT(valid),UPDATE(valid) ON TABLE core.unit_conversion TO member;
-GRANT INSERT(valid),UPDATE(valid) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT UPDATE(version) ON TABLE core.unit_conversion TO member;
-GRANT UPDATE(version) ON TABLE core.unit_conversion TO superadmin;
-
-GRANT SELECT ON TABLE core.unit TO member;
-GRANT SELECT ON TABLE core.unit TO partner;
-GRANT SELECT ON TABLE core.unit TO superadmin;
-GRANT SELECT ON TABLE core.unit TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.unit TO migrator;
-
-GRANT SELECT,DELETE ON TABLE core.user_role TO member;
-GRANT SELECT,DELETE ON TABLE core.user_role TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.user_role TO migrator;
-
-GRANT INSERT(org_id) ON TABLE core.user_role TO member;
-GRANT INSERT(org_id) ON TABLE core.user_role TO superadmin;
-
-GRANT INSERT(id) ON TABLE core.user_role TO member;
-GRANT INSERT(id) ON TABLE core.user_role TO superadmin;
-
-GRANT INSERT(user_id) ON TABLE core.user_role TO member;
-GRANT INSERT(user_id) ON TABLE core.user_role TO superadmin;
-
-GRANT INSERT(role_id) ON TABLE core.user_role TO member;
-GRANT INSERT(role_id) ON TABLE core.user_role TO superadmin;
-
-GRANT INSERT(unit_id) ON TABLE core.user_role TO member;
-GRANT INSERT(unit_id) ON TABLE core.user_role TO superadmin;
-
-GRANT SELECT ON TABLE core.app_user TO member;
-GRANT SELECT ON TABLE core.app_user TO superadmin;
-GRANT SELECT ON TABLE core.app_user TO partner;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.app_user TO migrator;
-
-GRANT SELECT(id) ON TABLE core.app_user TO relay;
-
-GRANT SELECT(is_active) ON TABLE core.app_user TO relay;
-
-GRANT SELECT ON TABLE core.membership TO member;
-GRANT SELECT ON TABLE core.membership TO superadmin;
-GRANT SELECT ON TABLE core.membership TO partner;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.membership TO migrator;
-
 GRANT SELECT ON TABLE core.analyst_login TO analyst;
 GRANT SELECT ON TABLE core.analyst_login TO relay;
 GRANT SELECT ON TABLE core.analyst_login TO worker;
@@ -4428,17 +6513,6 @@ GRANT SELECT ON TABLE core.event_entity TO monitor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.event_entity TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.identity_provider TO migrator;
-
-GRANT SELECT,DELETE ON TABLE core.message_outbox TO worker;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.message_outbox TO migrator;
-
-GRANT UPDATE(payload) ON TABLE core.message_outbox TO worker;
-
-GRANT UPDATE(sent_at) ON TABLE core.message_outbox TO worker;
-
-GRANT UPDATE(attempts) ON TABLE core.message_outbox TO worker;
-
-GRANT UPDATE(last_error) ON TABLE core.message_outbox TO worker;
 
 GRANT SELECT ON TABLE core.number_counter TO member;
 GRANT SELECT ON TABLE core.number_counter TO superadmin;

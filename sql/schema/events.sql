@@ -4,6 +4,25 @@ CREATE SCHEMA events;
 
 COMMENT ON SCHEMA events IS 'Audit trail and event feed';
 
+CREATE TABLE events.notification (
+    org_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    event_type text NOT NULL,
+    entity text NOT NULL,
+    entity_id uuid,
+    actor_id uuid,
+    title text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    read_at timestamp with time zone
+);
+
+ALTER TABLE ONLY events.notification FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.notification IS 'What a user is told, once an event and user. Not partitioned: it is kept for a year at most (events.purge_delivered).';
+
+COMMENT ON COLUMN events.notification.title IS 'Of the rule; null: the user asked for this type of event himself';
+
 CREATE FUNCTION events.admit_subscribers(claims jsonb[]) RETURNS TABLE(number bigint, audience text, horizon xid8, refusal jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -294,6 +313,108 @@ CREATE FUNCTION events.horizon() RETURNS xid8
 
 COMMENT ON FUNCTION events.horizon() IS 'Every transaction before this one has ended: events with a lower xid are all there and none can be added any more.';
 
+CREATE FUNCTION events.make_notifications(max_rows integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_cursor events.feed_cursor;
+  v_read integer;
+begin
+  -- One reader at a time; a second one has nothing to do.
+  select * into v_cursor from events.feed_cursor as c where c.reader = 'notifications' for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  with batch as materialized (
+    select * from events.read_feed(v_cursor.xid, v_cursor.id, make_notifications.max_rows)
+  ),
+  meant as (
+    select e.org_id, u.user_id, e.id as event_id, r.title
+    from batch as e
+    join core.notification_rule as r on r.event_type = e.type
+    cross join lateral (
+      select h.user_id
+      from core.permission_holders(e.org_id, r.permission, e.unit_id) as h
+      where r.recipient = 'PERMISSION'
+      union all
+      (
+        select c.actor_id
+        from events.event as c
+        where r.recipient = 'CREATOR'
+          and c.org_id = e.org_id
+          and c.entity_id = e.entity_id
+          and c.entity = e.entity
+          and c.type = e.entity || '.created'
+        order by c.id
+        limit 1
+      )
+      union all
+      select m.user_id
+      from core.membership as m
+      where r.recipient = 'PARTNER' and m.org_id = e.org_id and m.partner_id = e.partner_id
+    ) as u
+    union all
+    select e.org_id, p.user_id, e.id, null
+    from batch as e
+    join events.notification_preference as p on p.org_id = e.org_id and p.event_type = e.type and p.is_on
+  ),
+  made as (
+    insert into events.notification (org_id, user_id, event_id, event_type, entity, entity_id, actor_id, title)
+    select distinct on (w.org_id, w.user_id, w.event_id)
+      w.org_id, w.user_id, w.event_id, e.type, e.entity, e.entity_id, e.actor_id, w.title
+    from meant as w
+    join batch as e on e.org_id = w.org_id and e.id = w.event_id
+    join core.event_entity as n on n.entity = e.entity
+    join core.membership as m on m.org_id = w.org_id and m.user_id = w.user_id and m.is_active
+    join core.app_user as u on u.id = m.user_id and u.is_active
+    where w.user_id is distinct from e.actor_id
+      and (m.kind = 'INTERNAL' or m.partner_id = e.partner_id)
+      and (
+        n.table_name is null
+        or exists (
+          select
+          from pg_catalog.pg_class as c
+          join pg_catalog.pg_namespace as s on s.oid = c.relnamespace
+          where s.nspname = split_part(n.table_name, '.', 1)
+            and c.relname = split_part(n.table_name, '.', 2)
+            and has_any_column_privilege(case m.kind when 'INTERNAL' then 'member' else 'partner' end, c.oid, 'select')
+        )
+      )
+      and (
+        n.read_permission is null
+        or w.user_id in (select h.user_id from core.permission_holders(e.org_id, n.read_permission, e.unit_id) as h)
+      )
+      and not exists (
+        select
+        from events.notification_preference as p
+        where p.org_id = w.org_id and p.user_id = w.user_id and p.event_type = e.type and not p.is_on
+      )
+    order by w.org_id, w.user_id, w.event_id, w.title nulls last
+    on conflict on constraint notification_pkey do nothing
+  ),
+  seen as (
+    select e.xid, e.id, count(*) over () as n
+    from batch as e
+    order by e.xid desc, e.id desc
+    limit 1
+  )
+  update events.feed_cursor as c
+  set xid = s.xid, id = s.id, moved_at = clock_timestamp()
+  from seen as s
+  where c.reader = v_cursor.reader
+  returning s.n into v_read;
+  return coalesce(v_read, 0);
+end
+$$;
+
+COMMENT ON FUNCTION events.make_notifications(max_rows integer) IS 'Read that many events of the feed and tell whom core.notification_rule and the users'' preferences name; returns how many events it read. Cursor and notifications are one transaction. Not told: who did it himself, users who may not read such events, EXTERNAL users of other partners.';
+
+CREATE FUNCTION events.make_webhook_secret() RETURNS text
+    LANGUAGE sql
+    RETURN ('whsec_'::text || encode(public.gen_random_bytes(32), 'base64'::text));
+
+COMMENT ON FUNCTION events.make_webhook_secret() IS 'A new secret of 256 bits, written as Standard Webhooks has it';
+
 CREATE FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $_$
@@ -314,6 +435,67 @@ end
 $_$;
 
 COMMENT ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) IS 'The position that a cursor names: xid.uuid, now (all that has happened by now is behind it), null (before the first event). Raises events.cursor_invalid (400).';
+
+CREATE FUNCTION events.plan_deliveries(max_rows integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_cursor events.feed_cursor;
+  v_read integer;
+begin
+  -- One reader at a time; a second one has nothing to do.
+  select * into v_cursor from events.feed_cursor as c where c.reader = 'webhooks' for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  with batch as materialized (
+    select e.org_id, e.id, e.xid, e.type, e.entity
+    from events.read_feed(v_cursor.xid, v_cursor.id, plan_deliveries.max_rows) as e
+  ),
+  made as (
+    insert into events.webhook_delivery (org_id, webhook_id, event_id, event_xid, event_type)
+    select e.org_id, w.id, e.id, e.xid, e.type
+    from batch as e
+    join events.webhook as w on w.org_id = e.org_id and w.is_active
+    where w.event_types && array['*', e.entity || '.*', e.type]
+    on conflict on constraint event_delivered_once do nothing
+  ),
+  seen as (
+    select e.xid, e.id, count(*) over () as n
+    from batch as e
+    order by e.xid desc, e.id desc
+    limit 1
+  )
+  update events.feed_cursor as c
+  set xid = s.xid, id = s.id, moved_at = clock_timestamp()
+  from seen as s
+  where c.reader = v_cursor.reader
+  returning s.n into v_read;
+  return coalesce(v_read, 0);
+end
+$$;
+
+COMMENT ON FUNCTION events.plan_deliveries(max_rows integer) IS 'Read that many events of the feed and note for each active webhook that wants them that they are to be delivered; returns how many events it read. Cursor and deliveries are one transaction.';
+
+CREATE FUNCTION events.purge_delivered() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_notifications bigint;
+  v_deliveries bigint;
+begin
+  delete from events.notification as n
+  where n.event_id < core.uuid_floor(now() - interval '365 days')
+    or (n.event_id < core.uuid_floor(now() - interval '90 days') and n.read_at is not null);
+  get diagnostics v_notifications = row_count;
+  delete from events.webhook_delivery as d
+  where d.finished_at < now() - case d.state when 'DEAD' then interval '90 days' else interval '30 days' end;
+  get diagnostics v_deliveries = row_count;
+  return jsonb_build_object('notifications', v_notifications, 'deliveries', v_deliveries);
+end
+$$;
+
+COMMENT ON FUNCTION events.purge_delivered() IS 'Delete notifications after a year, read ones after 90 days; deliveries and the log of their attempts after 30 days, dead ones after 90. Returns how many of each. To be run daily.';
 
 CREATE FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) RETURNS SETOF events.event
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -527,6 +709,27 @@ end
 $$;
 
 COMMENT ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) IS 'Seal the events since the last time, up to the horizon or about max_events of them, one seal an organisation; returns how many seals and events, and up to where. Call it again while events is near max_events. Erpgres audit verify checks the seals.';
+
+CREATE FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_name text;
+begin
+  update events.webhook as w
+  set is_active = false, disabled_because = switch_off_webhook.because
+  where w.org_id = switch_off_webhook.org_id and w.id = switch_off_webhook.id and w.is_active
+  returning w.name into v_name;
+  if found then
+    perform events.emit(
+      'webhook.disabled', 'webhook', switch_off_webhook.id,
+      jsonb_build_object('because', switch_off_webhook.because, 'name', v_name), org_id => switch_off_webhook.org_id
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) IS 'Switch a webhook off because it keeps failing, is gone, or its user no longer active, and say so in an event';
 
 CREATE FUNCTION events.tg_address__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1762,6 +1965,109 @@ $$;
 
 COMMENT ON FUNCTION events.tg_user_role__record() IS 'Records the changes of core.user_role as events; made by events.ensure_triggers.';
 
+CREATE FUNCTION events.tg_webhook__check() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if new.url !~ '^https?://[^\s/?#@\\]+([/?][^\s#\\]*)?$'
+    or octet_length(new.url) > 2000
+    or (new.url ~ '^http:' and not (core.installation_setting('events.webhook_http') #>> '{}')::boolean)
+  then
+    perform core.raise_error('events.webhook_url');
+  end if;
+  if tg_op = 'UPDATE' and new.url is distinct from old.url and core.user_id() is not null then
+    -- The address decides who reads the events: so it is the rights of who sets it that count.
+    perform core.require_person();
+    new.user_id := core.user_id();
+  end if;
+  return new;
+end
+$_$;
+
+COMMENT ON FUNCTION events.tg_webhook__check() IS 'BEFORE INSERT OR UPDATE: an address that is not http(s), or http where the installation does not allow it, is events.webhook_url (422); who changes the address becomes the user of the webhook, and is no API key';
+
+CREATE FUNCTION events.tg_webhook__keep_state() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into events.webhook_state (org_id, webhook_id) values (new.org_id, new.id);
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_webhook__keep_state() IS 'AFTER INSERT: the row of how the webhook fares. Definer: who makes a webhook writes no state.';
+
+CREATE FUNCTION events.tg_webhook__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'webhook.created' when n.org_id is null then 'webhook.deleted' else 'webhook.updated' end,
+      'webhook',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(o.url)::text, 'null') end,
+        case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(o.event_types)::text, 'null') end,
+        case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end,
+        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(o.old_secret_until)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(n.url)::text, 'null') end,
+        case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(n.event_types)::text, 'null') end,
+        case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end,
+        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(n.old_secret_until)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.old_secret_until is distinct from n.old_secret_until or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_webhook__record() IS 'Records the changes of events.webhook as events; made by events.ensure_triggers.';
+
 CREATE FUNCTION events.tg_wms_document__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2129,6 +2435,141 @@ $_$;
 
 COMMENT ON FUNCTION events.trigger_source(entity text) IS 'The body of the trigger function that records the changes of the table of an entity.';
 
+CREATE FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_is_good boolean := coalesce(webhook_attempted.http_status between 200 and 299, false);
+  v_said text := coalesce(webhook_attempted.error, 'HTTP ' || webhook_attempted.http_status);
+  v_delivery events.webhook_delivery;
+  v_failures integer;
+  v_failing_since timestamptz;
+begin
+  insert into events.webhook_attempt (org_id, delivery_id, attempted_at, milliseconds, http_status, error, answer)
+  values (
+    webhook_attempted.org_id, webhook_attempted.delivery_id, webhook_attempted.attempted_at,
+    webhook_attempted.milliseconds, webhook_attempted.http_status, webhook_attempted.error,
+    left(webhook_attempted.answer, 1000)
+  );
+  update events.webhook_delivery as d
+  set
+    attempts = d.attempts + 1,
+    state = case
+      when v_is_good then 'DELIVERED'
+      when d.attempts + 1 >= 10 or webhook_attempted.http_status = 410 then 'DEAD'
+      else 'WAITING'
+    end,
+    finished_at = case
+      when v_is_good or d.attempts + 1 >= 10 or webhook_attempted.http_status = 410 then clock_timestamp()
+    end,
+    -- 15 seconds, 1, 4, 16, 64 minutes, 4.3 hours, then every 8, give or take a fifth: ten attempts in about 30 hours.
+    next_attempt_at = clock_timestamp() + make_interval(
+      secs => greatest(
+        least(15 * 4 ^ d.attempts, 28800) * (0.8 + 0.4 * random()), least(webhook_attempted.retry_after, 3600)
+      )
+    ),
+    last_error = case when not v_is_good then v_said end
+  where d.org_id = webhook_attempted.org_id and d.id = webhook_attempted.delivery_id
+  returning d.* into v_delivery;
+
+  update events.webhook_state as s
+  set
+    failures = case when v_is_good then 0 else s.failures + 1 end,
+    failing_since = case when not v_is_good then coalesce(s.failing_since, clock_timestamp()) end,
+    -- From the third failure in a row the whole webhook rests: 15 seconds, doubling up to an hour.
+    resume_at = case
+      when v_is_good or s.failures < 2 then '-infinity'
+      else clock_timestamp()
+        + make_interval(secs => least(15 * 2 ^ least(s.failures - 2, 20), 3600) * (0.8 + 0.4 * random()))
+    end,
+    last_success_at = case when v_is_good then clock_timestamp() else s.last_success_at end,
+    last_error = case when v_is_good then s.last_error else v_said end
+  where s.org_id = webhook_attempted.org_id and s.webhook_id = v_delivery.webhook_id
+  returning s.failures, s.failing_since into v_failures, v_failing_since;
+
+  if webhook_attempted.http_status = 410 then
+    perform events.switch_off_webhook(webhook_attempted.org_id, v_delivery.webhook_id, 'GONE');
+  elsif v_failures >= 10 and v_failing_since < clock_timestamp() - make_interval(
+    hours => (core.installation_setting('events.webhook_failing_hours') #>> '{}')::integer
+  ) then
+    perform events.switch_off_webhook(webhook_attempted.org_id, v_delivery.webhook_id, 'FAILING');
+  end if;
+  return v_is_good;
+end
+$$;
+
+COMMENT ON FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) IS 'Note an attempt at a delivery and what follows from it: delivered (2xx), again after a pause, or dead after ten; the webhook rests after failures in a row, and is switched off after days of them or by 410. True: delivered.';
+
+CREATE FUNCTION events.webhook_claim() RETURNS TABLE(org_id uuid, id uuid, url text, user_id uuid, secret text, old_secret text, may_be_served boolean)
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org_id uuid;
+  v_id uuid;
+begin
+  for v_org_id, v_id in
+    select s.org_id, s.webhook_id
+    from events.webhook_state as s
+    join events.webhook as w on w.org_id = s.org_id and w.id = s.webhook_id and w.is_active
+    where s.resume_at <= clock_timestamp()
+      and exists (
+        select
+        from events.webhook_delivery as d
+        where d.org_id = s.org_id
+          and d.webhook_id = s.webhook_id
+          and d.state = 'WAITING'
+          and d.next_attempt_at <= clock_timestamp()
+      )
+    order by s.last_turn_at
+  loop
+    -- By the session, so that no transaction is open while somebody else's server thinks: it would hold up the feed.
+    if not pg_try_advisory_lock(ops.lock_key('webhook', v_id)) then
+      continue;
+    end if;
+    update events.webhook_state as s
+    set last_turn_at = clock_timestamp()
+    where s.org_id = v_org_id and s.webhook_id = v_id and s.resume_at <= clock_timestamp();
+    if found then
+      return query
+        select
+          w.org_id,
+          w.id,
+          w.url,
+          w.user_id,
+          w.secret,
+          case when w.old_secret_until > clock_timestamp() then w.old_secret end,
+          exists (
+            select
+            from core.membership as m
+            join core.app_user as u on u.id = m.user_id and u.is_active
+            join core.organization as o on o.id = m.org_id and o.is_active
+            where m.org_id = w.org_id and m.user_id = w.user_id and m.is_active and m.kind = 'INTERNAL'
+          )
+        from events.webhook as w
+        where w.org_id = v_org_id and w.id = v_id and w.is_active;
+      if found then
+        return;
+      end if;
+    end if;
+    perform pg_advisory_unlock(ops.lock_key('webhook', v_id));
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION events.webhook_claim() IS 'Take the webhook that has waited longest for its turn and has something to send, for this session; no row: there is none. The session holds an advisory lock on it until it unlocks or ends, so that one sender serves it at a time.';
+
+CREATE FUNCTION events.webhook_skipped(org_id uuid, delivery_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update events.webhook_delivery as d
+  set state = 'SKIPPED', finished_at = clock_timestamp(), last_error = 'the user of the webhook may not see the event'
+  where d.org_id = webhook_skipped.org_id and d.id = any (webhook_skipped.delivery_ids);
+end
+$$;
+
+COMMENT ON FUNCTION events.webhook_skipped(org_id uuid, delivery_ids uuid[]) IS 'Note deliveries that are not made: the user may not see the event';
+
 CREATE TABLE events.consumer (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -2152,6 +2593,116 @@ COMMENT ON COLUMN events.consumer.cursor_xid IS 'Position of the last event it h
 
 COMMENT ON COLUMN events.consumer.cursor_id IS 'The last event it has dealt with; zeros: all before cursor_xid';
 
+CREATE TABLE events.notification_preference (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    user_id uuid DEFAULT core.user_id() NOT NULL,
+    event_type text NOT NULL,
+    is_on boolean NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id()
+);
+
+ALTER TABLE ONLY events.notification_preference FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.notification_preference IS 'Types of events of which a user wants to be told though no rule says so (is_on), or not though one does';
+
+CREATE TABLE events.webhook_attempt (
+    org_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    delivery_id uuid NOT NULL,
+    attempted_at timestamp with time zone NOT NULL,
+    milliseconds integer NOT NULL,
+    http_status integer,
+    error text,
+    answer text,
+    CONSTRAINT answer_is_short CHECK ((length(answer) <= 1000))
+);
+
+ALTER TABLE ONLY events.webhook_attempt FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.webhook_attempt IS 'Each attempt at a delivery, and what came of it';
+
+COMMENT ON COLUMN events.webhook_attempt.error IS 'Why there was no answer; null: there was one';
+
+COMMENT ON COLUMN events.webhook_attempt.answer IS 'The beginning of the body of the answer';
+
+CREATE TABLE events.webhook_delivery (
+    org_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    webhook_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    event_xid xid8 NOT NULL,
+    event_type text NOT NULL,
+    state text DEFAULT 'WAITING'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    last_error text,
+    CONSTRAINT finished_unless_waiting CHECK (((finished_at IS NULL) = (state = 'WAITING'::text))),
+    CONSTRAINT state_known CHECK ((state = ANY (ARRAY['WAITING'::text, 'DELIVERED'::text, 'DEAD'::text, 'SKIPPED'::text])))
+);
+
+ALTER TABLE ONLY events.webhook_delivery FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.webhook_delivery IS 'Events on their way to a webhook; kept for some time after (events.purge_delivered)';
+
+COMMENT ON COLUMN events.webhook_delivery.state IS 'WAITING; DELIVERED: answered with 2xx; DEAD: given up; SKIPPED: the user of the webhook may not see the event';
+
+CREATE TABLE events.webhook (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    event_types text[] NOT NULL,
+    user_id uuid DEFAULT core.user_id() NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    disabled_because text,
+    secret text NOT NULL,
+    old_secret text,
+    old_secret_until timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT disabled_for_a_known_reason CHECK ((((disabled_because IS NULL) = is_active) AND (disabled_because = ANY (ARRAY['USER'::text, 'FAILING'::text, 'GONE'::text, 'USER_INACTIVE'::text])))),
+    CONSTRAINT event_types_are_types_or_patterns CHECK ((((cardinality(event_types) >= 1) AND (cardinality(event_types) <= 100)) AND (array_position(event_types, NULL::text) IS NULL) AND (array_to_string(event_types, ' '::text) ~ '^(\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*))( (\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*)))*$'::text))),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
+    CONSTRAINT old_secret_ends CHECK (((old_secret IS NULL) = (old_secret_until IS NULL))),
+    CONSTRAINT url_is_http_without_user_or_fragment CHECK (((url ~ '^https?://[^\s/?#@\\]+([/?][^\s#\\]*)?$'::text) AND (octet_length(url) <= 2000)))
+);
+
+ALTER TABLE ONLY events.webhook FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.webhook IS 'Where other systems want events sent. It gets what its user may see: who set the address, since the address decides who reads it.';
+
+COMMENT ON COLUMN events.webhook.event_types IS 'partner.created, all of an entity (partner.*), or all (*)';
+
+COMMENT ON COLUMN events.webhook.secret IS 'Signs what is sent (whsec_ and base64); shown when it is made and never again';
+
+COMMENT ON COLUMN events.webhook.old_secret IS 'The one before a rotation: signs as well until old_secret_until';
+
+CREATE TABLE events.webhook_state (
+    org_id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failing_since timestamp with time zone,
+    resume_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    last_success_at timestamp with time zone,
+    last_error text,
+    last_turn_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT failing_has_a_beginning CHECK (((failures = 0) = (failing_since IS NULL)))
+);
+
+ALTER TABLE ONLY events.webhook_state FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.webhook_state IS 'How a webhook fares; apart from it because it changes with each delivery and is nobody''s work';
+
+COMMENT ON COLUMN events.webhook_state.failures IS 'Failed attempts in a row';
+
+COMMENT ON COLUMN events.webhook_state.resume_at IS 'Nothing is sent before: it failed several times in a row';
+
 CREATE TABLE events.archive (
     partition text NOT NULL,
     from_id uuid NOT NULL,
@@ -2169,6 +2720,16 @@ COMMENT ON TABLE events.archive IS 'Months whose events lie in a file and no lon
 COMMENT ON COLUMN events.archive.file_sha256 IS 'SHA-256 of the compressed file';
 
 COMMENT ON COLUMN events.archive.leaves_sha256 IS 'SHA-256 of id and SHA-256 of each event, by organisation and feed order: what the seals say about them';
+
+CREATE TABLE events.feed_cursor (
+    reader text NOT NULL,
+    xid xid8 NOT NULL,
+    id uuid NOT NULL,
+    moved_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reader_not_blank CHECK ((btrim(reader) <> ''::text))
+);
+
+COMMENT ON TABLE events.feed_cursor IS 'How far the worker has read the feed of all organisations, for each thing that it makes from it. It moves in the transaction that writes what was made, so that nothing is left out and nothing made twice.';
 
 CREATE TABLE events.seal (
     org_id uuid NOT NULL,
@@ -2217,14 +2778,38 @@ ALTER TABLE ONLY events.consumer
 ALTER TABLE ONLY events.consumer
     ADD CONSTRAINT consumer_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY events.webhook_delivery
+    ADD CONSTRAINT event_delivered_once UNIQUE (org_id, webhook_id, event_id);
+
 ALTER TABLE ONLY events.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.feed_cursor
+    ADD CONSTRAINT feed_cursor_pkey PRIMARY KEY (reader);
+
+ALTER TABLE ONLY events.notification
+    ADD CONSTRAINT notification_pkey PRIMARY KEY (org_id, user_id, event_id);
+
+ALTER TABLE ONLY events.notification_preference
+    ADD CONSTRAINT notification_preference_pkey PRIMARY KEY (org_id, user_id, event_type);
 
 ALTER TABLE ONLY events.seal
     ADD CONSTRAINT seal_pkey PRIMARY KEY (org_id, number);
 
 ALTER TABLE ONLY events.seal_run
     ADD CONSTRAINT seal_run_pkey PRIMARY KEY (until_xid);
+
+ALTER TABLE ONLY events.webhook_attempt
+    ADD CONSTRAINT webhook_attempt_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.webhook_delivery
+    ADD CONSTRAINT webhook_delivery_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.webhook
+    ADD CONSTRAINT webhook_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.webhook_state
+    ADD CONSTRAINT webhook_state_pkey PRIMARY KEY (org_id, webhook_id);
 
 CREATE INDEX event_actor_idx ON ONLY events.event USING btree (org_id, actor_id, id);
 
@@ -2235,6 +2820,28 @@ CREATE INDEX event_feed_idx ON ONLY events.event USING btree (xid, id);
 CREATE INDEX event_org_feed_idx ON ONLY events.event USING btree (org_id, xid, id);
 
 CREATE INDEX event_type_idx ON ONLY events.event USING btree (org_id, type, id);
+
+CREATE INDEX notification_preference_event_type_idx ON events.notification_preference USING btree (org_id, event_type) WHERE is_on;
+
+CREATE INDEX notification_unread_idx ON events.notification USING btree (org_id, user_id, event_id) WHERE (read_at IS NULL);
+
+CREATE INDEX webhook_attempt_delivery_id_idx ON events.webhook_attempt USING btree (org_id, delivery_id, id);
+
+CREATE INDEX webhook_delivery_finished_at_idx ON events.webhook_delivery USING btree (org_id, finished_at);
+
+CREATE INDEX webhook_delivery_waiting_idx ON events.webhook_delivery USING btree (org_id, webhook_id, next_attempt_at) WHERE (state = 'WAITING'::text);
+
+CREATE INDEX webhook_user_id_idx ON events.webhook USING btree (org_id, user_id);
+
+CREATE TRIGGER check_url BEFORE INSERT OR UPDATE OF url ON events.webhook FOR EACH ROW EXECUTE FUNCTION events.tg_webhook__check();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON events.webhook REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_webhook__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON events.webhook REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_webhook__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON events.webhook REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_webhook__record();
+
+CREATE TRIGGER keep_state AFTER INSERT ON events.webhook FOR EACH ROW EXECUTE FUNCTION events.tg_webhook__keep_state();
 
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.archive FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
 
@@ -2248,8 +2855,28 @@ CREATE TRIGGER refuse_row_change BEFORE DELETE OR UPDATE ON events.event FOR EAC
 
 CREATE TRIGGER touch BEFORE UPDATE ON events.consumer FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
+CREATE TRIGGER touch BEFORE UPDATE ON events.webhook FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+ALTER TABLE ONLY events.webhook_attempt
+    ADD CONSTRAINT delivery_exists FOREIGN KEY (org_id, delivery_id) REFERENCES events.webhook_delivery(org_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY events.notification
+    ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY events.notification_preference
+    ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY events.webhook
+    ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
+
 ALTER TABLE ONLY events.consumer
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY events.webhook_delivery
+    ADD CONSTRAINT webhook_exists FOREIGN KEY (org_id, webhook_id) REFERENCES events.webhook(org_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY events.webhook_state
+    ADD CONSTRAINT webhook_exists FOREIGN KEY (org_id, webhook_id) REFERENCES events.webhook(org_id, id) ON DELETE CASCADE;
 
 CREATE POLICY analyst_select ON events.event FOR SELECT TO analyst USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
 
@@ -2259,15 +2886,45 @@ ALTER TABLE events.event ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY member_delete ON events.consumer FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.delete'::text) AS has_permission)));
 
+CREATE POLICY member_delete ON events.webhook FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.delete'::text) AS has_permission)));
+
 CREATE POLICY member_insert ON events.consumer FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.create'::text) AS has_permission)));
 
 CREATE POLICY member_select ON events.consumer FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON events.event FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[])) OR ((unit_id IS NOT NULL) AND (((entity || '/'::text) || unit_id) = ANY (( SELECT events.readable_in_units() AS readable_in_units)::text[]))))));
 
+CREATE POLICY member_select ON events.notification FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON events.notification_preference FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON events.webhook FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
+
+CREATE POLICY member_select ON events.webhook_attempt FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
+
+CREATE POLICY member_select ON events.webhook_delivery FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
+
+CREATE POLICY member_select ON events.webhook_state FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
+
 CREATE POLICY member_update ON events.consumer FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.update'::text) AS has_permission)));
 
+CREATE POLICY member_update ON events.notification FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_update ON events.webhook FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.update'::text) AS has_permission)));
+
 CREATE POLICY migrator_all ON events.consumer TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.notification TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.notification_preference TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.webhook TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.webhook_attempt TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.webhook_delivery TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.webhook_state TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_insert ON events.seal FOR INSERT TO migrator WITH CHECK (true);
 
@@ -2277,7 +2934,23 @@ CREATE POLICY migrator_select ON events.seal FOR SELECT TO migrator USING (true)
 
 CREATE POLICY monitor_select ON events.event FOR SELECT TO monitor USING (true);
 
+ALTER TABLE events.notification ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.notification_preference ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY owner_all ON events.consumer TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.notification TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.notification_preference TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.webhook TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.webhook_attempt TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.webhook_delivery TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.webhook_state TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_insert ON events.event FOR INSERT TO owner WITH CHECK (true);
 
@@ -2286,6 +2959,12 @@ CREATE POLICY owner_select ON events.event FOR SELECT TO owner USING ((org_id = 
 CREATE POLICY owner_select ON events.seal FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY partner_select ON events.event FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (partner_id = ( SELECT core.partner_id() AS partner_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
+
+CREATE POLICY partner_select ON events.notification FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_select ON events.notification_preference FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_update ON events.notification FOR UPDATE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
 
 CREATE POLICY relay_select ON events.event FOR SELECT TO relay USING (true);
 
@@ -2299,13 +2978,59 @@ CREATE POLICY superadmin_select ON events.consumer FOR SELECT TO superadmin USIN
 
 CREATE POLICY superadmin_select ON events.event FOR SELECT TO superadmin USING (true);
 
+CREATE POLICY superadmin_select ON events.notification FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.notification_preference FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.webhook FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.webhook_attempt FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.webhook_delivery FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.webhook_state FOR SELECT TO superadmin USING (true);
+
 CREATE POLICY superadmin_update ON events.consumer FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+ALTER TABLE events.webhook ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.webhook_attempt ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.webhook_delivery ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.webhook_state ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY worker_delete ON events.notification FOR DELETE TO worker USING (true);
+
+CREATE POLICY worker_delete ON events.webhook_delivery FOR DELETE TO worker USING (true);
+
+CREATE POLICY worker_insert ON events.notification FOR INSERT TO worker WITH CHECK (true);
 
 CREATE POLICY worker_insert ON events.seal FOR INSERT TO worker WITH CHECK (true);
 
+CREATE POLICY worker_insert ON events.webhook_attempt FOR INSERT TO worker WITH CHECK (true);
+
+CREATE POLICY worker_insert ON events.webhook_delivery FOR INSERT TO worker WITH CHECK (true);
+
 CREATE POLICY worker_select ON events.event FOR SELECT TO worker USING (true);
 
+CREATE POLICY worker_select ON events.notification FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.notification_preference FOR SELECT TO worker USING (true);
+
 CREATE POLICY worker_select ON events.seal FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.webhook FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.webhook_delivery FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.webhook_state FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_update ON events.webhook FOR UPDATE TO worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_update ON events.webhook_delivery FOR UPDATE TO worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_update ON events.webhook_state FOR UPDATE TO worker USING (true) WITH CHECK (true);
 
 GRANT USAGE ON SCHEMA events TO anon;
 GRANT USAGE ON SCHEMA events TO partner;
@@ -2316,6 +3041,15 @@ GRANT USAGE ON SCHEMA events TO relay;
 GRANT USAGE ON SCHEMA events TO worker;
 GRANT USAGE ON SCHEMA events TO monitor;
 GRANT USAGE ON SCHEMA events TO analyst;
+
+GRANT SELECT ON TABLE events.notification TO member;
+GRANT SELECT ON TABLE events.notification TO partner;
+GRANT SELECT ON TABLE events.notification TO superadmin;
+GRANT SELECT,INSERT,DELETE ON TABLE events.notification TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.notification TO migrator;
+
+GRANT UPDATE(read_at) ON TABLE events.notification TO member;
+GRANT UPDATE(read_at) ON TABLE events.notification TO partner;
 
 REVOKE ALL ON FUNCTION events.admit_subscribers(claims jsonb[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.admit_subscribers(claims jsonb[]) TO relay;
@@ -2373,12 +3107,24 @@ GRANT ALL ON FUNCTION events.horizon() TO worker;
 GRANT ALL ON FUNCTION events.horizon() TO relay;
 GRANT ALL ON FUNCTION events.horizon() TO monitor;
 
+REVOKE ALL ON FUNCTION events.make_notifications(max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.make_notifications(max_rows integer) TO worker;
+
+REVOKE ALL ON FUNCTION events.make_webhook_secret() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO partner;
 GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO member;
 GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO superadmin;
 GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO migrator;
 GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO worker;
+
+REVOKE ALL ON FUNCTION events.plan_deliveries(max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.plan_deliveries(max_rows integer) TO worker;
+
+REVOKE ALL ON FUNCTION events.purge_delivered() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.purge_delivered() TO worker;
+GRANT ALL ON FUNCTION events.purge_delivered() TO migrator;
 
 REVOKE ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO partner;
@@ -2413,6 +3159,9 @@ GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO worker;
 REVOKE ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) TO worker;
 GRANT ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) TO migrator;
+
+REVOKE ALL ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) TO worker;
 
 REVOKE ALL ON FUNCTION events.tg_address__record() FROM PUBLIC;
 
@@ -2454,6 +3203,12 @@ REVOKE ALL ON FUNCTION events.tg_user__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_user_role__record() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.tg_webhook__check() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_webhook__keep_state() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_webhook__record() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.tg_wms_document__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_wms_document_line__record() FROM PUBLIC;
@@ -2461,6 +3216,15 @@ REVOKE ALL ON FUNCTION events.tg_wms_document_line__record() FROM PUBLIC;
 REVOKE ALL ON FUNCTION events.tg_wms_lot__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.trigger_source(entity text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) TO worker;
+
+REVOKE ALL ON FUNCTION events.webhook_claim() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.webhook_claim() TO worker;
+
+REVOKE ALL ON FUNCTION events.webhook_skipped(org_id uuid, delivery_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.webhook_skipped(org_id uuid, delivery_ids uuid[]) TO worker;
 
 GRANT SELECT,DELETE ON TABLE events.consumer TO member;
 GRANT SELECT,DELETE ON TABLE events.consumer TO superadmin;
@@ -2481,8 +3245,87 @@ GRANT INSERT(cursor_id),UPDATE(cursor_id) ON TABLE events.consumer TO superadmin
 GRANT UPDATE(acknowledged_at) ON TABLE events.consumer TO member;
 GRANT UPDATE(acknowledged_at) ON TABLE events.consumer TO superadmin;
 
+GRANT SELECT ON TABLE events.notification_preference TO member;
+GRANT SELECT ON TABLE events.notification_preference TO partner;
+GRANT SELECT ON TABLE events.notification_preference TO superadmin;
+GRANT SELECT ON TABLE events.notification_preference TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.notification_preference TO migrator;
+
+GRANT SELECT ON TABLE events.webhook_attempt TO member;
+GRANT SELECT ON TABLE events.webhook_attempt TO superadmin;
+GRANT INSERT ON TABLE events.webhook_attempt TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_attempt TO migrator;
+
+GRANT SELECT ON TABLE events.webhook_delivery TO member;
+GRANT SELECT ON TABLE events.webhook_delivery TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_delivery TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_delivery TO migrator;
+
+GRANT DELETE ON TABLE events.webhook TO member;
+GRANT SELECT ON TABLE events.webhook TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook TO migrator;
+
+GRANT SELECT(org_id) ON TABLE events.webhook TO member;
+GRANT SELECT(org_id) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(id) ON TABLE events.webhook TO member;
+GRANT SELECT(id) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(name),UPDATE(name) ON TABLE events.webhook TO member;
+GRANT SELECT(name) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(url),UPDATE(url) ON TABLE events.webhook TO member;
+GRANT SELECT(url) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(event_types),UPDATE(event_types) ON TABLE events.webhook TO member;
+GRANT SELECT(event_types) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(user_id) ON TABLE events.webhook TO member;
+GRANT SELECT(user_id) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(is_active) ON TABLE events.webhook TO member;
+GRANT SELECT(is_active) ON TABLE events.webhook TO superadmin;
+GRANT UPDATE(is_active) ON TABLE events.webhook TO worker;
+
+GRANT SELECT(disabled_because) ON TABLE events.webhook TO member;
+GRANT SELECT(disabled_because) ON TABLE events.webhook TO superadmin;
+GRANT UPDATE(disabled_because) ON TABLE events.webhook TO worker;
+
+GRANT SELECT(old_secret_until) ON TABLE events.webhook TO member;
+GRANT SELECT(old_secret_until) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(version),UPDATE(version) ON TABLE events.webhook TO member;
+GRANT SELECT(version) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(created_at) ON TABLE events.webhook TO member;
+GRANT SELECT(created_at) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(created_by) ON TABLE events.webhook TO member;
+GRANT SELECT(created_by) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(updated_at) ON TABLE events.webhook TO member;
+GRANT SELECT(updated_at) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(updated_by) ON TABLE events.webhook TO member;
+GRANT SELECT(updated_by) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT ON TABLE events.webhook_state TO member;
+GRANT SELECT ON TABLE events.webhook_state TO superadmin;
+GRANT SELECT,UPDATE ON TABLE events.webhook_state TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_state TO migrator;
+
 GRANT SELECT ON TABLE events.archive TO worker;
 GRANT SELECT ON TABLE events.archive TO migrator;
+
+GRANT SELECT ON TABLE events.feed_cursor TO worker;
+GRANT SELECT ON TABLE events.feed_cursor TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.feed_cursor TO migrator;
+
+GRANT UPDATE(xid) ON TABLE events.feed_cursor TO worker;
+
+GRANT UPDATE(id) ON TABLE events.feed_cursor TO worker;
+
+GRANT UPDATE(moved_at) ON TABLE events.feed_cursor TO worker;
 
 GRANT SELECT,INSERT ON TABLE events.seal TO worker;
 GRANT SELECT,INSERT ON TABLE events.seal TO migrator;

@@ -28,6 +28,7 @@ grant anon to migrator with admin false, inherit false, set true;
 grant member to authenticator with admin false, inherit false, set true;
 grant member to migrator with admin false, inherit false, set true;
 grant member to relay with admin false, inherit false, set true;
+grant member to worker with admin false, inherit false, set true;
 grant owner to migrator with admin false, inherit false, set true;
 grant partner to authenticator with admin false, inherit false, set true;
 grant partner to migrator with admin false, inherit false, set true;

@@ -159,7 +159,7 @@ CREATE FUNCTION wms.check_for_posting(document wms.document) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 declare
-  v_paths public.ltree [];
+  v_paths public.ltree[];
   v_problems jsonb;
 begin
   if document.line_count = 0 then
@@ -599,12 +599,12 @@ CREATE FUNCTION wms.move_stock(document wms.document, occurred_at timestamp with
     LANGUAGE plpgsql
     AS $$
 declare
-  v_items uuid [];
-  v_lots uuid [];
-  v_places uuid [];
-  v_warehouses uuid [];
-  v_deltas numeric [];
-  v_balances uuid [];
+  v_items uuid[];
+  v_lots uuid[];
+  v_places uuid[];
+  v_warehouses uuid[];
+  v_deltas numeric[];
+  v_balances uuid[];
   v_missing boolean;
   v_is_short boolean;
 begin
@@ -737,7 +737,7 @@ declare
   v_from_default uuid;
   v_to_default uuid;
   v_unknown text;
-  v_lines wms.document_line [];
+  v_lines wms.document_line[];
   v_problems jsonb;
 begin
   if lines is null or jsonb_typeof(lines) <> 'array' then
