@@ -227,7 +227,7 @@ def test_before_it_is_built_the_gateway_says_how(stack: State) -> None:
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(Refused, match="holds other files"):
-        publish.build(tmp_path, None, print)
+        publish.build(tmp_path, print)
     with pytest.raises(Refused, match="there is no stack"):
         publish.served(State(tmp_path / "none"))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
