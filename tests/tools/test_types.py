@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from conftest import erpgres
 from erpgres import npm
 from erpgres.apitypes import names, python, typescript
-from erpgres.docs import catalog
+from erpgres.docs import catalog, reference
 from erpgres.docs.model import Model
 from erpgres.stack.state import State
 
@@ -102,6 +103,36 @@ def test_the_command_writes_what_the_catalog_has(stack: State, model: Model, tmp
         assert f"\n      {function.name}: {{\n        Args: " in text
     refused = erpgres("types", "python", "--out", str(tmp_path / "none" / "x.py"), ERPGRES_STATE=str(stack.path))
     assert (refused.returncode, "cannot be written" in refused.stderr) == (2, True)
+
+
+def test_what_others_may_add_is_understood(clone: str) -> None:
+    """Kinds of functions and views that the API may have: tables as results, nothing, arrays, what is computed."""
+    with psycopg.connect(clone, autocommit=True) as connection:
+        connection.execute(
+            """
+            create view api.stranger with (security_invoker = true) as
+            select p.id, p.status, upper(p.code) as shout, array[p.name] as names, null::jsonb as extra
+            from core.partner as p left join core.country as c on c.code = p.country_code
+            union all select null, null, null, null, null;
+            create function api.stranger_list(since date, tags text[] default null)
+            returns table (code text, rows bigint, "from" date) language sql stable
+            return (select row('x'::text, 1::bigint, since));
+            create function api.stranger_stop(id uuid) returns void language sql begin atomic; end;
+            create view analytics.stranger as select 1 as "class", code from core.partner
+            """
+        )
+    model = catalog.read(clone)
+    text = typescript.render(model)
+    assert "shout: string | null" in text and "names: string[] | null" in text and "extra: Json" in text
+    answer = ["Returns: {", "code: string | null", "rows: number | null", "from: string | null", "}[]"]
+    assert " ".join(answer) in " ".join(text.split())
+    assert "tags?: string[] | null" in text and "Returns: undefined" in text
+    module = python.render(model)
+    assert "StrangerStopResult = None" in module and "StrangerListResult = list[StrangerListLine]" in module
+    exec(compile(module, "types", "exec"), {"__name__": "types_of_strangers"})
+    pages = reference.render(model)
+    assert "analytics.stranger" in pages["data/analytics.md"]
+    assert "nothing (204)" in "".join(pages.values())
 
 
 def test_types_are_read_as_postgrest_writes_them() -> None:

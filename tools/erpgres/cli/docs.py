@@ -29,15 +29,8 @@ def command() -> None:
     show_envvar=True,
     help="Where to write the site (default: docs/ of the state directory, which the gateway serves as /docs/).",
 )
-@click.option(
-    "--running",
-    is_flag=True,
-    envvar="ERPGRES_RUNNING",
-    show_envvar=True,
-    help="Describe the running stack of --state and show its data in examples, instead of a throw-away stack.",
-)
 @state_option
-def build(state: State, out: str | None, running: bool) -> None:
+def build(state: State, out: str | None) -> None:
     """Write the documentation as a static site: guides, API with examples, data, permissions, errors, commands.
 
     A throw-away stack is started on free ports and seeded, so that what the examples answer is true and nobody's
@@ -54,7 +47,7 @@ def build(state: State, out: str | None, running: bool) -> None:
     from erpgres.docs import publish
 
     target = Path(out).expanduser().resolve() if out else publish.served(state)
-    built = publish.build(target, state if running else None, say)
+    built = publish.build(target, say)
     click.echo(f"{built.pages} pages, {built.examples} examples: {target / 'index.html'}")
     if out is None:
         say(f"the gateway shows it at {state.url}/docs/")

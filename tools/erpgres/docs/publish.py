@@ -43,14 +43,16 @@ def served(state: State) -> Path:
     """Return the folder that the gateway of a state serves as /docs/. Raises Refused when there is no such state."""
     if not state.exists:
         raise Refused(f"there is no stack in {state.path} to show the documentation", "`erpgres up -d`, or --out DIR")
+    state.site.mkdir(mode=0o755, exist_ok=True)
+    state.site.chmod(0o755)  # the gateway may run as another account
     return state.site / "docs"
 
 
-def build(target: Path, running: State | None, progress: Progress) -> Built:
+def build(target: Path, progress: Progress) -> Built:
     """Build the site and put it at `target` in the place of the one that is there, whole or not at all.
 
-    `running` is the stack to describe and to ask; None: one that is started for this and thrown away. Raises Refused
-    when an example is not answered as it says or `target` is no site of ours, CannotRun when something is missing.
+    A stack is started for this and thrown away. Raises Refused when an example is not answered as it says or `target`
+    is no site of ours, CannotRun when something is missing.
     """
     if target.exists() and not (target / "assets" / "search-index.js").is_file() and any(target.iterdir()):
         raise Refused(f"{target} holds other files", "name an empty or new directory")
@@ -58,8 +60,8 @@ def build(target: Path, running: State | None, progress: Progress) -> Built:
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        with stack(running, progress) as state:
-            built = _write(folder, state, packages, progress, throw_away=running is None)
+        with throw_away_stack(progress) as state:
+            built = _write(folder, state, packages, progress)
         for entry in (folder, *folder.rglob("*")):  # the gateway may run as another account
             entry.chmod(0o755 if entry.is_dir() else 0o644)
         old = target.with_name(f".{target.name}.old")
@@ -74,11 +76,8 @@ def build(target: Path, running: State | None, progress: Progress) -> Built:
 
 
 @contextmanager
-def stack(running: State | None, progress: Progress) -> Iterator[State]:
-    """Yield the running stack, or one with the seeded data that is gone afterwards."""
-    if running is not None:
-        yield running
-        return
+def throw_away_stack(progress: Progress) -> Iterator[State]:
+    """Yield a running stack with the seeded data, which is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="erpgres-docs-"))
     folder.chmod(0o711)
     state = str(folder / "state")
@@ -92,13 +91,13 @@ def stack(running: State | None, progress: Progress) -> Iterator[State]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(folder: Path, state: State, packages: Path, progress: Progress, *, throw_away: bool) -> Built:
+def _write(folder: Path, state: State, packages: Path, progress: Progress) -> Built:
     model = catalog.read(state.dsn("migrator"))
     pages = site.collect(reference.render(model))
     progress("running the examples")
     plan = tried.load()
     check_names(plan, model)
-    done = tried.Runner(state, throw_away=throw_away).run(plan, list(tried.usual(model, USERS)), progress)
+    done = tried.Runner(state, throw_away=True).run(plan, list(tried.usual(model, USERS)), progress)
     openapi = description(state, model)
     progress("drawing")
     inserts = _inserts(model, pages, done)

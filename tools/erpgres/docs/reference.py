@@ -69,7 +69,21 @@ def _data(book: Book, model: Model) -> list[str]:
         ]
         paths = book.add(f"data/{domain}.md", f"Data of {domain}", intro, sections)
         listed.append(f"- {_numbered(domain, paths)}: {len(tables)} tables")
+    reports = [one for one in model.views if one.name.startswith("analytics.")]
+    if reports:
+        intro = ["Views for people who query with SQL, on the primary or a replica. Each sees its own organisation."]
+        sections = [Section(one.name, _report(one), "table", (one.name,)) for one in reports]
+        paths = book.add("data/analytics.md", "Data of analytics", intro, sections)
+        listed.append(f"- {_numbered('analytics', paths)}: {len(reports)} views")
     return listed
+
+
+def _report(view: Relation) -> list[str]:
+    rows = [(code(one.name), short_type(one.type), prose(one.comment)) for one in view.columns]
+    lines = [prose(view.comment), "", *table(["column", "type", "meaning"], rows), ""]
+    readers = sorted(role for role in view.grants.get("select", {}) if role not in ("owner", "migrator"))
+    lines += [f"- Read by {', '.join(readers)}"] if readers else []
+    return [*lines, "- Made of " + ", ".join(f"{{{{table:{name}}}}}" for name in view.tables)] if view.tables else lines
 
 
 def _column_comments(model: Model) -> dict[tuple[str, str], str]:
