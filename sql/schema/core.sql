@@ -102,7 +102,7 @@ COMMENT ON COLUMN core.org_unit.path IS 'Ids from the root to this unit (hexadec
 
 CREATE FUNCTION core.search_text(VARIADIC parts text[]) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN lower(translate(array_to_string(parts, ' '::text), 'ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöøùúûüýÿ'::text, 'AAAAAACEEEEIIIINOOOOOOUUUUYaaaaaaceeeeiiiinoooooouuuuyy'::text));
+    RETURN lower(CASE WHEN (octet_length(array_to_string(parts, ' '::text)) = length(array_to_string(parts, ' '::text))) THEN array_to_string(parts, ' '::text) ELSE translate(array_to_string(parts, ' '::text), 'ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöøùúûüýÿ'::text, 'AAAAAACEEEEIIIINOOOOOOUUUUYaaaaaaceeeeiiiinoooooouuuuyy'::text) END);
 
 COMMENT ON FUNCTION core.search_text(VARIADIC parts text[]) IS 'The parts joined, in lower case, without Latin accents; nulls are left out. Immutable, so that it can be indexed.';
 
