@@ -277,7 +277,8 @@ def test_events_of_the_future_are_an_alarm(clone: str) -> None:
     """What a logical dump restored into a younger cluster would look like."""
     with psycopg.connect(clone) as connection:
         connection.execute(
-            "insert into events.event (org_id, xid, type, entity) values (gen_random_uuid(), '99999999999', 'item.x', 'item')"
+            "insert into events.event (org_id, xid, type, entity) "
+            "values (gen_random_uuid(), '99999999999', 'item.x', 'item')"
         )
         assert connection.execute("select is_ahead from events.feed_health()").fetchone() == (True,)
 

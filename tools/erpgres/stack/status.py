@@ -55,9 +55,7 @@ def report(state: State) -> Report:
     version, migration = None, None
     if state.exists:
         version, migration, problem = _database(state)
-        if problem or (problem := lifecycle.health(state)[1]):
-            problems.append(problem)
-        elif problem := _feed(state):
+        if problem or (problem := lifecycle.health(state)[1]) or (problem := _feed(state)):
             problems.append(problem)
     return Report(
         state=str(state.path),
