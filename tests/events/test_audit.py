@@ -109,10 +109,15 @@ def test_a_changed_event_is_named(sealed: Sealed) -> None:
 
 
 def test_an_event_moved_in_the_feed_is_named(sealed: Sealed) -> None:
-    victim = sealed.events(1)[-1]
-    sealed.tamper("update events.event set xid = '3' where id = %(id)s", id=victim)
-    kinds = {problem.kind: problem.events for problem in sealed.found()}
-    assert kinds == {"event_changed": [str(victim)], "event_inserted": [str(victim)]}
+    """To before everything: in the range of the first seal it was not, and where it was it no longer is."""
+    last = sealed.root.execute(
+        "select ids[cardinality(ids)], number from events.seal where org_id = %s order by number desc limit 1",
+        [sealed.orgs[0]],
+    ).fetchone()
+    assert last is not None and last[1] > 1
+    sealed.tamper("update events.event set xid = '3' where id = %(id)s", id=last[0])
+    kinds = {problem.kind: (problem.events, problem.seal) for problem in sealed.found()}
+    assert kinds == {"event_changed": ([str(last[0])], last[1]), "event_inserted": ([str(last[0])], 1)}
 
 
 def test_a_removed_event_is_named(sealed: Sealed) -> None:
@@ -153,8 +158,8 @@ def test_an_altered_seal_is_named(sealed: Sealed) -> None:
         "update events.event set type = 'organization.forged' where id = %(id)s",
         # … and the leaf with it, as somebody would who knows how it works.
         "update events.seal set leaves = overlay(leaves placing (select "
-        "sha256(convert_to(events.canonical(e), 'UTF8')) from events.event e where e.id = %(id)s) from 32 * (array_position(ids, %(id)s) - 1) + 1) "
-        "where %(id)s = any (ids)",
+        "sha256(convert_to(events.canonical(e), 'UTF8')) from events.event e where e.id = %(id)s) "
+        "from 32 * (array_position(ids, %(id)s) - 1) + 1) where %(id)s = any (ids)",
         id=victim,
     )
     problem = only(sealed.found(), "seal_altered")

@@ -44,8 +44,8 @@ def test_every_table_of_an_organisation_is_recorded_or_excused(db: Any) -> None:
 def test_every_recorded_table_has_its_triggers(db: Any) -> None:
     rows = db.execute(
         "select e.table_name, count(t.*) filter (where t.tgenabled = 'O') "
-        "from core.event_entity e left join pg_trigger t on t.tgrelid = e.table_name::regclass and t.tgname in ('emit_insert', 'emit_update', 'emit_delete') "
-        "where e.table_name is not null group by 1"
+        "from core.event_entity e left join pg_trigger t on t.tgrelid = e.table_name::regclass "
+        "and t.tgname in ('emit_insert', 'emit_update', 'emit_delete') where e.table_name is not null group by 1"
     ).fetchall()
     assert len(rows) > 15
     assert {count for _, count in rows} == {3}
