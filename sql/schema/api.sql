@@ -161,6 +161,221 @@ $$;
 COMMENT ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) IS 'Convert an amount between currencies
 By the rates of the organisation on on_date (today if left out): the direct one, else its inverse, else through the base currency. Returns the amount in to_currency, rounded to its minor unit. Errors: core.currency_unknown (422), core.no_exchange_rate (422).';
 
+CREATE FUNCTION api.entity_history(entity text, id uuid) RETURNS TABLE(event_id uuid, occurred_at timestamp with time zone, type text, entity_version integer, actor_id uuid, actor_name text, request_id text, field text, old_value jsonb, new_value jsonb)
+    LANGUAGE plpgsql STABLE ROWS 100 PARALLEL SAFE
+    AS $$
+begin
+  if not exists (select from core.event_entity as n where n.entity = entity_history.entity) then
+    perform core.raise_error('events.entity_unknown', jsonb_build_object('entity', entity_history.entity));
+  end if;
+  -- Whether somebody may see events of this kind at all is no secret; whether there is such a row is.
+  if not (
+    entity_history.entity = any (events.readable_entities())
+    or exists (
+      select from unnest(events.readable_in_units()) as u (readable) where split_part(u.readable, '/', 1) = entity_history.entity
+    )
+  ) then
+    perform core.raise_error('events.entity_refused', jsonb_build_object('entity', entity_history.entity));
+  end if;
+  if not exists (
+    select
+    from events.event as e
+    where e.org_id = core.org_id() and e.entity = entity_history.entity and e.entity_id = entity_history.id
+  ) then
+    perform core.raise_error(
+      'core.not_found', jsonb_build_object('entity', entity_history.entity, 'id', entity_history.id)
+    );
+  end if;
+  return query
+  select
+    e.id,
+    e.occurred_at,
+    e.type,
+    e.entity_version,
+    e.actor_id,
+    u.name,
+    e.request_id,
+    f.field,
+    e.before -> f.field,
+    case when f.field is null then e.payload else e.after -> f.field end
+  from events.event as e
+  left join lateral (
+    select k.field
+    from (
+      select jsonb_object_keys(e.before) as field
+      union
+      select jsonb_object_keys(e.after)
+    ) as k
+  ) as f on true
+  left join core.app_user as u on u.id = e.actor_id
+  where e.org_id = core.org_id()
+    and e.entity = entity_history.entity
+    and e.entity_id = entity_history.id
+  order by e.id desc, f.field;
+end
+$$;
+
+COMMENT ON FUNCTION api.entity_history(entity text, id uuid) IS 'Who changed what of a row, field by field
+Newest first, one row a field; an event that changed no field has one row without. A page: order=event_id.desc,field and limit. Errors: events.entity_refused (403), events.entity_unknown, core.not_found (404: nothing recorded that you may see).';
+
+CREATE FUNCTION api.event_consumer_acknowledge(name text, cursor text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_xid xid8;
+  v_id uuid;
+  v_consumer events.consumer;
+begin
+  perform core.require_permission('events.consumer.update');
+  select c.xid, c.id
+  into v_xid, v_id
+  from events.parse_cursor(coalesce(event_consumer_acknowledge.cursor, '')) as c;
+  select c.*
+  into v_consumer
+  from events.consumer as c
+  where c.org_id = core.org_id() and c.name = event_consumer_acknowledge.name
+  for no key update;
+  if not found then
+    perform core.raise_error('events.consumer_unknown', jsonb_build_object('name', event_consumer_acknowledge.name));
+  end if;
+  -- Two that run under one name would drag each other back.
+  if (v_xid, v_id) < (v_consumer.cursor_xid, v_consumer.cursor_id) then
+    perform core.raise_error(
+      'events.cursor_behind',
+      jsonb_build_object(
+        'name', v_consumer.name, 'cursor', event_consumer_acknowledge.cursor,
+        'acknowledged', v_consumer.cursor_xid || '.' || v_consumer.cursor_id
+      )
+    );
+  end if;
+  -- Beyond the horizon events may still turn up that nobody has dealt with.
+  if v_xid > events.horizon() then
+    perform core.raise_error(
+      'events.cursor_ahead', jsonb_build_object('cursor', event_consumer_acknowledge.cursor)
+    );
+  end if;
+  update events.consumer as c
+  set cursor_xid = v_xid, cursor_id = v_id, acknowledged_at = now()
+  where c.org_id = v_consumer.org_id and c.id = v_consumer.id;
+  return jsonb_build_object('name', v_consumer.name, 'cursor', v_xid || '.' || v_id);
+end
+$$;
+
+COMMENT ON FUNCTION api.event_consumer_acknowledge(name text, cursor text) IS 'Say that all events up to a cursor are dealt with
+The next events_since with this consumer goes on from there. Returns name and cursor. Errors: events.cursor_invalid (400), core.permission_missing (403), events.consumer_unknown (404), events.cursor_behind, events.cursor_ahead (409).';
+
+CREATE FUNCTION api.event_consumer_register(name text, cursor text DEFAULT 'now'::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_xid xid8;
+  v_id uuid;
+begin
+  perform core.require_permission('events.consumer.create');
+  if not coalesce(event_consumer_register.name ~ '^[a-z][a-z0-9_.-]{0,62}$', false) then
+    perform core.raise_error('events.consumer_name', jsonb_build_object('name', event_consumer_register.name));
+  end if;
+  select c.xid, c.id into v_xid, v_id from events.parse_cursor(event_consumer_register.cursor) as c;
+  insert into events.consumer as c (org_id, name, cursor_xid, cursor_id)
+  values (core.org_id(), event_consumer_register.name, v_xid, v_id)
+  on conflict on constraint consumer_name_unique do nothing;
+  return (
+    select jsonb_build_object('name', c.name, 'cursor', c.cursor_xid || '.' || c.cursor_id)
+    from events.consumer as c
+    where c.org_id = core.org_id() and c.name = event_consumer_register.name
+  );
+end
+$_$;
+
+COMMENT ON FUNCTION api.event_consumer_register(name text, cursor text) IS 'Register a program that reads the feed
+cursor: where it begins, by default now; null from the first event kept. One that is registered keeps its place. Returns name and cursor. Errors: events.cursor_invalid (400), core.permission_missing (403), events.consumer_name (422).';
+
+CREATE FUNCTION api.event_consumer_remove(name text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.require_permission('events.consumer.delete');
+  delete from events.consumer as c where c.org_id = core.org_id() and c.name = event_consumer_remove.name;
+  if not found then
+    perform core.raise_error('events.consumer_unknown', jsonb_build_object('name', event_consumer_remove.name));
+  end if;
+  return jsonb_build_object('name', event_consumer_remove.name);
+end
+$$;
+
+COMMENT ON FUNCTION api.event_consumer_remove(name text) IS 'Remove a program that reads the feed
+Its place is forgotten. Returns the name. Errors: core.permission_missing (403), events.consumer_unknown (404).';
+
+CREATE FUNCTION api.events_since(cursor text DEFAULT NULL::text, max_rows integer DEFAULT 100, consumer text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_xid xid8;
+  v_id uuid;
+  v_horizon xid8 := events.horizon();
+  v_events jsonb;
+  v_count integer;
+  v_waiting_since timestamptz;
+  v_lag numeric;
+begin
+  if max_rows is null or max_rows not between 1 and 100 then
+    perform core.raise_error('events.max_rows', jsonb_build_object('max_rows', max_rows));
+  end if;
+  select c.xid, c.id into v_xid, v_id from events.parse_cursor(events_since.cursor) as c;
+  if consumer is not null and events_since.cursor is null then
+    select c.cursor_xid, c.cursor_id
+    into v_xid, v_id
+    from events.consumer as c
+    where c.org_id = core.org_id() and c.name = events_since.consumer;
+    if not found then
+      perform core.raise_error('events.consumer_unknown', jsonb_build_object('name', consumer));
+    end if;
+  end if;
+  -- The counter of a cluster only grows, except when a logical dump is restored into a younger one.
+  if v_xid > v_horizon and v_xid > pg_snapshot_xmax(pg_current_snapshot()) then
+    perform core.raise_error('events.cursor_ahead', jsonb_build_object('cursor', v_xid || '.' || v_id));
+  end if;
+
+  select
+    coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'id', e.id, 'org_id', e.org_id, 'type', e.type, 'entity', e.entity, 'entity_id', e.entity_id,
+          'entity_version', e.entity_version, 'actor_id', e.actor_id, 'session_id', e.session_id, 'unit_id', e.unit_id,
+          'partner_id', e.partner_id, 'request_id', e.request_id, 'before', e.before, 'after', e.after,
+          'payload', e.payload, 'occurred_at', e.occurred_at, 'cursor', e.xid || '.' || e.id
+        )
+        order by e.xid, e.id
+      ),
+      '[]'
+    ),
+    count(*)
+  into v_events, v_count
+  from events.read_feed(v_xid, v_id, max_rows) as e;
+
+  if v_count = max_rows then
+    v_xid := split_part(v_events -> -1 ->> 'cursor', '.', 1)::xid8;
+    v_id := (v_events -> -1 ->> 'id')::uuid;
+  elsif v_xid < v_horizon then
+    v_xid := v_horizon;
+    v_id := '00000000-0000-0000-0000-000000000000';
+  end if;
+
+  select min(uuid_extract_timestamp(e.id)) into v_waiting_since from events.event as e where e.xid >= v_horizon;
+  v_lag := round(coalesce(extract(epoch from clock_timestamp() - v_waiting_since), 0)::numeric, 3);
+  return jsonb_build_object(
+    'events', v_events,
+    'cursor', v_xid || '.' || v_id,
+    'has_more', v_count = max_rows,
+    'lag_seconds', greatest(v_lag, 0),
+    'is_stalled', v_lag > (core.setting('events.stalled_after_seconds') #>> '{}')::numeric
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) IS 'The events after a cursor, in an order in which none is lost or repeated
+cursor: that of the last answer; now: only what comes from now on; left out: from the beginning, or from where the consumer acknowledged. max_rows: 1 to 100. Returns events (oldest first, each with its cursor), cursor for the next call, has_more, and lag_seconds: how long the oldest event that is not yet shown has waited for a transaction to end (is_stalled: too long, somebody must look). Errors: events.cursor_invalid, events.max_rows (400), events.consumer_unknown (404), events.cursor_ahead (409).';
+
 CREATE FUNCTION api.health() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1964,6 +2179,42 @@ COMMENT ON COLUMN api.errors.message IS 'Message; {name} is filled in from the d
 
 COMMENT ON COLUMN api.errors.hint IS 'What to do about it';
 
+CREATE VIEW api.event_consumers WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    name,
+    ((cursor_xid || '.'::text) || cursor_id) AS cursor,
+    acknowledged_at,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM events.consumer c;
+
+COMMENT ON VIEW api.event_consumers IS 'Programs that read the feed
+Made by event_consumer_register, moved by event_consumer_acknowledge, removed by event_consumer_remove.';
+
+COMMENT ON COLUMN api.event_consumers.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.event_consumers.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.event_consumers.name IS 'Name';
+
+COMMENT ON COLUMN api.event_consumers.cursor IS 'All events up to it are dealt with';
+
+COMMENT ON COLUMN api.event_consumers.acknowledged_at IS 'When it last said so';
+
+COMMENT ON COLUMN api.event_consumers.version IS 'Grows with each change';
+
+COMMENT ON COLUMN api.event_consumers.created_at IS 'When it was registered';
+
+COMMENT ON COLUMN api.event_consumers.created_by IS 'User who registered it';
+
+COMMENT ON COLUMN api.event_consumers.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.event_consumers.updated_by IS 'User who last changed it';
+
 CREATE VIEW api.events WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -2831,6 +3082,28 @@ REVOKE ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text,
 GRANT ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
 GRANT ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) TO superadmin;
 
+REVOKE ALL ON FUNCTION api.entity_history(entity text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.entity_history(entity text, id uuid) TO partner;
+GRANT ALL ON FUNCTION api.entity_history(entity text, id uuid) TO member;
+GRANT ALL ON FUNCTION api.entity_history(entity text, id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.event_consumer_acknowledge(name text, cursor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.event_consumer_acknowledge(name text, cursor text) TO member;
+GRANT ALL ON FUNCTION api.event_consumer_acknowledge(name text, cursor text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.event_consumer_register(name text, cursor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.event_consumer_register(name text, cursor text) TO member;
+GRANT ALL ON FUNCTION api.event_consumer_register(name text, cursor text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.event_consumer_remove(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.event_consumer_remove(name text) TO member;
+GRANT ALL ON FUNCTION api.event_consumer_remove(name text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) TO partner;
+GRANT ALL ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) TO member;
+GRANT ALL ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) TO superadmin;
+
 REVOKE ALL ON FUNCTION api.health() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.health() TO anon;
 GRANT ALL ON FUNCTION api.health() TO partner;
@@ -3260,6 +3533,9 @@ GRANT SELECT ON TABLE api.currencies TO superadmin;
 GRANT SELECT ON TABLE api.errors TO member;
 GRANT SELECT ON TABLE api.errors TO partner;
 GRANT SELECT ON TABLE api.errors TO superadmin;
+
+GRANT SELECT ON TABLE api.event_consumers TO member;
+GRANT SELECT ON TABLE api.event_consumers TO superadmin;
 
 GRANT SELECT ON TABLE api.events TO member;
 GRANT SELECT ON TABLE api.events TO partner;

@@ -2872,6 +2872,8 @@ CREATE TRIGGER emit_update AFTER UPDATE ON core.address REFERENCING OLD TABLE AS
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.api_key REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
 
+CREATE TRIGGER emit_update AFTER UPDATE ON core.app_user REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_app_user__emit();
+
 CREATE TRIGGER emit_update AFTER UPDATE ON core.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.exchange_rate REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_exchange_rate__record();
@@ -3885,6 +3887,8 @@ GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.installation_setting(code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.installation_setting(code text) TO migrator;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO worker;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO monitor;
 
 REVOKE ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO member;

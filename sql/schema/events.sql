@@ -27,6 +27,66 @@ $$;
 
 COMMENT ON FUNCTION events.audience_key() IS 'A hash of everything that decides which events the caller sees: two subscribers with the same key see the same. Changes when a right is given or taken. Null for roles that subscribe to nothing.';
 
+CREATE TABLE events.event (
+    org_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    xid xid8 DEFAULT GREATEST(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())) NOT NULL,
+    type text NOT NULL,
+    entity text NOT NULL,
+    entity_id uuid,
+    entity_version integer,
+    actor_id uuid,
+    session_id uuid,
+    unit_id uuid,
+    partner_id uuid,
+    request_id text,
+    before jsonb,
+    after jsonb,
+    payload jsonb,
+    occurred_at timestamp with time zone GENERATED ALWAYS AS (uuid_extract_timestamp(id))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY events.event FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.event IS 'What happened, only ever added to: the change of a row, or what events.emit was told. Audit trail, feed for other systems and source of realtime messages.';
+
+COMMENT ON COLUMN events.event.id IS 'In the order of time';
+
+COMMENT ON COLUMN events.event.xid IS 'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had begun later. So the change of a row comes after the one it was made upon (see docs/adr/0005).';
+
+COMMENT ON COLUMN events.event.type IS 'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
+
+COMMENT ON COLUMN events.event.entity IS 'What it is about, see core.event_entity';
+
+COMMENT ON COLUMN events.event.entity_id IS 'The row; null: of no single row';
+
+COMMENT ON COLUMN events.event.entity_version IS 'Version of the row after the change, if it has one';
+
+COMMENT ON COLUMN events.event.actor_id IS 'User who did it; null: the tools or a background job';
+
+COMMENT ON COLUMN events.event.session_id IS 'Session of the user';
+
+COMMENT ON COLUMN events.event.unit_id IS 'Unit of the row, if it has one';
+
+COMMENT ON COLUMN events.event.partner_id IS 'Partner of the row whose EXTERNAL users may see it';
+
+COMMENT ON COLUMN events.event.request_id IS 'X-Request-ID of the request';
+
+COMMENT ON COLUMN events.event.before IS 'Old values: of an update those that differ, of a deletion all';
+
+COMMENT ON COLUMN events.event.after IS 'New values: of an update those that differ, of a creation all';
+
+COMMENT ON COLUMN events.event.payload IS 'What events.emit was told';
+
+COMMENT ON COLUMN events.event.occurred_at IS 'The moment that id holds';
+
+CREATE FUNCTION events.canonical(event events.event) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (jsonb_build_array((event).org_id, (event).id, ((event).xid)::text, (event).type, (event).entity, (event).entity_id, (event).entity_version, (event).actor_id, (event).session_id, (event).unit_id, (event).partner_id, (event).request_id, (event).before, (event).after, (event).payload))::text;
+
+COMMENT ON FUNCTION events.canonical(event events.event) IS 'An event as the one text that its SHA-256 is taken of, and that archives hold.';
+
 CREATE FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb DEFAULT NULL::jsonb, entity_version integer DEFAULT NULL::integer, unit_id uuid DEFAULT NULL::uuid, partner_id uuid DEFAULT NULL::uuid, org_id uuid DEFAULT NULL::uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -34,7 +94,8 @@ CREATE FUNCTION events.emit(type text, entity text, entity_id uuid, payload json
 declare
   v_claims jsonb := core.claims();
   v_org_id uuid := core.org_id();
-  v_id uuid;
+  -- Not returned by the insert: nobody reads what he writes for an organisation that is not his.
+  v_id uuid := uuidv7();
 begin
   if v_org_id is null then
     v_org_id := emit.org_id;
@@ -51,17 +112,16 @@ begin
     raise exception 'events.emit: the type is % and not %.what_happened', emit.type, emit.entity;
   end if;
   insert into events.event (
-    org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
+    org_id, id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
   )
   values (
-    v_org_id, emit.type, emit.entity, emit.entity_id, emit.entity_version, (v_claims ->> 'sub')::uuid,
+    v_org_id, v_id, emit.type, emit.entity, emit.entity_id, emit.entity_version, (v_claims ->> 'sub')::uuid,
     (v_claims ->> 'sid')::uuid, emit.unit_id, emit.partner_id,
     case
       when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
     end,
     emit.payload
-  )
-  returning id into v_id;
+  );
   return v_id;
 end
 $_$;
@@ -154,79 +214,70 @@ $_$;
 
 COMMENT ON FUNCTION events.ensure_triggers() IS 'Make the trigger functions and triggers that core.event_entity asks for, and drop those it no longer names; returns the names of functions made, changed or dropped. Run by each migration; safe to run at any time.';
 
+CREATE FUNCTION events.feed_health() RETURNS TABLE(horizon xid8, lag_seconds numeric, is_stalled boolean, is_ahead boolean, waiting_events bigint, holder text, held_seconds numeric)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_limit numeric := (core.installation_setting('events.stalled_after_seconds') #>> '{}')::numeric;
+begin
+  horizon := pg_snapshot_xmin(pg_current_snapshot());
+  select
+    'process ' || a.pid || ' of ' || a.usename || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || '), '
+    || coalesce(a.state, 'working') || ', since ' || to_char(a.xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+    round(extract(epoch from clock_timestamp() - a.xact_start)::numeric, 3)
+  into holder, held_seconds
+  from pg_stat_activity as a
+  where a.backend_xid is not null and a.pid <> pg_backend_pid()
+  order by age(a.backend_xid) desc
+  limit 1;
+  if exists (select from pg_prepared_xacts as p where holder is null or age(p.transaction) > 0) then
+    select coalesce(holder, 'prepared transaction ' || p.gid || ' of ' || p.owner),
+      greatest(held_seconds, round(extract(epoch from clock_timestamp() - p.prepared)::numeric, 3))
+    into holder, held_seconds
+    from pg_prepared_xacts as p
+    order by p.prepared
+    limit 1;
+  end if;
+  select count(*), round(coalesce(extract(epoch from clock_timestamp() - min(uuid_extract_timestamp(e.id))), 0)::numeric, 3)
+  into waiting_events, lag_seconds
+  from events.event as e
+  where e.xid >= horizon;
+  is_ahead := exists (select from events.event as e where e.xid > pg_snapshot_xmax(pg_current_snapshot()));
+  lag_seconds := greatest(lag_seconds, 0);
+  is_stalled := lag_seconds > v_limit or coalesce(held_seconds, 0) > v_limit;
+  return next;
+end
+$$;
+
+COMMENT ON FUNCTION events.feed_health() IS 'One row: the horizon, how long the oldest event has waited below it (lag_seconds), whether that, or the oldest transaction that has written, is older than events.stalled_after_seconds (is_stalled), whether there are events of the future, which means that a logical dump was restored into a younger cluster (is_ahead), and who holds the horizon.';
+
 CREATE FUNCTION events.horizon() RETURNS xid8
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN pg_snapshot_xmin(pg_current_snapshot());
 
 COMMENT ON FUNCTION events.horizon() IS 'Every transaction before this one has ended: events with a lower xid are all there and none can be added any more.';
 
-CREATE FUNCTION events.may_select(entity text, table_name text) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  select may_select.table_name is null
-    or has_table_privilege(may_select.table_name, 'select')
-    or (
-      select bool_and(has_column_privilege(may_select.table_name, c.name, 'select'))
-      from events.recorded_columns(may_select.entity) as c
-    );
-$$;
+CREATE FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+begin
+  if parse_cursor.cursor is null then
+    xid := '0';
+    id := '00000000-0000-0000-0000-000000000000';
+  elsif parse_cursor.cursor = 'now' then
+    xid := pg_snapshot_xmin(pg_current_snapshot());
+    id := '00000000-0000-0000-0000-000000000000';
+  elsif parse_cursor.cursor ~ '^[0-9]{1,19}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    xid := split_part(parse_cursor.cursor, '.', 1)::xid8;
+    id := split_part(parse_cursor.cursor, '.', 2)::uuid;
+  else
+    perform core.raise_error('events.cursor_invalid', jsonb_build_object('cursor', left(parse_cursor.cursor, 80)));
+  end if;
+end
+$_$;
 
-COMMENT ON FUNCTION events.may_select(entity text, table_name text) IS 'Whether the caller''s role may select every column that the events of an entity hold.';
-
-CREATE TABLE events.event (
-    org_id uuid NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    xid xid8 DEFAULT GREATEST(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())) NOT NULL,
-    type text NOT NULL,
-    entity text NOT NULL,
-    entity_id uuid,
-    entity_version integer,
-    actor_id uuid,
-    session_id uuid,
-    unit_id uuid,
-    partner_id uuid,
-    request_id text,
-    before jsonb,
-    after jsonb,
-    payload jsonb,
-    occurred_at timestamp with time zone GENERATED ALWAYS AS (uuid_extract_timestamp(id))
-)
-PARTITION BY RANGE (id);
-
-ALTER TABLE ONLY events.event FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE events.event IS 'What happened, only ever added to: the change of a row, or what events.emit was told. Audit trail, feed for other systems and source of realtime messages.';
-
-COMMENT ON COLUMN events.event.id IS 'In the order of time';
-
-COMMENT ON COLUMN events.event.xid IS 'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had begun later. So the change of a row comes after the one it was made upon (see docs/adr/0005).';
-
-COMMENT ON COLUMN events.event.type IS 'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
-
-COMMENT ON COLUMN events.event.entity IS 'What it is about, see core.event_entity';
-
-COMMENT ON COLUMN events.event.entity_id IS 'The row; null: of no single row';
-
-COMMENT ON COLUMN events.event.entity_version IS 'Version of the row after the change, if it has one';
-
-COMMENT ON COLUMN events.event.actor_id IS 'User who did it; null: the tools or a background job';
-
-COMMENT ON COLUMN events.event.session_id IS 'Session of the user';
-
-COMMENT ON COLUMN events.event.unit_id IS 'Unit of the row, if it has one';
-
-COMMENT ON COLUMN events.event.partner_id IS 'Partner of the row whose EXTERNAL users may see it';
-
-COMMENT ON COLUMN events.event.request_id IS 'X-Request-ID of the request';
-
-COMMENT ON COLUMN events.event.before IS 'Old values: of an update those that differ, of a deletion all';
-
-COMMENT ON COLUMN events.event.after IS 'New values: of an update those that differ, of a creation all';
-
-COMMENT ON COLUMN events.event.payload IS 'What events.emit was told';
-
-COMMENT ON COLUMN events.event.occurred_at IS 'The moment that id holds';
+COMMENT ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) IS 'The position that a cursor names: xid.uuid, now (all that has happened by now is behind it), null (before the first event). Raises events.cursor_invalid (400).';
 
 CREATE FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) RETURNS SETOF events.event
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -267,7 +318,14 @@ begin
     (
       select array_agg(e.entity order by e.entity)
       from core.event_entity as e
-      where events.may_select(e.entity, e.table_name)
+      where (
+          e.table_name is null
+          or has_table_privilege(e.table_name, 'select')
+          or (
+            select bool_and(has_column_privilege(e.table_name, c.name, 'select'))
+            from events.recorded_columns(e.entity) as c
+          )
+        )
         and (
           e.read_permission is null
           or case when v_holds then core.has_permission(e.read_permission) else false end
@@ -285,6 +343,10 @@ CREATE FUNCTION events.readable_in_units() RETURNS text[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  -- Others hold no permissions in units, or all of them.
+  if current_setting('role') <> 'member' then
+    return '{}';
+  end if;
   return coalesce(
     (
       select array_agg(e.entity || '/' || u.id order by e.entity, u.id)
@@ -292,7 +354,7 @@ begin
       join core.org_unit as u on u.org_id = core.org_id()
       where e.read_permission is not null
         and e.unit_column is not null
-        and events.may_select(e.entity, e.table_name)
+        and has_table_privilege(e.table_name, 'select')
         and core.has_permission(e.read_permission, u.id)
     ),
     '{}'
@@ -325,6 +387,83 @@ CREATE FUNCTION events.recorded_columns(entity text) RETURNS TABLE(name text, ty
 $$;
 
 COMMENT ON FUNCTION events.recorded_columns(entity text) IS 'The columns whose values the events of an entity hold: not the organisation and the id, which events have columns for, nor who changed it when, which the event says, nor derived, sensitive and ignored ones. is_key: always recorded.';
+
+CREATE FUNCTION events.seal(max_events integer DEFAULT 50000, OUT seals integer, OUT events bigint, OUT until_xid xid8) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_from xid8;
+begin
+  seals := 0;
+  events := 0;
+  -- One at a time: the second finds what the first has left.
+  perform pg_advisory_xact_lock(hashtextextended('events.seal', 0));
+  select coalesce(max(r.until_xid), '0'::xid8) into v_from from events.seal_run as r;
+
+  -- Below the horizon nothing can be added. A position is sealed whole, however many events a transaction wrote there.
+  select e.xid
+  into until_xid
+  from events.event as e
+  where e.xid >= v_from and e.xid < events.horizon()
+  order by e.xid, e.id
+  offset max_events
+  limit 1;
+  if until_xid is null then
+    until_xid := events.horizon();
+  elsif not exists (select from events.event as e where e.xid >= v_from and e.xid < seal.until_xid) then
+    select coalesce(min(e.xid), events.horizon())
+    into until_xid
+    from events.event as e
+    where e.xid > seal.until_xid and e.xid < events.horizon();
+  end if;
+
+  insert into events.seal (org_id, number, from_xid, until_xid, event_count, ids, leaves, previous_hash, hash)
+  select
+    b.org_id,
+    coalesce(p.number, 0) + 1,
+    coalesce(p.until_xid, '0'::xid8),
+    seal.until_xid,
+    cardinality(b.ids),
+    b.ids,
+    b.leaves,
+    coalesce(p.hash, decode(repeat('00', 32), 'hex')),
+    sha256(
+      convert_to(
+        format(
+          '%s %s %s %s %s ', b.org_id, coalesce(p.number, 0) + 1, coalesce(p.until_xid, '0'::xid8), seal.until_xid,
+          array_to_string(b.ids, ',')
+        ),
+        'UTF8'
+      )
+      || b.leaves
+      || coalesce(p.hash, decode(repeat('00', 32), 'hex'))
+    )
+  from (
+    select
+      e.org_id,
+      array_agg(e.id order by e.xid, e.id) as ids,
+      string_agg(sha256(convert_to(events.canonical(e), 'UTF8')), ''::bytea order by e.xid, e.id) as leaves
+    from events.event as e
+    where e.xid >= v_from and e.xid < seal.until_xid
+    group by e.org_id
+  ) as b
+  left join lateral (
+    select s.number, s.until_xid, s.hash
+    from events.seal as s
+    where s.org_id = b.org_id
+    order by s.number desc
+    limit 1
+  ) as p on true;
+  get diagnostics seals = row_count;
+
+  select coalesce(sum(s.event_count), 0) into events from events.seal as s where seals > 0 and s.until_xid = seal.until_xid;
+  if seals > 0 then
+    insert into events.seal_run (until_xid, seal_count, event_count) values (seal.until_xid, seals, seal.events);
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) IS 'Seal the events since the last time, up to the horizon or about max_events of them, one seal an organisation; returns how many seals and events, and up to where. Call it again while events is near max_events. Erpgres audit verify checks the seals.';
 
 CREATE FUNCTION events.tg_address__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -468,6 +607,39 @@ $$;
 
 COMMENT ON FUNCTION events.tg_api_key__record() IS 'Records the changes of core.api_key as events; made by events.ensure_triggers.';
 
+CREATE FUNCTION events.tg_app_user__emit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+begin
+  insert into events.event (
+    org_id, type, entity, entity_id, entity_version, actor_id, session_id, request_id, before, after
+  )
+  select
+    m.org_id,
+    'user.updated',
+    'user',
+    n.id,
+    m.version,
+    (v_claims ->> 'sub')::uuid,
+    (v_claims ->> 'sid')::uuid,
+    case
+      when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+    end,
+    jsonb_build_object('name', o.name, 'email', o.email, 'is_active', o.is_active),
+    jsonb_build_object('name', n.name, 'email', n.email, 'is_active', n.is_active)
+  from old_rows as o
+  join new_rows as n on n.id = o.id
+  join core.membership as m on m.user_id = n.id
+  where (o.name, o.email, o.is_active) is distinct from (n.name, n.email, n.is_active);
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_app_user__emit() IS 'Writes user.updated into each organisation that a changed user belongs to, with name, address and is_active before and after.';
+
 CREATE FUNCTION events.tg_contact__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -544,7 +716,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION events.tg_event__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of events.';
+COMMENT ON FUNCTION events.tg_event__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of events, seals and the list of archives.';
 
 CREATE FUNCTION events.tg_exchange_rate__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -789,7 +961,7 @@ begin
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
-        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
+        case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
         case when o.capacity is distinct from n.capacity then ',"capacity":' || coalesce(to_jsonb(o.capacity)::text, 'null') end,
         case when o.capacity_unit is distinct from n.capacity_unit then ',"capacity_unit":' || coalesce(to_jsonb(o.capacity_unit)::text, 'null') end,
@@ -804,7 +976,7 @@ begin
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
-        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
+        case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
         case when o.capacity is distinct from n.capacity then ',"capacity":' || coalesce(to_jsonb(n.capacity)::text, 'null') end,
         case when o.capacity_unit is distinct from n.capacity_unit then ',"capacity_unit":' || coalesce(to_jsonb(n.capacity_unit)::text, 'null') end,
@@ -816,7 +988,7 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path is distinct from n.path or o.unit_id is distinct from n.unit_id or o.capacity is distinct from n.capacity or o.capacity_unit is distinct from n.capacity_unit or o.zone is distinct from n.zone or o.time_zone is distinct from n.time_zone or o.latitude is distinct from n.latitude or o.longitude is distinct from n.longitude or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path::text is distinct from n.path::text or o.unit_id is distinct from n.unit_id or o.capacity is distinct from n.capacity or o.capacity_unit is distinct from n.capacity_unit or o.zone is distinct from n.zone or o.time_zone is distinct from n.time_zone or o.latitude is distinct from n.latitude or o.longitude is distinct from n.longitude or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -933,7 +1105,7 @@ begin
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
-        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
+        case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
       ), ',') || '}')::jsonb end,
       case when o.org_id is null then jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
@@ -941,12 +1113,12 @@ begin
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
-        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
+        case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path is distinct from n.path or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path::text is distinct from n.path::text or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -1781,7 +1953,7 @@ begin
   where a.attrelid = v_entity.table_name::regclass and a.attnum > 0 and not a.attisdropped;
 
   -- Keys that are no id stand in every event; other columns of an update only if they differ. A column whose type knows
-  -- no equality is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
+  -- no equality, or has it in a schema that is not looked into, is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
   select
     string_agg(format('jsonb_build_object(%s)', p.every), ' || ' order by p.part),
     string_agg(p.differs, ' or ' order by p.part),
@@ -1801,7 +1973,8 @@ begin
         r.is_key,
         row_number() over () - 1 as n,
         format(
-          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, case r.type_name when 'json' then '::text' else '' end
+          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, 
+          case when r.type_name = 'json' or r.type_name like '%.%' then '::text' else '' end
         ) as differs,
         format('%L || coalesce(to_jsonb(?.%I)::text, ''null'')', ',' || to_json(r.name) || ':', r.name) as pair
       from events.recorded_columns(trigger_source.entity) as r
@@ -1893,8 +2066,102 @@ $_$;
 
 COMMENT ON FUNCTION events.trigger_source(entity text) IS 'The body of the trigger function that records the changes of the table of an entity.';
 
+CREATE TABLE events.consumer (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    name text NOT NULL,
+    cursor_xid xid8 NOT NULL,
+    cursor_id uuid NOT NULL,
+    acknowledged_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_.-]{0,62}$'::text))
+);
+
+ALTER TABLE ONLY events.consumer FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.consumer IS 'Programs that read the feed of an organisation, and how far each has come';
+
+COMMENT ON COLUMN events.consumer.cursor_xid IS 'Position of the last event it has dealt with';
+
+COMMENT ON COLUMN events.consumer.cursor_id IS 'The last event it has dealt with; zeros: all before cursor_xid';
+
+CREATE TABLE events.archive (
+    partition text NOT NULL,
+    from_id uuid NOT NULL,
+    until_id uuid NOT NULL,
+    event_count bigint NOT NULL,
+    file_name text NOT NULL,
+    file_sha256 bytea NOT NULL,
+    leaves_sha256 bytea NOT NULL,
+    archived_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT hashes_are_sha256 CHECK (((octet_length(file_sha256) = 32) AND (octet_length(leaves_sha256) = 32)))
+);
+
+COMMENT ON TABLE events.archive IS 'Months whose events lie in a file and no longer in the database';
+
+COMMENT ON COLUMN events.archive.file_sha256 IS 'SHA-256 of the compressed file';
+
+COMMENT ON COLUMN events.archive.leaves_sha256 IS 'SHA-256 of id and SHA-256 of each event, by organisation and feed order: what the seals say about them';
+
+CREATE TABLE events.seal (
+    org_id uuid NOT NULL,
+    number integer NOT NULL,
+    from_xid xid8 NOT NULL,
+    until_xid xid8 NOT NULL,
+    event_count integer NOT NULL,
+    ids uuid[] NOT NULL,
+    leaves bytea NOT NULL,
+    previous_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    sealed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT number_positive CHECK ((number > 0)),
+    CONSTRAINT one_leaf_per_event CHECK (((event_count = cardinality(ids)) AND (octet_length(leaves) = (32 * event_count)))),
+    CONSTRAINT sealed_range_not_empty CHECK ((from_xid < until_xid))
+);
+
+ALTER TABLE ONLY events.seal FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.seal IS 'A chain of seals per organisation. Each holds the SHA-256 of every event from from_xid until before until_xid, and the hash of the seal before it: whoever changes, removes or adds an event has to change every seal since, and the head of the chain is known elsewhere (erpgres audit seal --anchor).';
+
+COMMENT ON COLUMN events.seal.ids IS 'The events in feed order';
+
+COMMENT ON COLUMN events.seal.leaves IS 'SHA-256 of each of them, 32 bytes after 32 bytes';
+
+COMMENT ON COLUMN events.seal.previous_hash IS 'hash of the seal before; of the first 32 zeros';
+
+COMMENT ON COLUMN events.seal.hash IS 'SHA-256 of organisation, number, range, ids, leaves and previous_hash';
+
+CREATE TABLE events.seal_run (
+    until_xid xid8 NOT NULL,
+    seal_count integer NOT NULL,
+    event_count bigint NOT NULL,
+    sealed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT seal_count_positive CHECK ((seal_count > 0))
+);
+
+COMMENT ON TABLE events.seal_run IS 'Up to where all events of all organisations are sealed';
+
+ALTER TABLE ONLY events.archive
+    ADD CONSTRAINT archive_pkey PRIMARY KEY (partition);
+
+ALTER TABLE ONLY events.consumer
+    ADD CONSTRAINT consumer_name_unique UNIQUE (org_id, name);
+
+ALTER TABLE ONLY events.consumer
+    ADD CONSTRAINT consumer_pkey PRIMARY KEY (org_id, id);
+
 ALTER TABLE ONLY events.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.seal
+    ADD CONSTRAINT seal_pkey PRIMARY KEY (org_id, number);
+
+ALTER TABLE ONLY events.seal_run
+    ADD CONSTRAINT seal_run_pkey PRIMARY KEY (until_xid);
 
 CREATE INDEX event_actor_idx ON ONLY events.event USING btree (org_id, actor_id, id);
 
@@ -1906,27 +2173,74 @@ CREATE INDEX event_org_feed_idx ON ONLY events.event USING btree (org_id, xid, i
 
 CREATE INDEX event_type_idx ON ONLY events.event USING btree (org_id, type, id);
 
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.archive FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
+
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.event FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.seal FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.seal_run FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
 
 CREATE TRIGGER refuse_row_change BEFORE DELETE OR UPDATE ON events.event FOR EACH ROW EXECUTE FUNCTION events.tg_event__refuse();
 
+CREATE TRIGGER touch BEFORE UPDATE ON events.consumer FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+ALTER TABLE ONLY events.consumer
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
 CREATE POLICY analyst_select ON events.event FOR SELECT TO analyst USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
+
+ALTER TABLE events.consumer ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE events.event ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY member_delete ON events.consumer FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.delete'::text) AS has_permission)));
+
+CREATE POLICY member_insert ON events.consumer FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.create'::text) AS has_permission)));
+
+CREATE POLICY member_select ON events.consumer FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY member_select ON events.event FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[])) OR ((unit_id IS NOT NULL) AND (((entity || '/'::text) || unit_id) = ANY (( SELECT events.readable_in_units() AS readable_in_units)::text[]))))));
 
+CREATE POLICY member_update ON events.consumer FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.update'::text) AS has_permission)));
+
+CREATE POLICY migrator_all ON events.consumer TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_insert ON events.seal FOR INSERT TO migrator WITH CHECK (true);
+
 CREATE POLICY migrator_select ON events.event FOR SELECT TO migrator USING (true);
+
+CREATE POLICY migrator_select ON events.seal FOR SELECT TO migrator USING (true);
+
+CREATE POLICY monitor_select ON events.event FOR SELECT TO monitor USING (true);
+
+CREATE POLICY owner_all ON events.consumer TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_insert ON events.event FOR INSERT TO owner WITH CHECK (true);
 
 CREATE POLICY owner_select ON events.event FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY owner_select ON events.seal FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY partner_select ON events.event FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (partner_id = ( SELECT core.partner_id() AS partner_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
+
+ALTER TABLE events.seal ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY superadmin_delete ON events.consumer FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_insert ON events.consumer FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_select ON events.consumer FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON events.event FOR SELECT TO superadmin USING (true);
 
+CREATE POLICY superadmin_update ON events.consumer FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY worker_insert ON events.seal FOR INSERT TO worker WITH CHECK (true);
+
 CREATE POLICY worker_select ON events.event FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.seal FOR SELECT TO worker USING (true);
 
 GRANT USAGE ON SCHEMA events TO anon;
 GRANT USAGE ON SCHEMA events TO partner;
@@ -1943,6 +2257,23 @@ GRANT ALL ON FUNCTION events.audience_key() TO partner;
 GRANT ALL ON FUNCTION events.audience_key() TO member;
 GRANT ALL ON FUNCTION events.audience_key() TO superadmin;
 
+GRANT SELECT ON TABLE events.event TO member;
+GRANT SELECT ON TABLE events.event TO partner;
+GRANT SELECT ON TABLE events.event TO superadmin;
+GRANT SELECT ON TABLE events.event TO analyst;
+GRANT SELECT ON TABLE events.event TO worker;
+GRANT SELECT ON TABLE events.event TO migrator;
+
+GRANT SELECT(org_id) ON TABLE events.event TO monitor;
+
+GRANT SELECT(id) ON TABLE events.event TO monitor;
+
+GRANT SELECT(xid) ON TABLE events.event TO monitor;
+
+REVOKE ALL ON FUNCTION events.canonical(event events.event) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.canonical(event events.event) TO worker;
+GRANT ALL ON FUNCTION events.canonical(event events.event) TO migrator;
+
 REVOKE ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO member;
 GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO partner;
@@ -1951,6 +2282,11 @@ GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payloa
 GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO worker;
 
 REVOKE ALL ON FUNCTION events.ensure_triggers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.feed_health() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.feed_health() TO monitor;
+GRANT ALL ON FUNCTION events.feed_health() TO migrator;
+GRANT ALL ON FUNCTION events.feed_health() TO worker;
 
 REVOKE ALL ON FUNCTION events.horizon() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.horizon() TO partner;
@@ -1962,18 +2298,12 @@ GRANT ALL ON FUNCTION events.horizon() TO worker;
 GRANT ALL ON FUNCTION events.horizon() TO relay;
 GRANT ALL ON FUNCTION events.horizon() TO monitor;
 
-REVOKE ALL ON FUNCTION events.may_select(entity text, table_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO partner;
-GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO member;
-GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO superadmin;
-GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO analyst;
-
-GRANT SELECT ON TABLE events.event TO member;
-GRANT SELECT ON TABLE events.event TO partner;
-GRANT SELECT ON TABLE events.event TO superadmin;
-GRANT SELECT ON TABLE events.event TO analyst;
-GRANT SELECT ON TABLE events.event TO worker;
-GRANT SELECT ON TABLE events.event TO migrator;
+REVOKE ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO partner;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO member;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO superadmin;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO migrator;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO worker;
 
 REVOKE ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO partner;
@@ -1990,7 +2320,9 @@ GRANT ALL ON FUNCTION events.readable_entities() TO superadmin;
 GRANT ALL ON FUNCTION events.readable_entities() TO analyst;
 
 REVOKE ALL ON FUNCTION events.readable_in_units() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.readable_in_units() TO partner;
 GRANT ALL ON FUNCTION events.readable_in_units() TO member;
+GRANT ALL ON FUNCTION events.readable_in_units() TO superadmin;
 
 REVOKE ALL ON FUNCTION events.recorded_columns(entity text) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO partner;
@@ -2000,9 +2332,15 @@ GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO analyst;
 GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO migrator;
 GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO worker;
 
+REVOKE ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) TO worker;
+GRANT ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) TO migrator;
+
 REVOKE ALL ON FUNCTION events.tg_address__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_api_key__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_app_user__emit() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_contact__record() FROM PUBLIC;
 
@@ -2045,3 +2383,31 @@ REVOKE ALL ON FUNCTION events.tg_wms_document_line__record() FROM PUBLIC;
 REVOKE ALL ON FUNCTION events.tg_wms_lot__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.trigger_source(entity text) FROM PUBLIC;
+
+GRANT SELECT,DELETE ON TABLE events.consumer TO member;
+GRANT SELECT,DELETE ON TABLE events.consumer TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.consumer TO migrator;
+
+GRANT INSERT(org_id) ON TABLE events.consumer TO member;
+GRANT INSERT(org_id) ON TABLE events.consumer TO superadmin;
+
+GRANT INSERT(name) ON TABLE events.consumer TO member;
+GRANT INSERT(name) ON TABLE events.consumer TO superadmin;
+
+GRANT INSERT(cursor_xid),UPDATE(cursor_xid) ON TABLE events.consumer TO member;
+GRANT INSERT(cursor_xid),UPDATE(cursor_xid) ON TABLE events.consumer TO superadmin;
+
+GRANT INSERT(cursor_id),UPDATE(cursor_id) ON TABLE events.consumer TO member;
+GRANT INSERT(cursor_id),UPDATE(cursor_id) ON TABLE events.consumer TO superadmin;
+
+GRANT UPDATE(acknowledged_at) ON TABLE events.consumer TO member;
+GRANT UPDATE(acknowledged_at) ON TABLE events.consumer TO superadmin;
+
+GRANT SELECT ON TABLE events.archive TO worker;
+GRANT SELECT ON TABLE events.archive TO migrator;
+
+GRANT SELECT,INSERT ON TABLE events.seal TO worker;
+GRANT SELECT,INSERT ON TABLE events.seal TO migrator;
+
+GRANT SELECT,INSERT ON TABLE events.seal_run TO worker;
+GRANT SELECT,INSERT ON TABLE events.seal_run TO migrator;
