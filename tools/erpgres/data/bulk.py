@@ -358,6 +358,11 @@ def attachment(connection: Connection, partition: Partition) -> sql.Composed:
         sql.SQL("perform ops.copy_statement_triggers({}::regclass, {}::regclass)").format(
             str(partition.parent), str(partition.table)
         ),
+        # Attached rows fire no trigger: one event says that they came.
+        sql.SQL(
+            "perform events.emit('organization.bulk_loaded', 'organization', core.org_id(), "
+            "jsonb_build_object('table', {}::text, 'partition', {}::text)) where core.org_id() is not null"
+        ).format(str(partition.parent), str(partition.table)),
     ]
     return sql.Composed([part for statement in statements for part in (sql.SQL("; "), statement)][1:])
 
