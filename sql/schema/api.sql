@@ -161,6 +161,221 @@ $$;
 COMMENT ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) IS 'Convert an amount between currencies
 By the rates of the organisation on on_date (today if left out): the direct one, else its inverse, else through the base currency. Returns the amount in to_currency, rounded to its minor unit. Errors: core.currency_unknown (422), core.no_exchange_rate (422).';
 
+CREATE FUNCTION api.entity_history(entity text, id uuid) RETURNS TABLE(event_id uuid, occurred_at timestamp with time zone, type text, entity_version integer, actor_id uuid, actor_name text, request_id text, field text, old_value jsonb, new_value jsonb)
+    LANGUAGE plpgsql STABLE ROWS 100 PARALLEL SAFE
+    AS $$
+begin
+  if not exists (select from core.event_entity as n where n.entity = entity_history.entity) then
+    perform core.raise_error('events.entity_unknown', jsonb_build_object('entity', entity_history.entity));
+  end if;
+  -- Whether somebody may see events of this kind at all is no secret; whether there is such a row is.
+  if not (
+    entity_history.entity = any (events.readable_entities())
+    or exists (
+      select from unnest(events.readable_in_units()) as u (readable) where split_part(u.readable, '/', 1) = entity_history.entity
+    )
+  ) then
+    perform core.raise_error('events.entity_refused', jsonb_build_object('entity', entity_history.entity));
+  end if;
+  if not exists (
+    select
+    from events.event as e
+    where e.org_id = core.org_id() and e.entity = entity_history.entity and e.entity_id = entity_history.id
+  ) then
+    perform core.raise_error(
+      'core.not_found', jsonb_build_object('entity', entity_history.entity, 'id', entity_history.id)
+    );
+  end if;
+  return query
+  select
+    e.id,
+    e.occurred_at,
+    e.type,
+    e.entity_version,
+    e.actor_id,
+    u.name,
+    e.request_id,
+    f.field,
+    e.before -> f.field,
+    case when f.field is null then e.payload else e.after -> f.field end
+  from events.event as e
+  left join lateral (
+    select k.field
+    from (
+      select jsonb_object_keys(e.before) as field
+      union
+      select jsonb_object_keys(e.after)
+    ) as k
+  ) as f on true
+  left join core.app_user as u on u.id = e.actor_id
+  where e.org_id = core.org_id()
+    and e.entity = entity_history.entity
+    and e.entity_id = entity_history.id
+  order by e.id desc, f.field;
+end
+$$;
+
+COMMENT ON FUNCTION api.entity_history(entity text, id uuid) IS 'Who changed what of a row, field by field
+Newest first, one row a field; an event that changed no field has one row without. A page: order=event_id.desc,field and limit. Errors: events.entity_refused (403), events.entity_unknown, core.not_found (404: nothing recorded that you may see).';
+
+CREATE FUNCTION api.event_consumer_acknowledge(name text, cursor text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_xid xid8;
+  v_id uuid;
+  v_consumer events.consumer;
+begin
+  perform core.require_permission('events.consumer.update');
+  select c.xid, c.id
+  into v_xid, v_id
+  from events.parse_cursor(coalesce(event_consumer_acknowledge.cursor, '')) as c;
+  select c.*
+  into v_consumer
+  from events.consumer as c
+  where c.org_id = core.org_id() and c.name = event_consumer_acknowledge.name
+  for no key update;
+  if not found then
+    perform core.raise_error('events.consumer_unknown', jsonb_build_object('name', event_consumer_acknowledge.name));
+  end if;
+  -- Two that run under one name would drag each other back.
+  if (v_xid, v_id) < (v_consumer.cursor_xid, v_consumer.cursor_id) then
+    perform core.raise_error(
+      'events.cursor_behind',
+      jsonb_build_object(
+        'name', v_consumer.name, 'cursor', event_consumer_acknowledge.cursor,
+        'acknowledged', v_consumer.cursor_xid || '.' || v_consumer.cursor_id
+      )
+    );
+  end if;
+  -- Beyond the horizon events may still turn up that nobody has dealt with.
+  if v_xid > events.horizon() then
+    perform core.raise_error(
+      'events.cursor_ahead', jsonb_build_object('cursor', event_consumer_acknowledge.cursor)
+    );
+  end if;
+  update events.consumer as c
+  set cursor_xid = v_xid, cursor_id = v_id, acknowledged_at = now()
+  where c.org_id = v_consumer.org_id and c.id = v_consumer.id;
+  return jsonb_build_object('name', v_consumer.name, 'cursor', v_xid || '.' || v_id);
+end
+$$;
+
+COMMENT ON FUNCTION api.event_consumer_acknowledge(name text, cursor text) IS 'Say that all events up to a cursor are dealt with
+The next events_since with this consumer goes on from there. Returns name and cursor. Errors: events.cursor_invalid (400), core.permission_missing (403), events.consumer_unknown (404), events.cursor_behind, events.cursor_ahead (409).';
+
+CREATE FUNCTION api.event_consumer_register(name text, cursor text DEFAULT 'now'::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_xid xid8;
+  v_id uuid;
+begin
+  perform core.require_permission('events.consumer.create');
+  if not coalesce(event_consumer_register.name ~ '^[a-z][a-z0-9_.-]{0,62}$', false) then
+    perform core.raise_error('events.consumer_name', jsonb_build_object('name', event_consumer_register.name));
+  end if;
+  select c.xid, c.id into v_xid, v_id from events.parse_cursor(event_consumer_register.cursor) as c;
+  insert into events.consumer as c (org_id, name, cursor_xid, cursor_id)
+  values (core.org_id(), event_consumer_register.name, v_xid, v_id)
+  on conflict on constraint consumer_name_unique do nothing;
+  return (
+    select jsonb_build_object('name', c.name, 'cursor', c.cursor_xid || '.' || c.cursor_id)
+    from events.consumer as c
+    where c.org_id = core.org_id() and c.name = event_consumer_register.name
+  );
+end
+$_$;
+
+COMMENT ON FUNCTION api.event_consumer_register(name text, cursor text) IS 'Register a program that reads the feed
+cursor: where it begins, by default now; null from the first event kept. One that is registered keeps its place. Returns name and cursor. Errors: events.cursor_invalid (400), core.permission_missing (403), events.consumer_name (422).';
+
+CREATE FUNCTION api.event_consumer_remove(name text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.require_permission('events.consumer.delete');
+  delete from events.consumer as c where c.org_id = core.org_id() and c.name = event_consumer_remove.name;
+  if not found then
+    perform core.raise_error('events.consumer_unknown', jsonb_build_object('name', event_consumer_remove.name));
+  end if;
+  return jsonb_build_object('name', event_consumer_remove.name);
+end
+$$;
+
+COMMENT ON FUNCTION api.event_consumer_remove(name text) IS 'Remove a program that reads the feed
+Its place is forgotten. Returns the name. Errors: core.permission_missing (403), events.consumer_unknown (404).';
+
+CREATE FUNCTION api.events_since(cursor text DEFAULT NULL::text, max_rows integer DEFAULT 100, consumer text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_xid xid8;
+  v_id uuid;
+  v_horizon xid8 := events.horizon();
+  v_events jsonb;
+  v_count integer;
+  v_waiting_since timestamptz;
+  v_lag numeric;
+begin
+  if max_rows is null or max_rows not between 1 and 100 then
+    perform core.raise_error('events.max_rows', jsonb_build_object('max_rows', max_rows));
+  end if;
+  select c.xid, c.id into v_xid, v_id from events.parse_cursor(events_since.cursor) as c;
+  if consumer is not null and events_since.cursor is null then
+    select c.cursor_xid, c.cursor_id
+    into v_xid, v_id
+    from events.consumer as c
+    where c.org_id = core.org_id() and c.name = events_since.consumer;
+    if not found then
+      perform core.raise_error('events.consumer_unknown', jsonb_build_object('name', consumer));
+    end if;
+  end if;
+  -- The counter of a cluster only grows, except when a logical dump is restored into a younger one.
+  if v_xid > v_horizon and v_xid > pg_snapshot_xmax(pg_current_snapshot()) then
+    perform core.raise_error('events.cursor_ahead', jsonb_build_object('cursor', v_xid || '.' || v_id));
+  end if;
+
+  select
+    coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'id', e.id, 'org_id', e.org_id, 'type', e.type, 'entity', e.entity, 'entity_id', e.entity_id,
+          'entity_version', e.entity_version, 'actor_id', e.actor_id, 'session_id', e.session_id, 'unit_id', e.unit_id,
+          'partner_id', e.partner_id, 'request_id', e.request_id, 'before', e.before, 'after', e.after,
+          'payload', e.payload, 'occurred_at', e.occurred_at, 'cursor', e.xid || '.' || e.id
+        )
+        order by e.xid, e.id
+      ),
+      '[]'
+    ),
+    count(*)
+  into v_events, v_count
+  from events.read_feed(v_xid, v_id, max_rows) as e;
+
+  if v_count = max_rows then
+    v_xid := split_part(v_events -> -1 ->> 'cursor', '.', 1)::xid8;
+    v_id := (v_events -> -1 ->> 'id')::uuid;
+  elsif v_xid < v_horizon then
+    v_xid := v_horizon;
+    v_id := '00000000-0000-0000-0000-000000000000';
+  end if;
+
+  select min(uuid_extract_timestamp(e.id)) into v_waiting_since from events.event as e where e.xid >= v_horizon;
+  v_lag := round(coalesce(extract(epoch from clock_timestamp() - v_waiting_since), 0)::numeric, 3);
+  return jsonb_build_object(
+    'events', v_events,
+    'cursor', v_xid || '.' || v_id,
+    'has_more', v_count = max_rows,
+    'lag_seconds', greatest(v_lag, 0),
+    'is_stalled', v_lag > (core.setting('events.stalled_after_seconds') #>> '{}')::numeric
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) IS 'The events after a cursor, in an order in which none is lost or repeated
+cursor: that of the last answer; now: only what comes from now on; left out: from the beginning, or from where the consumer acknowledged. max_rows: 1 to 100. Returns events (oldest first, each with its cursor), cursor for the next call, has_more, and lag_seconds: how long the oldest event that is not yet shown has waited for a transaction to end (is_stalled: too long, somebody must look). Errors: events.cursor_invalid, events.max_rows (400), events.consumer_unknown (404), events.cursor_ahead (409).';
+
 CREATE FUNCTION api.health() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -327,6 +542,117 @@ $$;
 
 COMMENT ON FUNCTION api.me() IS 'Who is signed in, and what he may do
 user (id, email, name, kind), organization (id, code, name, base_currency, time_zone, today), organizations that he may switch to, session (id, created_at, expires_at, api_key_id, second_factor_setup), has_second_factor, partner of an EXTERNAL user (id, code, name), roles (code and the unit they are bound to), permissions held everywhere (sorted codes).';
+
+CREATE FUNCTION api.notification_preference_put(event_type text, is_on boolean DEFAULT NULL::boolean, user_id uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_user_id uuid := coalesce(notification_preference_put.user_id, core.user_id());
+begin
+  if v_user_id is distinct from core.user_id() then
+    perform core.require_permission('core.notification.assign');
+    if not exists (
+      select from core.membership as m where m.org_id = core.org_id() and m.user_id = v_user_id and m.is_active
+    ) then
+      perform core.raise_error('core.not_found', jsonb_build_object('entity', 'user', 'id', v_user_id));
+    end if;
+  end if;
+  if notification_preference_put.event_type !~ '^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$' or not exists (
+    select
+    from core.event_entity as e
+    where e.entity = split_part(notification_preference_put.event_type, '.', 1)
+  ) then
+    perform core.raise_error(
+      'events.type_unknown', jsonb_build_object('event_type', notification_preference_put.event_type)
+    );
+  end if;
+  if notification_preference_put.is_on is null then
+    delete from events.notification_preference as p
+    where p.org_id = core.org_id()
+      and p.user_id = v_user_id
+      and p.event_type = notification_preference_put.event_type;
+  else
+    insert into events.notification_preference as p (user_id, event_type, is_on)
+    values (v_user_id, notification_preference_put.event_type, notification_preference_put.is_on)
+    on conflict on constraint notification_preference_pkey
+    do update set is_on = excluded.is_on, updated_at = now(), updated_by = core.user_id();
+  end if;
+  return jsonb_build_object(
+    'user_id', v_user_id, 'event_type', notification_preference_put.event_type,
+    'is_on', notification_preference_put.is_on
+  );
+end
+$_$;
+
+COMMENT ON FUNCTION api.notification_preference_put(event_type text, is_on boolean, user_id uuid) IS 'Say of which events one wants to be told
+event_type: entity.what_happened. is_on: true, also where no rule says so; false, never; null or left out, as the rules say. user_id: somebody else, with core.notification.assign. Events that the user may not read are not told anyway. Errors: core.permission_missing (403), core.not_found (404), events.type_unknown (422).';
+
+CREATE FUNCTION api.notification_read(ids uuid[]) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_unknown uuid;
+  v_read bigint;
+begin
+  select i
+  into v_unknown
+  from unnest(notification_read.ids) as i
+  where not exists (
+    select
+    from events.notification as n
+    where n.org_id = core.org_id() and n.user_id = core.user_id() and n.event_id = i
+  )
+  limit 1;
+  if found then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'notification', 'id', v_unknown));
+  end if;
+  update events.notification as n
+  set read_at = now()
+  where n.org_id = core.org_id()
+    and n.user_id = core.user_id()
+    and n.event_id = any (notification_read.ids)
+    and n.read_at is null;
+  get diagnostics v_read = row_count;
+  return jsonb_build_object('read', v_read);
+end
+$$;
+
+COMMENT ON FUNCTION api.notification_read(ids uuid[]) IS 'Mark notifications as read
+ids: of one''s own notifications. Returns read, how many of them were unread. Errors: core.not_found (404), and then none is marked.';
+
+CREATE FUNCTION api.notifications_read_all(until uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_read bigint;
+begin
+  update events.notification as n
+  set read_at = now()
+  where n.org_id = core.org_id()
+    and n.user_id = core.user_id()
+    and n.read_at is null
+    and (notifications_read_all.until is null or n.event_id <= notifications_read_all.until);
+  get diagnostics v_read = row_count;
+  return jsonb_build_object('read', v_read);
+end
+$$;
+
+COMMENT ON FUNCTION api.notifications_read_all(until uuid) IS 'Mark all notifications as read
+until: the newest that the user has seen, so that what came meanwhile stays unread. Returns read, how many there were.';
+
+CREATE FUNCTION api.notifications_unread() RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('unread', LEAST(count(*), (1000)::bigint), 'is_more', (count(*) > 1000)) AS jsonb_build_object
+    FROM ( SELECT
+            FROM events.notification n
+           WHERE ((n.org_id = ( SELECT core.org_id() AS org_id)) AND (n.user_id = ( SELECT core.user_id() AS user_id)) AND (n.read_at IS NULL))
+          LIMIT 1001) t;
+END;
+
+COMMENT ON FUNCTION api.notifications_unread() IS 'Count unread notifications
+Returns unread, up to 1000, and is_more when there are more.';
 
 CREATE VIEW api.org_units WITH (security_invoker='true') AS
  SELECT org_id,
@@ -1186,6 +1512,120 @@ $$;
 COMMENT ON FUNCTION api.user_second_factor_reset(id uuid) IS 'Remove the second factor of a user
 For somebody who lost it; ends his sessions. For a user of several organisations a SUPER_ADMIN does it. Returns id and reset. Errors: core.permission_missing, core.api_key_refused, core.user_shared (403), core.not_found (404).';
 
+CREATE FUNCTION api.webhook_create(name text, url text, event_types text[] DEFAULT '{*}'::text[]) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_webhook events.webhook;
+begin
+  perform core.require_person();
+  perform core.require_permission('core.webhook.create');
+  insert into events.webhook (name, url, event_types, secret)
+  values (webhook_create.name, webhook_create.url, webhook_create.event_types, events.make_webhook_secret())
+  returning * into v_webhook;
+  perform set_config('response.headers', '[{"Cache-Control": "no-store"}]', true);
+  return jsonb_build_object(
+    'id', v_webhook.id, 'name', v_webhook.name, 'url', v_webhook.url, 'event_types', v_webhook.event_types,
+    'user_id', v_webhook.user_id, 'is_active', v_webhook.is_active, 'secret', v_webhook.secret
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.webhook_create(name text, url text, event_types text[]) IS 'Make a webhook
+url: where events are sent, https. event_types: types (partner.created), all of an entity (partner.*) or all (*, when left out). It gets what the user who makes it may see. Returns it with secret, which signs what is sent and is not shown again. Errors: core.permission_missing, core.api_key_refused (403), events.webhook_url (422), 23514 (400: name or event_types).';
+
+CREATE FUNCTION api.webhook_disable(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform core.require_permission('core.webhook.update');
+  update events.webhook as w
+  set is_active = false, disabled_because = 'USER'
+  where w.org_id = core.org_id() and w.id = webhook_disable.id and w.is_active;
+  if not exists (select from events.webhook as w where w.org_id = core.org_id() and w.id = webhook_disable.id) then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'webhook', 'id', webhook_disable.id));
+  end if;
+  return jsonb_build_object('id', webhook_disable.id, 'is_active', false);
+end
+$$;
+
+COMMENT ON FUNCTION api.webhook_disable(id uuid) IS 'Switch a webhook off
+Nothing is sent from now on; what waits stays. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404).';
+
+CREATE FUNCTION api.webhook_enable(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform core.require_permission('core.webhook.update');
+  update events.webhook as w
+  set is_active = true, disabled_because = null
+  where w.org_id = core.org_id() and w.id = webhook_enable.id and not w.is_active;
+  if not exists (select from events.webhook as w where w.org_id = core.org_id() and w.id = webhook_enable.id) then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'webhook', 'id', webhook_enable.id));
+  end if;
+  update events.webhook_state as s
+  set failures = 0, failing_since = null, resume_at = '-infinity'
+  where s.org_id = core.org_id() and s.webhook_id = webhook_enable.id;
+  return jsonb_build_object('id', webhook_enable.id, 'is_active', true);
+end
+$$;
+
+COMMENT ON FUNCTION api.webhook_enable(id uuid) IS 'Switch a webhook on
+What waited when it was switched off is sent; what happened meanwhile is not: read it from /rpc/events_since. Ends a pause after failures. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404).';
+
+CREATE FUNCTION api.webhook_redeliver(delivery_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform core.require_permission('core.webhook.update');
+  update events.webhook_delivery as d
+  set state = 'WAITING', attempts = 0, next_attempt_at = now(), finished_at = null
+  where d.org_id = core.org_id() and d.id = webhook_redeliver.delivery_id;
+  if not found then
+    perform core.raise_error(
+      'core.not_found', jsonb_build_object('entity', 'webhook delivery', 'id', webhook_redeliver.delivery_id)
+    );
+  end if;
+  return jsonb_build_object('delivery_id', webhook_redeliver.delivery_id, 'state', 'WAITING');
+end
+$$;
+
+COMMENT ON FUNCTION api.webhook_redeliver(delivery_id uuid) IS 'Send an event to a webhook again
+Whatever became of the delivery before; webhook-id is the same, so a receiver that has it already can tell. Returns delivery_id and state. Errors: core.permission_missing (403), core.not_found (404).';
+
+CREATE FUNCTION api.webhook_secret_rotate(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_webhook events.webhook;
+begin
+  perform core.require_person();
+  perform core.require_permission('core.webhook.update');
+  update events.webhook as w
+  set
+    old_secret = w.secret,
+    old_secret_until = now() + interval '24 hours',
+    secret = events.make_webhook_secret()
+  where w.org_id = core.org_id() and w.id = webhook_secret_rotate.id
+  returning w.* into v_webhook;
+  if not found then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'webhook', 'id', webhook_secret_rotate.id));
+  end if;
+  perform set_config('response.headers', '[{"Cache-Control": "no-store"}]', true);
+  return jsonb_build_object(
+    'id', v_webhook.id, 'secret', v_webhook.secret, 'old_secret_until', v_webhook.old_secret_until
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.webhook_secret_rotate(id uuid) IS 'Change the secret of a webhook
+For 24 hours what is sent carries signatures of both. Returns id, secret (not shown again) and old_secret_until. Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404).';
+
 CREATE VIEW api.wms_documents WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -1964,6 +2404,42 @@ COMMENT ON COLUMN api.errors.message IS 'Message; {name} is filled in from the d
 
 COMMENT ON COLUMN api.errors.hint IS 'What to do about it';
 
+CREATE VIEW api.event_consumers WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    name,
+    ((cursor_xid || '.'::text) || cursor_id) AS cursor,
+    acknowledged_at,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM events.consumer c;
+
+COMMENT ON VIEW api.event_consumers IS 'Programs that read the feed
+Made by event_consumer_register, moved by event_consumer_acknowledge, removed by event_consumer_remove.';
+
+COMMENT ON COLUMN api.event_consumers.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.event_consumers.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.event_consumers.name IS 'Name';
+
+COMMENT ON COLUMN api.event_consumers.cursor IS 'All events up to it are dealt with';
+
+COMMENT ON COLUMN api.event_consumers.acknowledged_at IS 'When it last said so';
+
+COMMENT ON COLUMN api.event_consumers.version IS 'Grows with each change';
+
+COMMENT ON COLUMN api.event_consumers.created_at IS 'When it was registered';
+
+COMMENT ON COLUMN api.event_consumers.created_by IS 'User who registered it';
+
+COMMENT ON COLUMN api.event_consumers.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.event_consumers.updated_by IS 'User who last changed it';
+
 CREATE VIEW api.events WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -2138,6 +2614,87 @@ COMMENT ON COLUMN api.items.created_by IS 'User who made it; null: the tools';
 COMMENT ON COLUMN api.items.updated_at IS 'When it was last changed';
 
 COMMENT ON COLUMN api.items.updated_by IS 'User who changed it last; null: the tools';
+
+CREATE VIEW api.notification_preferences WITH (security_invoker='true') AS
+ SELECT org_id,
+    user_id,
+    event_type,
+    is_on,
+    updated_at,
+    updated_by
+   FROM events.notification_preference t;
+
+COMMENT ON VIEW api.notification_preferences IS 'Of what the user wants to be told
+Where it differs from /notification_rules. Changed with POST /rpc/notification_preference_put.';
+
+COMMENT ON COLUMN api.notification_preferences.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.notification_preferences.user_id IS 'The user';
+
+COMMENT ON COLUMN api.notification_preferences.event_type IS 'Type of event';
+
+COMMENT ON COLUMN api.notification_preferences.is_on IS 'true: told though no rule says so; false: not told';
+
+COMMENT ON COLUMN api.notification_preferences.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.notification_preferences.updated_by IS 'User who changed it';
+
+CREATE VIEW api.notification_rules WITH (security_invoker='true') AS
+ SELECT code,
+    event_type,
+    recipient,
+    permission,
+    title
+   FROM core.notification_rule t;
+
+COMMENT ON VIEW api.notification_rules IS 'Who is told of which events
+Unless he says otherwise in /notification_preferences. Never who did it, and nobody who may not read such events.';
+
+COMMENT ON COLUMN api.notification_rules.code IS 'Name of the rule';
+
+COMMENT ON COLUMN api.notification_rules.event_type IS 'Type of event';
+
+COMMENT ON COLUMN api.notification_rules.recipient IS 'PERMISSION: its holders; CREATOR: who made what it is about; PARTNER: the EXTERNAL users of its partner';
+
+COMMENT ON COLUMN api.notification_rules.permission IS 'Whose holders are told';
+
+COMMENT ON COLUMN api.notification_rules.title IS 'What they read';
+
+CREATE VIEW api.notifications WITH (security_invoker='true') AS
+ SELECT org_id,
+    event_id AS id,
+    user_id,
+    event_type,
+    title,
+    entity,
+    entity_id,
+    actor_id,
+    created_at,
+    read_at
+   FROM events.notification t;
+
+COMMENT ON VIEW api.notifications IS 'Notifications
+What the user is told. Newest first: order=id.desc; unread: read_at=is.null. Marked with POST /rpc/notification_read and /rpc/notifications_read_all, counted with /rpc/notifications_unread.';
+
+COMMENT ON COLUMN api.notifications.org_id IS 'Organisation in which it happened';
+
+COMMENT ON COLUMN api.notifications.id IS 'The event that it tells of, in order of time: /events?id=eq.…';
+
+COMMENT ON COLUMN api.notifications.user_id IS 'Who is told';
+
+COMMENT ON COLUMN api.notifications.event_type IS 'What happened: wms_document.posted';
+
+COMMENT ON COLUMN api.notifications.title IS 'In words; null: the user asked for this type himself';
+
+COMMENT ON COLUMN api.notifications.entity IS 'What it is about: wms_document';
+
+COMMENT ON COLUMN api.notifications.entity_id IS 'The row';
+
+COMMENT ON COLUMN api.notifications.actor_id IS 'User who did it; null: the tools or a background job';
+
+COMMENT ON COLUMN api.notifications.created_at IS 'When the user was told';
+
+COMMENT ON COLUMN api.notifications.read_at IS 'When the user read it';
 
 CREATE VIEW api.number_series WITH (security_invoker='true') AS
  SELECT org_id,
@@ -2626,6 +3183,141 @@ COMMENT ON COLUMN api.users.is_active IS 'Whether the user may sign in to this o
 
 COMMENT ON COLUMN api.users.created_at IS 'When the user joined the organisation';
 
+CREATE VIEW api.webhook_attempts WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    delivery_id,
+    attempted_at,
+    milliseconds,
+    http_status,
+    error,
+    answer
+   FROM events.webhook_attempt t;
+
+COMMENT ON VIEW api.webhook_attempts IS 'Attempts at deliveries
+With core.webhook.read; of one delivery: delivery_id=eq.….';
+
+COMMENT ON COLUMN api.webhook_attempts.org_id IS 'Organisation that the row belongs to';
+
+COMMENT ON COLUMN api.webhook_attempts.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.webhook_attempts.delivery_id IS 'The delivery';
+
+COMMENT ON COLUMN api.webhook_attempts.attempted_at IS 'When it began';
+
+COMMENT ON COLUMN api.webhook_attempts.milliseconds IS 'How long it took';
+
+COMMENT ON COLUMN api.webhook_attempts.http_status IS 'Status of the answer; null: there was none';
+
+COMMENT ON COLUMN api.webhook_attempts.error IS 'Why there was no answer';
+
+COMMENT ON COLUMN api.webhook_attempts.answer IS 'The beginning of the answer''s body, up to 1000 characters';
+
+CREATE VIEW api.webhook_deliveries WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    webhook_id,
+    event_id,
+    event_type,
+    state,
+    attempts,
+        CASE
+            WHEN (state = 'WAITING'::text) THEN next_attempt_at
+            ELSE NULL::timestamp with time zone
+        END AS next_attempt_at,
+    created_at,
+    finished_at,
+    last_error
+   FROM events.webhook_delivery t;
+
+COMMENT ON VIEW api.webhook_deliveries IS 'Deliveries to webhooks
+With core.webhook.read. Dead ones: state=eq.DEAD; sent again with POST /rpc/webhook_redeliver. Kept for 30 days, dead ones for 90.';
+
+COMMENT ON COLUMN api.webhook_deliveries.org_id IS 'Organisation that the row belongs to';
+
+COMMENT ON COLUMN api.webhook_deliveries.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.webhook_deliveries.webhook_id IS 'The webhook';
+
+COMMENT ON COLUMN api.webhook_deliveries.event_id IS 'The event; the header webhook-id';
+
+COMMENT ON COLUMN api.webhook_deliveries.event_type IS 'Its type';
+
+COMMENT ON COLUMN api.webhook_deliveries.state IS 'WAITING; DELIVERED: answered with 2xx; DEAD: given up; SKIPPED: the user of the webhook may not see the event';
+
+COMMENT ON COLUMN api.webhook_deliveries.attempts IS 'How often it was tried';
+
+COMMENT ON COLUMN api.webhook_deliveries.next_attempt_at IS 'Not before, if it waits';
+
+COMMENT ON COLUMN api.webhook_deliveries.created_at IS 'When it was first to be sent';
+
+COMMENT ON COLUMN api.webhook_deliveries.finished_at IS 'When it was delivered or given up';
+
+COMMENT ON COLUMN api.webhook_deliveries.last_error IS 'Why the last attempt failed';
+
+CREATE VIEW api.webhooks WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    name,
+    url,
+    event_types,
+    user_id,
+    is_active,
+    disabled_because,
+    ( SELECT s.failures
+           FROM events.webhook_state s
+          WHERE ((s.org_id = t.org_id) AND (s.webhook_id = t.id))) AS failures,
+    ( SELECT s.failing_since
+           FROM events.webhook_state s
+          WHERE ((s.org_id = t.org_id) AND (s.webhook_id = t.id))) AS failing_since,
+    ( SELECT s.last_success_at
+           FROM events.webhook_state s
+          WHERE ((s.org_id = t.org_id) AND (s.webhook_id = t.id))) AS last_success_at,
+    old_secret_until,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM events.webhook t;
+
+COMMENT ON VIEW api.webhooks IS 'Webhooks
+Where events are sent. With core.webhook.read; made with POST /rpc/webhook_create, switched with /rpc/webhook_enable and /rpc/webhook_disable. PATCH changes name, url and event_types (core.webhook.update): who changes url becomes its user. DELETE (core.webhook.delete) also removes what waits and the log.';
+
+COMMENT ON COLUMN api.webhooks.org_id IS 'Organisation that the row belongs to';
+
+COMMENT ON COLUMN api.webhooks.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.webhooks.name IS 'What it is for';
+
+COMMENT ON COLUMN api.webhooks.url IS 'Where events are sent';
+
+COMMENT ON COLUMN api.webhooks.event_types IS 'Types (partner.created), all of an entity (partner.*) or all (*)';
+
+COMMENT ON COLUMN api.webhooks.user_id IS 'It gets what this user may see: who set url';
+
+COMMENT ON COLUMN api.webhooks.is_active IS 'Whether events are sent';
+
+COMMENT ON COLUMN api.webhooks.disabled_because IS 'USER; FAILING: for days; GONE: answered 410; USER_INACTIVE: its user is no longer active';
+
+COMMENT ON COLUMN api.webhooks.failures IS 'Failed attempts in a row';
+
+COMMENT ON COLUMN api.webhooks.failing_since IS 'When they began';
+
+COMMENT ON COLUMN api.webhooks.last_success_at IS 'When something was last delivered';
+
+COMMENT ON COLUMN api.webhooks.old_secret_until IS 'Until then the secret before the last rotation signs as well';
+
+COMMENT ON COLUMN api.webhooks.version IS 'Counts changes: a PATCH with another version is refused';
+
+COMMENT ON COLUMN api.webhooks.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.webhooks.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.webhooks.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.webhooks.updated_by IS 'User who changed it';
+
 CREATE VIEW api.wms_document_lines WITH (security_invoker='true') AS
  SELECT org_id,
     document_id,
@@ -2831,6 +3523,28 @@ REVOKE ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text,
 GRANT ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
 GRANT ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) TO superadmin;
 
+REVOKE ALL ON FUNCTION api.entity_history(entity text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.entity_history(entity text, id uuid) TO partner;
+GRANT ALL ON FUNCTION api.entity_history(entity text, id uuid) TO member;
+GRANT ALL ON FUNCTION api.entity_history(entity text, id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.event_consumer_acknowledge(name text, cursor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.event_consumer_acknowledge(name text, cursor text) TO member;
+GRANT ALL ON FUNCTION api.event_consumer_acknowledge(name text, cursor text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.event_consumer_register(name text, cursor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.event_consumer_register(name text, cursor text) TO member;
+GRANT ALL ON FUNCTION api.event_consumer_register(name text, cursor text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.event_consumer_remove(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.event_consumer_remove(name text) TO member;
+GRANT ALL ON FUNCTION api.event_consumer_remove(name text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) TO partner;
+GRANT ALL ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) TO member;
+GRANT ALL ON FUNCTION api.events_since(cursor text, max_rows integer, consumer text) TO superadmin;
+
 REVOKE ALL ON FUNCTION api.health() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.health() TO anon;
 GRANT ALL ON FUNCTION api.health() TO partner;
@@ -2893,6 +3607,22 @@ REVOKE ALL ON FUNCTION api.me() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.me() TO partner;
 GRANT ALL ON FUNCTION api.me() TO member;
 GRANT ALL ON FUNCTION api.me() TO superadmin;
+
+REVOKE ALL ON FUNCTION api.notification_preference_put(event_type text, is_on boolean, user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.notification_preference_put(event_type text, is_on boolean, user_id uuid) TO member;
+GRANT ALL ON FUNCTION api.notification_preference_put(event_type text, is_on boolean, user_id uuid) TO partner;
+
+REVOKE ALL ON FUNCTION api.notification_read(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.notification_read(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION api.notification_read(ids uuid[]) TO partner;
+
+REVOKE ALL ON FUNCTION api.notifications_read_all(until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.notifications_read_all(until uuid) TO member;
+GRANT ALL ON FUNCTION api.notifications_read_all(until uuid) TO partner;
+
+REVOKE ALL ON FUNCTION api.notifications_unread() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.notifications_unread() TO member;
+GRANT ALL ON FUNCTION api.notifications_unread() TO partner;
 
 GRANT SELECT ON TABLE api.org_units TO member;
 GRANT SELECT ON TABLE api.org_units TO superadmin;
@@ -3082,6 +3812,24 @@ REVOKE ALL ON FUNCTION api.user_second_factor_reset(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.user_second_factor_reset(id uuid) TO member;
 GRANT ALL ON FUNCTION api.user_second_factor_reset(id uuid) TO superadmin;
 
+REVOKE ALL ON FUNCTION api.webhook_create(name text, url text, event_types text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.webhook_create(name text, url text, event_types text[]) TO member;
+
+REVOKE ALL ON FUNCTION api.webhook_disable(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.webhook_disable(id uuid) TO member;
+GRANT ALL ON FUNCTION api.webhook_disable(id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.webhook_enable(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.webhook_enable(id uuid) TO member;
+GRANT ALL ON FUNCTION api.webhook_enable(id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.webhook_redeliver(delivery_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.webhook_redeliver(delivery_id uuid) TO member;
+GRANT ALL ON FUNCTION api.webhook_redeliver(delivery_id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.webhook_secret_rotate(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.webhook_secret_rotate(id uuid) TO member;
+
 GRANT SELECT ON TABLE api.wms_documents TO member;
 GRANT SELECT ON TABLE api.wms_documents TO partner;
 GRANT SELECT ON TABLE api.wms_documents TO superadmin;
@@ -3261,6 +4009,9 @@ GRANT SELECT ON TABLE api.errors TO member;
 GRANT SELECT ON TABLE api.errors TO partner;
 GRANT SELECT ON TABLE api.errors TO superadmin;
 
+GRANT SELECT ON TABLE api.event_consumers TO member;
+GRANT SELECT ON TABLE api.event_consumers TO superadmin;
+
 GRANT SELECT ON TABLE api.events TO member;
 GRANT SELECT ON TABLE api.events TO partner;
 GRANT SELECT ON TABLE api.events TO superadmin;
@@ -3345,6 +4096,18 @@ GRANT UPDATE(is_active) ON TABLE api.items TO superadmin;
 
 GRANT UPDATE(version) ON TABLE api.items TO member;
 GRANT UPDATE(version) ON TABLE api.items TO superadmin;
+
+GRANT SELECT ON TABLE api.notification_preferences TO member;
+GRANT SELECT ON TABLE api.notification_preferences TO partner;
+GRANT SELECT ON TABLE api.notification_preferences TO superadmin;
+
+GRANT SELECT ON TABLE api.notification_rules TO member;
+GRANT SELECT ON TABLE api.notification_rules TO partner;
+GRANT SELECT ON TABLE api.notification_rules TO superadmin;
+
+GRANT SELECT ON TABLE api.notifications TO member;
+GRANT SELECT ON TABLE api.notifications TO partner;
+GRANT SELECT ON TABLE api.notifications TO superadmin;
 
 GRANT SELECT ON TABLE api.number_series TO member;
 GRANT SELECT ON TABLE api.number_series TO superadmin;
@@ -3496,6 +4259,23 @@ GRANT INSERT(unit_id) ON TABLE api.user_roles TO superadmin;
 GRANT SELECT ON TABLE api.users TO member;
 GRANT SELECT ON TABLE api.users TO superadmin;
 GRANT SELECT ON TABLE api.users TO partner;
+
+GRANT SELECT ON TABLE api.webhook_attempts TO member;
+GRANT SELECT ON TABLE api.webhook_attempts TO superadmin;
+
+GRANT SELECT ON TABLE api.webhook_deliveries TO member;
+GRANT SELECT ON TABLE api.webhook_deliveries TO superadmin;
+
+GRANT SELECT,DELETE ON TABLE api.webhooks TO member;
+GRANT SELECT ON TABLE api.webhooks TO superadmin;
+
+GRANT UPDATE(name) ON TABLE api.webhooks TO member;
+
+GRANT UPDATE(url) ON TABLE api.webhooks TO member;
+
+GRANT UPDATE(event_types) ON TABLE api.webhooks TO member;
+
+GRANT UPDATE(version) ON TABLE api.webhooks TO member;
 
 GRANT SELECT ON TABLE api.wms_document_lines TO member;
 GRANT SELECT ON TABLE api.wms_document_lines TO partner;

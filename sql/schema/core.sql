@@ -6,15 +6,15 @@ COMMENT ON SCHEMA core IS 'Organisations, people, access, partners, places, item
 
 CREATE FUNCTION core.claims() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN CASE WHEN (SESSION_USER = ANY (ARRAY['authenticator'::name, 'migrator'::name, 'relay'::name])) THEN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ELSE NULL::jsonb END;
+    RETURN CASE WHEN (SESSION_USER = ANY (ARRAY['authenticator'::name, 'migrator'::name, 'relay'::name, 'worker'::name])) THEN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ELSE NULL::jsonb END;
 
-COMMENT ON FUNCTION core.claims() IS 'The verified claims of the request, or null. Believed only in sessions of PostgREST, of the relay and of the tools: anybody else could set the setting himself.';
+COMMENT ON FUNCTION core.claims() IS 'The verified claims of the request, or null. Believed only in sessions of PostgREST, of the relay, of the worker and of the tools: anybody else could set the setting himself.';
 
 CREATE FUNCTION core.org_id() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 begin
-  if session_user in ('authenticator', 'migrator', 'relay') then
+  if session_user in ('authenticator', 'migrator', 'relay', 'worker') then
     return (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'org_id')::uuid;
   end if;
   return (select a.org_id from core.analyst_login as a where a.login = session_user);
@@ -841,6 +841,80 @@ CREATE FUNCTION core.make_secret(prefix text) RETURNS text
 
 COMMENT ON FUNCTION core.make_secret(prefix text) IS 'A new random secret of 256 bits as text; the prefix says what it is for';
 
+CREATE TABLE core.message_outbox (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    kind text NOT NULL,
+    recipient text NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    last_error text,
+    next_attempt_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    failed_at timestamp with time zone,
+    CONSTRAINT attempts_not_negative CHECK ((attempts >= 0)),
+    CONSTRAINT message_kind_known CHECK ((kind = ANY (ARRAY['INVITATION'::text, 'PASSWORD_RESET'::text, 'PASSWORD_CHANGED'::text])))
+);
+
+COMMENT ON TABLE core.message_outbox IS 'Messages to people that wait for delivery. The payload may hold a token: it is emptied when the message is sent.';
+
+COMMENT ON COLUMN core.message_outbox.next_attempt_at IS 'Not before: the end of the pause after a failure';
+
+COMMENT ON COLUMN core.message_outbox.failed_at IS 'When it was given up: refused for good, or too old. The payload is emptied then, too.';
+
+CREATE FUNCTION core.message_claim() RETURNS SETOF core.message_outbox
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_message core.message_outbox;
+begin
+  update core.message_outbox as m
+  set failed_at = clock_timestamp(), payload = '{}', last_error = coalesce(m.last_error, 'not delivered in time')
+  where m.sent_at is null and m.failed_at is null and m.expires_at <= clock_timestamp();
+  for v_message in
+    select *
+    from core.message_outbox as m
+    where m.sent_at is null and m.failed_at is null and m.next_attempt_at <= clock_timestamp()
+    order by m.id
+  loop
+    -- By the session, not by the transaction: one that stays open while a mail server thinks would hold up the feed.
+    if not pg_try_advisory_lock(ops.lock_key('message', v_message.id)) then
+      continue;
+    end if;
+    select *
+    into v_message
+    from core.message_outbox as m
+    where m.id = v_message.id and m.sent_at is null and m.failed_at is null and m.next_attempt_at <= clock_timestamp()
+    for update skip locked;
+    if found then
+      return next v_message;
+      return;
+    end if;
+    perform pg_advisory_unlock(ops.lock_key('message', v_message.id));
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION core.message_claim() IS 'Take the message that has waited longest, for this session; no row: there is none. Messages that are too old are given up first. The session holds an advisory lock on it until it unlocks or ends.';
+
+CREATE FUNCTION core.message_failed(id uuid, error text, is_final boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update core.message_outbox as m
+  set
+    attempts = m.attempts + 1,
+    last_error = left(message_failed.error, 500),
+    next_attempt_at = clock_timestamp() + make_interval(secs => least(10 * 2 ^ m.attempts, 900)) * (0.9 + random() / 5),
+    failed_at = case when message_failed.is_final then clock_timestamp() end,
+    payload = case when message_failed.is_final then '{}' else m.payload end
+  where m.id = message_failed.id and m.sent_at is null;
+end
+$$;
+
+COMMENT ON FUNCTION core.message_failed(id uuid, error text, is_final boolean) IS 'Note why a message was not delivered: it is tried again after a pause (10 seconds, doubling up to 15 minutes), or given up when is_final';
+
 CREATE FUNCTION core.message_sent(id uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1056,6 +1130,48 @@ end
 $_$;
 
 COMMENT ON FUNCTION core.password_matches(password text, password_hash text) IS 'Whether the password is the one that was hashed; takes as long when there is no hash';
+
+CREATE TABLE core.role_permission (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    role_id uuid NOT NULL,
+    permission text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id()
+);
+
+ALTER TABLE ONLY core.role_permission FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.role_permission IS 'The permissions of a role';
+
+CREATE TABLE core.user_role (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    user_id uuid NOT NULL,
+    role_id uuid NOT NULL,
+    unit_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id()
+);
+
+ALTER TABLE ONLY core.user_role FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.user_role IS 'Which roles a user holds, everywhere or in one unit and those below it';
+
+CREATE FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid DEFAULT NULL::uuid) RETURNS TABLE(user_id uuid)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT DISTINCT u.user_id
+    FROM (core.user_role u
+      JOIN core.role r ON (((r.org_id = u.org_id) AND (r.id = u.role_id))))
+   WHERE ((u.org_id = permission_holders.org_id) AND (r.is_administrator OR (EXISTS ( SELECT
+            FROM core.role_permission p
+           WHERE ((p.org_id = r.org_id) AND (p.role_id = r.id) AND (p.permission = permission_holders.permission))))) AND ((u.unit_id IS NULL) OR (EXISTS ( SELECT
+            FROM (core.org_unit held
+              JOIN core.org_unit asked ON (((asked.org_id = held.org_id) AND (asked.path OPERATOR(public.<@) held.path))))
+           WHERE ((held.org_id = u.org_id) AND (held.id = u.unit_id) AND (asked.id = permission_holders.unit_id))))));
+END;
+
+COMMENT ON FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid) IS 'The users who hold a permission in an organisation: everywhere or, with unit_id, also in that unit or one above it. Whether they are active it does not say.';
 
 CREATE FUNCTION core.pre_request() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2002,6 +2118,22 @@ ALTER TABLE ONLY core.item_barcode FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE core.item_barcode IS 'Barcodes of an item; each belongs to one item and says which unit it stands for';
 
+CREATE TABLE core.notification_rule (
+    code text NOT NULL,
+    event_type text NOT NULL,
+    recipient text NOT NULL,
+    permission text,
+    title text NOT NULL,
+    CONSTRAINT event_type_is_entity_and_what_happened CHECK ((event_type ~ '^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT permission_names_its_holders CHECK (((recipient = 'PERMISSION'::text) = (permission IS NOT NULL))),
+    CONSTRAINT recipient_known CHECK ((recipient = ANY (ARRAY['PERMISSION'::text, 'CREATOR'::text, 'PARTNER'::text]))),
+    CONSTRAINT title_not_blank CHECK ((btrim(title) <> ''::text))
+);
+
+COMMENT ON TABLE core.notification_rule IS 'Who is told of which events unless he says otherwise';
+
+COMMENT ON COLUMN core.notification_rule.recipient IS 'PERMISSION: who holds it, in the unit of the event if it has one; CREATOR: who made the row that it is about; PARTNER: the EXTERNAL users of its partner. Never who did it, and nobody who may not read such events.';
+
 CREATE TABLE core.number_series (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -2072,18 +2204,6 @@ CREATE TABLE core.permission (
 );
 
 COMMENT ON TABLE core.permission IS 'What can be allowed, as domain.entity.action; roles of an organisation are made of these';
-
-CREATE TABLE core.role_permission (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    role_id uuid NOT NULL,
-    permission text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id()
-);
-
-ALTER TABLE ONLY core.role_permission FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.role_permission IS 'The permissions of a role';
 
 CREATE TABLE core.role_template_permission (
     role text NOT NULL,
@@ -2232,20 +2352,6 @@ COMMENT ON TABLE core.unit IS 'Units of measure (common codes of UN/ECE Recommen
 
 COMMENT ON COLUMN core.unit.decimals IS 'Digits after the point that a quantity in this unit is rounded to';
 
-CREATE TABLE core.user_role (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    user_id uuid NOT NULL,
-    role_id uuid NOT NULL,
-    unit_id uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id()
-);
-
-ALTER TABLE ONLY core.user_role FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.user_role IS 'Which roles a user holds, everywhere or in one unit and those below it';
-
 CREATE TABLE core.app_user (
     id uuid DEFAULT uuidv7() NOT NULL,
     email text NOT NULL,
@@ -2359,22 +2465,6 @@ CREATE TABLE core.identity_provider (
 );
 
 COMMENT ON TABLE core.identity_provider IS 'Outside services whose tokens are believed. Such a token has iss, and role, sub and org_id as ours have, but no session.';
-
-CREATE TABLE core.message_outbox (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    kind text NOT NULL,
-    recipient text NOT NULL,
-    payload jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    last_error text,
-    CONSTRAINT attempts_not_negative CHECK ((attempts >= 0)),
-    CONSTRAINT message_kind_known CHECK ((kind = ANY (ARRAY['INVITATION'::text, 'PASSWORD_RESET'::text, 'PASSWORD_CHANGED'::text])))
-);
-
-COMMENT ON TABLE core.message_outbox IS 'Messages to people that wait for delivery. The payload may hold a token: it is emptied when the message is sent.';
 
 CREATE TABLE core.number_counter (
     org_id uuid NOT NULL,
@@ -2555,6 +2645,9 @@ ALTER TABLE ONLY core.membership
 ALTER TABLE ONLY core.message_outbox
     ADD CONSTRAINT message_outbox_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY core.notification_rule
+    ADD CONSTRAINT notification_rule_pkey PRIMARY KEY (code);
+
 ALTER TABLE ONLY core.number_counter
     ADD CONSTRAINT number_counter_pkey PRIMARY KEY (org_id, series_id, period);
 
@@ -2718,6 +2811,10 @@ CREATE INDEX membership_user_id_idx ON core.membership USING btree (user_id, kin
 
 CREATE INDEX message_outbox_unsent_idx ON core.message_outbox USING btree (id) WHERE (sent_at IS NULL);
 
+CREATE INDEX notification_rule_event_type_idx ON core.notification_rule USING btree (event_type);
+
+CREATE INDEX notification_rule_permission_idx ON core.notification_rule USING btree (permission);
+
 CREATE INDEX number_series_unit_id_idx ON core.number_series USING btree (org_id, unit_id);
 
 CREATE UNIQUE INDEX one_primary_contact ON core.contact USING btree (org_id, partner_id) WHERE is_primary;
@@ -2871,6 +2968,8 @@ CREATE TRIGGER emit_insert AFTER INSERT ON core.user_role REFERENCING NEW TABLE 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.address REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.api_key REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.app_user REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_app_user__emit();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
 
@@ -3049,6 +3148,9 @@ ALTER TABLE ONLY core.partner_role
 
 ALTER TABLE ONLY core.event_entity
     ADD CONSTRAINT permission_exists FOREIGN KEY (read_permission) REFERENCES core.permission(code);
+
+ALTER TABLE ONLY core.notification_rule
+    ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
 
 ALTER TABLE ONLY core.role_permission
     ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
@@ -3597,7 +3699,21 @@ CREATE POLICY worker_delete ON core.session FOR DELETE TO worker USING ((expires
 
 CREATE POLICY worker_select ON core.analyst_login FOR SELECT TO worker USING ((login = SESSION_USER));
 
+CREATE POLICY worker_select ON core.app_user FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.membership FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.org_unit FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.organization FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.role FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON core.role_permission FOR SELECT TO worker USING (true);
+
 CREATE POLICY worker_select ON core.session FOR SELECT TO worker USING ((expires_at < (now() - '1 day'::interval)));
+
+CREATE POLICY worker_select ON core.user_role FOR SELECT TO worker USING (true);
 
 GRANT USAGE ON SCHEMA core TO anon;
 GRANT USAGE ON SCHEMA core TO partner;
@@ -3666,9 +3782,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.org_unit TO migrator;
 
 GRANT INSERT(org_id) ON TABLE core.org_unit TO member;
 GRANT INSERT(org_id) ON TABLE core.org_unit TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.org_unit TO worker;
 
 GRANT INSERT(id) ON TABLE core.org_unit TO member;
 GRANT INSERT(id) ON TABLE core.org_unit TO superadmin;
+GRANT SELECT(id) ON TABLE core.org_unit TO worker;
 
 GRANT INSERT(parent_id) ON TABLE core.org_unit TO member;
 GRANT INSERT(parent_id) ON TABLE core.org_unit TO superadmin;
@@ -3681,6 +3799,8 @@ GRANT INSERT(code),UPDATE(code) ON TABLE core.org_unit TO superadmin;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE core.org_unit TO member;
 GRANT INSERT(name),UPDATE(name) ON TABLE core.org_unit TO superadmin;
+
+GRANT SELECT(path) ON TABLE core.org_unit TO worker;
 
 GRANT UPDATE(is_active) ON TABLE core.org_unit TO member;
 GRANT UPDATE(is_active) ON TABLE core.org_unit TO superadmin;
@@ -3747,15 +3867,19 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role TO migrator;
 
 GRANT INSERT(org_id) ON TABLE core.role TO member;
 GRANT INSERT(org_id) ON TABLE core.role TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.role TO worker;
 
 GRANT INSERT(id) ON TABLE core.role TO member;
 GRANT INSERT(id) ON TABLE core.role TO superadmin;
+GRANT SELECT(id) ON TABLE core.role TO worker;
 
 GRANT INSERT(code),UPDATE(code) ON TABLE core.role TO member;
 GRANT INSERT(code),UPDATE(code) ON TABLE core.role TO superadmin;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE core.role TO member;
 GRANT INSERT(name),UPDATE(name) ON TABLE core.role TO superadmin;
+
+GRANT SELECT(is_administrator) ON TABLE core.role TO worker;
 
 GRANT UPDATE(version) ON TABLE core.role TO member;
 GRANT UPDATE(version) ON TABLE core.role TO superadmin;
@@ -3885,6 +4009,8 @@ GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.installation_setting(code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.installation_setting(code text) TO migrator;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO worker;
+GRANT ALL ON FUNCTION core.installation_setting(code text) TO monitor;
 
 REVOKE ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive boolean) TO member;
@@ -3894,6 +4020,27 @@ GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive bo
 REVOKE ALL ON FUNCTION core.log_security(kind text, user_id uuid, session_id uuid, org_id uuid, details jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.make_secret(prefix text) FROM PUBLIC;
+
+GRANT SELECT,DELETE ON TABLE core.message_outbox TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.message_outbox TO migrator;
+
+GRANT UPDATE(payload) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(sent_at) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(attempts) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(last_error) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(next_attempt_at) ON TABLE core.message_outbox TO worker;
+
+GRANT UPDATE(failed_at) ON TABLE core.message_outbox TO worker;
+
+REVOKE ALL ON FUNCTION core.message_claim() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.message_claim() TO worker;
+
+REVOKE ALL ON FUNCTION core.message_failed(id uuid, error text, is_final boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.message_failed(id uuid, error text, is_final boolean) TO worker;
 
 REVOKE ALL ON FUNCTION core.message_sent(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.message_sent(id uuid) TO worker;
@@ -3919,6 +4066,49 @@ GRANT ALL ON FUNCTION core.password_is_common(password text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.password_matches(password text, password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.password_matches(password text, password_hash text) TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.role_permission TO member;
+GRANT SELECT,DELETE ON TABLE core.role_permission TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role_permission TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.role_permission TO member;
+GRANT INSERT(org_id) ON TABLE core.role_permission TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.role_permission TO worker;
+
+GRANT INSERT(role_id) ON TABLE core.role_permission TO member;
+GRANT INSERT(role_id) ON TABLE core.role_permission TO superadmin;
+GRANT SELECT(role_id) ON TABLE core.role_permission TO worker;
+
+GRANT INSERT(permission) ON TABLE core.role_permission TO member;
+GRANT INSERT(permission) ON TABLE core.role_permission TO superadmin;
+GRANT SELECT(permission) ON TABLE core.role_permission TO worker;
+
+GRANT SELECT,DELETE ON TABLE core.user_role TO member;
+GRANT SELECT,DELETE ON TABLE core.user_role TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.user_role TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.user_role TO member;
+GRANT INSERT(org_id) ON TABLE core.user_role TO superadmin;
+GRANT SELECT(org_id) ON TABLE core.user_role TO worker;
+
+GRANT INSERT(id) ON TABLE core.user_role TO member;
+GRANT INSERT(id) ON TABLE core.user_role TO superadmin;
+
+GRANT INSERT(user_id) ON TABLE core.user_role TO member;
+GRANT INSERT(user_id) ON TABLE core.user_role TO superadmin;
+GRANT SELECT(user_id) ON TABLE core.user_role TO worker;
+
+GRANT INSERT(role_id) ON TABLE core.user_role TO member;
+GRANT INSERT(role_id) ON TABLE core.user_role TO superadmin;
+GRANT SELECT(role_id) ON TABLE core.user_role TO worker;
+
+GRANT INSERT(unit_id) ON TABLE core.user_role TO member;
+GRANT INSERT(unit_id) ON TABLE core.user_role TO superadmin;
+GRANT SELECT(unit_id) ON TABLE core.user_role TO worker;
+
+REVOKE ALL ON FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid) TO worker;
+GRANT ALL ON FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uuid) TO migrator;
 
 REVOKE ALL ON FUNCTION core.pre_request() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.pre_request() TO anon;
@@ -4198,6 +4388,12 @@ GRANT INSERT(item_id) ON TABLE core.item_barcode TO superadmin;
 GRANT INSERT(unit_code) ON TABLE core.item_barcode TO member;
 GRANT INSERT(unit_code) ON TABLE core.item_barcode TO superadmin;
 
+GRANT SELECT ON TABLE core.notification_rule TO member;
+GRANT SELECT ON TABLE core.notification_rule TO partner;
+GRANT SELECT ON TABLE core.notification_rule TO superadmin;
+GRANT SELECT ON TABLE core.notification_rule TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.notification_rule TO migrator;
+
 GRANT SELECT ON TABLE core.number_series TO member;
 GRANT SELECT ON TABLE core.number_series TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.number_series TO migrator;
@@ -4229,6 +4425,8 @@ GRANT SELECT ON TABLE core.organization TO partner;
 GRANT SELECT ON TABLE core.organization TO analyst;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.organization TO migrator;
 
+GRANT SELECT(id) ON TABLE core.organization TO worker;
+
 GRANT UPDATE(name) ON TABLE core.organization TO member;
 GRANT UPDATE(name) ON TABLE core.organization TO superadmin;
 
@@ -4240,6 +4438,8 @@ GRANT UPDATE(country_code) ON TABLE core.organization TO superadmin;
 
 GRANT UPDATE(time_zone) ON TABLE core.organization TO member;
 GRANT UPDATE(time_zone) ON TABLE core.organization TO superadmin;
+
+GRANT SELECT(is_active) ON TABLE core.organization TO worker;
 
 GRANT UPDATE(version) ON TABLE core.organization TO member;
 GRANT UPDATE(version) ON TABLE core.organization TO superadmin;
@@ -4263,19 +4463,6 @@ GRANT SELECT ON TABLE core.permission TO member;
 GRANT SELECT ON TABLE core.permission TO partner;
 GRANT SELECT ON TABLE core.permission TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.permission TO migrator;
-
-GRANT SELECT,DELETE ON TABLE core.role_permission TO member;
-GRANT SELECT,DELETE ON TABLE core.role_permission TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role_permission TO migrator;
-
-GRANT INSERT(org_id) ON TABLE core.role_permission TO member;
-GRANT INSERT(org_id) ON TABLE core.role_permission TO superadmin;
-
-GRANT INSERT(role_id) ON TABLE core.role_permission TO member;
-GRANT INSERT(role_id) ON TABLE core.role_permission TO superadmin;
-
-GRANT INSERT(permission) ON TABLE core.role_permission TO member;
-GRANT INSERT(permission) ON TABLE core.role_permission TO superadmin;
 
 GRANT SELECT ON TABLE core.role_template_permission TO member;
 GRANT SELECT ON TABLE core.role_template_permission TO superadmin;
@@ -4355,34 +4542,29 @@ GRANT SELECT ON TABLE core.unit TO superadmin;
 GRANT SELECT ON TABLE core.unit TO analyst;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.unit TO migrator;
 
-GRANT SELECT,DELETE ON TABLE core.user_role TO member;
-GRANT SELECT,DELETE ON TABLE core.user_role TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.user_role TO migrator;
-
-GRANT INSERT(org_id) ON TABLE core.user_role TO member;
-GRANT INSERT(org_id) ON TABLE core.user_role TO superadmin;
-
-GRANT INSERT(id) ON TABLE core.user_role TO member;
-GRANT INSERT(id) ON TABLE core.user_role TO superadmin;
-
-GRANT INSERT(user_id) ON TABLE core.user_role TO member;
-GRANT INSERT(user_id) ON TABLE core.user_role TO superadmin;
-
-GRANT INSERT(role_id) ON TABLE core.user_role TO member;
-GRANT INSERT(role_id) ON TABLE core.user_role TO superadmin;
-
-GRANT INSERT(unit_id) ON TABLE core.user_role TO member;
-GRANT INSERT(unit_id) ON TABLE core.user_role TO superadmin;
-
 GRANT SELECT ON TABLE core.app_user TO member;
 GRANT SELECT ON TABLE core.app_user TO superadmin;
 GRANT SELECT ON TABLE core.app_user TO partner;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.app_user TO migrator;
 
+GRANT SELECT(id) ON TABLE core.app_user TO worker;
+
+GRANT SELECT(is_active) ON TABLE core.app_user TO worker;
+
 GRANT SELECT ON TABLE core.membership TO member;
 GRANT SELECT ON TABLE core.membership TO superadmin;
 GRANT SELECT ON TABLE core.membership TO partner;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.membership TO migrator;
+
+GRANT SELECT(org_id) ON TABLE core.membership TO worker;
+
+GRANT SELECT(user_id) ON TABLE core.membership TO worker;
+
+GRANT SELECT(kind) ON TABLE core.membership TO worker;
+
+GRANT SELECT(partner_id) ON TABLE core.membership TO worker;
+
+GRANT SELECT(is_active) ON TABLE core.membership TO worker;
 
 GRANT SELECT ON TABLE core.analyst_login TO analyst;
 GRANT SELECT ON TABLE core.analyst_login TO relay;
@@ -4403,17 +4585,6 @@ GRANT SELECT ON TABLE core.event_entity TO monitor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.event_entity TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.identity_provider TO migrator;
-
-GRANT SELECT,DELETE ON TABLE core.message_outbox TO worker;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.message_outbox TO migrator;
-
-GRANT UPDATE(payload) ON TABLE core.message_outbox TO worker;
-
-GRANT UPDATE(sent_at) ON TABLE core.message_outbox TO worker;
-
-GRANT UPDATE(attempts) ON TABLE core.message_outbox TO worker;
-
-GRANT UPDATE(last_error) ON TABLE core.message_outbox TO worker;
 
 GRANT SELECT ON TABLE core.number_counter TO member;
 GRANT SELECT ON TABLE core.number_counter TO superadmin;

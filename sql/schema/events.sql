@@ -4,6 +4,25 @@ CREATE SCHEMA events;
 
 COMMENT ON SCHEMA events IS 'Audit trail and event feed';
 
+CREATE TABLE events.notification (
+    org_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    event_type text NOT NULL,
+    entity text NOT NULL,
+    entity_id uuid,
+    actor_id uuid,
+    title text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    read_at timestamp with time zone
+);
+
+ALTER TABLE ONLY events.notification FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.notification IS 'What a user is told, once an event and user. Not partitioned: it is kept for a year at most (events.purge_delivered).';
+
+COMMENT ON COLUMN events.notification.title IS 'Of the rule; null: the user asked for this type of event himself';
+
 CREATE FUNCTION events.audience_key() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -27,6 +46,66 @@ $$;
 
 COMMENT ON FUNCTION events.audience_key() IS 'A hash of everything that decides which events the caller sees: two subscribers with the same key see the same. Changes when a right is given or taken. Null for roles that subscribe to nothing.';
 
+CREATE TABLE events.event (
+    org_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    xid xid8 DEFAULT GREATEST(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())) NOT NULL,
+    type text NOT NULL,
+    entity text NOT NULL,
+    entity_id uuid,
+    entity_version integer,
+    actor_id uuid,
+    session_id uuid,
+    unit_id uuid,
+    partner_id uuid,
+    request_id text,
+    before jsonb,
+    after jsonb,
+    payload jsonb,
+    occurred_at timestamp with time zone GENERATED ALWAYS AS (uuid_extract_timestamp(id))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY events.event FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.event IS 'What happened, only ever added to: the change of a row, or what events.emit was told. Audit trail, feed for other systems and source of realtime messages.';
+
+COMMENT ON COLUMN events.event.id IS 'In the order of time';
+
+COMMENT ON COLUMN events.event.xid IS 'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had begun later. So the change of a row comes after the one it was made upon (see docs/adr/0005).';
+
+COMMENT ON COLUMN events.event.type IS 'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
+
+COMMENT ON COLUMN events.event.entity IS 'What it is about, see core.event_entity';
+
+COMMENT ON COLUMN events.event.entity_id IS 'The row; null: of no single row';
+
+COMMENT ON COLUMN events.event.entity_version IS 'Version of the row after the change, if it has one';
+
+COMMENT ON COLUMN events.event.actor_id IS 'User who did it; null: the tools or a background job';
+
+COMMENT ON COLUMN events.event.session_id IS 'Session of the user';
+
+COMMENT ON COLUMN events.event.unit_id IS 'Unit of the row, if it has one';
+
+COMMENT ON COLUMN events.event.partner_id IS 'Partner of the row whose EXTERNAL users may see it';
+
+COMMENT ON COLUMN events.event.request_id IS 'X-Request-ID of the request';
+
+COMMENT ON COLUMN events.event.before IS 'Old values: of an update those that differ, of a deletion all';
+
+COMMENT ON COLUMN events.event.after IS 'New values: of an update those that differ, of a creation all';
+
+COMMENT ON COLUMN events.event.payload IS 'What events.emit was told';
+
+COMMENT ON COLUMN events.event.occurred_at IS 'The moment that id holds';
+
+CREATE FUNCTION events.canonical(event events.event) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (jsonb_build_array((event).org_id, (event).id, ((event).xid)::text, (event).type, (event).entity, (event).entity_id, (event).entity_version, (event).actor_id, (event).session_id, (event).unit_id, (event).partner_id, (event).request_id, (event).before, (event).after, (event).payload))::text;
+
+COMMENT ON FUNCTION events.canonical(event events.event) IS 'An event as the one text that its SHA-256 is taken of, and that archives hold.';
+
 CREATE FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb DEFAULT NULL::jsonb, entity_version integer DEFAULT NULL::integer, unit_id uuid DEFAULT NULL::uuid, partner_id uuid DEFAULT NULL::uuid, org_id uuid DEFAULT NULL::uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -34,7 +113,7 @@ CREATE FUNCTION events.emit(type text, entity text, entity_id uuid, payload json
 declare
   v_claims jsonb := core.claims();
   v_org_id uuid := core.org_id();
-  v_id uuid;
+  v_id uuid := uuidv7();
 begin
   if v_org_id is null then
     v_org_id := emit.org_id;
@@ -50,18 +129,18 @@ begin
   if emit.type !~ '^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$' or split_part(emit.type, '.', 1) <> emit.entity then
     raise exception 'events.emit: the type is % and not %.what_happened', emit.type, emit.entity;
   end if;
+  -- No RETURNING: the tools and the worker act for no organisation, and the owner would not be shown the row.
   insert into events.event (
-    org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
+    org_id, id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
   )
   values (
-    v_org_id, emit.type, emit.entity, emit.entity_id, emit.entity_version, (v_claims ->> 'sub')::uuid,
+    v_org_id, v_id, emit.type, emit.entity, emit.entity_id, emit.entity_version, (v_claims ->> 'sub')::uuid,
     (v_claims ->> 'sid')::uuid, emit.unit_id, emit.partner_id,
     case
       when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
     end,
     emit.payload
-  )
-  returning id into v_id;
+  );
   return v_id;
 end
 $_$;
@@ -154,79 +233,233 @@ $_$;
 
 COMMENT ON FUNCTION events.ensure_triggers() IS 'Make the trigger functions and triggers that core.event_entity asks for, and drop those it no longer names; returns the names of functions made, changed or dropped. Run by each migration; safe to run at any time.';
 
+CREATE FUNCTION events.feed_health() RETURNS TABLE(horizon xid8, lag_seconds numeric, is_stalled boolean, is_ahead boolean, waiting_events bigint, holder text, held_seconds numeric)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_limit numeric := (core.installation_setting('events.stalled_after_seconds') #>> '{}')::numeric;
+begin
+  horizon := pg_snapshot_xmin(pg_current_snapshot());
+  select
+    'process ' || a.pid || ' of ' || a.usename || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || '), '
+    || coalesce(a.state, 'working') || ', since ' || to_char(a.xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+    round(extract(epoch from clock_timestamp() - a.xact_start)::numeric, 3)
+  into holder, held_seconds
+  from pg_stat_activity as a
+  where a.backend_xid is not null and a.pid <> pg_backend_pid()
+  order by age(a.backend_xid) desc
+  limit 1;
+  if exists (select from pg_prepared_xacts as p where holder is null or age(p.transaction) > 0) then
+    select coalesce(holder, 'prepared transaction ' || p.gid || ' of ' || p.owner),
+      greatest(held_seconds, round(extract(epoch from clock_timestamp() - p.prepared)::numeric, 3))
+    into holder, held_seconds
+    from pg_prepared_xacts as p
+    order by p.prepared
+    limit 1;
+  end if;
+  select count(*), round(coalesce(extract(epoch from clock_timestamp() - min(uuid_extract_timestamp(e.id))), 0)::numeric, 3)
+  into waiting_events, lag_seconds
+  from events.event as e
+  where e.xid >= horizon;
+  is_ahead := exists (select from events.event as e where e.xid > pg_snapshot_xmax(pg_current_snapshot()));
+  lag_seconds := greatest(lag_seconds, 0);
+  is_stalled := lag_seconds > v_limit or coalesce(held_seconds, 0) > v_limit;
+  return next;
+end
+$$;
+
+COMMENT ON FUNCTION events.feed_health() IS 'One row: the horizon, how long the oldest event has waited below it (lag_seconds), whether that, or the oldest transaction that has written, is older than events.stalled_after_seconds (is_stalled), whether there are events of the future, which means that a logical dump was restored into a younger cluster (is_ahead), and who holds the horizon.';
+
 CREATE FUNCTION events.horizon() RETURNS xid8
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN pg_snapshot_xmin(pg_current_snapshot());
 
 COMMENT ON FUNCTION events.horizon() IS 'Every transaction before this one has ended: events with a lower xid are all there and none can be added any more.';
 
-CREATE FUNCTION events.may_select(entity text, table_name text) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+CREATE FUNCTION events.make_notifications(max_rows integer) RETURNS integer
+    LANGUAGE plpgsql
     AS $$
-  select may_select.table_name is null
-    or has_table_privilege(may_select.table_name, 'select')
-    or (
-      select bool_and(has_column_privilege(may_select.table_name, c.name, 'select'))
-      from events.recorded_columns(may_select.entity) as c
-    );
+declare
+  v_cursor events.feed_cursor;
+  v_read integer;
+begin
+  -- One reader at a time; a second one has nothing to do.
+  select * into v_cursor from events.feed_cursor as c where c.reader = 'notifications' for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  with batch as materialized (
+    select * from events.read_feed(v_cursor.xid, v_cursor.id, make_notifications.max_rows)
+  ),
+  meant as (
+    select e.org_id, u.user_id, e.id as event_id, r.title
+    from batch as e
+    join core.notification_rule as r on r.event_type = e.type
+    cross join lateral (
+      select h.user_id
+      from core.permission_holders(e.org_id, r.permission, e.unit_id) as h
+      where r.recipient = 'PERMISSION'
+      union all
+      (
+        select c.actor_id
+        from events.event as c
+        where r.recipient = 'CREATOR'
+          and c.org_id = e.org_id
+          and c.entity_id = e.entity_id
+          and c.entity = e.entity
+          and c.type = e.entity || '.created'
+        order by c.id
+        limit 1
+      )
+      union all
+      select m.user_id
+      from core.membership as m
+      where r.recipient = 'PARTNER' and m.org_id = e.org_id and m.partner_id = e.partner_id
+    ) as u
+    union all
+    select e.org_id, p.user_id, e.id, null
+    from batch as e
+    join events.notification_preference as p on p.org_id = e.org_id and p.event_type = e.type and p.is_on
+  ),
+  made as (
+    insert into events.notification (org_id, user_id, event_id, event_type, entity, entity_id, actor_id, title)
+    select distinct on (w.org_id, w.user_id, w.event_id)
+      w.org_id, w.user_id, w.event_id, e.type, e.entity, e.entity_id, e.actor_id, w.title
+    from meant as w
+    join batch as e on e.org_id = w.org_id and e.id = w.event_id
+    join core.event_entity as n on n.entity = e.entity
+    join core.membership as m on m.org_id = w.org_id and m.user_id = w.user_id and m.is_active
+    join core.app_user as u on u.id = m.user_id and u.is_active
+    where w.user_id is distinct from e.actor_id
+      and (m.kind = 'INTERNAL' or m.partner_id = e.partner_id)
+      and (
+        n.table_name is null
+        or exists (
+          select
+          from pg_catalog.pg_class as c
+          join pg_catalog.pg_namespace as s on s.oid = c.relnamespace
+          where s.nspname = split_part(n.table_name, '.', 1)
+            and c.relname = split_part(n.table_name, '.', 2)
+            and has_any_column_privilege(case m.kind when 'INTERNAL' then 'member' else 'partner' end, c.oid, 'select')
+        )
+      )
+      and (
+        n.read_permission is null
+        or w.user_id in (select h.user_id from core.permission_holders(e.org_id, n.read_permission, e.unit_id) as h)
+      )
+      and not exists (
+        select
+        from events.notification_preference as p
+        where p.org_id = w.org_id and p.user_id = w.user_id and p.event_type = e.type and not p.is_on
+      )
+    order by w.org_id, w.user_id, w.event_id, w.title nulls last
+    on conflict on constraint notification_pkey do nothing
+  ),
+  seen as (
+    select e.xid, e.id, count(*) over () as n
+    from batch as e
+    order by e.xid desc, e.id desc
+    limit 1
+  )
+  update events.feed_cursor as c
+  set xid = s.xid, id = s.id, moved_at = clock_timestamp()
+  from seen as s
+  where c.reader = v_cursor.reader
+  returning s.n into v_read;
+  return coalesce(v_read, 0);
+end
 $$;
 
-COMMENT ON FUNCTION events.may_select(entity text, table_name text) IS 'Whether the caller''s role may select every column that the events of an entity hold.';
+COMMENT ON FUNCTION events.make_notifications(max_rows integer) IS 'Read that many events of the feed and tell whom core.notification_rule and the users'' preferences name; returns how many events it read. Cursor and notifications are one transaction. Not told: who did it himself, users who may not read such events, EXTERNAL users of other partners.';
 
-CREATE TABLE events.event (
-    org_id uuid NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    xid xid8 DEFAULT GREATEST(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())) NOT NULL,
-    type text NOT NULL,
-    entity text NOT NULL,
-    entity_id uuid,
-    entity_version integer,
-    actor_id uuid,
-    session_id uuid,
-    unit_id uuid,
-    partner_id uuid,
-    request_id text,
-    before jsonb,
-    after jsonb,
-    payload jsonb,
-    occurred_at timestamp with time zone GENERATED ALWAYS AS (uuid_extract_timestamp(id))
-)
-PARTITION BY RANGE (id);
+CREATE FUNCTION events.make_webhook_secret() RETURNS text
+    LANGUAGE sql
+    RETURN ('whsec_'::text || encode(public.gen_random_bytes(32), 'base64'::text));
 
-ALTER TABLE ONLY events.event FORCE ROW LEVEL SECURITY;
+COMMENT ON FUNCTION events.make_webhook_secret() IS 'A new secret of 256 bits, written as Standard Webhooks has it';
 
-COMMENT ON TABLE events.event IS 'What happened, only ever added to: the change of a row, or what events.emit was told. Audit trail, feed for other systems and source of realtime messages.';
+CREATE FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+begin
+  if parse_cursor.cursor is null then
+    xid := '0';
+    id := '00000000-0000-0000-0000-000000000000';
+  elsif parse_cursor.cursor = 'now' then
+    xid := pg_snapshot_xmin(pg_current_snapshot());
+    id := '00000000-0000-0000-0000-000000000000';
+  elsif parse_cursor.cursor ~ '^[0-9]{1,19}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    xid := split_part(parse_cursor.cursor, '.', 1)::xid8;
+    id := split_part(parse_cursor.cursor, '.', 2)::uuid;
+  else
+    perform core.raise_error('events.cursor_invalid', jsonb_build_object('cursor', left(parse_cursor.cursor, 80)));
+  end if;
+end
+$_$;
 
-COMMENT ON COLUMN events.event.id IS 'In the order of time';
+COMMENT ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) IS 'The position that a cursor names: xid.uuid, now (all that has happened by now is behind it), null (before the first event). Raises events.cursor_invalid (400).';
 
-COMMENT ON COLUMN events.event.xid IS 'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had begun later. So the change of a row comes after the one it was made upon (see docs/adr/0005).';
+CREATE FUNCTION events.plan_deliveries(max_rows integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_cursor events.feed_cursor;
+  v_read integer;
+begin
+  -- One reader at a time; a second one has nothing to do.
+  select * into v_cursor from events.feed_cursor as c where c.reader = 'webhooks' for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  with batch as materialized (
+    select e.org_id, e.id, e.xid, e.type, e.entity
+    from events.read_feed(v_cursor.xid, v_cursor.id, plan_deliveries.max_rows) as e
+  ),
+  made as (
+    insert into events.webhook_delivery (org_id, webhook_id, event_id, event_xid, event_type)
+    select e.org_id, w.id, e.id, e.xid, e.type
+    from batch as e
+    join events.webhook as w on w.org_id = e.org_id and w.is_active
+    where w.event_types && array['*', e.entity || '.*', e.type]
+    on conflict on constraint event_delivered_once do nothing
+  ),
+  seen as (
+    select e.xid, e.id, count(*) over () as n
+    from batch as e
+    order by e.xid desc, e.id desc
+    limit 1
+  )
+  update events.feed_cursor as c
+  set xid = s.xid, id = s.id, moved_at = clock_timestamp()
+  from seen as s
+  where c.reader = v_cursor.reader
+  returning s.n into v_read;
+  return coalesce(v_read, 0);
+end
+$$;
 
-COMMENT ON COLUMN events.event.type IS 'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
+COMMENT ON FUNCTION events.plan_deliveries(max_rows integer) IS 'Read that many events of the feed and note for each active webhook that wants them that they are to be delivered; returns how many events it read. Cursor and deliveries are one transaction.';
 
-COMMENT ON COLUMN events.event.entity IS 'What it is about, see core.event_entity';
+CREATE FUNCTION events.purge_delivered() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_notifications bigint;
+  v_deliveries bigint;
+begin
+  delete from events.notification as n
+  where n.event_id < core.uuid_floor(now() - interval '365 days')
+    or (n.event_id < core.uuid_floor(now() - interval '90 days') and n.read_at is not null);
+  get diagnostics v_notifications = row_count;
+  delete from events.webhook_delivery as d
+  where d.finished_at < now() - case d.state when 'DEAD' then interval '90 days' else interval '30 days' end;
+  get diagnostics v_deliveries = row_count;
+  return jsonb_build_object('notifications', v_notifications, 'deliveries', v_deliveries);
+end
+$$;
 
-COMMENT ON COLUMN events.event.entity_id IS 'The row; null: of no single row';
-
-COMMENT ON COLUMN events.event.entity_version IS 'Version of the row after the change, if it has one';
-
-COMMENT ON COLUMN events.event.actor_id IS 'User who did it; null: the tools or a background job';
-
-COMMENT ON COLUMN events.event.session_id IS 'Session of the user';
-
-COMMENT ON COLUMN events.event.unit_id IS 'Unit of the row, if it has one';
-
-COMMENT ON COLUMN events.event.partner_id IS 'Partner of the row whose EXTERNAL users may see it';
-
-COMMENT ON COLUMN events.event.request_id IS 'X-Request-ID of the request';
-
-COMMENT ON COLUMN events.event.before IS 'Old values: of an update those that differ, of a deletion all';
-
-COMMENT ON COLUMN events.event.after IS 'New values: of an update those that differ, of a creation all';
-
-COMMENT ON COLUMN events.event.payload IS 'What events.emit was told';
-
-COMMENT ON COLUMN events.event.occurred_at IS 'The moment that id holds';
+COMMENT ON FUNCTION events.purge_delivered() IS 'Delete notifications after a year, read ones after 90 days; deliveries and the log of their attempts after 30 days, dead ones after 90. Returns how many of each. To be run daily.';
 
 CREATE FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) RETURNS SETOF events.event
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -267,7 +500,14 @@ begin
     (
       select array_agg(e.entity order by e.entity)
       from core.event_entity as e
-      where events.may_select(e.entity, e.table_name)
+      where (
+          e.table_name is null
+          or has_table_privilege(e.table_name, 'select')
+          or (
+            select bool_and(has_column_privilege(e.table_name, c.name, 'select'))
+            from events.recorded_columns(e.entity) as c
+          )
+        )
         and (
           e.read_permission is null
           or case when v_holds then core.has_permission(e.read_permission) else false end
@@ -292,7 +532,7 @@ begin
       join core.org_unit as u on u.org_id = core.org_id()
       where e.read_permission is not null
         and e.unit_column is not null
-        and events.may_select(e.entity, e.table_name)
+        and has_table_privilege(e.table_name, 'select')
         and core.has_permission(e.read_permission, u.id)
     ),
     '{}'
@@ -325,6 +565,104 @@ CREATE FUNCTION events.recorded_columns(entity text) RETURNS TABLE(name text, ty
 $$;
 
 COMMENT ON FUNCTION events.recorded_columns(entity text) IS 'The columns whose values the events of an entity hold: not the organisation and the id, which events have columns for, nor who changed it when, which the event says, nor derived, sensitive and ignored ones. is_key: always recorded.';
+
+CREATE FUNCTION events.seal(max_events integer DEFAULT 50000, OUT seals integer, OUT events bigint, OUT until_xid xid8) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_from xid8;
+begin
+  seals := 0;
+  events := 0;
+  -- One at a time: the second finds what the first has left.
+  perform pg_advisory_xact_lock(hashtextextended('events.seal', 0));
+  select coalesce(max(r.until_xid), '0'::xid8) into v_from from events.seal_run as r;
+
+  -- Below the horizon nothing can be added. A position is sealed whole, however many events a transaction wrote there.
+  select e.xid
+  into until_xid
+  from events.event as e
+  where e.xid >= v_from and e.xid < events.horizon()
+  order by e.xid, e.id
+  offset max_events
+  limit 1;
+  if until_xid is null then
+    until_xid := events.horizon();
+  elsif not exists (select from events.event as e where e.xid >= v_from and e.xid < seal.until_xid) then
+    select coalesce(min(e.xid), events.horizon())
+    into until_xid
+    from events.event as e
+    where e.xid > seal.until_xid and e.xid < events.horizon();
+  end if;
+
+  insert into events.seal (org_id, number, from_xid, until_xid, event_count, ids, leaves, previous_hash, hash)
+  select
+    b.org_id,
+    coalesce(p.number, 0) + 1,
+    coalesce(p.until_xid, '0'::xid8),
+    seal.until_xid,
+    cardinality(b.ids),
+    b.ids,
+    b.leaves,
+    coalesce(p.hash, decode(repeat('00', 32), 'hex')),
+    sha256(
+      convert_to(
+        format(
+          '%s %s %s %s %s ', b.org_id, coalesce(p.number, 0) + 1, coalesce(p.until_xid, '0'::xid8), seal.until_xid,
+          array_to_string(b.ids, ',')
+        ),
+        'UTF8'
+      )
+      || b.leaves
+      || coalesce(p.hash, decode(repeat('00', 32), 'hex'))
+    )
+  from (
+    select
+      e.org_id,
+      array_agg(e.id order by e.xid, e.id) as ids,
+      string_agg(sha256(convert_to(events.canonical(e), 'UTF8')), ''::bytea order by e.xid, e.id) as leaves
+    from events.event as e
+    where e.xid >= v_from and e.xid < seal.until_xid
+    group by e.org_id
+  ) as b
+  left join lateral (
+    select s.number, s.until_xid, s.hash
+    from events.seal as s
+    where s.org_id = b.org_id
+    order by s.number desc
+    limit 1
+  ) as p on true;
+  get diagnostics seals = row_count;
+
+  select coalesce(sum(s.event_count), 0) into events from events.seal as s where seals > 0 and s.until_xid = seal.until_xid;
+  if seals > 0 then
+    insert into events.seal_run (until_xid, seal_count, event_count) values (seal.until_xid, seals, seal.events);
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) IS 'Seal the events since the last time, up to the horizon or about max_events of them, one seal an organisation; returns how many seals and events, and up to where. Call it again while events is near max_events. Erpgres audit verify checks the seals.';
+
+CREATE FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_name text;
+begin
+  update events.webhook as w
+  set is_active = false, disabled_because = switch_off_webhook.because
+  where w.org_id = switch_off_webhook.org_id and w.id = switch_off_webhook.id and w.is_active
+  returning w.name into v_name;
+  if found then
+    perform events.emit(
+      'webhook.disabled', 'webhook', switch_off_webhook.id,
+      jsonb_build_object('because', switch_off_webhook.because, 'name', v_name), org_id => switch_off_webhook.org_id
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) IS 'Switch a webhook off because it keeps failing, is gone, or its user no longer active, and say so in an event';
 
 CREATE FUNCTION events.tg_address__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -468,6 +806,39 @@ $$;
 
 COMMENT ON FUNCTION events.tg_api_key__record() IS 'Records the changes of core.api_key as events; made by events.ensure_triggers.';
 
+CREATE FUNCTION events.tg_app_user__emit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+begin
+  insert into events.event (
+    org_id, type, entity, entity_id, entity_version, actor_id, session_id, request_id, before, after
+  )
+  select
+    m.org_id,
+    'user.updated',
+    'user',
+    n.id,
+    m.version,
+    (v_claims ->> 'sub')::uuid,
+    (v_claims ->> 'sid')::uuid,
+    case
+      when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+    end,
+    jsonb_build_object('name', o.name, 'email', o.email, 'is_active', o.is_active),
+    jsonb_build_object('name', n.name, 'email', n.email, 'is_active', n.is_active)
+  from old_rows as o
+  join new_rows as n on n.id = o.id
+  join core.membership as m on m.user_id = n.id
+  where (o.name, o.email, o.is_active) is distinct from (n.name, n.email, n.is_active);
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_app_user__emit() IS 'Writes user.updated into each organisation that a changed user belongs to, with name, address and is_active before and after.';
+
 CREATE FUNCTION events.tg_contact__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -544,7 +915,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION events.tg_event__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of events.';
+COMMENT ON FUNCTION events.tg_event__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of events, seals and the list of archives.';
 
 CREATE FUNCTION events.tg_exchange_rate__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1527,6 +1898,108 @@ $$;
 
 COMMENT ON FUNCTION events.tg_user_role__record() IS 'Records the changes of core.user_role as events; made by events.ensure_triggers.';
 
+CREATE FUNCTION events.tg_webhook__check() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if new.url !~ '^https?://[^\s/?#@\\]+([/?][^\s#\\]*)?$'
+    or octet_length(new.url) > 2000
+    or (new.url ~ '^http:' and not (core.installation_setting('events.webhook_http') #>> '{}')::boolean)
+  then
+    perform core.raise_error('events.webhook_url');
+  end if;
+  if tg_op = 'UPDATE' and new.url is distinct from old.url and core.user_id() is not null then
+    -- The address decides who reads the events: so it is the rights of who sets it that count.
+    perform core.require_person();
+    new.user_id := core.user_id();
+  end if;
+  return new;
+end
+$_$;
+
+COMMENT ON FUNCTION events.tg_webhook__check() IS 'BEFORE INSERT OR UPDATE: an address that is not http(s), or http where the installation does not allow it, is events.webhook_url (422); who changes the address becomes the user of the webhook, and is no API key';
+
+CREATE FUNCTION events.tg_webhook__keep_state() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  insert into events.webhook_state (org_id, webhook_id) values (new.org_id, new.id);
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_webhook__keep_state() IS 'AFTER INSERT: the row of how the webhook fares';
+
+CREATE FUNCTION events.tg_webhook__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      case when o.org_id is null then 'webhook.created' when n.org_id is null then 'webhook.deleted' else 'webhook.updated' end,
+      'webhook',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(o.url)::text, 'null') end,
+        case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(o.event_types)::text, 'null') end,
+        case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end,
+        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(o.old_secret_until)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(n.url)::text, 'null') end,
+        case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(n.event_types)::text, 'null') end,
+        case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end,
+        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(n.old_secret_until)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.old_secret_until is distinct from n.old_secret_until or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_webhook__record() IS 'Records the changes of events.webhook as events; made by events.ensure_triggers.';
+
 CREATE FUNCTION events.tg_wms_document__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1893,8 +2366,381 @@ $_$;
 
 COMMENT ON FUNCTION events.trigger_source(entity text) IS 'The body of the trigger function that records the changes of the table of an entity.';
 
+CREATE FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_is_good boolean := coalesce(webhook_attempted.http_status between 200 and 299, false);
+  v_said text := coalesce(webhook_attempted.error, 'HTTP ' || webhook_attempted.http_status);
+  v_delivery events.webhook_delivery;
+  v_failures integer;
+  v_failing_since timestamptz;
+begin
+  insert into events.webhook_attempt (org_id, delivery_id, attempted_at, milliseconds, http_status, error, answer)
+  values (
+    webhook_attempted.org_id, webhook_attempted.delivery_id, webhook_attempted.attempted_at,
+    webhook_attempted.milliseconds, webhook_attempted.http_status, webhook_attempted.error,
+    left(webhook_attempted.answer, 1000)
+  );
+  update events.webhook_delivery as d
+  set
+    attempts = d.attempts + 1,
+    state = case
+      when v_is_good then 'DELIVERED'
+      when d.attempts + 1 >= 10 or webhook_attempted.http_status = 410 then 'DEAD'
+      else 'WAITING'
+    end,
+    finished_at = case
+      when v_is_good or d.attempts + 1 >= 10 or webhook_attempted.http_status = 410 then clock_timestamp()
+    end,
+    -- 15 seconds, 1, 4, 16, 64 minutes, 4.3 hours, then every 8, give or take a fifth: ten attempts in about 30 hours.
+    next_attempt_at = clock_timestamp() + make_interval(
+      secs => greatest(
+        least(15 * 4 ^ d.attempts, 28800) * (0.8 + 0.4 * random()), least(coalesce(webhook_attempted.retry_after, 0), 3600)
+      )
+    ),
+    last_error = case when not v_is_good then v_said end
+  where d.org_id = webhook_attempted.org_id and d.id = webhook_attempted.delivery_id
+  returning d.* into v_delivery;
+
+  update events.webhook_state as s
+  set
+    failures = case when v_is_good then 0 else s.failures + 1 end,
+    failing_since = case when not v_is_good then coalesce(s.failing_since, clock_timestamp()) end,
+    -- From the third failure in a row the whole webhook rests: 15 seconds, doubling up to an hour.
+    resume_at = case
+      when v_is_good or s.failures < 2 then '-infinity'
+      else clock_timestamp()
+        + make_interval(secs => least(15 * 2 ^ least(s.failures - 2, 20), 3600) * (0.8 + 0.4 * random()))
+    end,
+    last_success_at = case when v_is_good then clock_timestamp() else s.last_success_at end,
+    last_error = case when v_is_good then s.last_error else v_said end
+  where s.org_id = webhook_attempted.org_id and s.webhook_id = v_delivery.webhook_id
+  returning s.failures, s.failing_since into v_failures, v_failing_since;
+
+  if webhook_attempted.http_status = 410 then
+    perform events.switch_off_webhook(webhook_attempted.org_id, v_delivery.webhook_id, 'GONE');
+  elsif v_failures >= 10 and v_failing_since < clock_timestamp() - make_interval(
+    hours => (core.installation_setting('events.webhook_failing_hours') #>> '{}')::integer
+  ) then
+    perform events.switch_off_webhook(webhook_attempted.org_id, v_delivery.webhook_id, 'FAILING');
+  end if;
+  return v_is_good;
+end
+$$;
+
+COMMENT ON FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) IS 'Note an attempt at a delivery and what follows from it: delivered (2xx), again after a pause, or dead after ten; the webhook rests after failures in a row, and is switched off after days of them or by 410. True: delivered.';
+
+CREATE FUNCTION events.webhook_claim() RETURNS TABLE(org_id uuid, id uuid, url text, user_id uuid, secret text, old_secret text, may_be_served boolean)
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org_id uuid;
+  v_id uuid;
+begin
+  for v_org_id, v_id in
+    select s.org_id, s.webhook_id
+    from events.webhook_state as s
+    join events.webhook as w on w.org_id = s.org_id and w.id = s.webhook_id and w.is_active
+    where s.resume_at <= clock_timestamp()
+      and exists (
+        select
+        from events.webhook_delivery as d
+        where d.org_id = s.org_id
+          and d.webhook_id = s.webhook_id
+          and d.state = 'WAITING'
+          and d.next_attempt_at <= clock_timestamp()
+      )
+    order by s.last_turn_at
+  loop
+    -- By the session, so that no transaction is open while somebody else's server thinks: it would hold up the feed.
+    if not pg_try_advisory_lock(ops.lock_key('webhook', v_id)) then
+      continue;
+    end if;
+    update events.webhook_state as s
+    set last_turn_at = clock_timestamp()
+    where s.org_id = v_org_id and s.webhook_id = v_id and s.resume_at <= clock_timestamp();
+    if found then
+      return query
+        select
+          w.org_id,
+          w.id,
+          w.url,
+          w.user_id,
+          w.secret,
+          case when w.old_secret_until > clock_timestamp() then w.old_secret end,
+          exists (
+            select
+            from core.membership as m
+            join core.app_user as u on u.id = m.user_id and u.is_active
+            join core.organization as o on o.id = m.org_id and o.is_active
+            where m.org_id = w.org_id and m.user_id = w.user_id and m.is_active and m.kind = 'INTERNAL'
+          )
+        from events.webhook as w
+        where w.org_id = v_org_id and w.id = v_id and w.is_active;
+      if found then
+        return;
+      end if;
+    end if;
+    perform pg_advisory_unlock(ops.lock_key('webhook', v_id));
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION events.webhook_claim() IS 'Take the webhook that has waited longest for its turn and has something to send, for this session; no row: there is none. The session holds an advisory lock on it until it unlocks or ends, so that one sender serves it at a time.';
+
+CREATE FUNCTION events.webhook_skipped(org_id uuid, delivery_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update events.webhook_delivery as d
+  set state = 'SKIPPED', finished_at = clock_timestamp(), last_error = 'the user of the webhook may not see the event'
+  where d.org_id = webhook_skipped.org_id and d.id = any (webhook_skipped.delivery_ids);
+end
+$$;
+
+COMMENT ON FUNCTION events.webhook_skipped(org_id uuid, delivery_ids uuid[]) IS 'Note deliveries that are not made: the user may not see the event';
+
+CREATE TABLE events.consumer (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    name text NOT NULL,
+    cursor_xid xid8 NOT NULL,
+    cursor_id uuid NOT NULL,
+    acknowledged_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_.-]{0,62}$'::text))
+);
+
+ALTER TABLE ONLY events.consumer FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.consumer IS 'Programs that read the feed of an organisation, and how far each has come';
+
+COMMENT ON COLUMN events.consumer.cursor_xid IS 'Position of the last event it has dealt with';
+
+COMMENT ON COLUMN events.consumer.cursor_id IS 'The last event it has dealt with; zeros: all before cursor_xid';
+
+CREATE TABLE events.notification_preference (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    user_id uuid DEFAULT core.user_id() NOT NULL,
+    event_type text NOT NULL,
+    is_on boolean NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id()
+);
+
+ALTER TABLE ONLY events.notification_preference FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.notification_preference IS 'Types of events of which a user wants to be told though no rule says so (is_on), or not though one does';
+
+CREATE TABLE events.webhook_attempt (
+    org_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    delivery_id uuid NOT NULL,
+    attempted_at timestamp with time zone NOT NULL,
+    milliseconds integer NOT NULL,
+    http_status integer,
+    error text,
+    answer text,
+    CONSTRAINT answer_is_short CHECK ((length(answer) <= 1000))
+);
+
+ALTER TABLE ONLY events.webhook_attempt FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.webhook_attempt IS 'Each attempt at a delivery, and what came of it';
+
+COMMENT ON COLUMN events.webhook_attempt.error IS 'Why there was no answer; null: there was one';
+
+COMMENT ON COLUMN events.webhook_attempt.answer IS 'The beginning of the body of the answer';
+
+CREATE TABLE events.webhook_delivery (
+    org_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    webhook_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    event_xid xid8 NOT NULL,
+    event_type text NOT NULL,
+    state text DEFAULT 'WAITING'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    last_error text,
+    CONSTRAINT finished_unless_waiting CHECK (((finished_at IS NULL) = (state = 'WAITING'::text))),
+    CONSTRAINT state_known CHECK ((state = ANY (ARRAY['WAITING'::text, 'DELIVERED'::text, 'DEAD'::text, 'SKIPPED'::text])))
+);
+
+ALTER TABLE ONLY events.webhook_delivery FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.webhook_delivery IS 'Events on their way to a webhook; kept for some time after (events.purge_delivered)';
+
+COMMENT ON COLUMN events.webhook_delivery.state IS 'WAITING; DELIVERED: answered with 2xx; DEAD: given up; SKIPPED: the user of the webhook may not see the event';
+
+CREATE TABLE events.webhook (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    event_types text[] NOT NULL,
+    user_id uuid DEFAULT core.user_id() NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    disabled_because text,
+    secret text NOT NULL,
+    old_secret text,
+    old_secret_until timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT disabled_for_a_known_reason CHECK ((((disabled_because IS NULL) = is_active) AND (disabled_because = ANY (ARRAY['USER'::text, 'FAILING'::text, 'GONE'::text, 'USER_INACTIVE'::text])))),
+    CONSTRAINT event_types_are_types_or_patterns CHECK ((((cardinality(event_types) >= 1) AND (cardinality(event_types) <= 100)) AND (array_position(event_types, NULL::text) IS NULL) AND (array_to_string(event_types, ' '::text) ~ '^(\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*))( (\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*)))*$'::text))),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
+    CONSTRAINT old_secret_ends CHECK (((old_secret IS NULL) = (old_secret_until IS NULL))),
+    CONSTRAINT url_is_http_without_user_or_fragment CHECK (((url ~ '^https?://[^\s/?#@\\]+([/?][^\s#\\]*)?$'::text) AND (octet_length(url) <= 2000)))
+);
+
+ALTER TABLE ONLY events.webhook FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.webhook IS 'Where other systems want events sent. It gets what its user may see: who set the address, since the address decides who reads it.';
+
+COMMENT ON COLUMN events.webhook.event_types IS 'partner.created, all of an entity (partner.*), or all (*)';
+
+COMMENT ON COLUMN events.webhook.secret IS 'Signs what is sent (whsec_ and base64); shown when it is made and never again';
+
+COMMENT ON COLUMN events.webhook.old_secret IS 'The one before a rotation: signs as well until old_secret_until';
+
+CREATE TABLE events.webhook_state (
+    org_id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failing_since timestamp with time zone,
+    resume_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    last_success_at timestamp with time zone,
+    last_error text,
+    last_turn_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT failing_has_a_beginning CHECK (((failures = 0) = (failing_since IS NULL)))
+);
+
+ALTER TABLE ONLY events.webhook_state FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.webhook_state IS 'How a webhook fares; apart from it because it changes with each delivery and is nobody''s work';
+
+COMMENT ON COLUMN events.webhook_state.failures IS 'Failed attempts in a row';
+
+COMMENT ON COLUMN events.webhook_state.resume_at IS 'Nothing is sent before: it failed several times in a row';
+
+CREATE TABLE events.archive (
+    partition text NOT NULL,
+    from_id uuid NOT NULL,
+    until_id uuid NOT NULL,
+    event_count bigint NOT NULL,
+    file_name text NOT NULL,
+    file_sha256 bytea NOT NULL,
+    leaves_sha256 bytea NOT NULL,
+    archived_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT hashes_are_sha256 CHECK (((octet_length(file_sha256) = 32) AND (octet_length(leaves_sha256) = 32)))
+);
+
+COMMENT ON TABLE events.archive IS 'Months whose events lie in a file and no longer in the database';
+
+COMMENT ON COLUMN events.archive.file_sha256 IS 'SHA-256 of the compressed file';
+
+COMMENT ON COLUMN events.archive.leaves_sha256 IS 'SHA-256 of id and SHA-256 of each event, by organisation and feed order: what the seals say about them';
+
+CREATE TABLE events.feed_cursor (
+    reader text NOT NULL,
+    xid xid8 NOT NULL,
+    id uuid NOT NULL,
+    moved_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reader_not_blank CHECK ((btrim(reader) <> ''::text))
+);
+
+COMMENT ON TABLE events.feed_cursor IS 'How far the worker has read the feed of all organisations, for each thing that it makes from it. It moves in the transaction that writes what was made, so that nothing is left out and nothing made twice.';
+
+CREATE TABLE events.seal (
+    org_id uuid NOT NULL,
+    number integer NOT NULL,
+    from_xid xid8 NOT NULL,
+    until_xid xid8 NOT NULL,
+    event_count integer NOT NULL,
+    ids uuid[] NOT NULL,
+    leaves bytea NOT NULL,
+    previous_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    sealed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT number_positive CHECK ((number > 0)),
+    CONSTRAINT one_leaf_per_event CHECK (((event_count = cardinality(ids)) AND (octet_length(leaves) = (32 * event_count)))),
+    CONSTRAINT sealed_range_not_empty CHECK ((from_xid < until_xid))
+);
+
+ALTER TABLE ONLY events.seal FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.seal IS 'A chain of seals per organisation. Each holds the SHA-256 of every event from from_xid until before until_xid, and the hash of the seal before it: whoever changes, removes or adds an event has to change every seal since, and the head of the chain is known elsewhere (erpgres audit seal --anchor).';
+
+COMMENT ON COLUMN events.seal.ids IS 'The events in feed order';
+
+COMMENT ON COLUMN events.seal.leaves IS 'SHA-256 of each of them, 32 bytes after 32 bytes';
+
+COMMENT ON COLUMN events.seal.previous_hash IS 'hash of the seal before; of the first 32 zeros';
+
+COMMENT ON COLUMN events.seal.hash IS 'SHA-256 of organisation, number, range, ids, leaves and previous_hash';
+
+CREATE TABLE events.seal_run (
+    until_xid xid8 NOT NULL,
+    seal_count integer NOT NULL,
+    event_count bigint NOT NULL,
+    sealed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT seal_count_positive CHECK ((seal_count > 0))
+);
+
+COMMENT ON TABLE events.seal_run IS 'Up to where all events of all organisations are sealed';
+
+ALTER TABLE ONLY events.archive
+    ADD CONSTRAINT archive_pkey PRIMARY KEY (partition);
+
+ALTER TABLE ONLY events.consumer
+    ADD CONSTRAINT consumer_name_unique UNIQUE (org_id, name);
+
+ALTER TABLE ONLY events.consumer
+    ADD CONSTRAINT consumer_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.webhook_delivery
+    ADD CONSTRAINT event_delivered_once UNIQUE (org_id, webhook_id, event_id);
+
 ALTER TABLE ONLY events.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.feed_cursor
+    ADD CONSTRAINT feed_cursor_pkey PRIMARY KEY (reader);
+
+ALTER TABLE ONLY events.notification
+    ADD CONSTRAINT notification_pkey PRIMARY KEY (org_id, user_id, event_id);
+
+ALTER TABLE ONLY events.notification_preference
+    ADD CONSTRAINT notification_preference_pkey PRIMARY KEY (org_id, user_id, event_type);
+
+ALTER TABLE ONLY events.seal
+    ADD CONSTRAINT seal_pkey PRIMARY KEY (org_id, number);
+
+ALTER TABLE ONLY events.seal_run
+    ADD CONSTRAINT seal_run_pkey PRIMARY KEY (until_xid);
+
+ALTER TABLE ONLY events.webhook_attempt
+    ADD CONSTRAINT webhook_attempt_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.webhook_delivery
+    ADD CONSTRAINT webhook_delivery_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.webhook
+    ADD CONSTRAINT webhook_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.webhook_state
+    ADD CONSTRAINT webhook_state_pkey PRIMARY KEY (org_id, webhook_id);
 
 CREATE INDEX event_actor_idx ON ONLY events.event USING btree (org_id, actor_id, id);
 
@@ -1906,27 +2752,214 @@ CREATE INDEX event_org_feed_idx ON ONLY events.event USING btree (org_id, xid, i
 
 CREATE INDEX event_type_idx ON ONLY events.event USING btree (org_id, type, id);
 
+CREATE INDEX notification_preference_event_type_idx ON events.notification_preference USING btree (org_id, event_type) WHERE is_on;
+
+CREATE INDEX notification_unread_idx ON events.notification USING btree (org_id, user_id, event_id) WHERE (read_at IS NULL);
+
+CREATE INDEX webhook_attempt_delivery_id_idx ON events.webhook_attempt USING btree (org_id, delivery_id, id);
+
+CREATE INDEX webhook_delivery_finished_at_idx ON events.webhook_delivery USING btree (org_id, finished_at);
+
+CREATE INDEX webhook_delivery_waiting_idx ON events.webhook_delivery USING btree (org_id, webhook_id, next_attempt_at) WHERE (state = 'WAITING'::text);
+
+CREATE INDEX webhook_user_id_idx ON events.webhook USING btree (org_id, user_id);
+
+CREATE TRIGGER check_url BEFORE INSERT OR UPDATE OF url ON events.webhook FOR EACH ROW EXECUTE FUNCTION events.tg_webhook__check();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON events.webhook REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_webhook__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON events.webhook REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_webhook__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON events.webhook REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_webhook__record();
+
+CREATE TRIGGER keep_state AFTER INSERT ON events.webhook FOR EACH ROW EXECUTE FUNCTION events.tg_webhook__keep_state();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.archive FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
+
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.event FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.seal FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.seal_run FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
 
 CREATE TRIGGER refuse_row_change BEFORE DELETE OR UPDATE ON events.event FOR EACH ROW EXECUTE FUNCTION events.tg_event__refuse();
 
+CREATE TRIGGER touch BEFORE UPDATE ON events.consumer FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON events.webhook FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+ALTER TABLE ONLY events.webhook_attempt
+    ADD CONSTRAINT delivery_exists FOREIGN KEY (org_id, delivery_id) REFERENCES events.webhook_delivery(org_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY events.notification
+    ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY events.notification_preference
+    ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY events.webhook
+    ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY events.consumer
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY events.webhook_delivery
+    ADD CONSTRAINT webhook_exists FOREIGN KEY (org_id, webhook_id) REFERENCES events.webhook(org_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY events.webhook_state
+    ADD CONSTRAINT webhook_exists FOREIGN KEY (org_id, webhook_id) REFERENCES events.webhook(org_id, id) ON DELETE CASCADE;
+
 CREATE POLICY analyst_select ON events.event FOR SELECT TO analyst USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
+
+ALTER TABLE events.consumer ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE events.event ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY member_delete ON events.consumer FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.delete'::text) AS has_permission)));
+
+CREATE POLICY member_delete ON events.webhook FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.delete'::text) AS has_permission)));
+
+CREATE POLICY member_insert ON events.consumer FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.create'::text) AS has_permission)));
+
+CREATE POLICY member_select ON events.consumer FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY member_select ON events.event FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[])) OR ((unit_id IS NOT NULL) AND (((entity || '/'::text) || unit_id) = ANY (( SELECT events.readable_in_units() AS readable_in_units)::text[]))))));
 
+CREATE POLICY member_select ON events.notification FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON events.notification_preference FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON events.webhook FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
+
+CREATE POLICY member_select ON events.webhook_attempt FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
+
+CREATE POLICY member_select ON events.webhook_delivery FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
+
+CREATE POLICY member_select ON events.webhook_state FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
+
+CREATE POLICY member_update ON events.consumer FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.update'::text) AS has_permission)));
+
+CREATE POLICY member_update ON events.notification FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_update ON events.webhook FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.update'::text) AS has_permission)));
+
+CREATE POLICY migrator_all ON events.consumer TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.notification TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.notification_preference TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.webhook TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.webhook_attempt TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.webhook_delivery TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.webhook_state TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_insert ON events.seal FOR INSERT TO migrator WITH CHECK (true);
+
 CREATE POLICY migrator_select ON events.event FOR SELECT TO migrator USING (true);
+
+CREATE POLICY migrator_select ON events.seal FOR SELECT TO migrator USING (true);
+
+CREATE POLICY monitor_select ON events.event FOR SELECT TO monitor USING (true);
+
+ALTER TABLE events.notification ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.notification_preference ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY owner_all ON events.consumer TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.notification TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.notification_preference TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.webhook TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.webhook_attempt TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.webhook_delivery TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.webhook_state TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_insert ON events.event FOR INSERT TO owner WITH CHECK (true);
 
 CREATE POLICY owner_select ON events.event FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY owner_select ON events.seal FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY partner_select ON events.event FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (partner_id = ( SELECT core.partner_id() AS partner_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
+
+CREATE POLICY partner_select ON events.notification FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_select ON events.notification_preference FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_update ON events.notification FOR UPDATE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+ALTER TABLE events.seal ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY superadmin_delete ON events.consumer FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_insert ON events.consumer FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_select ON events.consumer FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON events.event FOR SELECT TO superadmin USING (true);
 
+CREATE POLICY superadmin_select ON events.notification FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.notification_preference FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.webhook FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.webhook_attempt FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.webhook_delivery FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON events.webhook_state FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_update ON events.consumer FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+ALTER TABLE events.webhook ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.webhook_attempt ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.webhook_delivery ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.webhook_state ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY worker_delete ON events.notification FOR DELETE TO worker USING (true);
+
+CREATE POLICY worker_delete ON events.webhook_delivery FOR DELETE TO worker USING (true);
+
+CREATE POLICY worker_insert ON events.notification FOR INSERT TO worker WITH CHECK (true);
+
+CREATE POLICY worker_insert ON events.seal FOR INSERT TO worker WITH CHECK (true);
+
+CREATE POLICY worker_insert ON events.webhook_attempt FOR INSERT TO worker WITH CHECK (true);
+
+CREATE POLICY worker_insert ON events.webhook_delivery FOR INSERT TO worker WITH CHECK (true);
+
 CREATE POLICY worker_select ON events.event FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.notification FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.notification_preference FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.seal FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.webhook FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.webhook_delivery FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.webhook_state FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_update ON events.webhook FOR UPDATE TO worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_update ON events.webhook_delivery FOR UPDATE TO worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_update ON events.webhook_state FOR UPDATE TO worker USING (true) WITH CHECK (true);
 
 GRANT USAGE ON SCHEMA events TO anon;
 GRANT USAGE ON SCHEMA events TO partner;
@@ -1938,10 +2971,36 @@ GRANT USAGE ON SCHEMA events TO worker;
 GRANT USAGE ON SCHEMA events TO monitor;
 GRANT USAGE ON SCHEMA events TO analyst;
 
+GRANT SELECT ON TABLE events.notification TO member;
+GRANT SELECT ON TABLE events.notification TO partner;
+GRANT SELECT ON TABLE events.notification TO superadmin;
+GRANT SELECT,INSERT,DELETE ON TABLE events.notification TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.notification TO migrator;
+
+GRANT UPDATE(read_at) ON TABLE events.notification TO member;
+GRANT UPDATE(read_at) ON TABLE events.notification TO partner;
+
 REVOKE ALL ON FUNCTION events.audience_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.audience_key() TO partner;
 GRANT ALL ON FUNCTION events.audience_key() TO member;
 GRANT ALL ON FUNCTION events.audience_key() TO superadmin;
+
+GRANT SELECT ON TABLE events.event TO member;
+GRANT SELECT ON TABLE events.event TO partner;
+GRANT SELECT ON TABLE events.event TO superadmin;
+GRANT SELECT ON TABLE events.event TO analyst;
+GRANT SELECT ON TABLE events.event TO worker;
+GRANT SELECT ON TABLE events.event TO migrator;
+
+GRANT SELECT(org_id) ON TABLE events.event TO monitor;
+
+GRANT SELECT(id) ON TABLE events.event TO monitor;
+
+GRANT SELECT(xid) ON TABLE events.event TO monitor;
+
+REVOKE ALL ON FUNCTION events.canonical(event events.event) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.canonical(event events.event) TO worker;
+GRANT ALL ON FUNCTION events.canonical(event events.event) TO migrator;
 
 REVOKE ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO member;
@@ -1951,6 +3010,11 @@ GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payloa
 GRANT ALL ON FUNCTION events.emit(type text, entity text, entity_id uuid, payload jsonb, entity_version integer, unit_id uuid, partner_id uuid, org_id uuid) TO worker;
 
 REVOKE ALL ON FUNCTION events.ensure_triggers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.feed_health() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.feed_health() TO monitor;
+GRANT ALL ON FUNCTION events.feed_health() TO migrator;
+GRANT ALL ON FUNCTION events.feed_health() TO worker;
 
 REVOKE ALL ON FUNCTION events.horizon() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.horizon() TO partner;
@@ -1962,18 +3026,24 @@ GRANT ALL ON FUNCTION events.horizon() TO worker;
 GRANT ALL ON FUNCTION events.horizon() TO relay;
 GRANT ALL ON FUNCTION events.horizon() TO monitor;
 
-REVOKE ALL ON FUNCTION events.may_select(entity text, table_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO partner;
-GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO member;
-GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO superadmin;
-GRANT ALL ON FUNCTION events.may_select(entity text, table_name text) TO analyst;
+REVOKE ALL ON FUNCTION events.make_notifications(max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.make_notifications(max_rows integer) TO worker;
 
-GRANT SELECT ON TABLE events.event TO member;
-GRANT SELECT ON TABLE events.event TO partner;
-GRANT SELECT ON TABLE events.event TO superadmin;
-GRANT SELECT ON TABLE events.event TO analyst;
-GRANT SELECT ON TABLE events.event TO worker;
-GRANT SELECT ON TABLE events.event TO migrator;
+REVOKE ALL ON FUNCTION events.make_webhook_secret() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO partner;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO member;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO superadmin;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO migrator;
+GRANT ALL ON FUNCTION events.parse_cursor(cursor text, OUT xid xid8, OUT id uuid) TO worker;
+
+REVOKE ALL ON FUNCTION events.plan_deliveries(max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.plan_deliveries(max_rows integer) TO worker;
+
+REVOKE ALL ON FUNCTION events.purge_delivered() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.purge_delivered() TO worker;
+GRANT ALL ON FUNCTION events.purge_delivered() TO migrator;
 
 REVOKE ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO partner;
@@ -1990,7 +3060,9 @@ GRANT ALL ON FUNCTION events.readable_entities() TO superadmin;
 GRANT ALL ON FUNCTION events.readable_entities() TO analyst;
 
 REVOKE ALL ON FUNCTION events.readable_in_units() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.readable_in_units() TO partner;
 GRANT ALL ON FUNCTION events.readable_in_units() TO member;
+GRANT ALL ON FUNCTION events.readable_in_units() TO superadmin;
 
 REVOKE ALL ON FUNCTION events.recorded_columns(entity text) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO partner;
@@ -2000,9 +3072,18 @@ GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO analyst;
 GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO migrator;
 GRANT ALL ON FUNCTION events.recorded_columns(entity text) TO worker;
 
+REVOKE ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) TO worker;
+GRANT ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) TO migrator;
+
+REVOKE ALL ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) TO worker;
+
 REVOKE ALL ON FUNCTION events.tg_address__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_api_key__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_app_user__emit() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_contact__record() FROM PUBLIC;
 
@@ -2038,6 +3119,12 @@ REVOKE ALL ON FUNCTION events.tg_user__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_user_role__record() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.tg_webhook__check() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_webhook__keep_state() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_webhook__record() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.tg_wms_document__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_wms_document_line__record() FROM PUBLIC;
@@ -2045,3 +3132,119 @@ REVOKE ALL ON FUNCTION events.tg_wms_document_line__record() FROM PUBLIC;
 REVOKE ALL ON FUNCTION events.tg_wms_lot__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.trigger_source(entity text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) TO worker;
+
+REVOKE ALL ON FUNCTION events.webhook_claim() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.webhook_claim() TO worker;
+
+REVOKE ALL ON FUNCTION events.webhook_skipped(org_id uuid, delivery_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.webhook_skipped(org_id uuid, delivery_ids uuid[]) TO worker;
+
+GRANT SELECT,DELETE ON TABLE events.consumer TO member;
+GRANT SELECT,DELETE ON TABLE events.consumer TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.consumer TO migrator;
+
+GRANT INSERT(org_id) ON TABLE events.consumer TO member;
+GRANT INSERT(org_id) ON TABLE events.consumer TO superadmin;
+
+GRANT INSERT(name) ON TABLE events.consumer TO member;
+GRANT INSERT(name) ON TABLE events.consumer TO superadmin;
+
+GRANT INSERT(cursor_xid),UPDATE(cursor_xid) ON TABLE events.consumer TO member;
+GRANT INSERT(cursor_xid),UPDATE(cursor_xid) ON TABLE events.consumer TO superadmin;
+
+GRANT INSERT(cursor_id),UPDATE(cursor_id) ON TABLE events.consumer TO member;
+GRANT INSERT(cursor_id),UPDATE(cursor_id) ON TABLE events.consumer TO superadmin;
+
+GRANT UPDATE(acknowledged_at) ON TABLE events.consumer TO member;
+GRANT UPDATE(acknowledged_at) ON TABLE events.consumer TO superadmin;
+
+GRANT SELECT ON TABLE events.notification_preference TO member;
+GRANT SELECT ON TABLE events.notification_preference TO partner;
+GRANT SELECT ON TABLE events.notification_preference TO superadmin;
+GRANT SELECT ON TABLE events.notification_preference TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.notification_preference TO migrator;
+
+GRANT SELECT ON TABLE events.webhook_attempt TO member;
+GRANT SELECT ON TABLE events.webhook_attempt TO superadmin;
+GRANT INSERT ON TABLE events.webhook_attempt TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_attempt TO migrator;
+
+GRANT SELECT ON TABLE events.webhook_delivery TO member;
+GRANT SELECT ON TABLE events.webhook_delivery TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_delivery TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_delivery TO migrator;
+
+GRANT DELETE ON TABLE events.webhook TO member;
+GRANT SELECT ON TABLE events.webhook TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook TO migrator;
+
+GRANT SELECT(org_id) ON TABLE events.webhook TO member;
+GRANT SELECT(org_id) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(id) ON TABLE events.webhook TO member;
+GRANT SELECT(id) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(name),UPDATE(name) ON TABLE events.webhook TO member;
+GRANT SELECT(name) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(url),UPDATE(url) ON TABLE events.webhook TO member;
+GRANT SELECT(url) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(event_types),UPDATE(event_types) ON TABLE events.webhook TO member;
+GRANT SELECT(event_types) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(user_id) ON TABLE events.webhook TO member;
+GRANT SELECT(user_id) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(is_active) ON TABLE events.webhook TO member;
+GRANT SELECT(is_active) ON TABLE events.webhook TO superadmin;
+GRANT UPDATE(is_active) ON TABLE events.webhook TO worker;
+
+GRANT SELECT(disabled_because) ON TABLE events.webhook TO member;
+GRANT SELECT(disabled_because) ON TABLE events.webhook TO superadmin;
+GRANT UPDATE(disabled_because) ON TABLE events.webhook TO worker;
+
+GRANT SELECT(old_secret_until) ON TABLE events.webhook TO member;
+GRANT SELECT(old_secret_until) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(version),UPDATE(version) ON TABLE events.webhook TO member;
+GRANT SELECT(version) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(created_at) ON TABLE events.webhook TO member;
+GRANT SELECT(created_at) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(created_by) ON TABLE events.webhook TO member;
+GRANT SELECT(created_by) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(updated_at) ON TABLE events.webhook TO member;
+GRANT SELECT(updated_at) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT(updated_by) ON TABLE events.webhook TO member;
+GRANT SELECT(updated_by) ON TABLE events.webhook TO superadmin;
+
+GRANT SELECT ON TABLE events.webhook_state TO member;
+GRANT SELECT ON TABLE events.webhook_state TO superadmin;
+GRANT SELECT,UPDATE ON TABLE events.webhook_state TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_state TO migrator;
+
+GRANT SELECT ON TABLE events.archive TO worker;
+GRANT SELECT ON TABLE events.archive TO migrator;
+
+GRANT SELECT ON TABLE events.feed_cursor TO worker;
+GRANT SELECT ON TABLE events.feed_cursor TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.feed_cursor TO migrator;
+
+GRANT UPDATE(xid) ON TABLE events.feed_cursor TO worker;
+
+GRANT UPDATE(id) ON TABLE events.feed_cursor TO worker;
+
+GRANT UPDATE(moved_at) ON TABLE events.feed_cursor TO worker;
+
+GRANT SELECT,INSERT ON TABLE events.seal TO worker;
+GRANT SELECT,INSERT ON TABLE events.seal TO migrator;
+
+GRANT SELECT,INSERT ON TABLE events.seal_run TO worker;
+GRANT SELECT,INSERT ON TABLE events.seal_run TO migrator;

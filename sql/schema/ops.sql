@@ -96,6 +96,12 @@ $$;
 
 COMMENT ON FUNCTION ops.create_partition(table_name text, at timestamp with time zone) IS 'Make the partition of a table (schema.name, in ops.partition_policy) for the quarter or month of a moment, unless it is there; returns its name. Old data needs its partitions before it is loaded.';
 
+CREATE FUNCTION ops.end_lock_holder(key bigint) RETURNS boolean
+    LANGUAGE sql
+    RETURN (SELECT bool_or(pg_terminate_backend(l.pid)) AS bool_or FROM (pg_locks l JOIN pg_database d ON ((d.oid = l.database))) WHERE ((l.locktype = 'advisory'::text) AND (l.objsubid = 1) AND l.granted AND (d.datname = current_database()) AND ((l.classid)::bigint = ((end_lock_holder.key >> 32) & '4294967295'::bigint)) AND ((l.objid)::bigint = (end_lock_holder.key & '4294967295'::bigint)) AND (l.pid <> pg_backend_pid())));
+
+COMMENT ON FUNCTION ops.end_lock_holder(key bigint) IS 'End the session that holds an advisory lock; true when there was one. What it had not committed is undone.';
+
 CREATE FUNCTION ops.ensure_partitions() RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -124,11 +130,286 @@ $$;
 
 COMMENT ON FUNCTION ops.ensure_partitions() IS 'Make the partition of the present period and of as many periods ahead as ops.partition_policy says, for every table; returns the names of the new ones. Safe to run at any time.';
 
+CREATE TABLE ops.job_run (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    job text NOT NULL,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    is_scheduled boolean DEFAULT false NOT NULL,
+    state text DEFAULT 'WAITING'::text NOT NULL,
+    run_after timestamp with time zone DEFAULT now() NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    worker text,
+    started_at timestamp with time zone,
+    leased_until timestamp with time zone,
+    finished_at timestamp with time zone,
+    result jsonb,
+    error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT finished_when_over CHECK (((finished_at IS NULL) = (state = ANY (ARRAY['WAITING'::text, 'RUNNING'::text])))),
+    CONSTRAINT parameters_are_an_object CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+    CONSTRAINT running_is_leased CHECK (((state <> 'RUNNING'::text) OR ((leased_until IS NOT NULL) AND (worker IS NOT NULL)))),
+    CONSTRAINT state_known CHECK ((state = ANY (ARRAY['WAITING'::text, 'RUNNING'::text, 'DONE'::text, 'DEAD'::text])))
+);
+
+COMMENT ON TABLE ops.job_run IS 'Runs of jobs: waiting, running, done, or dead after the last attempt';
+
+COMMENT ON COLUMN ops.job_run.due_at IS 'When it should have run; of a schedule each moment runs once';
+
+COMMENT ON COLUMN ops.job_run.run_after IS 'Not before: due_at, or the end of the pause after a failure';
+
+COMMENT ON COLUMN ops.job_run.leased_until IS 'A worker that has not finished by then is cut off and the run taken up again';
+
+CREATE FUNCTION ops.job_claim(worker text) RETURNS SETOF ops.job_run
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_id uuid;
+  v_is_late boolean;
+  v_run ops.job_run;
+  v_job ops.job;
+begin
+  for v_id, v_is_late in
+    select r.id, r.state = 'RUNNING' and r.leased_until < clock_timestamp()
+    from ops.job_run as r
+    where r.state in ('WAITING', 'RUNNING') and r.run_after <= clock_timestamp()
+    order by r.run_after, r.id
+  loop
+    -- Held by the session that runs it, and free as soon as that has gone.
+    if not pg_try_advisory_lock(ops.lock_key('job_run', v_id)) then
+      if v_is_late then
+        perform ops.end_lock_holder(ops.lock_key('job_run', v_id));
+      end if;
+      continue;
+    end if;
+    select *
+    into v_run
+    from ops.job_run as r
+    where r.id = v_id and r.state in ('WAITING', 'RUNNING') and r.run_after <= clock_timestamp()
+    for update skip locked;
+    if not found then
+      perform pg_advisory_unlock(ops.lock_key('job_run', v_id));
+      continue;
+    end if;
+    select * into strict v_job from ops.job as j where j.name = v_run.job;
+    if v_run.attempts >= v_job.max_attempts then
+      update ops.job_run as r
+      set state = 'DEAD', finished_at = clock_timestamp(), error = 'the worker ended in the middle of the last attempt'
+      where r.id = v_id;
+      perform pg_advisory_unlock(ops.lock_key('job_run', v_id));
+      continue;
+    end if;
+    return query
+      update ops.job_run as r
+      set
+        state = 'RUNNING', attempts = r.attempts + 1, worker = job_claim.worker, started_at = clock_timestamp(),
+        leased_until = clock_timestamp() + make_interval(secs => v_job.timeout_seconds + 60)
+      where r.id = v_id
+      returning r.*;
+    return;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION ops.job_claim(worker text) IS 'Take the run that has waited longest, for this session, or one whose worker has gone; no row: there is none. The session holds an advisory lock on it until it gives it back (job_done, job_failed) or ends. A session that still holds a run after the lease is ended, which undoes what it had not committed.';
+
+CREATE FUNCTION ops.job_done(id uuid, attempt smallint, result jsonb DEFAULT NULL::jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update ops.job_run as r
+  set state = 'DONE', finished_at = clock_timestamp(), result = job_done.result, error = null, leased_until = null
+  where r.id = job_done.id and r.attempts = job_done.attempt and r.state = 'RUNNING';
+  if not found then
+    raise exception 'run % is no longer attempt % of this worker', job_done.id, job_done.attempt;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION ops.job_done(id uuid, attempt smallint, result jsonb) IS 'Note that a run succeeded. In the transaction of its work, when that is one: then both happen or neither does. Raises when another worker has taken the run up meanwhile.';
+
+CREATE FUNCTION ops.job_enqueue(job text, parameters jsonb DEFAULT '{}'::jsonb, run_after timestamp with time zone DEFAULT now()) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_id uuid;
+begin
+  insert into ops.job_run (job, parameters, due_at, run_after)
+  values (job_enqueue.job, job_enqueue.parameters, job_enqueue.run_after, job_enqueue.run_after)
+  returning id into v_id;
+  return v_id;
+end
+$$;
+
+COMMENT ON FUNCTION ops.job_enqueue(job text, parameters jsonb, run_after timestamp with time zone) IS 'Let a worker run a job, with these parameters, not before a moment; returns the id of the run. It happens only if the transaction commits. For functions and tools, not for API roles.';
+
+CREATE FUNCTION ops.job_failed(id uuid, attempt smallint, error text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_state text;
+begin
+  update ops.job_run as r
+  set
+    state = case when r.attempts < j.max_attempts then 'WAITING' else 'DEAD' end,
+    finished_at = case when r.attempts < j.max_attempts then null else clock_timestamp() end,
+    run_after = clock_timestamp()
+      + make_interval(secs => least(j.retry_seconds * 2 ^ (r.attempts - 1), greatest(3600, j.retry_seconds)))
+      * (0.9 + random() / 5),
+    error = left(job_failed.error, 2000),
+    leased_until = null
+  from ops.job as j
+  where r.id = job_failed.id and r.attempts = job_failed.attempt and r.state = 'RUNNING' and j.name = r.job
+  returning r.state into v_state;
+  return v_state;
+end
+$$;
+
+COMMENT ON FUNCTION ops.job_failed(id uuid, attempt smallint, error text) IS 'Note why a run failed; returns WAITING when it is tried again after a pause (which doubles, give or take a tenth), DEAD when that was the last attempt, null when another worker has taken it up meanwhile';
+
+CREATE FUNCTION ops.job_plan(job text, planned_for text, was_due_at timestamp with time zone, next_due_at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- Whoever comes second finds another moment noted and does nothing.
+  update ops.job as j
+  set planned_for = job_plan.planned_for, next_due_at = job_plan.next_due_at
+  where j.name = job_plan.job
+    and not j.is_paused
+    and case
+      when job_plan.was_due_at is null then j.planned_for is distinct from job_plan.planned_for
+      else j.planned_for = job_plan.planned_for and j.next_due_at = job_plan.was_due_at
+    end;
+  if not found or job_plan.was_due_at is null then
+    return false;
+  end if;
+  insert into ops.job_run (job, due_at, is_scheduled)
+  values (job_plan.job, job_plan.was_due_at, true)
+  on conflict do nothing;
+  return found;
+end
+$$;
+
+COMMENT ON FUNCTION ops.job_plan(job text, planned_for text, was_due_at timestamp with time zone, next_due_at timestamp with time zone) IS 'Note when a job is due next and, when a moment came (was_due_at), make its run; returns whether there is a new one. Moments that were missed meanwhile are one run: the worker gives the first of them, and the next one from now.';
+
+CREATE FUNCTION ops.job_retry(id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update ops.job_run as r
+  set state = 'WAITING', finished_at = null, attempts = 0, run_after = clock_timestamp()
+  where r.id = job_retry.id and r.state = 'DEAD';
+  return found;
+end
+$$;
+
+COMMENT ON FUNCTION ops.job_retry(id uuid) IS 'Try a dead run again, with all its attempts; false when it is not dead';
+
+CREATE TABLE ops.job (
+    name text NOT NULL,
+    runner text NOT NULL,
+    target text NOT NULL,
+    schedule text,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    timeout_seconds integer DEFAULT 300 NOT NULL,
+    max_attempts smallint DEFAULT 5 NOT NULL,
+    retry_seconds integer DEFAULT 60 NOT NULL,
+    description text NOT NULL,
+    is_paused boolean DEFAULT false NOT NULL,
+    planned_for text,
+    next_due_at timestamp with time zone,
+    CONSTRAINT max_attempts_in_range CHECK (((max_attempts >= 1) AND (max_attempts <= 100))),
+    CONSTRAINT name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_.]{0,62}$'::text)),
+    CONSTRAINT retry_seconds_in_range CHECK (((retry_seconds >= 1) AND (retry_seconds <= 86400))),
+    CONSTRAINT runner_known CHECK ((runner = ANY (ARRAY['SQL'::text, 'PYTHON'::text]))),
+    CONSTRAINT schedule_has_five_fields CHECK ((schedule ~ '^\S+( \S+){4}$'::text)),
+    CONSTRAINT target_is_a_name CHECK ((target ~
+CASE runner
+    WHEN 'SQL'::text THEN '^[a-z_]+\.[a-z_0-9]+$'::text
+    ELSE '^[a-z_0-9]+$'::text
+END)),
+    CONSTRAINT timeout_in_range CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 86400)))
+);
+
+COMMENT ON TABLE ops.job IS 'What can be run: a function of the database, or a module of the tools. Rows come from sql/reference; is_paused is the operator''s, the last two columns are the worker''s.';
+
+COMMENT ON COLUMN ops.job.target IS 'SQL: schema.function that needs no argument, or takes one of type jsonb; PYTHON: module of erpgres.jobs.tasks';
+
+COMMENT ON COLUMN ops.job.schedule IS 'Five fields as cron has them; null: on request only';
+
+COMMENT ON COLUMN ops.job.retry_seconds IS 'Pause before the second attempt; it doubles with each one, up to an hour';
+
+COMMENT ON COLUMN ops.job.planned_for IS 'Schedule and time zone that next_due_at was reckoned with';
+
+CREATE FUNCTION ops.job_status() RETURNS TABLE(job text, schedule text, is_paused boolean, next_due_at timestamp with time zone, waiting bigint, running bigint, dead bigint, late_seconds double precision, last_state text, last_finished_at timestamp with time zone, last_seconds double precision, last_error text)
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT j.name,
+     j.schedule,
+     j.is_paused,
+     j.next_due_at,
+     o.waiting,
+     o.running,
+     ( SELECT count(*) AS count
+            FROM ops.job_run d
+           WHERE ((d.job = j.name) AND (d.state = 'DEAD'::text))) AS count,
+     GREATEST(o.late_seconds,
+         CASE
+             WHEN (NOT j.is_paused) THEN (EXTRACT(epoch FROM (now() - j.next_due_at)))::double precision
+             ELSE NULL::double precision
+         END, (0)::double precision) AS "greatest",
+     l.state,
+     l.finished_at,
+     (EXTRACT(epoch FROM (l.finished_at - l.started_at)))::double precision AS "extract",
+     l.error
+    FROM ((ops.job j
+      CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (r.state = 'WAITING'::text)) AS waiting,
+             count(*) FILTER (WHERE (r.state = 'RUNNING'::text)) AS running,
+             (EXTRACT(epoch FROM (now() - min(r.run_after) FILTER (WHERE (r.state = 'WAITING'::text)))))::double precision AS late_seconds
+            FROM ops.job_run r
+           WHERE ((r.job = j.name) AND (r.state = ANY (ARRAY['WAITING'::text, 'RUNNING'::text])))) o)
+      LEFT JOIN LATERAL ( SELECT r.state,
+             r.started_at,
+             r.finished_at,
+             r.error
+            FROM ops.job_run r
+           WHERE ((r.job = j.name) AND (r.finished_at IS NOT NULL))
+           ORDER BY r.id DESC
+          LIMIT 1) l ON (true))
+   ORDER BY j.name;
+END;
+
+COMMENT ON FUNCTION ops.job_status() IS 'Each job: when it is due, how many of its runs wait, run and are dead, by how much the oldest is late (alarm: minutes mean that no worker works), and how the last one ended';
+
+CREATE FUNCTION ops.lock_key(kind text, id uuid) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended(((kind || ' '::text) || id), (0)::bigint);
+
+COMMENT ON FUNCTION ops.lock_key(kind text, id uuid) IS 'The advisory lock on a piece of work. It is held by the session, so that the death of a worker frees it at once.';
+
 CREATE FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((table_name || '_'::text) || to_char((at AT TIME ZONE 'UTC'::text), CASE period WHEN 'quarter'::text THEN 'FMYYYY"q"Q'::text WHEN 'month'::text THEN 'FMYYYY"m"MM'::text ELSE NULL::text END));
 
 COMMENT ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) IS 'schema.name of the partition that takes the rows of a moment: <table>_2026q4 (quarter) or <table>_2026m11 (month), in UTC';
+
+CREATE FUNCTION ops.purge_job_runs() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_runs bigint;
+begin
+  delete from ops.job_run as r
+  where (r.state = 'DONE' and r.finished_at < now() - interval '14 days')
+    or (r.state = 'DEAD' and r.finished_at < now() - interval '90 days');
+  get diagnostics v_runs = row_count;
+  return v_runs;
+end
+$$;
+
+COMMENT ON FUNCTION ops.purge_job_runs() IS 'Delete runs that succeeded 14 days ago and dead ones after 90 days; returns how many';
 
 CREATE TABLE ops.migration_file (
     version bigint NOT NULL,
@@ -207,6 +488,12 @@ COMMENT ON COLUMN ops.schema_version.installed_by IS 'Session user of the run.';
 
 COMMENT ON COLUMN ops.schema_version.installed_on IS 'Start of its transaction, in the time zone of the session.';
 
+ALTER TABLE ONLY ops.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY ops.job_run
+    ADD CONSTRAINT job_run_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY ops.migration_file
     ADD CONSTRAINT migration_file_pkey PRIMARY KEY (version);
 
@@ -222,7 +509,18 @@ ALTER TABLE ONLY ops.repeatable_object
 ALTER TABLE ONLY ops.schema_version
     ADD CONSTRAINT schema_version_pkey PRIMARY KEY (version);
 
+CREATE INDEX job_run_finished_at_idx ON ops.job_run USING btree (finished_at);
+
+CREATE INDEX job_run_job_idx ON ops.job_run USING btree (job, id);
+
+CREATE INDEX job_run_open_idx ON ops.job_run USING btree (run_after, id) WHERE (state = ANY (ARRAY['WAITING'::text, 'RUNNING'::text]));
+
+CREATE UNIQUE INDEX job_run_scheduled_once ON ops.job_run USING btree (job, due_at) WHERE is_scheduled;
+
 CREATE INDEX repeatable_object_path_idx ON ops.repeatable_object USING btree (path);
+
+ALTER TABLE ONLY ops.job_run
+    ADD CONSTRAINT job_exists FOREIGN KEY (job) REFERENCES ops.job(name) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ops.repeatable_object
     ADD CONSTRAINT made_by_a_file FOREIGN KEY (path) REFERENCES ops.repeatable_file(path) ON DELETE CASCADE;
@@ -242,13 +540,61 @@ REVOKE ALL ON FUNCTION ops.create_partition(table_name text, at timestamp with t
 GRANT ALL ON FUNCTION ops.create_partition(table_name text, at timestamp with time zone) TO migrator;
 GRANT ALL ON FUNCTION ops.create_partition(table_name text, at timestamp with time zone) TO worker;
 
+REVOKE ALL ON FUNCTION ops.end_lock_holder(key bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.end_lock_holder(key bigint) TO worker;
+
 REVOKE ALL ON FUNCTION ops.ensure_partitions() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.ensure_partitions() TO migrator;
 GRANT ALL ON FUNCTION ops.ensure_partitions() TO worker;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.job_run TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.job_run TO migrator;
+
+REVOKE ALL ON FUNCTION ops.job_claim(worker text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.job_claim(worker text) TO worker;
+
+REVOKE ALL ON FUNCTION ops.job_done(id uuid, attempt smallint, result jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.job_done(id uuid, attempt smallint, result jsonb) TO worker;
+
+REVOKE ALL ON FUNCTION ops.job_enqueue(job text, parameters jsonb, run_after timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.job_enqueue(job text, parameters jsonb, run_after timestamp with time zone) TO worker;
+GRANT ALL ON FUNCTION ops.job_enqueue(job text, parameters jsonb, run_after timestamp with time zone) TO migrator;
+
+REVOKE ALL ON FUNCTION ops.job_failed(id uuid, attempt smallint, error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.job_failed(id uuid, attempt smallint, error text) TO worker;
+
+REVOKE ALL ON FUNCTION ops.job_plan(job text, planned_for text, was_due_at timestamp with time zone, next_due_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.job_plan(job text, planned_for text, was_due_at timestamp with time zone, next_due_at timestamp with time zone) TO worker;
+
+REVOKE ALL ON FUNCTION ops.job_retry(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.job_retry(id uuid) TO migrator;
+
+GRANT SELECT ON TABLE ops.job TO migrator;
+GRANT SELECT ON TABLE ops.job TO worker;
+
+GRANT UPDATE(is_paused) ON TABLE ops.job TO migrator;
+
+GRANT UPDATE(planned_for) ON TABLE ops.job TO migrator;
+GRANT UPDATE(planned_for) ON TABLE ops.job TO worker;
+
+GRANT UPDATE(next_due_at) ON TABLE ops.job TO worker;
+
+REVOKE ALL ON FUNCTION ops.job_status() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.job_status() TO monitor;
+GRANT ALL ON FUNCTION ops.job_status() TO migrator;
+GRANT ALL ON FUNCTION ops.job_status() TO worker;
+
+REVOKE ALL ON FUNCTION ops.lock_key(kind text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.lock_key(kind text, id uuid) TO worker;
+GRANT ALL ON FUNCTION ops.lock_key(kind text, id uuid) TO migrator;
+
 REVOKE ALL ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) TO migrator;
 GRANT ALL ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) TO worker;
+
+REVOKE ALL ON FUNCTION ops.purge_job_runs() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.purge_job_runs() TO worker;
+GRANT ALL ON FUNCTION ops.purge_job_runs() TO migrator;
 
 GRANT SELECT ON TABLE ops.partition_policy TO migrator;
 GRANT SELECT ON TABLE ops.partition_policy TO worker;

@@ -17,7 +17,7 @@ comment on role owner is 'Owns every schema and everything in it; nobody logs in
 create role partner nologin inherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
 comment on role partner is 'A signed-in EXTERNAL user: sees the rows of its own partner';
 create role relay login noinherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
-comment on role relay is 'The login of the realtime relay: reads the event feed';
+comment on role relay is 'The login of the realtime relay: reads the event feed as the role of each subscriber';
 create role superadmin nologin inherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
 comment on role superadmin is 'A SUPER_ADMIN: sees every organisation; the gateway logs each of its requests by user';
 create role worker login noinherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
@@ -27,12 +27,16 @@ grant anon to authenticator with admin false, inherit false, set true;
 grant anon to migrator with admin false, inherit false, set true;
 grant member to authenticator with admin false, inherit false, set true;
 grant member to migrator with admin false, inherit false, set true;
+grant member to relay with admin false, inherit false, set true;
+grant member to worker with admin false, inherit false, set true;
 grant owner to migrator with admin false, inherit false, set true;
 grant partner to authenticator with admin false, inherit false, set true;
 grant partner to migrator with admin false, inherit false, set true;
+grant partner to relay with admin false, inherit false, set true;
 grant pg_monitor to monitor with admin false, inherit false, set true;
 grant superadmin to authenticator with admin false, inherit false, set true;
 grant superadmin to migrator with admin false, inherit false, set true;
+grant superadmin to relay with admin false, inherit false, set true;
 
 alter role analyst set default_transaction_read_only = 'on';
 alter role analyst set idle_in_transaction_session_timeout = '60s';

@@ -214,8 +214,10 @@ def test_a_worker_killed_while_sending_sends_once(
         until(lambda: box.asked)
         # Meanwhile nobody else sends it, and nothing holds up the feed.
         assert worker.once(dsn, Settings(server)) == 0
-        open_long = "select count(*) from pg_stat_activity where usename = 'worker' and backend_xid is not null"
-        assert boss.execute(open_long).fetchone() == (0,)
+        open_long = (
+            "select count(*) from pg_stat_activity where datname = current_database() and backend_xid is not null"
+        )
+        until(lambda: boss.execute(open_long).fetchone() == (0,), 10)
         process.send_signal(signal.SIGKILL)
     finally:
         process.kill()
