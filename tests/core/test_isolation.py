@@ -150,7 +150,8 @@ def fill(state: State, db: psycopg.Connection[Any], database: psycopg.Connection
     called(admin, "notification_preference_put", event_type="partner.updated", is_on=True)
     for query in (
         "insert into events.webhook_delivery "
-        "(org_id, id, webhook_id, event_id, event_xid, event_type, state, finished_at) values (%(org)s, %(hook)s, %(hook)s, uuidv7(), '1', 'role.deleted', 'SKIPPED', now())",
+        "(org_id, id, webhook_id, event_id, event_xid, event_type, state, finished_at) "
+        "values (%(org)s, %(hook)s, %(hook)s, uuidv7(), '1', 'role.deleted', 'SKIPPED', now())",
         "insert into events.webhook_attempt (org_id, delivery_id, attempted_at, milliseconds) "
         "values (%(org)s, %(hook)s, now(), 1)",
         "insert into events.notification (org_id, user_id, event_id, event_type, entity) "
