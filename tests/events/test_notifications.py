@@ -138,6 +138,7 @@ def test_read_marks_are_ones_own(org: Organization, db: Connection, person: Any,
     refused(third.post("rpc/notification_read", json={"ids": ids}), 404, "core.not_found")
     refused(second.post("rpc/notification_read", json={"ids": [*ids, str(uuid.uuid4())]}), 404, "core.not_found")
     assert call(second, "notifications_unread")["unread"] == 4
+    refused(third.post("rpc/notifications_read_all", json={"until": ids[0]}), 404, "core.not_found")
     assert told(third) == []
     for function in ("notification_read", "notifications_read_all", "notifications_unread"):
         body = {"ids": ids} if function == "notification_read" else {}
