@@ -21,6 +21,7 @@ as $$
 declare
   v_claims jsonb := core.claims();
   v_org_id uuid := core.org_id();
+  -- Not returned by the insert: nobody reads what he writes for an organisation that is not his.
   v_id uuid := uuidv7();
 begin
   if v_org_id is null then
@@ -37,7 +38,6 @@ begin
   if emit.type !~ '^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$' or split_part(emit.type, '.', 1) <> emit.entity then
     raise exception 'events.emit: the type is % and not %.what_happened', emit.type, emit.entity;
   end if;
-  -- No RETURNING: the tools and the worker act for no organisation, and the owner would not be shown the row.
   insert into events.event (
     org_id, id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
   )

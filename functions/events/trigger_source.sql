@@ -30,7 +30,7 @@ begin
   where a.attrelid = v_entity.table_name::regclass and a.attnum > 0 and not a.attisdropped;
 
   -- Keys that are no id stand in every event; other columns of an update only if they differ. A column whose type knows
-  -- no equality is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
+  -- no equality, or has it in a schema that is not looked into, is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
   select
     string_agg(format('jsonb_build_object(%s)', p.every), ' || ' order by p.part),
     string_agg(p.differs, ' or ' order by p.part),
@@ -50,7 +50,8 @@ begin
         r.is_key,
         row_number() over () - 1 as n,
         format(
-          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, case r.type_name when 'json' then '::text' else '' end
+          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, 
+          case when r.type_name = 'json' or r.type_name like '%.%' then '::text' else '' end
         ) as differs,
         format('%L || coalesce(to_jsonb(?.%I)::text, ''null'')', ',' || to_json(r.name) || ':', r.name) as pair
       from events.recorded_columns(trigger_source.entity) as r

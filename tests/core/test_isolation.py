@@ -141,6 +141,7 @@ def fill(state: State, db: psycopg.Connection[Any], database: psycopg.Connection
     db.execute("update core.user_role set unit_id = %s where user_id = %s", [unit, user_id])
     side.limited = client(state, sign(org.claims(user_id), state.secret("jwt.key")))
     called(admin, "api_key_create", name="K", user_id=str(org.users["admin"]), permissions=["core.item.update"])
+    called(admin, "event_consumer_register", name="fill")
     database.execute(
         "insert into core.security_event (org_id, kind, user_id) values (%s, 'TEST', %s)", [org.id, user_id]
     )

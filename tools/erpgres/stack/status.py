@@ -55,7 +55,7 @@ def report(state: State) -> Report:
     version, migration = None, None
     if state.exists:
         version, migration, problem = _database(state)
-        if problem or (problem := lifecycle.health(state)[1]):
+        if problem or (problem := lifecycle.health(state)[1]) or (problem := _feed(state)):
             problems.append(problem)
     return Report(
         state=str(state.path),
@@ -118,6 +118,24 @@ def _database(state: State) -> tuple[str | None, int | None, str | None]:
             return version, _migration(connection), None
     except psycopg.OperationalError as error:
         return None, None, f"the database does not answer: {reason(error)}"
+
+
+def _feed(state: State) -> str | None:
+    """Return who holds up the event feed, if somebody does for too long."""
+    try:
+        with psycopg.connect(state.dsn("monitor"), connect_timeout=5, autocommit=True) as connection:
+            row = connection.execute(
+                "select is_stalled, is_ahead, waiting_events, lag_seconds, holder from events.feed_health()"
+            ).fetchone()
+    except psycopg.Error:
+        return None  # not migrated yet; what else may be wrong is told elsewhere
+    if row is None:
+        return None
+    if row[1]:
+        return "there are events of the future: the database was restored into a younger cluster (docs/events.md)"
+    if row[0]:
+        return f"the event feed stands still: {row[2]} events wait since {row[3]} s for {row[4] or 'a transaction'}"
+    return None
 
 
 def _migration(connection: psycopg.Connection[Any]) -> int | None:

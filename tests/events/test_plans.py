@@ -1,0 +1,72 @@
+"""Lists of events use their indexes, under the policies, on enough rows to matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+ROWS = 20_000
+
+
+@pytest.fixture
+def many(org: Any, db: Any) -> Any:
+    """Twenty thousand events of items, few of anything else."""
+    db.execute(
+        "insert into core.item (org_id, sku, name, class, unit_code) "
+        "select %s, 'S' || n, 'Item', 'GOODS', 'C62' from generate_series(1, %s) as n",
+        [org.id, ROWS],
+    )
+    db.execute("insert into core.partner (org_id, code, name) values (%s, 'A', 'A')", [org.id])
+    db.execute("set role owner")
+    db.execute("analyze events.event")
+    db.execute("reset role")
+    return org
+
+
+def plan(session: Any, query: str, *values: Any) -> str:
+    return "\n".join(
+        row[0] for row in session.execute(f"explain (analyze, buffers off, timing off, costs off) {query}", values)
+    )
+
+
+def test_lists_of_events_use_their_index(many: Any, acting: Any, db: Any) -> None:
+    user_id = many.user()
+    with acting(many, user_id) as session:
+        middle = session.execute("select id from api.events order by id desc limit 1 offset 10000").fetchone()[0]
+        thing = session.execute("select entity_id from api.events where entity = 'item' limit 1").fetchone()[0]
+        page = "order by id desc limit 20"
+        newest = plan(session, f"select * from api.events {page}")
+        deep = plan(session, f"select * from api.events where id < %s {page}", middle)
+        history = plan(session, f"select * from api.events where entity = 'item' and entity_id = %s {page}", thing)
+        by_type = plan(session, f"select * from api.events where type = 'partner.created' {page}")
+        by_actor = plan(session, f"select * from api.events where actor_id = %s {page}", user_id)
+        rare = plan(session, f"select * from api.events where entity = 'partner' {page}")
+        feed = plan(session, "select * from events.read_feed('0', '00000000-0000-0000-0000-000000000000', 100)")
+        done = plan(session, "select * from events.read_feed(%s, %s, 100)", "99999999999", middle)
+    for text in (newest, deep):
+        assert "org_id_id" in text or "_pkey" in text, text
+    for text, index in (
+        (history, "org_id_entity_entity_id_id_idx"), (by_type, "org_id_type_id_idx"),
+        (by_actor, "org_id_actor_id_id_idx"), (rare, "org_id_entity_entity_id_id_idx"), (feed, "org_id_xid_id_idx"),
+        (done, "xid_id_idx"),
+    ):  # fmt: skip
+        assert index in text, text
+    # Of months ahead, which are empty, any plan will do.
+    (filled,) = db.execute("select split_part(ops.partition_name('events.event', 'month', now()), '.', 2)").fetchone()
+    for text in (newest, deep, history, by_type, by_actor, rare, feed, done):
+        assert f"Seq Scan on {filled}" not in text, text
+        assert "InitPlan" in text, "rights are asked once a statement"
+    for text in (newest, deep, feed):
+        assert " Sort (" not in text, text
+        assert "Rows Removed by Filter" not in text, text
+
+
+def test_a_page_in_the_past_touches_two_months_at_most(many: Any, acting: Any, db: Any) -> None:
+    with acting(many, many.user()) as session:
+        text = plan(
+            session,
+            "select * from api.events where id < core.uuid_floor(now()) "
+            "and id >= core.uuid_floor(now() - interval '1 day') order by id desc limit 20",
+        )
+    assert 1 <= text.count("Scan using event_") + text.count("Scan Backward using event_") <= 2, text
