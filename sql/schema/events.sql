@@ -113,6 +113,7 @@ CREATE FUNCTION events.emit(type text, entity text, entity_id uuid, payload json
 declare
   v_claims jsonb := core.claims();
   v_org_id uuid := core.org_id();
+  -- Not returned by the insert: nobody reads what he writes for an organisation that is not his.
   v_id uuid := uuidv7();
 begin
   if v_org_id is null then
@@ -129,7 +130,6 @@ begin
   if emit.type !~ '^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$' or split_part(emit.type, '.', 1) <> emit.entity then
     raise exception 'events.emit: the type is % and not %.what_happened', emit.type, emit.entity;
   end if;
-  -- No RETURNING: the tools and the worker act for no organisation, and the owner would not be shown the row.
   insert into events.event (
     org_id, id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, payload
   )
@@ -525,6 +525,10 @@ CREATE FUNCTION events.readable_in_units() RETURNS text[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  -- Others hold no permissions in units, or all of them.
+  if current_setting('role') <> 'member' then
+    return '{}';
+  end if;
   return coalesce(
     (
       select array_agg(e.entity || '/' || u.id order by e.entity, u.id)
@@ -1160,7 +1164,7 @@ begin
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
-        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
+        case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
         case when o.capacity is distinct from n.capacity then ',"capacity":' || coalesce(to_jsonb(o.capacity)::text, 'null') end,
         case when o.capacity_unit is distinct from n.capacity_unit then ',"capacity_unit":' || coalesce(to_jsonb(o.capacity_unit)::text, 'null') end,
@@ -1175,7 +1179,7 @@ begin
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
-        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
+        case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
         case when o.capacity is distinct from n.capacity then ',"capacity":' || coalesce(to_jsonb(n.capacity)::text, 'null') end,
         case when o.capacity_unit is distinct from n.capacity_unit then ',"capacity_unit":' || coalesce(to_jsonb(n.capacity_unit)::text, 'null') end,
@@ -1187,7 +1191,7 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path is distinct from n.path or o.unit_id is distinct from n.unit_id or o.capacity is distinct from n.capacity or o.capacity_unit is distinct from n.capacity_unit or o.zone is distinct from n.zone or o.time_zone is distinct from n.time_zone or o.latitude is distinct from n.latitude or o.longitude is distinct from n.longitude or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path::text is distinct from n.path::text or o.unit_id is distinct from n.unit_id or o.capacity is distinct from n.capacity or o.capacity_unit is distinct from n.capacity_unit or o.zone is distinct from n.zone or o.time_zone is distinct from n.time_zone or o.latitude is distinct from n.latitude or o.longitude is distinct from n.longitude or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -1304,7 +1308,7 @@ begin
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
-        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
+        case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
       ), ',') || '}')::jsonb end,
       case when o.org_id is null then jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
@@ -1312,12 +1316,12 @@ begin
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
-        case when o.path is distinct from n.path then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
+        case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path is distinct from n.path or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path::text is distinct from n.path::text or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -1947,13 +1951,13 @@ begin
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until)
+    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until)
+    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
@@ -1972,27 +1976,25 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(o.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(o.event_types)::text, 'null') end,
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
-        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end,
-        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(o.old_secret_until)::text, 'null') end
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(n.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(n.event_types)::text, 'null') end,
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
-        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end,
-        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(n.old_secret_until)::text, 'null') end
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.old_secret_until is distinct from n.old_secret_until or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -2254,7 +2256,7 @@ begin
   where a.attrelid = v_entity.table_name::regclass and a.attnum > 0 and not a.attisdropped;
 
   -- Keys that are no id stand in every event; other columns of an update only if they differ. A column whose type knows
-  -- no equality is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
+  -- no equality, or has it in a schema that is not looked into, is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
   select
     string_agg(format('jsonb_build_object(%s)', p.every), ' || ' order by p.part),
     string_agg(p.differs, ' or ' order by p.part),
@@ -2274,7 +2276,8 @@ begin
         r.is_key,
         row_number() over () - 1 as n,
         format(
-          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, case r.type_name when 'json' then '::text' else '' end
+          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, 
+          case when r.type_name = 'json' or r.type_name like '%.%' then '::text' else '' end
         ) as differs,
         format('%L || coalesce(to_jsonb(?.%I)::text, ''null'')', ',' || to_json(r.name) || ':', r.name) as pair
       from events.recorded_columns(trigger_source.entity) as r

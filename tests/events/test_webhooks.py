@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import re
 import signal
 import socket
 import ssl
@@ -100,6 +101,12 @@ def test_an_event_is_sent_signed_and_logged(
     request = until(hook.got)[0]
     message = request.message
     assert is_signed(request, made["secret"]) and not is_signed(request, other["secret"])
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs/events.md").read_text(), re.DOTALL):
+        if "is_genuine" in block:  # the receiver of the documentation
+            code: dict[str, Any] = {}
+            exec(block, code)
+            assert code["is_genuine"](request.headers, request.body, made["secret"])
+            assert not code["is_genuine"](request.headers, request.body + b" ", made["secret"])
     assert (message["type"], message["data"]["entity_id"], message["data"]["after"]["code"]) == (
         "partner.created", partner_id, "P",
     )  # fmt: skip
