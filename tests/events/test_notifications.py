@@ -16,7 +16,7 @@ from erpgres.jobs import worker
 from erpgres.stack.state import State
 from erpgres.tokens import sign
 
-from .support import Connection, caught_up, refused, until
+from .support import Connection, caught_up, refused, settled, until
 
 Api = Callable[..., httpx.Client]
 
@@ -212,6 +212,7 @@ def test_makers_at_once_tell_each_event_once(stack: State, clone: str) -> None:
         users = [org.user(["core.partner.activate"]) for _ in range(3)]
         actor = org.user()
         events = {emit(db, org, "partner.on_hold", actor) for _ in range(60)}
+        settled(db, org.id)
         with worker.connect(dsn) as dying, worker.connect(dsn) as other:
             dying.autocommit = False
             assert dying.execute("select events.make_notifications(1000)").fetchone() != (0,)

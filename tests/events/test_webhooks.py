@@ -30,7 +30,7 @@ from erpgres.settings import ROOT
 from erpgres.stack.state import State
 from erpgres.tokens import sign
 
-from .support import Connection, Receiver, Request, allow_loopback, caught_up, receiver, refused, until
+from .support import Connection, Receiver, Request, allow_loopback, caught_up, receiver, refused, settled, until
 
 Api = Callable[..., httpx.Client]
 MANAGE = [f"core.webhook.{action}" for action in ("create", "read", "update", "delete")]
@@ -433,6 +433,7 @@ def test_senders_at_once_send_each_event_once_and_in_order(alone: tuple[Connecti
         for name in "abc":
             subscribe(db, org, f"{hook.url}/{name}")
         events = emit(db, org, 20)
+        settled(db, org.id)
 
         context = outbound.certificates()
 
