@@ -40,8 +40,6 @@ returns trigger
 language plpgsql
 volatile
 parallel unsafe
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into events.webhook_state (org_id, webhook_id) values (new.org_id, new.id);
@@ -50,7 +48,7 @@ end
 $$;
 
 comment on function events.tg_webhook__keep_state() is
-  'AFTER INSERT: the row of how the webhook fares. Definer: who makes a webhook writes no state.';
+  'AFTER INSERT: the row of how the webhook fares';
 
 create or replace trigger keep_state after insert on events.webhook
 for each row execute function events.tg_webhook__keep_state();

@@ -42,7 +42,7 @@ begin
     -- 15 seconds, 1, 4, 16, 64 minutes, 4.3 hours, then every 8, give or take a fifth: ten attempts in about 30 hours.
     next_attempt_at = clock_timestamp() + make_interval(
       secs => greatest(
-        least(15 * 4 ^ d.attempts, 28800) * (0.8 + 0.4 * random()), least(webhook_attempted.retry_after, 3600)
+        least(15 * 4 ^ d.attempts, 28800) * (0.8 + 0.4 * random()), least(coalesce(webhook_attempted.retry_after, 0), 3600)
       )
     ),
     last_error = case when not v_is_good then v_said end

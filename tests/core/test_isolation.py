@@ -146,9 +146,23 @@ def fill(state: State, db: psycopg.Connection[Any], database: psycopg.Connection
     database.execute(
         "insert into core.security_event (org_id, kind, user_id) values (%s, 'TEST', %s)", [org.id, user_id]
     )
+    webhook = called(admin, "webhook_create", name="W", url="https://192.0.2.1/hook", event_types=["role.deleted"])[
+        "id"
+    ]
+    called(admin, "notification_preference_put", event_type="partner.updated", is_on=True)
+    for query in (
+        "insert into events.webhook_delivery "
+        "(org_id, id, webhook_id, event_id, event_xid, event_type, state, finished_at) "
+        "values (%(org)s, %(hook)s, %(hook)s, uuidv7(), '1', 'role.deleted', 'SKIPPED', now())",
+        "insert into events.webhook_attempt (org_id, delivery_id, attempted_at, milliseconds) "
+        "values (%(org)s, %(hook)s, now(), 1)",
+        "insert into events.notification (org_id, user_id, event_id, event_type, entity) "
+        "values (%(org)s, %(user)s, uuidv7(), 'role.deleted', 'role')",
+    ):
+        database.execute(query, {"org": org.id, "hook": webhook, "user": org.users["admin"]})
     role = admin.get("roles", params={"code": "eq.wms_viewer"}).json()[0]["id"]
     side.ids = {"unit": unit, "partner": side.partners[0], "item": item, "warehouse": warehouse, "lot": lot,
-                "document": draft, "import": staged["id"],
+                "document": draft, "import": staged["id"], "webhook": webhook,
                 "user": str(user_id), "role": role}  # fmt: skip
     for view in ("sessions", "api_keys", "wms_positions", "number_series"):
         found = database.execute(

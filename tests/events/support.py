@@ -34,6 +34,12 @@ def caught_up(db: Connection, org_id: Any, reader: str) -> None:
     until(lambda: (db.execute(query, [org_id, reader]).fetchone() or (False,))[0])
 
 
+def settled(db: Connection, org_id: Any) -> None:
+    """Wait until no transaction of the server, in whatever database, keeps an organisation's events from the feed."""
+    query = "select not exists (select from events.event where org_id = %s and xid >= events.horizon())"
+    until(lambda: (db.execute(query, [org_id]).fetchone() or (False,))[0])
+
+
 def refused(response: httpx.Response, status: int, code: str) -> None:
     assert (response.status_code, response.json().get("code")) == (status, code), response.text
 

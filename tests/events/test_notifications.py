@@ -16,7 +16,7 @@ from erpgres.jobs import worker
 from erpgres.stack.state import State
 from erpgres.tokens import sign
 
-from .support import Connection, caught_up, refused, until
+from .support import Connection, caught_up, refused, settled, until
 
 Api = Callable[..., httpx.Client]
 
@@ -138,6 +138,7 @@ def test_read_marks_are_ones_own(org: Organization, db: Connection, person: Any,
     refused(third.post("rpc/notification_read", json={"ids": ids}), 404, "core.not_found")
     refused(second.post("rpc/notification_read", json={"ids": [*ids, str(uuid.uuid4())]}), 404, "core.not_found")
     assert call(second, "notifications_unread")["unread"] == 4
+    refused(third.post("rpc/notifications_read_all", json={"until": ids[0]}), 404, "core.not_found")
     assert told(third) == []
     for function in ("notification_read", "notifications_read_all", "notifications_unread"):
         body = {"ids": ids} if function == "notification_read" else {}
@@ -211,6 +212,7 @@ def test_makers_at_once_tell_each_event_once(stack: State, clone: str) -> None:
         users = [org.user(["core.partner.activate"]) for _ in range(3)]
         actor = org.user()
         events = {emit(db, org, "partner.on_hold", actor) for _ in range(60)}
+        settled(db, org.id)
         with worker.connect(dsn) as dying, worker.connect(dsn) as other:
             dying.autocommit = False
             assert dying.execute("select events.make_notifications(1000)").fetchone() != (0,)

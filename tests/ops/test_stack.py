@@ -99,7 +99,7 @@ def test_status_shows_every_part(state: State) -> None:
     report = json.loads(done.stdout)
     assert (done.returncode, report["problems"]) == (0, [])
     assert {part["name"]: part["state"] for part in report["parts"]} == dict.fromkeys(
-        ("supervisor", "postgres", "postgrest", "relay", "gateway"), "running"
+        ("supervisor", "postgres", "postgrest", "relay", "gateway", "worker"), "running"
     )
     assert report["database_version"].startswith("18.")
     assert report["migration"] > 0
@@ -111,7 +111,7 @@ def test_status_shows_every_part(state: State) -> None:
 def test_services_are_not_root_and_listen_on_the_loopback_only(state: State) -> None:
     supervisor = supervise.Supervisor(state).pid()
     services = [process for process in processes.find(state) if process.pid != supervisor]
-    assert {"postgres", "postgrest", "erpgres-relay", "nginx"} == {process.name() for process in services}
+    assert {"postgres", "postgrest", "erpgres-relay", "nginx", "erpgres-worker"} == {process.name() for process in services}
     assert all(0 not in process.uids() for process in services)
     listening = {
         (connection.laddr.ip, connection.laddr.port)
@@ -218,7 +218,11 @@ def _worker(state: State) -> int:
     return int(psutil.Process(_nginx(state)).children()[0].pid)
 
 
-@pytest.mark.parametrize("victim", [_postmaster, _backend, _postgrest, _relay, _nginx, _worker])
+def _job_worker(state: State) -> int:
+    return part_pids(state)["worker"]
+
+
+@pytest.mark.parametrize("victim", [_postmaster, _backend, _postgrest, _relay, _nginx, _worker, _job_worker])
 def test_the_death_of_one_process_is_survived(state: State, victim: Callable[[State], int]) -> None:
     pid = victim(state)
     part = next((name for name, own in part_pids(state).items() if own == pid), None)
@@ -360,7 +364,7 @@ def test_an_outside_database_is_used_with_the_rights_of_a_dba(place: Path, outsi
         assert done.returncode == 0, done.stderr
         state = State(path)
         assert healthy(state)
-        assert {"postgrest", "relay", "gateway"} == part_pids(state).keys()
+        assert {"postgrest", "relay", "gateway", "worker"} == part_pids(state).keys()
         assert stat.S_IMODE((path / "state.json").stat().st_mode) == 0o600
         with psycopg.connect(state.dsn("migrator")) as connection:
             assert connection.info.dbname == "erp"

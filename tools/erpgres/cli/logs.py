@@ -31,7 +31,7 @@ from erpgres.stack.state import State
 )
 @state_option
 def command(state: State, part: str | None, follow: bool, lines: int) -> None:
-    """Show the logs of all parts, or of PART: postgres, postgrest, relay, gateway, access, supervisord.
+    """Show the logs of all parts, or of PART: postgres, postgrest, relay, gateway, worker, access, supervisord.
 
     \b
     Examples:

@@ -43,7 +43,7 @@ from erpgres.stack.state import State
 def command(
     state: State, detach: bool, port: int | None, api_pool: int | None, jwks: str | None, database_url: str | None
 ) -> None:
-    """Start PostgreSQL, PostgREST and the gateway, migrate the database, and wait until all is healthy.
+    """Start PostgreSQL, PostgREST, the gateway and the worker, migrated, and wait until all is healthy.
 
     What runs already is left alone, what is down is repaired, pending migrations are applied. Without -d the logs are
     shown until Ctrl-C, which stops the stack.
@@ -52,7 +52,8 @@ def command(
     the database or to own the one that the URL names (a URL without a database name, or naming postgres, means a
     database called erpgres).
 
-    ERPGRES_CORS_ORIGINS, ERPGRES_TRUSTED_PROXIES and ERPGRES_RATE_… are remembered, too; empty they are forgotten.
+    ERPGRES_CORS_ORIGINS, ERPGRES_TRUSTED_PROXIES, ERPGRES_RATE_…, ERPGRES_SMTP_… and ERPGRES_APP_URL are remembered,
+    too; empty they are forgotten.
 
     \b
     Examples:

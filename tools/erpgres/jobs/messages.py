@@ -42,7 +42,7 @@ def deliver_next(connection: psycopg.Connection[Any], settings: Settings) -> boo
     if settings.mail is None:
         return False
     with connection.cursor(row_factory=dict_row) as cursor:
-        message = cursor.execute("select * from core.message_claim()").fetchone()
+        message = cursor.execute("select id, kind, recipient, payload, expires_at from core.message_claim()").fetchone()
     if message is None:
         return False
     try:

@@ -51,6 +51,8 @@ def networks(text: str) -> tuple[Network, ...]:
 
 def is_allowed(address: Address, rules: Rules) -> bool:
     """Say whether an address may be reached: it is public, or in a network that the installation names."""
+    if any(address.version == network.version and address in network for network in rules.networks):
+        return True
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_allowed(address.ipv4_mapped, rules)
@@ -58,8 +60,6 @@ def is_allowed(address: Address, rules: Rules) -> bool:
             return is_allowed(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF), rules)
         if address.sixtofour is not None:
             return is_allowed(address.sixtofour, rules)
-    if any(address.version == network.version and address in network for network in rules.networks):
-        return True
     return address.is_global and not address.is_multicast
 
 
@@ -105,12 +105,14 @@ def post(url: str, body: bytes, headers: Mapping[str, str], rules: Rules, contex
         connection.request("POST", path, body, {**headers, "Host": parts.netloc, "Connection": "close"})
         response = connection.getresponse()
         text = response.read(_ANSWER_BYTES).decode("utf-8", "replace").replace("\0", "")
+        if time.monotonic() >= deadline:
+            raise TimeoutError("cut off")  # an answer that was cut off looks like one that ended
         after = response.getheader("Retry-After", "")
         return Answer(response.status, text, int(after) if after.isdigit() else None)
     except (OSError, http.client.HTTPException, ValueError) as error:
         if time.monotonic() >= deadline:
             raise TimeoutError(f"no answer within {SECONDS:.0f} s") from error
-        if isinstance(error, ValueError):
+        if not isinstance(error, (OSError, http.client.HTTPException)):
             raise OSError(str(error)) from error
         raise
     finally:

@@ -96,7 +96,7 @@ def _run_sql(connection: psycopg.Connection[Any], run: _Run) -> None:
     found = connection.execute(
         "select bool_or(p.pronargs = p.pronargdefaults) from pg_catalog.pg_proc as p "
         "join pg_catalog.pg_namespace as n on n.oid = p.pronamespace where n.nspname = %s and p.proname = %s "
-        "and (p.pronargs = p.pronargdefaults or p.proargtypes::oid[] = array['jsonb'::regtype::oid])",
+        "and (p.pronargs = p.pronargdefaults or (p.pronargs = 1 and p.proargtypes[0] = 'jsonb'::regtype))",
         [schema, function],
     ).fetchone()
     if found is None or found[0] is None:

@@ -18,7 +18,8 @@ from erpgres.stack.state import State
 # What the standard library and psycopg import at first use: it must be there before the account changes, which may be
 # unable to reach the checkout.
 _LATER = (
-    "encodings.idna", "encodings.ascii", "encodings.latin_1", "email.mime.text", "email.generator", "email.policy",
+    "encodings.idna", "encodings.punycode", "encodings.ascii", "encodings.latin_1",
+    "email.mime.text", "email.generator", "email.policy",
     "email.contentmanager", "email.base64mime", "email.quoprimime", "http.client", "psycopg.types.json", "smtplib",
     "stringprep", "zoneinfo._tzpath", "zoneinfo._common", "traceback",
 )  # fmt: skip
