@@ -44,6 +44,10 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- Others hold no permissions in units, or all of them.
+  if current_setting('role') <> 'member' then
+    return '{}';
+  end if;
   return coalesce(
     (
       select array_agg(e.entity || '/' || u.id order by e.entity, u.id)

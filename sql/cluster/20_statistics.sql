@@ -2,4 +2,5 @@
 -- Statement statistics, and who may read them. Idempotent.
 
 create extension if not exists pg_stat_statements schema public;
-grant pg_monitor to monitor;
+-- Inherited, although logins inherit nothing otherwise: monitoring does not change its role.
+grant pg_monitor to monitor with inherit true;

@@ -81,3 +81,17 @@ def read_until(client: httpx.Client, cursor: str, wanted: int, seconds: float = 
         found += answer["events"]
         cursor = answer["cursor"]
     return found, cursor
+
+
+def caught_up(client: httpx.Client, seconds: float = 30) -> str:
+    """Read the feed up to the last event that the client sees, and return the cursor after it."""
+    wanted = {event["id"] for event in events_of(client, order="id.desc", limit="20")}
+    cursor: str | None = None
+    deadline = time.monotonic() + seconds
+    while wanted:
+        assert time.monotonic() < deadline, f"{len(wanted)} events do not come"
+        answer = done(client, "events_since", cursor=cursor)
+        wanted -= {event["id"] for event in answer["events"]}
+        cursor = answer["cursor"]
+    assert cursor is not None
+    return cursor

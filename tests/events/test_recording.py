@@ -200,7 +200,9 @@ def test_nobody_changes_an_event(clone: str, role: str) -> None:
         assert connection.execute("select count(*) > 0 from events.event").fetchone() == (True,)
 
 
-@pytest.mark.parametrize("role", ["member", "partner", "superadmin", "migrator", "worker", "analyst", "monitor", "relay"])
+@pytest.mark.parametrize(
+    "role", ["member", "partner", "superadmin", "migrator", "worker", "analyst", "monitor", "relay"]
+)
 def test_nobody_writes_an_event_by_himself(clone: str, role: str) -> None:
     with psycopg.connect(clone) as connection:
         connection.execute(f"set local role {role}")

@@ -43,8 +43,8 @@ def test_every_table_of_an_organisation_is_recorded_or_excused(db: Any) -> None:
 
 def test_every_recorded_table_has_its_triggers(db: Any) -> None:
     rows = db.execute(
-        "select e.table_name, count(t.*) filter (where t.tgenabled = 'O') from core.event_entity e left join pg_trigger t "
-        "on t.tgrelid = e.table_name::regclass and t.tgname in ('emit_insert', 'emit_update', 'emit_delete') "
+        "select e.table_name, count(t.*) filter (where t.tgenabled = 'O') "
+        "from core.event_entity e left join pg_trigger t on t.tgrelid = e.table_name::regclass and t.tgname in ('emit_insert', 'emit_update', 'emit_delete') "
         "where e.table_name is not null group by 1"
     ).fetchall()
     assert len(rows) > 15
@@ -84,7 +84,8 @@ def test_the_triggers_follow_the_registry_and_the_table(clone: str) -> None:
         row = connection.execute("select core.create_organization('AA', 'A', 'BD', 'USD')").fetchone()
         assert row is not None
         connection.execute(
-            "insert into core.item (org_id, sku, name, class, unit_code, drawing) values (%s, 'S', 'I', 'GOODS', 'C62', '{}')",
+            "insert into core.item (org_id, sku, name, class, unit_code, drawing) "
+            "values (%s, 'S', 'I', 'GOODS', 'C62', '{}')",
             [row[0]],
         )
         connection.execute("update core.item set colour = 'red', drawing = '{\"a\": null}'")
@@ -96,7 +97,8 @@ def test_the_triggers_follow_the_registry_and_the_table(clone: str) -> None:
         connection.execute("delete from core.event_entity where entity = 'wms_document'")
         assert connection.execute("select events.ensure_triggers()").fetchall() == [("tg_wms_document__record",)]
         left = connection.execute(
-            "select count(*) from pg_trigger where tgname like 'emit%%' and tgrelid::regclass::text ~ '^wms.document(_2|$)'"
+            "select count(*) from pg_trigger "
+            "where tgname like 'emit%%' and tgrelid::regclass::text ~ '^wms.document(_2|$)'"
         ).fetchone()
         assert left == (0,)
 

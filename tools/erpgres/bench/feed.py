@@ -89,6 +89,7 @@ class _Run:
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     outcome: Outcome = field(default_factory=Outcome)
+    error: Exception | None = None
     acknowledged: list[tuple[str, int]] = field(default_factory=list)
     delivered: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -119,8 +120,8 @@ def check(
     """
     run = _prepare(dsn, bug)
     run.outcome.writers, run.outcome.bug = writers, bug
-    threads = [threading.Thread(target=_write, args=(run, seed * 1000 + n), daemon=True) for n in range(writers)]
-    reader = threading.Thread(target=_read, args=(run,), daemon=True)
+    threads = [_thread(run, _write, run, seed * 1000 + n) for n in range(writers)]
+    reader = _thread(run, _read, run)
     began = time.monotonic()
     for thread in (*threads, reader):
         thread.start()
@@ -134,9 +135,24 @@ def check(
         _join(thread)
     run.ended.set()
     _join(reader)
+    if run.error is not None:
+        raise CannotRun(f"a session of the check failed: {run.error}") from run.error
     run.outcome.seconds = round(time.monotonic() - began, 1)
     _compare(run)
     return run.outcome
+
+
+def _thread(run: _Run, target: Callable[..., None], *arguments: Any) -> threading.Thread:
+    """Return a thread whose failure is kept."""
+
+    def work() -> None:
+        try:
+            target(*arguments)
+        except Exception as error:
+            run.error = error
+            run.stop.set()
+
+    return threading.Thread(target=work, daemon=True)
 
 
 def _join(thread: threading.Thread) -> None:
@@ -227,28 +243,35 @@ def _read(run: _Run) -> None:
         is_last = run.ended.is_set()
         try:
             with connection.transaction():
-                events, cursor = _by_id(run, connection, cursor) if run.bug == "id" else _since(run, connection, cursor)
+                read = _by_id if run.bug == "id" else _since
+                events, cursor, is_complete = read(run, connection, cursor)
         except GONE:
+            if not connection.closed:
+                raise
             connection = run.connect()
             continue
         run.delivered += [(e["id"], e["entity_id"], e["entity_version"]) for e in events if e["entity"] == "item"]
         run.outcome.polls += 1
         if not events:
-            if is_last:
+            if is_last and is_complete:
                 break
             time.sleep(0.005)
     connection.close()
 
 
-def _since(run: _Run, connection: Connection, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+Answer = tuple[list[dict[str, Any]], str | None, bool]
+
+
+def _since(run: _Run, connection: Connection, cursor: str | None) -> Answer:
+    """Ask as a frontend would; complete when nothing waits for a transaction, of this database or another, to end."""
     connection.execute("select set_config('request.jwt.claims', %s, true)", [run.claims])
     connection.execute("set local role member")
     row = connection.execute("select api.events_since(%s, 100)", [cursor]).fetchone()
     assert row is not None
-    return row[0]["events"], row[0]["cursor"]
+    return row[0]["events"], row[0]["cursor"], row[0]["lag_seconds"] == 0
 
 
-def _by_id(run: _Run, connection: Connection, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+def _by_id(run: _Run, connection: Connection, cursor: str | None) -> Answer:
     """The deliberate bug: the newest id seen is taken for all that has happened."""
     rows = connection.execute(
         "select e.id, e.entity, e.entity_id, e.entity_version from events.event as e "
@@ -257,7 +280,7 @@ def _by_id(run: _Run, connection: Connection, cursor: str | None) -> tuple[list[
     ).fetchall()
     keys = ("id", "entity", "entity_id", "entity_version")
     events = [dict(zip(keys, (str(r[0]), r[1], str(r[2]), r[3]), strict=True)) for r in rows]
-    return events, events[-1]["id"] if events else cursor
+    return events, events[-1]["id"] if events else cursor, True
 
 
 # ---- the check -----------------------------------------------------------------------------------------------------

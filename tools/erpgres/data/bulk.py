@@ -323,6 +323,11 @@ def attach(connection: Connection, partition: Partition) -> None:
     connection.execute(
         "select ops.copy_statement_triggers(%s::regclass, %s::regclass)", [str(partition.parent), str(partition.table)]
     )
+    connection.execute(  # attached rows fire no trigger: one event says that they came
+        "select events.emit('organization.bulk_loaded', 'organization', core.org_id(), jsonb_build_object("
+        "'table', %s::text, 'partition', %s::text)) where core.org_id() is not null",
+        [str(partition.parent), str(partition.table)],
+    )
 
 
 def lock(connection: Connection, parents: Iterable[Table], longest: float = LONGEST_WAIT) -> None:
