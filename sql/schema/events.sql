@@ -410,6 +410,10 @@ CREATE FUNCTION events.readable_in_units() RETURNS text[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  -- Others hold no permissions in units, or all of them.
+  if current_setting('role') <> 'member' then
+    return '{}';
+  end if;
   return coalesce(
     (
       select array_agg(e.entity || '/' || u.id order by e.entity, u.id)
