@@ -388,6 +388,8 @@ def test_rendering_is_repeatable_and_keeps_the_key(unstarted: Callable[..., Site
         ("ERPGRES_CORS_ORIGINS", "https://a.example.com/path"),
         ("ERPGRES_CORS_ORIGINS", 'https://a";'),
         ("ERPGRES_TRUSTED_PROXIES", "everybody"),
+        ("ERPGRES_RATE_REALTIME", "many"),
+        ("ERPGRES_REALTIME_CONNECTIONS", "500; return 200"),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_refused(unstarted: Callable[..., Site], setting: str, value: str) -> None:

@@ -62,6 +62,13 @@ def stay() -> Iterator[ExitStack]:
         yield opened
 
 
+@pytest.fixture(scope="module", autouse=True)
+def silent(stack: State) -> Iterator[Listener]:
+    """A connection that never says a word; it is asked about at the end."""
+    with dial(stack) as listener:
+        yield listener
+
+
 def about(entity_id: uuid.UUID) -> Callable[[list[Row]], bool]:
     return lambda events: any(event["entity_id"] == str(entity_id) for event in events)
 
@@ -208,6 +215,20 @@ def test_who_stands_beside_a_group_that_is_ahead_misses_nothing(stack: State, or
             made.append(partner(org))
             second.until(about(made[-1])), first.until(about(made[-1]))
             assert ids(second.events, "partner") == ids(first.events, "partner") == [str(i) for i in made]
+
+
+def test_a_bulk_change_reaches_everybody_whole(stack: State, org: Any, partner: Any, stay: ExitStack) -> None:
+    listeners = [stay.enter_context(listening(stack, org.token())) for _ in range(2)]
+    before = listeners[0].cursor
+    org.db.execute(
+        "insert into core.partner (org_id, code, name) select %s, 'B' || n, 'Bulk' from generate_series(1, 5000) as n",
+        [org.id],
+    )
+    last = partner(org)
+    listeners.append(stay.enter_context(listening(stack, org.token(), cursor=before)))
+    made = [listener.until(about(last), 30) and ids(listener.events, "partner") for listener in listeners]
+    assert [len(found) for found in made] == [5001] * 3
+    assert made[0] == made[1] == made[2]
 
 
 def test_server_sent_events(stack: State, org: Any, partner: Any) -> None:
@@ -456,3 +477,7 @@ def test_the_relay_says_how_it_is(stack: State, org: Any) -> None:
         answer, problem = relay.health(stack)
     assert (problem, answer["database"]) == (None, "up")
     assert answer["connections"] >= 1
+
+
+def test_who_says_nothing_is_sent_away(silent: Listener) -> None:
+    assert silent.end() == (4408, "realtime.hello_missing")

@@ -89,11 +89,11 @@ def run(loads: list[Load], seconds: float, progress: Progress) -> list[Measured]
         assert row is not None
         org_id = row[0]
         progress("making users and sessions")
-        tokens = _tokens(state, connection, org_id, max(load.connections for load in loads))
+        tokens = tokens_of(state, connection, org_id, max(load.connections for load in loads))
         measured = []
         for load in loads:
             progress(f"{load.connections} connections, {load.subscribers} subscribers, {load.writes:g} writes/s")
-            measured.append(_measure(state, org_id, tokens, load, seconds))
+            measured.append(measure(state, org_id, tokens, load, seconds))
         return measured
 
 
@@ -129,7 +129,7 @@ def _free_port() -> int:
     raise CannotRun("four free ports in a row were not found")
 
 
-def _tokens(state: State, connection: psycopg.Connection[Any], org_id: uuid.UUID, count: int) -> list[str]:
+def tokens_of(state: State, connection: psycopg.Connection[Any], org_id: uuid.UUID, count: int) -> list[str]:
     """Make users of the organisation with a session each; return their tokens."""
     rows = connection.execute(
         """
@@ -156,7 +156,8 @@ def _tokens(state: State, connection: psycopg.Connection[Any], org_id: uuid.UUID
     return tokens
 
 
-def _measure(state: State, org_id: uuid.UUID, tokens: list[str], load: Load, seconds: float) -> Measured:
+def measure(state: State, org_id: uuid.UUID, tokens: list[str], load: Load, seconds: float) -> Measured:
+    """Measure one load on a running stack, with a token for each connection. Raises CannotRun."""
     hellos = [
         {
             "type": "hello",

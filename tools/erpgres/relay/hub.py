@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -90,6 +91,10 @@ class Group:
             except Down as error:
                 self.hub.fell(error)  # the poll wakes every group when the database is back
                 self.step_back()
+            except Exception:
+                log.exception("a group cannot be served")
+                for subscriber in list(self):
+                    subscriber.cut(Ended("realtime.restarting"))
             if not self.members and self.hub.groups.get(self.audience) is not self:
                 return
 
@@ -156,6 +161,14 @@ class Hub:
     def start(self) -> None:
         """Begin to poll and to check."""
         self._tasks = [asyncio.create_task(self._poll()), asyncio.create_task(self._tick())]
+        for task in self._tasks:
+            task.add_done_callback(self._died)
+
+    def _died(self, task: asyncio.Task[None]) -> None:
+        """End the process, so that another is started, when it could only pretend to work."""
+        if not task.cancelled():
+            log.critical("the relay cannot go on", exc_info=task.exception())
+            signal.raise_signal(signal.SIGTERM)
 
     async def stop(self) -> None:
         """Tell everybody to come back with their cursor, and stop."""
