@@ -5,6 +5,8 @@ returns jsonb
 language plpgsql
 volatile
 parallel unsafe
+-- Checks of foreign keys keep the plan of their first row: made while a table is small, it would read all of it each time.
+set enable_seqscan = off
 as $$
 declare
   v_import core.import;

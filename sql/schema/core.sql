@@ -1832,6 +1832,7 @@ COMMENT ON FUNCTION core.installation_setting(code text) IS 'The value that a se
 
 CREATE FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer DEFAULT 0) RETURNS jsonb
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
     AS $_$
 declare
   v_import core.import;
