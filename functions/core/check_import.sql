@@ -1,4 +1,24 @@
--- What staged rows are refused for before anything is loaded, each by a few statements over all rows.
+-- What staged rows are refused for before anything is loaded: a few queries over all rows find it, and each row found is
+-- marked by its key. One statement for both would join the table with itself, of which the planner knows nothing yet.
+
+create or replace function core.refuse_import_row(import_id uuid, line integer, problems jsonb)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+begin
+  update core.import_row as r
+  set problems = refuse_import_row.problems
+  where r.org_id = core.org_id()
+    and r.import_id = refuse_import_row.import_id
+    and r.line = refuse_import_row.line;
+end
+$$;
+
+comment on function core.refuse_import_row(uuid, integer, jsonb) is 'Mark a staged row as refused';
+
+grant execute on function core.refuse_import_row(uuid, integer, jsonb) to member, superadmin, migrator;
 
 create or replace function core.check_import(import_id uuid)
 returns void
@@ -14,6 +34,10 @@ declare
   v_may_create boolean;
   v_may_update boolean;
   v_fixed text := '';
+  v_where text;
+  v_values text;
+  v_is_found boolean;
+  v_row record;
 begin
   select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = check_import.import_id;
   select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
@@ -30,26 +54,32 @@ begin
     from core.import_column as c
     where c.entity = v_import.entity and c.is_unique and c.name = any (v_import.columns)
   loop
+    v_where := format(
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is null%s',
+      case when v_column.is_value then format(' and r.data ->> %L is not null', v_column.names[1]) else '' end
+    );
+    select string_agg(format('coalesce(r.data ->> %L, '''')', n.name), ', ' order by n.place)
+    into v_values
+    from unnest(v_column.names) with ordinality as n (name, place);
+    -- Whether there are any is cheap to ask; which ones takes a sort.
     execute format(
-      'update core.import_row as r '
-      'set problems = jsonb_build_array(core.import_problem(%1$L, ''core.import_duplicate'', concat_ws('', '', %2$s), '
-      'jsonb_build_object(''first_line'', d.first_line))) '
-      'from (select %3$s, min(r.line) as first_line from core.import_row as r '
-      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is null %5$s '
-      'group by %4$s having count(*) > 1) as d '
-      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is null and r.line > d.first_line %5$s and %6$s',
-      array_to_string(v_column.names, ', '),
-      (select string_agg(format('r.data ->> %L', n.name), ', ' order by n.place)
-        from unnest(v_column.names) with ordinality as n (name, place)),
-      (select string_agg(format('coalesce(r.data ->> %L, '''') as k%s', n.name, n.place), ', ' order by n.place)
-        from unnest(v_column.names) with ordinality as n (name, place)),
-      (select string_agg(n.place::text, ', ' order by n.place)
-        from unnest(v_column.names) with ordinality as n (name, place)),
-      case when v_column.is_value then format('and r.data ->> %L is not null', v_column.names[1]) else '' end,
-      (select string_agg(format('coalesce(r.data ->> %L, '''') = d.k%s', n.name, n.place), ' and ' order by n.place)
-        from unnest(v_column.names) with ordinality as n (name, place))
+      'select exists (select from core.import_row as r %s group by %s having count(*) > 1)', v_where, v_values
     )
+    into v_is_found
     using check_import.import_id;
+    if v_is_found then
+      for v_row in execute format(
+        'select d.* from (select r.line, min(r.line) over (partition by %1$s) as first_line, concat_ws('', '', %1$s) as value '
+        'from core.import_row as r %2$s) as d where d.line > d.first_line', v_values, v_where
+      )
+      using check_import.import_id
+      loop
+        perform core.refuse_import_row(check_import.import_id, v_row.line, jsonb_build_array(core.import_problem(
+          array_to_string(v_column.names, ', '), 'core.import_duplicate', v_row.value,
+          jsonb_build_object('first_line', v_row.first_line)
+        )));
+      end loop;
+    end if;
   end loop;
 
   -- The tools act for nobody when they load data: they need no permission.
@@ -62,12 +92,13 @@ begin
 
   -- What the entity itself finds; then rows that the user may not make or change, and columns that cannot change.
   if v_entity.table_name is null then
-    execute format(
-      'update core.import_row as r set problems = f.problems from %s($1, 1, 2147483647) as f '
-      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line and f.problems is not null',
-      v_entity.read_function
+    for v_row in execute format(
+      'select f.line, f.problems from %s($1, 1, 2147483647) as f where f.problems is not null', v_entity.read_function
     )
-    using check_import.import_id;
+    using check_import.import_id
+    loop
+      perform core.refuse_import_row(check_import.import_id, v_row.line, v_row.problems);
+    end loop;
     return;
   end if;
   select coalesce(string_agg(format(
@@ -77,16 +108,15 @@ begin
   into v_fixed
   from core.import_column as c
   where c.entity = v_import.entity and c.is_fixed and c.target is not null and c.name = any (v_import.columns);
-  execute format(
-    'update core.import_row as r set problems = x.problems from ('
+  for v_row in execute format(
+    'select x.* from ('
     'select f.line, coalesce(f.problems, core.import_problems('
     'case when f.match_id is null and not $2 then core.import_problem(null, ''core.permission_missing'', null, '
     'jsonb_build_object(''permission'', %3$L::text)) end%5$s), core.import_problems('
     'case when f.match_id is not null and not $3 and (%6$s) then core.import_problem(null, ''core.permission_missing'', null, '
     'jsonb_build_object(''permission'', %4$L::text)) end)) as problems '
     'from %1$s($1, 1, 2147483647) as f '
-    '%7$s) as x '
-    'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = x.line and x.problems is not null',
+    '%7$s) as x where x.problems is not null',
     v_entity.read_function, v_entity.table_name, v_entity.create_permission,
     coalesce(v_entity.update_permission, v_entity.create_permission),
     case when v_entity.update_permission is not null then v_fixed else '' end,
@@ -97,7 +127,10 @@ begin
       v_entity.table_name
     ) else '' end
   )
-  using check_import.import_id, v_may_create, v_may_update;
+  using check_import.import_id, v_may_create, v_may_update
+  loop
+    perform core.refuse_import_row(check_import.import_id, v_row.line, v_row.problems);
+  end loop;
 end
 $$;
 

@@ -56,8 +56,7 @@ parallel safe
 begin atomic
   with staged as (
     select concat_ws('/', r.data ->> 'parent', r.data ->> 'code') as path
-    from core.import_row as r
-    where r.org_id = (select core.org_id()) and r.import_id = import_org_units.import_id and r.problems is null
+    from core.import_lines(import_org_units.import_id, 1, 2147483647) as r
   ),
   known as materialized (
     select p.id, p.path
@@ -68,8 +67,7 @@ begin atomic
     m.id,
     core.import_problems(
       case
-        when r.data ->> 'parent' is not null and p.id is null
-          and not exists (select from staged as s where s.path = r.data ->> 'parent')
+        when r.data ->> 'parent' is not null and p.id is null and s.path is null
           then core.import_problem('parent', 'core.import_reference', r.data ->> 'parent', '{"entity": "unit"}')
       end
     ),
@@ -77,13 +75,10 @@ begin atomic
     r.data ->> 'code',
     r.data ->> 'kind',
     r.data ->> 'name'
-  from core.import_row as r
+  from core.import_lines(import_org_units.import_id, import_org_units.first_line, import_org_units.last_line) as r
   left join known as p on p.path = r.data ->> 'parent'
-  left join known as m on m.path = concat_ws('/', r.data ->> 'parent', r.data ->> 'code')
-  where r.org_id = (select core.org_id())
-    and r.import_id = import_org_units.import_id
-    and r.line between import_org_units.first_line and import_org_units.last_line
-    and r.problems is null;
+  left join staged as s on s.path = r.data ->> 'parent'
+  left join known as m on m.path = concat_ws('/', r.data ->> 'parent', r.data ->> 'code');
 end;
 
 comment on function core.import_org_units(uuid, integer, integer) is
@@ -114,8 +109,7 @@ parallel safe
 begin atomic
   with staged as (
     select concat_ws('/', r.data ->> 'parent', r.data ->> 'code') as path
-    from core.import_row as r
-    where r.org_id = (select core.org_id()) and r.import_id = import_locations.import_id and r.problems is null
+    from core.import_lines(import_locations.import_id, 1, 2147483647) as r
   ),
   known as materialized (
     select p.id, p.path
@@ -130,8 +124,7 @@ begin atomic
     m.id,
     core.import_problems(
       case
-        when r.data ->> 'parent' is not null and p.id is null
-          and not exists (select from staged as s where s.path = r.data ->> 'parent')
+        when r.data ->> 'parent' is not null and p.id is null and s.path is null
           then core.import_problem('parent', 'core.import_reference', r.data ->> 'parent', '{"entity": "place"}')
       end,
       case
@@ -159,15 +152,12 @@ begin atomic
     r.data ->> 'time_zone',
     round((r.data ->> 'latitude')::numeric, 6),
     round((r.data ->> 'longitude')::numeric, 6)
-  from core.import_row as r
+  from core.import_lines(import_locations.import_id, import_locations.first_line, import_locations.last_line) as r
   left join known as p on p.path = r.data ->> 'parent'
+  left join staged as s on s.path = r.data ->> 'parent'
   left join known as m on m.path = concat_ws('/', r.data ->> 'parent', r.data ->> 'code')
   left join units as u on u.path = r.data ->> 'unit'
-  left join core.unit as c on c.code = r.data ->> 'capacity_unit'
-  where r.org_id = (select core.org_id())
-    and r.import_id = import_locations.import_id
-    and r.line between import_locations.first_line and import_locations.last_line
-    and r.problems is null;
+  left join core.unit as c on c.code = r.data ->> 'capacity_unit';
 end;
 
 comment on function core.import_locations(uuid, integer, integer) is

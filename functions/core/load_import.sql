@@ -5,6 +5,8 @@ returns jsonb
 language plpgsql
 volatile
 parallel unsafe
+-- Checks of foreign keys keep the plan of their first row: made while a table is small, it would read all of it each time.
+set enable_seqscan = off
 as $$
 declare
   v_import core.import;
@@ -32,6 +34,7 @@ declare
   v_result jsonb;
   v_half jsonb;
   v_problem jsonb;
+  v_row record;
 begin
   select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = load_import.import_id;
   select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
@@ -51,17 +54,20 @@ begin
     select from core.import_column as c
     where c.entity = v_import.entity and c.is_path and c.name = any (v_import.columns)
   ) then
+    -- An array, not a join: the planner, who knows nothing of the rows, would ask the read function anew for each;
+    -- and offset 0, or he would expect few rows inside it.
     v_source := format(
-      '(select f.* from %s as f join core.import_row as r on r.org_id = (select core.org_id()) and r.import_id = $1 '
-      'and r.line = f.line and r.rank = %s)', v_source, load_import.rank
+      '(select f.* from (select * from %s offset 0) as f where f.line = any (array(select r.line from core.import_row as r '
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line between $2 and $3 and r.rank = %s '
+      'and r.problems is null)))', v_source, load_import.rank
     );
     -- What was refused meanwhile takes along what lies in it.
-    execute format(
-      'update core.import_row as r set problems = f.problems from %s as f '
-      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line and f.problems is not null', v_source
-    )
-    using load_import.import_id, load_import.first_line, load_import.last_line;
-    get diagnostics v_refused = row_count;
+    for v_row in execute format('select f.line, f.problems from %s as f where f.problems is not null', v_source)
+    using load_import.import_id, load_import.first_line, load_import.last_line
+    loop
+      perform core.refuse_import_row(load_import.import_id, v_row.line, v_row.problems);
+      v_refused := v_refused + 1;
+    end loop;
   end if;
   select string_agg(quote_ident(c.target), ', ' order by c.target), string_agg(format('f.%I', c.target), ', ' order by c.target)
   into v_columns, v_values

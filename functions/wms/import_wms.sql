@@ -30,17 +30,15 @@ begin atomic
     r.data ->> 'name',
     p.id,
     u.id
-  from core.import_row as r
+  from core.import_lines(
+    import_wms_warehouses.import_id, import_wms_warehouses.first_line, import_wms_warehouses.last_line
+  ) as r
   left join core.location_paths() as p on p.path = r.data ->> 'parent'
   left join core.org_unit_paths() as u on u.path = r.data ->> 'unit'
   left join core.location as m
     on m.org_id = r.org_id
     and m.parent_id is not distinct from p.id
-    and m.code = r.data ->> 'code'
-  where r.org_id = (select core.org_id())
-    and r.import_id = import_wms_warehouses.import_id
-    and r.line between import_wms_warehouses.first_line and import_wms_warehouses.last_line
-    and r.problems is null;
+    and m.code = r.data ->> 'code';
 end;
 
 comment on function wms.import_wms_warehouses(uuid, integer, integer) is 'Staged rows of warehouses, by the place they lie in and code';
@@ -181,7 +179,9 @@ begin atomic
     (r.data ->> 'quantity')::numeric,
     coalesce(r.data ->> 'unit_code', i.unit_code),
     (r.data ->> 'unit_price')::numeric
-  from core.import_row as r
+  from core.import_lines(
+    import_wms_opening_stock.import_id, import_wms_opening_stock.first_line, import_wms_opening_stock.last_line
+  ) as r
   left join places as p on p.path = r.data ->> 'warehouse'
   left join core.location as w on w.org_id = r.org_id and w.id = p.id
   left join places as s on s.path = (r.data ->> 'warehouse') || '/' || coalesce(r.data ->> 'position', 'UNASSIGNED')
@@ -203,11 +203,7 @@ begin atomic
       and d.status = 'POSTED'
       and d.reference = 'OPENING STOCK'
     limit 1
-  ) as b on true
-  where r.org_id = (select core.org_id())
-    and r.import_id = import_wms_opening_stock.import_id
-    and r.line between import_wms_opening_stock.first_line and import_wms_opening_stock.last_line
-    and r.problems is null;
+  ) as b on true;
 end;
 
 comment on function wms.import_wms_opening_stock(uuid, integer, integer) is

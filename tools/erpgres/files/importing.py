@@ -32,7 +32,7 @@ from erpgres.tokens import claims_of
 CHUNK = 20_000  # lines that are loaded by one statement
 _BLOCK = 1 << 18
 _SAMPLE = 1000  # rows that the decimal mark is looked for in
-_MANY = 10_000  # rows from which on the planner is told how many there are
+_MANY = 1_000  # rows from which on the planner is told how many there are
 
 Advance = Callable[[int], None]
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
