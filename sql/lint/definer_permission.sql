@@ -1,5 +1,6 @@
 -- a SECURITY DEFINER function of the API asks for a permission
--- It runs with more rights than its caller, so it is the one that has to ask. The few that anybody may call are exceptions.
+-- It runs with more rights than its caller, so it is the one that has to ask: core.require_permission, or core.require_over_…
+-- where the permission depends on whom it is used on. The few that anybody may call are exceptions.
 select
   'definer_permission' as rule,
   p.oid::regproc::text as object,
@@ -9,4 +10,4 @@ from pg_proc as p
 inner join pg_namespace as n on n.oid = p.pronamespace
 where n.nspname = 'api'
   and p.prosecdef
-  and strpos(coalesce(p.prosrc, '') || coalesce(pg_get_function_sqlbody(p.oid), ''), 'require_permission(') = 0;
+  and coalesce(p.prosrc, '') || coalesce(pg_get_function_sqlbody(p.oid), '') !~ '\mrequire_(permission|over_[a-z_]+)\(';

@@ -25,7 +25,7 @@ where n.nspowner = 'owner'::regrole
           select
           from pg_attribute as a
           where a.attrelid = k.conrelid
-            and a.attnum = any(k.conkey)
+            and a.attnum = any (k.conkey)
             and pg_get_expr(i.indpred, i.indrelid) = '(' || quote_ident(a.attname) || ' IS NOT NULL)'
         )
       )

@@ -33,7 +33,7 @@ where t.grantee not in (0, 'owner'::regrole)
     select
     from pg_policy as p
     where p.polrelid = t.oid
-      and t.grantee = any(p.polroles)
+      and t.grantee = any (p.polroles)
       and p.polcmd in (
         '*',
         case t.privilege_type when 'SELECT' then 'r' when 'INSERT' then 'a' when 'UPDATE' then 'w' else 'd' end

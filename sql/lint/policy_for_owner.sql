@@ -11,4 +11,4 @@ inner join pg_attribute as o on o.attrelid = c.oid and o.attname = 'org_id' and 
 where n.nspowner = 'owner'::regrole
   and c.relkind in ('r', 'p')
   and not c.relispartition
-  and not exists (select from pg_policy as p where p.polrelid = c.oid and 'owner'::regrole = any(p.polroles));
+  and not exists (select from pg_policy as p where p.polrelid = c.oid and 'owner'::regrole = any (p.polroles));

@@ -1,5 +1,6 @@
 -- a moment is called …_at, a day …_on
--- Who reads a column's name knows which of the two it is, and so do import files and OpenAPI clients.
+-- Who reads a column's name knows which of the two it is, and so do import files and OpenAPI clients. A moment that begins or
+-- ends something may say so instead: …_since, …_until, …_after, …_before.
 select
   'time_named' as rule,
   c.oid::regclass::text || '.' || a.attname as object,
@@ -14,6 +15,6 @@ where n.nspowner = 'owner'::regrole
   and a.attnum > 0
   and not a.attisdropped
   and (
-    (a.atttypid = 'timestamptz'::regtype and a.attname !~ '_at$')
+    (a.atttypid = 'timestamptz'::regtype and a.attname !~ '_(at|since|until|after|before)$')
     or (a.atttypid = 'date'::regtype and a.attname !~ '_on$')
   );

@@ -101,6 +101,15 @@ def read_tree(root: Path = settings.ROOT) -> tuple[Tree, list[Finding]]:
             source = _read(path, shown, wrong, released=folder == "migrations/" and path.name in released)
             if source is not None:
                 sources.append(source)
+    migrated = {
+        function.shown
+        for source in sources
+        if source.released
+        for function in source.functions
+        if not function.node.replace
+    }
+    for source in sources:
+        source.migrated = migrated
     return Tree(root, sources, settings.DOMAINS), wrong
 
 
@@ -276,6 +285,7 @@ class Run:
             for file in [path] if path.is_file() else sorted(path.rglob("*.sql")):
                 source = candidate(file, wrong)
                 if source is not None:
+                    source.migrated = tree.sources[0].migrated if tree.sources else set()
                     candidates.append(source)
         return candidates, chosen
 

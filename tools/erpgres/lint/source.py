@@ -155,14 +155,14 @@ class Function:
         body = _DECLARE.sub(lambda m: _QUALIFIED_TYPE.sub(_plain_type, m[0]), _blank_comments(self.body))
         kinds = {p.name: _kind(p.argType) for p in self.node.parameters or () if p.name}
         given = [f'"{name}" {kinds[name]}' for name in self.parameters if name not in self.columns]
-        made = [] if self.is_set else [f'out "{name}" {kinds[name]}' for name in self.columns]
+        made = [f'out "{name}" {kinds[name]}' for name in self.columns]
         if self.is_trigger:
             given, result = [], "returns trigger"
-        elif self.is_set:
-            given += [f'"{name}" {kinds[name]}' for name in self.columns]
-            result = "returns setof record"
         elif made:
-            result = ""
+            one = kinds[self.columns[0]] if len(made) == 1 else "record"
+            result = f"returns setof {one}" if self.is_set else ""
+        elif self.is_set:
+            result = "returns setof record"
         else:
             result = "returns void" if self.is_void else "returns text"
         arguments = ", ".join([*given, *made])
@@ -229,7 +229,7 @@ class Function:
             for kind, value in datum.items():
                 if kind not in ("PLpgSQL_var", "PLpgSQL_rec") or "lineno" not in value:
                     continue
-                if not value["refname"].startswith(("(", "sqlstate", "sqlerrm")):
+                if not value["refname"].startswith(("(", "__", "sqlstate", "sqlerrm")):
                     found.append((value["refname"], self.body_line + value["lineno"] - 1))
         return found
 
@@ -292,6 +292,8 @@ class Source:
     kind: str
     released: bool = False
     statements: list[sqlfile.Statement] = field(default_factory=list, repr=False)
+    # functions that the tree's migrations make, by qualified name: such a one is changed by a migration too
+    migrated: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def of(cls, shown: str, text: str, *, kind: str | None = None, released: bool = False) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,16 +10,17 @@ import pglast
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import FUNCTION, MIGRATION, Source, walk
+from erpgres.lint.source import FUNCTION, MIGRATION, Function, Source, walk
 
 _QUOTING = ("quote_ident", "quote_literal", "quote_nullable", "format")
+_SPECIFIER = re.compile(r"%(?:(?P<number>\d+)\$)?-?\d*(?P<kind>[sIL%])")
 
 
 class DynamicSql(Rule):
     """what EXECUTE runs is put together by format with %I and %L
 
-    A value joined to the statement with || or %s is a statement that the value's author writes. Values that
-    need no quoting go in with USING.
+    A parameter joined to the statement with || or %s is a statement that the parameter's author writes. Values go in
+    with USING.
     """
 
     kinds = (FUNCTION, MIGRATION)
@@ -35,14 +37,14 @@ class DynamicSql(Rule):
                     nodes = list(walk(pglast.parse_sql(f"select {text}")[0].stmt))
                 except pglast.parser.ParseError:
                     continue
-                if _joined(nodes):
+                quoted = {id(part) for node in nodes if _is_call(node, _QUOTING) for part in walk(node.args)}
+                outside = [node for node in nodes if id(node) not in quoted]
+                if _joined(outside):
                     yield Problem(step.line, "EXECUTE is given text joined with ||", function.shown)
-                inner = {id(part) for node in nodes if _is_call(node, "format") for part in walk(node.args)}
-                for node in nodes:
-                    if id(node) in inner:
-                        continue
-                    if _is_call(node, "format") and "%s" in _text(node.args[0]) and not _is_safe(node):
-                        yield Problem(step.line, "EXECUTE is given a value by %s", function.shown)
+                for node in outside:
+                    if _is_call(node, ("format",)):
+                        for name in _bare(node, function):
+                            yield Problem(step.line, f"EXECUTE is given the parameter {name} by %s", function.shown)
 
 
 def _joined(nodes: list[object]) -> bool:
@@ -56,27 +58,28 @@ def _joined(nodes: list[object]) -> bool:
     return False
 
 
-def _text(node: Any) -> str:
-    return str(getattr(getattr(node, "val", None), "sval", ""))
+def _is_call(node: Any, names: tuple[str, ...]) -> bool:
+    return isinstance(node, ast.FuncCall) and node.funcname[-1].sval in names and bool(node.args)
 
 
-def _is_call(node: object, name: str) -> bool:
-    return isinstance(node, ast.FuncCall) and node.funcname[-1].sval == name and bool(node.args)
-
-
-def _is_safe(node: ast.FuncCall) -> bool:
-    """Say whether what %s takes cannot be a statement: a constant, a choice among constants, a regclass, a number."""
-    return all(_is_constant(argument) for argument in node.args[1:])
-
-
-def _is_constant(node: object) -> bool:
-    if isinstance(node, ast.A_Const):
-        return True
-    if isinstance(node, ast.TypeCast):
-        return str(node.typeName.names[-1].sval).startswith(("reg", "int", "numeric"))
-    if isinstance(node, ast.CaseExpr):
-        return all(_is_constant(item.result) for item in node.args) and (
-            node.defresult is None or _is_constant(node.defresult)
-        )
-    # A plain variable may be a regclass, which quotes itself: only columns and calls are judged.
-    return isinstance(node, ast.ColumnRef) or (isinstance(node, ast.FuncCall) and node.funcname[-1].sval in _QUOTING)
+def _bare(call: Any, function: Function) -> Iterator[str]:
+    """Yield the function's parameters that a call of format takes by %s; those that quote themselves are free."""
+    text = str(getattr(getattr(call.args[0], "val", None), "sval", ""))
+    safe = {
+        item.name
+        for item in function.node.parameters or ()
+        if item.argType.names[-1].sval.startswith(("reg", "int", "numeric", "bool"))
+    }
+    position = 0
+    for match in _SPECIFIER.finditer(text):
+        if match["kind"] == "%":
+            continue
+        position = int(match["number"]) if match["number"] else position + 1
+        if match["kind"] != "s" or position >= len(call.args):
+            continue
+        given = call.args[position]
+        if isinstance(given, ast.ColumnRef) and isinstance(given.fields[-1], ast.String):
+            name = str(given.fields[-1].sval)
+            owner = str(given.fields[0].sval) if len(given.fields) > 1 else function.name
+            if owner == function.name and name in function.parameters and name not in safe:
+                yield name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pglast import ast
 
@@ -26,9 +27,10 @@ _ELSEWHERE = {
 class RightTree(Rule):
     """functions, triggers, views, policies, grants and roles are no migrations
 
-    They have trees of their own, from which they are made again whenever their file changes. In a
-    migration they would be frozen, and drift from what the file says. A column's default or a
-    constraint that needs a function is the exception: suppress the rule there with that reason.
+    They have trees of their own, from which they are made again whenever their file changes. In a migration they
+    would be frozen, and drift from what the file says. A column's default or a constraint that needs a function is
+    the exception: suppress the rule there with that reason. A function that a released migration made is replaced by
+    a migration.
     """
 
     kinds = (MIGRATION,)
@@ -37,7 +39,18 @@ class RightTree(Rule):
     def check(self, source: Source) -> Iterator[Problem]:
         """Look at the kind of each statement."""
         for node, line, _ in source.spans:
+            if _replaces(node, source):
+                continue
             if type(node) in _ELSEWHERE:
                 yield Problem(line, _ELSEWHERE[type(node)])
             elif isinstance(node, ast.GrantStmt) and node.is_grant and node.objtype.name != "OBJECT_SCHEMA":
                 yield Problem(line, "a grant belongs in policies/, that of a function beside it")
+
+
+def _replaces(node: Any, source: Source) -> bool:
+    """Say whether a statement changes a function that a released migration made."""
+    return (
+        isinstance(node, ast.CreateFunctionStmt)
+        and bool(node.replace)
+        and ".".join(part.sval for part in node.funcname) in source.migrated
+    )
