@@ -146,7 +146,7 @@ def _ask(own: State, dsn: str, what: Surface, people: World, proof: Proof, progr
         known = views.learn(connection, what, people)
         views.nothing_proved(connection, what, people, known, findings)
         covered = views.ask(web, what, people, known, token, cells, findings)
-        proof.embedded = edges.embed(web, what, people, known, token, findings)
+        proof.embedded = edges.embed(web, what, people, known, token, findings, full=proof.full)
         called = edges.call(web, what, people, known, token, calls, findings, full=proof.full)
         bad = bad_tokens(key, people.good, people.mismatched)
         proof.tokens = [(t.name, t.says) for t in bad]

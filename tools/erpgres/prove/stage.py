@@ -31,7 +31,7 @@ Progress = Callable[[str], None]
 RATES = {f"ERPGRES_RATE_{tier}": "99999r/s burst 99999" for tier in ("USER", "ADDRESS", "SIGN_IN", "BULK")}
 
 # Helpers that ask inside a role's session. Each attempt is rolled back by itself and says what became of it.
-_HELPERS = """
+HELPERS = """
 create schema prove;
 grant usage on schema prove to public;
 
@@ -103,7 +103,7 @@ def scratch(state: State, progress: Progress) -> Iterator[str]:
         cluster.apply(state.dsn("postgres"), state.secret, name)
         runner.migrate(state.dsn("migrator", name))
         with superuser(state.dsn("postgres", name)) as connection:
-            connection.execute(_HELPERS)
+            connection.execute(HELPERS)
         yield name
     finally:
         with database.connect(state.dsn("postgres"), autocommit=True) as connection:
