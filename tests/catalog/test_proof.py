@@ -13,6 +13,7 @@ import pytest
 from conftest import erpgres
 from erpgres.prove import hunt, matrix, mutants, reach, rights, stage, surface, views
 from erpgres.prove.findings import Findings
+from erpgres.prove.web import Web
 from erpgres.prove.world import World, make
 from erpgres.stack.state import State
 
@@ -119,9 +120,7 @@ def test_a_view_without_rows_names_the_place_where_they_are_made(played: Any) ->
     connection, world, _ = played
     connection.execute("create table wms.nothing (org_id uuid not null, id uuid)")
     connection.execute("alter table wms.nothing enable row level security")
-    connection.execute(
-        "create view api.wms_nothings with (security_invoker = true) as select * from wms.nothing"
-    )
+    connection.execute("create view api.wms_nothings with (security_invoker = true) as select * from wms.nothing")
     what = surface.read(connection)
     findings = Findings()
     known = views.learn(connection, what, world)
@@ -180,3 +179,63 @@ def test_rights_are_asked_by_using_them(played: Any) -> None:
         assert rights.relation(connection, "partner", item)["truncate"] == "yes"
         connection.execute("grant select on core.item to relay; revoke usage on schema core from relay")
         assert rights.relation(connection, "relay", item)["select"].startswith("- (granted without effect")
+
+
+def test_the_questions_over_http_notice_what_is_broken(stack: State) -> None:
+    """One mutation of each kind, committed in a database that a gateway shows; mended again before the next."""
+    with stage.scratch(stack, lambda _: None) as name:
+        with stage.superuser(stack.dsn("postgres", name)) as connection:
+            world, what = make(connection), surface.read(connection)
+        what.views = [v for v in what.views if v.name in ("items", "wms_documents")]
+        with (
+            stage.serve(stack, name, lambda _: None) as own,
+            stage.superuser(stack.dsn("postgres", name)) as connection,
+            Web(own.port) as web,
+        ):
+            tokens = {p.name: p.token(own.secret("jwt.key")) for p in [*world.callers, *world.strangers]}
+            known = views.learn(connection, what, world)
+
+            def rules() -> set[str]:
+                findings = Findings()
+                views.ask(web, what, world, known, lambda who: tokens[who.name], {}, findings)
+                return {f.rule for f in findings}
+
+            assert rules() == set()
+            for broken, mended, rule in (
+                (
+                    "create policy member_leak on core.item for select to member using (true)",
+                    "drop policy member_leak on core.item",
+                    "rows of another organisation",
+                ),
+                (
+                    "create policy partner_leak on wms.document for select to partner "
+                    "using (org_id = (select core.org_id()))",
+                    "drop policy partner_leak on wms.document",
+                    "rows of another partner",
+                ),
+                (
+                    "create policy member_leak on core.item for update to member using (true) with check (true); "
+                    "create policy member_see on core.item for select to member using (true)",
+                    "drop policy member_leak on core.item; drop policy member_see on core.item",
+                    "rows of another organisation are written",
+                ),
+                (
+                    "grant select on api.items, core.item to partner",
+                    "revoke select on api.items, core.item from partner",
+                    "a right that SQL refuses is given over HTTP",
+                ),
+                (
+                    "revoke update (name) on api.items from member",
+                    "grant update (name) on api.items to member",
+                    "HTTP and SQL differ on a column",
+                ),
+                (
+                    "alter table core.item disable row level security",
+                    "alter table core.item enable row level security",
+                    "rows of another organisation",
+                ),
+            ):
+                connection.execute(broken)
+                assert rule in rules(), broken
+                connection.execute(mended)
+            assert rules() == set()

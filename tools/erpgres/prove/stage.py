@@ -110,6 +110,31 @@ def scratch(state: State, progress: Progress) -> Iterator[str]:
             found = connection.execute("select datname from pg_database where datname ~ %s", [f"^{name}(_|$)"])
             for (database_name,) in found.fetchall():
                 connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database_name)))
+            _sweep(connection)
+
+
+@contextmanager
+def analysts(state: State, name: str, logins: list[str]) -> Iterator[None]:
+    """Have roles for the analysts of the proof, who cannot log in; roles are the cluster's, so their names are ours."""
+    try:
+        with superuser(state.dsn("postgres", name)) as connection:
+            for login in logins:
+                connection.execute(sql.SQL("create role {} nologin in role analyst").format(sql.Identifier(login)))
+        yield
+    finally:
+        with superuser(state.dsn("postgres", name)) as connection:
+            for login in logins:
+                connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
+
+
+def _sweep(connection: Connection) -> None:
+    """Drop the roles of proofs that were killed: their database is gone."""
+    found = connection.execute(
+        "select rolname from pg_roles where rolname ~ '^prove_[0-9a-f]{8}_' "
+        "and not exists (select from pg_database where datname = substr(rolname, 1, 14))"
+    )
+    for (login,) in found.fetchall():
+        connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
 
 
 def clone(state: State, name: str, number: int) -> str:

@@ -136,7 +136,7 @@ def _user(connection: Connection, kind: str, email: str) -> str:
 def _side(connection: Connection, code: str, both: str) -> Side:
     row = connection.execute("select core.create_organization(%s, %s, 'BD', 'USD')::text", [code, code]).fetchone()
     assert row is not None
-    side = Side(connection, code, row[0], f"prove_analyst_{code.lower()}")
+    side = Side(connection, code, row[0], f"{connection.info.dbname}_{code.lower()}")
     mail = f"{code.lower()}@prove.example"
     for name in ("admin", "member", "unit"):
         side.users[name] = _user(connection, "INTERNAL", f"{name}.{mail}")
