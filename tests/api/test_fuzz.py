@@ -17,10 +17,27 @@ EXAMPLES = 2  # of each operation, the same in each run
 
 # What an attacker writes where a value is expected.
 NASTY = (
-    "' or '1'='1", "'; drop table partners; --", '" or ""="', "\\'; select pg_sleep(9); --", "$$;select 1;$$", "%00", "\x00",
-    "${jndi:ldap://x}", "../../etc/passwd", "<script>alert(1)</script>", "🦆" * 50, "9" * 400, "-1", "NaN", "{}", "[]",
-    "(select version())", "eq.1", "a,b),(c", "\ud7ff",
-)  # fmt: skip
+    "' or '1'='1",
+    "'; drop table partners; --",
+    '" or ""="',
+    "\\'; select pg_sleep(9); --",
+    "$$;select 1;$$",
+    "%00",
+    "\x00",
+    "${jndi:ldap://x}",
+    "../../etc/passwd",
+    "<script>alert(1)</script>",
+    "🦆" * 50,
+    "9" * 400,
+    "-1",
+    "NaN",
+    "{}",
+    "[]",
+    "(select version())",
+    "eq.1",
+    "a,b),(c",
+    "\ud7ff",
+)
 
 # Words of the machinery that no answer may hold.
 INSIDE = re.compile(
@@ -36,7 +53,8 @@ def private(stack: Any) -> Iterator[re.Pattern[str]]:
     with psycopg.connect(stack.dsn("migrator"), autocommit=True) as connection:
         rows = connection.execute(
             "select n.nspname || '\\.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-            "where n.nspname in ('core', 'wms', 'ops', 'events', 'apparel', 'records', 'cotton') and c.relkind in ('r', 'p') "
+            "where n.nspname in ('core', 'wms', 'ops', 'events', 'apparel', 'records', 'cotton') "
+            "and c.relkind in ('r', 'p') "
             "union select n.nspname || '\\.' || p.proname || '\\(' from pg_proc p "
             "join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('core', 'wms', 'ops', 'events')"
         ).fetchall()
@@ -85,14 +103,20 @@ def test_nothing_that_fits_or_misfits_the_description_breaks_the_server(
         operation = result.ok()
 
         @settings(
-            max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
+        )
         @given(case=operation.as_strategy())
         def send(case: Any) -> None:
             nonlocal sent
             made = case.as_transport_kwargs(base_url="http://gateway")
-            headers = {k: v for k, v in dict(made.get("headers") or {}).items() if k.lower() in ("content-type", "accept")}
+            headers = {
+                k: v for k, v in dict(made.get("headers") or {}).items() if k.lower() in ("content-type", "accept")
+            }
             body = {k: made[k] for k in ("json", "data", "content") if made.get(k) is not None}
             if "data" in body:
                 body = {"content": body["data"]}
@@ -114,8 +138,9 @@ def test_no_value_of_a_filter_is_taken_for_sql(
 ) -> None:
     """Each type of column that a view shows, each operator, each nasty value."""
     rows = db.execute(
-        "select distinct on (a.atttypid) c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid "
-        "and a.attnum > 0 where c.relnamespace = 'api'::regnamespace and c.relkind = 'v' order by a.atttypid, 1, 2"
+        "select distinct on (a.atttypid) c.relname, a.attname "
+        "from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 "
+        "where c.relnamespace = 'api'::regnamespace and c.relkind = 'v' order by a.atttypid, 1, 2"
     ).fetchall()
     assert len(rows) > 8
     for view, column in rows:
@@ -152,7 +177,12 @@ def test_no_argument_of_a_function_is_taken_for_sql(
 
 def test_the_check_can_fail(judge: Callable[[httpx.Response], None]) -> None:
     request = httpx.Request("GET", "http://gateway/api/x")
-    for status, message in ((500, "x"), (400, "relation core.partner"), (400, "PL/pgSQL function f()"), (400, "at /var/lib/x")):
+    for status, message in (
+        (500, "x"),
+        (400, "relation core.partner"),
+        (400, "PL/pgSQL function f()"),
+        (400, "at /var/lib/x"),
+    ):
         body = {"code": "x", "message": message, "details": None, "hint": None}
         with pytest.raises(AssertionError):
             judge(httpx.Response(status, json=body, request=request))

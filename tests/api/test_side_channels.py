@@ -53,10 +53,12 @@ def same(first: httpx.Response, second: httpx.Response, *, but: tuple[Any, ...] 
     assert texts[0] == texts[1]
 
 
-# ---- planner statistics -----------------------------------------------------------------------------------------------
+# ---- planner statistics --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prefer", ["count=estimated", "Count = Planned", "return=minimal ,count=\testimated", "count=EXACT,count=planned"])
+@pytest.mark.parametrize(
+    "prefer", ["count=estimated", "Count = Planned", "return=minimal ,count=\testimated", "count=EXACT,count=planned"]
+)
 def test_the_planner_is_not_asked_how_many_rows_there_are(ours: httpx.Client, prefer: str) -> None:
     answer = ours.get("partners", headers={"Prefer": prefer})
     assert (answer.status_code, answer.json()["code"]) == (400, "gateway.count_refused")
@@ -73,7 +75,10 @@ def test_the_planner_is_not_asked_how_many_rows_there_are(ours: httpx.Client, pr
     ],
 )
 def test_no_plan_is_shown(ours: httpx.Client, accept: str) -> None:
-    for answer in (ours.get("partners", headers={"Accept": accept}), ours.post("rpc/me", json={}, headers={"Accept": accept})):
+    for answer in (
+        ours.get("partners", headers={"Accept": accept}),
+        ours.post("rpc/me", json={}, headers={"Accept": accept}),
+    ):
         assert answer.status_code == 406
         assert "cost" not in answer.text.lower()
 
@@ -92,10 +97,12 @@ def test_counts_and_offsets_end_with_what_is_seen(ours: httpx.Client, theirs: ht
     assert "0 rows" in single.text
 
 
-# ---- error texts --------------------------------------------------------------------------------------------------------
+# ---- error texts ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hidden", ["signing_key", "credential", "password_reset", "app_user", "analyst_login", "pg_authid"])
+@pytest.mark.parametrize(
+    "hidden", ["signing_key", "credential", "password_reset", "app_user", "analyst_login", "pg_authid"]
+)
 def test_what_is_hidden_looks_like_what_does_not_exist(ours: httpx.Client, hidden: str) -> None:
     nothing = "nothing_of_the_kind"
     for ask in (
@@ -108,20 +115,36 @@ def test_what_is_hidden_looks_like_what_does_not_exist(ours: httpx.Client, hidde
         same(ask(hidden), ask(nothing), but=(hidden, nothing))
 
 
-@pytest.mark.parametrize("function", ["sign_token", "set_password", "open_session", "act_as", "raise_error", "set_config"])
+@pytest.mark.parametrize(
+    "function", ["sign_token", "set_password", "open_session", "act_as", "raise_error", "set_config"]
+)
 def test_a_private_function_looks_like_none(ours: httpx.Client, function: str) -> None:
     for body in ({}, {"claims": {}}, {"user_id": str(uuid.uuid4()), "password": "x"}):
-        same(ours.post(f"rpc/{function}", json=body), ours.post("rpc/nothing_here", json=body), but=(function, "nothing_here"))
+        same(
+            ours.post(f"rpc/{function}", json=body),
+            ours.post("rpc/nothing_here", json=body),
+            but=(function, "nothing_here"),
+        )
 
 
-def test_a_column_that_a_partner_may_not_see_looks_like_none(api: Client, org: Any, ours: httpx.Client, address: str) -> None:
+def test_a_column_that_a_partner_may_not_see_looks_like_none(
+    api: Client, org: Any, ours: httpx.Client, address: str
+) -> None:
     partner = made(ours, "partners", code="P", name="P", credit_limit=5, currency="USD", note="unreliable")["id"]
     external = api(org.token(partner_id=partner), address)
     assert external.get("own_partner").json()[0]["id"] == partner
     for column in ("credit_limit", "note", "status_reason"):
-        for params in ({"select": f"id,{column}"}, {column: "gt.0"}, {"order": column}, {"or": f"(id.eq.{partner},{column}.gt.0)"}):
+        for params in (
+            {"select": f"id,{column}"},
+            {column: "gt.0"},
+            {"order": column},
+            {"or": f"(id.eq.{partner},{column}.gt.0)"},
+        ):
             hidden = external.get("own_partner", params=params)
-            nothing = external.get("own_partner", params={k.replace(column, "nothing"): v.replace(column, "nothing") for k, v in params.items()})
+            nothing = external.get(
+                "own_partner",
+                params={k.replace(column, "nothing"): v.replace(column, "nothing") for k, v in params.items()},
+            )
             assert hidden.status_code == 400
             same(hidden, nothing, but=(column, "nothing"))
 
@@ -134,7 +157,7 @@ def test_a_refused_row_is_not_shown(ours: httpx.Client) -> None:
     assert "do not tell" not in answer.text
 
 
-# ---- conflicts with rows of another organisation -----------------------------------------------------------------------
+# ---- conflicts with rows of another organisation -------------------------------------------------------------------
 
 
 def test_codes_and_ids_of_another_organisation_are_free(ours: httpx.Client, theirs: httpx.Client) -> None:
@@ -156,16 +179,19 @@ def test_an_upsert_does_not_find_a_row_of_another_organisation(ours: httpx.Clien
     there = made(theirs, "partners", code="UP", name="Theirs")
     for prefer in ("resolution=merge-duplicates", "resolution=ignore-duplicates"):
         answer = ours.post(
-            "partners", json={"id": there["id"], "code": "UP", "name": "Taken"},
+            "partners",
+            json={"id": there["id"], "code": "UP", "name": "Taken"},
             headers={"Prefer": f"{prefer},return=representation,tx=rollback"},
-        )  # fmt: skip
+        )
         assert answer.status_code in (200, 201, 403), answer.text
         if answer.status_code < 300:
             assert {row["org_id"] for row in answer.json()} <= {ours.get("organizations").json()[0]["id"]}
     assert theirs.get("partners", params={"code": "eq.UP"}).json()[0]["name"] == "Theirs"
 
 
-def test_a_foreign_key_into_another_organisation_fails_like_one_to_nothing(ours: httpx.Client, theirs: httpx.Client) -> None:
+def test_a_foreign_key_into_another_organisation_fails_like_one_to_nothing(
+    ours: httpx.Client, theirs: httpx.Client
+) -> None:
     there = made(theirs, "partners", code="FK", name="Theirs")["id"]
     nothing = str(uuid.uuid4())
     for view, column, values in (
@@ -193,20 +219,24 @@ def test_functions_do_not_tell_another_organisations_rows_from_none(ours: httpx.
         same(*answers, but=(there, nothing))
 
 
-def test_an_account_elsewhere_is_refused_as_one_here(ours: httpx.Client, theirs: httpx.Client, org: Any, new_org: Any, db: Any) -> None:
+def test_an_account_elsewhere_is_refused_as_one_here(
+    ours: httpx.Client, theirs: httpx.Client, org: Any, new_org: Any, db: Any
+) -> None:
     """Addresses are unique in the installation: an administrator learns that one is taken, not where or by whom."""
     partner = made(ours, "partners", code="EX", name="EX")["id"]
     other = new_org()
     away = made(theirs, "partners", code="EX", name="EX")["id"]
     users = [org.user(partner_id=partner)]
-    users.append(other.__class__(uuid.UUID(theirs.get("organizations").json()[0]["id"]), "", db, org.stack).user(partner_id=away))
+    users.append(
+        other.__class__(uuid.UUID(theirs.get("organizations").json()[0]["id"]), "", db, org.stack).user(partner_id=away)
+    )
     emails = [db.execute("select email from core.app_user where id = %s", [u]).fetchone()[0] for u in users]
     answers = [ours.post("rpc/user_create", json={"email": e, "name": "N", "partner_id": partner}) for e in emails]
     assert [a.json()["code"] for a in answers] == ["core.user_exists"] * 2
     same(*answers, but=tuple(emails))
 
 
-# ---- time -----------------------------------------------------------------------------------------------------------------
+# ---- time ----------------------------------------------------------------------------------------------------------
 
 
 def test_signing_in_takes_as_long_for_an_unknown_account(api: Client, org: Any, db: psycopg.Connection[Any]) -> None:
@@ -248,7 +278,7 @@ def test_signing_in_takes_as_long_for_an_unknown_account(api: Client, org: Any, 
     assert 1 / 3 < ratio < 3, times
 
 
-# ---- headers ---------------------------------------------------------------------------------------------------------------
+# ---- headers -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["Accept-Profile", "Content-Profile"])
@@ -283,7 +313,9 @@ def test_a_header_does_not_change_who_asks(ours: httpx.Client, headers: dict[str
     assert ours.post("rpc/me", json={}, headers=headers).json()["user"] == ours.post("rpc/me", json={}).json()["user"]
 
 
-@pytest.mark.parametrize("name", ["Authorization", "Prefer", "Accept-Profile", "Content-Type", "Accept", "X-Request-ID"])
+@pytest.mark.parametrize(
+    "name", ["Authorization", "Prefer", "Accept-Profile", "Content-Type", "Accept", "X-Request-ID"]
+)
 def test_a_header_comes_once(ours: httpx.Client, name: str) -> None:
     request = ours.build_request("POST", "rpc/me", json={})
     value = request.headers.get(name) or "api"
@@ -292,7 +324,9 @@ def test_a_header_comes_once(ours: httpx.Client, name: str) -> None:
 
 
 def test_a_write_that_is_only_tried_leaves_nothing(ours: httpx.Client) -> None:
-    answer = ours.post("partners", json={"code": "TRY", "name": "N"}, headers={"Prefer": "tx=rollback,return=representation"})
+    answer = ours.post(
+        "partners", json={"code": "TRY", "name": "N"}, headers={"Prefer": "tx=rollback,return=representation"}
+    )
     assert answer.status_code == 201
     assert ours.get("partners", params={"code": "eq.TRY"}).json() == []
 
@@ -327,9 +361,15 @@ def test_a_view_that_joins_refuses_writes_as_any_other(ours: httpx.Client, db: p
     ).fetchall()
     assert rows
     for (view,) in rows:
-        column = db.execute("select attname from pg_attribute where attrelid = %s::regclass and attnum = 1", [f"api.{view}"]).fetchone()
+        column = db.execute(
+            "select attname from pg_attribute where attrelid = %s::regclass and attnum = 1", [f"api.{view}"]
+        ).fetchone()
         assert column is not None
         body = json.loads("{}") | {column[0]: None}
         only = {column[0]: "is.null"}
-        for answer in (ours.post(view, json=body), ours.patch(view, json=body, params=only), ours.delete(view, params=only)):
+        for answer in (
+            ours.post(view, json=body),
+            ours.patch(view, json=body, params=only),
+            ours.delete(view, params=only),
+        ):
             assert (answer.status_code, answer.json()["code"]) == (403, "42501"), f"{view}: {answer.text}"

@@ -35,14 +35,14 @@ VALUES: dict[str, Any] = {
 }
 
 
-def embed(web: Web, surface: Surface, world: World, known: Known, token: Token, findings: Findings) -> int:
+def embed(
+    web: Web, surface: Surface, world: World, known: Known, token: Token, findings: Findings, *, full: bool = False
+) -> int:
     """Embed along every foreign key, both ways, also with filters on the embedded rows; returns how many rows came."""
     views = {v.name: v for v in surface.views}
-    people = [
-        p
-        for p in [*world.callers, *world.strangers]
-        if p.name in ("admin", "member", "two_orgs", "partner", "superadmin_in_org", "other_admin", "other_partner")
-    ]
+    names = ["admin", "partner", "superadmin_in_org", "other_admin"]
+    names += ["member", "two_orgs", "other_partner"] if full else []
+    people = [p for p in [*world.callers, *world.strangers] if p.name in names]
     asked: dict[tuple[str, str, str, str], Ask] = {}
     for link in surface.relationships:
         for first, second in ((link.view, link.other), (link.other, link.view)):

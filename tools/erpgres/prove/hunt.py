@@ -58,6 +58,7 @@ class Hunt:
 # Nobody has a policy on a partition: one session of each kind is enough to show that.
 OF_PARTITIONS = ("admin", "partner", "superadmin", "analyst", "migrator", "owner:admin", "bystander:admin")
 
+
 def patiently[T](attempt: Callable[[], T]) -> T:
     """Try again when somebody else on the cluster changed the same role at the same moment."""
     for _ in range(20):

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from erpgres.prove import edges, hunt, matrix, mutants, reach, rights, stage, surface, views, world
 from erpgres.prove.findings import Cells, Findings
@@ -68,12 +67,8 @@ def prove(state: State, progress: Progress, *, full: bool = False, update: bool 
             progress("filling two organisations")
             people = world.make(connection)
             what = surface.read(connection)
-            for side in (people.ours, people.theirs):
-                connection.execute(
-                    sql.SQL("create role {} nologin in role analyst").format(sql.Identifier(side.analyst))
-                )
         proof = Proof(what, [*people.callers, *people.strangers, *people.sessions], [], full=full)
-        try:
+        with stage.analysts(state, name, [people.ours.analyst, people.theirs.analyst]):
             copies = [stage.clone(state, name, number) for number in (1, 2)]
             proof.seconds["stage"] = time.monotonic() - begun
             with stage.serve(state, name, progress) as own, ThreadPoolExecutor(2) as pool:
@@ -84,10 +79,6 @@ def prove(state: State, progress: Progress, *, full: bool = False, update: bool 
             if live:
                 progress("comparing the running schema with the proved one")
                 proof.schema_difference = stage.differences(state, name)
-        finally:
-            with stage.superuser(state.dsn("postgres", name)) as connection:
-                for side in (people.ours, people.theirs):
-                    connection.execute(sql.SQL("drop role {}").format(sql.Identifier(side.analyst)))
     if update:
         for changed in matrix.write(proof.found):
             progress(f"changed {matrix.FOLDER / changed}")
@@ -146,7 +137,7 @@ def _ask(own: State, dsn: str, what: Surface, people: World, proof: Proof, progr
         known = views.learn(connection, what, people)
         views.nothing_proved(connection, what, people, known, findings)
         covered = views.ask(web, what, people, known, token, cells, findings)
-        proof.embedded = edges.embed(web, what, people, known, token, findings)
+        proof.embedded = edges.embed(web, what, people, known, token, findings, full=proof.full)
         called = edges.call(web, what, people, known, token, calls, findings, full=proof.full)
         bad = bad_tokens(key, people.good, people.mismatched)
         proof.tokens = [(t.name, t.says) for t in bad]

@@ -31,7 +31,7 @@ Progress = Callable[[str], None]
 RATES = {f"ERPGRES_RATE_{tier}": "99999r/s burst 99999" for tier in ("USER", "ADDRESS", "SIGN_IN", "BULK")}
 
 # Helpers that ask inside a role's session. Each attempt is rolled back by itself and says what became of it.
-_HELPERS = """
+HELPERS = """
 create schema prove;
 grant usage on schema prove to public;
 
@@ -103,13 +103,38 @@ def scratch(state: State, progress: Progress) -> Iterator[str]:
         cluster.apply(state.dsn("postgres"), state.secret, name)
         runner.migrate(state.dsn("migrator", name))
         with superuser(state.dsn("postgres", name)) as connection:
-            connection.execute(_HELPERS)
+            connection.execute(HELPERS)
         yield name
     finally:
         with database.connect(state.dsn("postgres"), autocommit=True) as connection:
             found = connection.execute("select datname from pg_database where datname ~ %s", [f"^{name}(_|$)"])
             for (database_name,) in found.fetchall():
                 connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database_name)))
+            _sweep(connection)
+
+
+@contextmanager
+def analysts(state: State, name: str, logins: list[str]) -> Iterator[None]:
+    """Have roles for the analysts of the proof, who cannot log in; roles are the cluster's, so their names are ours."""
+    try:
+        with superuser(state.dsn("postgres", name)) as connection:
+            for login in logins:
+                connection.execute(sql.SQL("create role {} nologin in role analyst").format(sql.Identifier(login)))
+        yield
+    finally:
+        with superuser(state.dsn("postgres", name)) as connection:
+            for login in logins:
+                connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
+
+
+def _sweep(connection: Connection) -> None:
+    """Drop the roles of proofs that were killed: their database is gone."""
+    found = connection.execute(
+        "select rolname from pg_roles where rolname ~ '^prove_[0-9a-f]{8}_' "
+        "and not exists (select from pg_database where datname = substr(rolname, 1, 14))"
+    )
+    for (login,) in found.fetchall():
+        connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
 
 
 def clone(state: State, name: str, number: int) -> str:

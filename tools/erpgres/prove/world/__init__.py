@@ -136,7 +136,7 @@ def _user(connection: Connection, kind: str, email: str) -> str:
 def _side(connection: Connection, code: str, both: str) -> Side:
     row = connection.execute("select core.create_organization(%s, %s, 'BD', 'USD')::text", [code, code]).fetchone()
     assert row is not None
-    side = Side(connection, code, row[0], f"prove_analyst_{code.lower()}")
+    side = Side(connection, code, row[0], f"{connection.info.dbname}_{code.lower()}")
     mail = f"{code.lower()}@prove.example"
     for name in ("admin", "member", "unit"):
         side.users[name] = _user(connection, "INTERNAL", f"{name}.{mail}")
@@ -282,16 +282,20 @@ def _people(connection: Connection, ours: Side, theirs: Side) -> World:
         "database_role": ({**good, "role": "owner"}, "names a database role that no token may name"),
         "not_an_id": ({**good, "org_id": "x"}, "an organisation that is no id"),
     }
-    return World(ours, theirs, callers, strangers, _sessions(by_name, ours), good, mismatched)
+    return World(ours, theirs, callers, strangers, _sessions(by_name, ours, theirs), good, mismatched)
 
 
-def _sessions(by_name: dict[str, Principal], ours: Side) -> list[Principal]:
+def _sessions(by_name: dict[str, Principal], ours: Side, theirs: Side) -> list[Principal]:
     """Database sessions that are not a request: background roles, analysts, and definer functions run as `owner`."""
+    # Who has SQL of his own can set any claim; only PostgREST's and the tools' logins are believed.
+    forged = {"role": "superadmin", "sub": theirs.users["admin"], "org_id": theirs.org_id}
     found = [
-        Principal(role, role, role, None, says=f"the login {role}")
-        for role in ("relay", "worker", "monitor", "migrator")
+        Principal(role, role, role, forged, says=f"the login {role}, with claims that it made up")
+        for role in ("relay", "worker", "monitor")
     ]
-    found.append(Principal("analyst", "analyst", ours.analyst, None, org_id=ours.org_id, says="an analyst's login"))
+    found.append(Principal("migrator", "migrator", "migrator", None, says="the login of the tools"))
+    told = "an analyst's login, with claims that he made up"
+    found.append(Principal("analyst", "analyst", ours.analyst, forged, org_id=ours.org_id, says=told))
     for name in ("anonymous", "admin", "member", "two_orgs", "partner", "superadmin", "superadmin_in_org"):
         caller = by_name[name]
         claims = caller.claims or {"role": "anon"}

@@ -1,0 +1,241 @@
+"""The access proof on the test stack, and that each of its parts can fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from conftest import erpgres
+from erpgres.prove import hunt, matrix, mutants, reach, rights, stage, surface, views
+from erpgres.prove.findings import Findings
+from erpgres.prove.web import Web
+from erpgres.prove.world import World, make
+from erpgres.stack.state import State
+
+PLACE = "tools/erpgres/prove/world"
+
+
+@pytest.fixture(scope="module")
+def proof(stack: State, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `erpgres prove --format json` says, and where its report lies."""
+    folder = tmp_path_factory.mktemp("proof")
+    done = erpgres("prove", "--format", "json", "--report", str(folder), "--state", str(stack.path))
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return {**told, "folder": folder, "returncode": done.returncode}
+
+
+@pytest.mark.timeout(600)
+def test_the_proof_holds(proof: dict[str, Any]) -> None:
+    assert proof["findings"] == []
+    assert proof["differences"] == [], "if this is meant: `erpgres prove --update`"
+    assert proof["schema_difference"] == ""
+    assert (proof["holds"], proof["returncode"]) == (True, 0)
+
+
+def test_it_covers_everything(proof: dict[str, Any]) -> None:
+    for covered, there in proof["coverage"].values():
+        assert covered == there > 30
+    assert proof["not_covered"] == []
+
+
+def test_it_finds_every_mutation(proof: dict[str, Any]) -> None:
+    assert proof["mutations"]["survived"] == []
+    assert proof["mutations"]["found"] == proof["mutations"]["total"] > 2000
+    assert {
+        "policy dropped",
+        "policy made true: using",
+        "policy made true: check",
+        "policy without its check",
+        "row-level security not forced",
+        "view without security_invoker",
+        "grant on a partition",
+        "definer function without search_path",
+        "extra grant on a table",
+        "extra grant on a column",
+        "extra grant on a function",
+        "extra grant on a schema",
+        "extra role membership",
+    } <= proof["mutations"]["by_kind"].keys()
+
+
+def test_the_report_says_it_all(proof: dict[str, Any]) -> None:
+    folder: Path = proof["folder"]
+    text, page = ((folder / name).read_text() for name in ("proof.txt", "proof.html"))
+    assert "The proof holds" in text
+    assert "not covered  nothing" in text
+    assert "Not covered: nothing." in page
+    for name in (
+        "views.csv",
+        "functions.csv",
+        "tokens.csv",
+        "policies.csv",
+        "rights.csv",
+        "wms_documents",
+        "tampered_role",
+    ):
+        assert name in page
+    assert "http" not in page.split("</style>")[0]  # needs nothing from elsewhere
+
+
+def test_the_matrix_reads_back_as_it_was_written() -> None:
+    committed = matrix.read()
+    assert {"views.csv", "functions.csv", "tokens.csv", "policies.csv", "rights.csv"} == committed.keys()
+    for name, cells in committed.items():
+        assert matrix.parse(matrix.text(cells)) == cells, name
+    assert committed["views.csv"]["items", "rows"]["admin"] == "own organization"
+    assert committed["views.csv"]["wms_documents", "rows"]["partner"] == "own partner"
+    assert committed["rights.csv"]["core.signing_key", "select"]["member"] == "-"
+
+
+def test_a_changed_cell_is_a_difference() -> None:
+    committed = matrix.read()
+    changed = {name: dict(cells) for name, cells in committed.items()}
+    changed["views.csv"]["items", "rows"] = {**committed["views.csv"]["items", "rows"], "partner": "every row"}
+    del changed["rights.csv"]["core.item", "select"]
+    found = matrix.compare(committed, changed)
+    assert {(d.file, d.object, d.right) for d in found} == {
+        ("views.csv", "items", "rows"),
+        ("rights.csv", "core.item", "select"),
+    }
+
+
+# ---- the parts, in a clone -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def played(clone: str) -> Iterator[tuple[psycopg.Connection[Any], World, surface.Surface]]:
+    """A clone with the proof's world, as its superuser."""
+    with stage.superuser(clone) as connection:
+        connection.execute(stage.HELPERS)
+        yield connection, make(connection), surface.read(connection)
+
+
+def test_a_view_without_rows_names_the_place_where_they_are_made(played: Any) -> None:
+    connection, world, _ = played
+    connection.execute("create table wms.nothing (org_id uuid not null, id uuid)")
+    connection.execute("alter table wms.nothing enable row level security")
+    connection.execute("create view api.wms_nothings with (security_invoker = true) as select * from wms.nothing")
+    what = surface.read(connection)
+    findings = Findings()
+    known = views.learn(connection, what, world)
+    views.nothing_proved(connection, what, world, known, findings)
+    found = [f for f in findings if f.where == "api.wms_nothings"]
+    assert found
+    assert {f.rule for f in found} == {"nothing proved"}
+    assert all(f"{PLACE}/wms.py" in f.what for f in found)
+    assert {f.where for f in findings} == {"api.wms_nothings", "wms.nothing"}
+
+
+def test_a_policy_for_too_many_is_seen_with_the_rows_it_gives(played: Any) -> None:
+    connection, world, what = played
+    probe = reach.probes(connection, what)["core.item"]
+    admin = next(p for p in world.callers if p.name == "admin")
+    reach.open_up(connection, world)
+    with connection.transaction(force_rollback=True):
+        before = reach.ask(connection, admin, probe)
+        connection.execute("create policy member_leak on core.item for select to member using (true)")
+        after = reach.ask(connection, admin, probe)
+        scopes = reach.Scopes(connection, world)
+        assert scopes.name(probe.relation, probe.query, admin, before.select) == "own organization"
+        assert scopes.name(probe.relation, probe.query, admin, after.select) == "every row"
+
+
+def test_a_mutation_that_nothing_asks_about_survives(played: Any) -> None:
+    """The hunt does not count by itself: what no question touches is reported as unnoticed."""
+    connection, world, what = played
+    reach.open_up(connection, world)
+    probes = reach.probes(connection, what)
+    everybody = [*world.callers, *(p for p in world.sessions if p.role != "analyst")]
+    asked = {"core.item": probes["core.item"]}
+    baseline = hunt.reaches(connection, everybody, asked)
+    unseen = mutants.Mutant("a comment", mutants.POLICIES, "core.item", "comment on table core.item is 'x'", "member")
+    seen = mutants.Mutant(
+        "policy dropped", mutants.POLICIES, "core.item", "drop policy member_select on core.item", "member"
+    )
+    done = hunt.policies(connection, world, [unseen, seen], asked, baseline)
+    assert done.survived == [unseen]
+    assert done.counted == (1, 2)
+
+
+def test_rights_are_asked_by_using_them(played: Any) -> None:
+    connection, _, what = played
+    item = next(t for t in what.tables if t.full == "core.item")
+    with connection.transaction(force_rollback=True):
+        assert rights.relation(connection, "partner", item) == {
+            "select": "-",
+            "insert": "-",
+            "update": "-",
+            "delete": "-",
+            "truncate": "-",
+        }
+        connection.execute("grant select (sku), truncate on core.item to partner")
+        assert rights.relation(connection, "partner", item)["select"] == "sku"
+        assert rights.relation(connection, "partner", item)["truncate"] == "yes"
+        connection.execute("grant select on core.item to relay; revoke usage on schema core from relay")
+        assert rights.relation(connection, "relay", item)["select"].startswith("- (granted without effect")
+
+
+def test_the_questions_over_http_notice_what_is_broken(stack: State) -> None:
+    """One mutation of each kind, committed in a database that a gateway shows; mended again before the next."""
+    with stage.scratch(stack, lambda _: None) as name:
+        with stage.superuser(stack.dsn("postgres", name)) as connection:
+            world, what = make(connection), surface.read(connection)
+        what.views = [v for v in what.views if v.name in ("items", "wms_documents")]
+        with (
+            stage.serve(stack, name, lambda _: None) as own,
+            stage.superuser(stack.dsn("postgres", name)) as connection,
+            Web(own.port) as web,
+        ):
+            tokens = {p.name: p.token(own.secret("jwt.key")) for p in [*world.callers, *world.strangers]}
+            known = views.learn(connection, what, world)
+
+            def rules() -> set[str]:
+                findings = Findings()
+                views.ask(web, what, world, known, lambda who: tokens[who.name], {}, findings)
+                return {f.rule for f in findings}
+
+            assert rules() == set()
+            for broken, mended, rule in (
+                (
+                    "create policy member_leak on core.item for select to member using (true)",
+                    "drop policy member_leak on core.item",
+                    "rows of another organisation",
+                ),
+                (
+                    "create policy partner_leak on wms.document for select to partner "
+                    "using (org_id = (select core.org_id()))",
+                    "drop policy partner_leak on wms.document",
+                    "rows of another partner",
+                ),
+                (
+                    "create policy member_leak on core.item for update to member using (true) with check (true); "
+                    "create policy member_see on core.item for select to member using (true)",
+                    "drop policy member_leak on core.item; drop policy member_see on core.item",
+                    "rows of another organisation are written",
+                ),
+                (
+                    "grant select on api.items, core.item to partner",
+                    "revoke select on api.items, core.item from partner",
+                    "a right that SQL refuses is given over HTTP",
+                ),
+                (
+                    "revoke update (name) on api.items from member",
+                    "grant update (name) on api.items to member",
+                    "HTTP and SQL differ on a column",
+                ),
+                (
+                    "alter table core.item disable row level security",
+                    "alter table core.item enable row level security",
+                    "rows of another organisation",
+                ),
+            ):
+                connection.execute(broken)
+                assert rule in rules(), broken
+                connection.execute(mended)
+            assert rules() == set()
