@@ -94,9 +94,10 @@ def test_views_show_what_the_reader_may_see(stack: State, partners: Organization
     path = tmp_path / "p.csv"
     assert export(stack, "partners", path, partners).rows == 3
     assert read_csv(path)[1][3] == 'Größe, "5"'
-    everything = db.execute("select count(*) from core.partner").fetchone()
-    assert everything is not None
-    assert export(stack, "api.partners", path).rows == everything[0] >= 5
+    # The tools see every organisation, whatever other tests add meanwhile.
+    export(stack, "api.partners", path)
+    owners = [row[0] for row in read_csv(path)[1:]]
+    assert owners.count(str(partners.id)) == 3 and len(set(owners)) > 1
 
     user_id = partners.user([])
     row = db.execute("select email from core.app_user where id = %s", [user_id]).fetchone()
