@@ -44,7 +44,9 @@ create index event_entity_read_permission_idx on core.event_entity (read_permiss
 create table events.event (
   org_id uuid not null,
   id uuid not null default uuidv7(),
-  xid xid8 not null default greatest(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())),
+  xid xid8 not null default greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  ),
   type text not null,
   entity text not null,
   entity_id uuid,
@@ -67,7 +69,7 @@ comment on table events.event is
 comment on column events.event.id is 'In the order of time';
 comment on column events.event.xid is
   'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had '
-  'begun later. So the change of a row comes after the one it was made upon (see docs/adr/0005).';
+  'begun later. So the change of a row comes after the one it was made upon (see docs/adr/0006).';
 comment on column events.event.type is 'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
 comment on column events.event.entity is 'What it is about, see core.event_entity';
 comment on column events.event.entity_id is 'The row; null: of no single row';

@@ -11,8 +11,7 @@ begin
     xid := '0';
     id := '00000000-0000-0000-0000-000000000000';
   elsif parse_cursor.cursor = 'now' then
-    xid := pg_snapshot_xmin(pg_current_snapshot());
-    id := '00000000-0000-0000-0000-000000000000';
+    select s.xid, s.id into parse_cursor.xid, parse_cursor.id from events.settled() as s;
   elsif parse_cursor.cursor ~ '^[0-9]{1,19}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
     xid := split_part(parse_cursor.cursor, '.', 1)::xid8;
     id := split_part(parse_cursor.cursor, '.', 2)::uuid;

@@ -16,6 +16,7 @@ end;
 
 comment on function events.read_feed(xid8, uuid, integer) is
   'The next events after a cursor, below events.horizon(), as far as row-level security shows them to the caller. A reader '
-  'that got fewer than max_rows goes on from (horizon, 00000000-0000-0000-0000-000000000000) of the same statement.';
+  'that got fewer than max_rows goes on from events.settled() of the same statement, or, if it keeps its cursor in the '
+  'transaction that reads, from (horizon, 00000000-0000-0000-0000-000000000000).';
 
 grant execute on function events.read_feed(xid8, uuid, integer) to partner, member, superadmin, analyst, migrator, worker;

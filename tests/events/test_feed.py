@@ -310,3 +310,17 @@ def test_fifty_writers_a_minute_and_a_killed_server() -> None:
     assert outcome.disconnected > 0
     assert outcome.events == outcome.delivered > 1000
     assert outcome.violations == 0, outcome
+
+
+def test_an_event_does_not_wait_for_the_next_writer(org: Any, db: Any, stack: Any) -> None:
+    """T writes, U commits, T writes again: the position of that is a number somebody has, not the one to be given next."""
+    write = "insert into core.org_unit (org_id, kind, code, name) values (%s, 'BRANCH', %s, 'X')"
+    with psycopg.connect(stack.dsn("migrator", db.info.dbname)) as slow:
+        slow.execute(write, [org.id, "A"])
+        db.execute(write, [org.id, "B"])
+        slow.execute(write, [org.id, "C"])
+    row = db.execute(
+        "select max(e.xid) < pg_snapshot_xmax(pg_current_snapshot()), count(*) from events.event as e "
+        "where e.org_id = %s and e.type = 'org_unit.created'", [org.id],
+    ).fetchone()  # fmt: skip
+    assert row == (True, 3)
