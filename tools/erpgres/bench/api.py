@@ -416,7 +416,7 @@ class _Site:
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             if done.returncode:
-                raise CannotRun(f"pgbench failed: {done.stderr.strip().splitlines()[-1:]}")
+                raise CannotRun("pgbench failed", " ".join(done.stderr.split())[:300])
             block = Block()
             ends = []
             for log in Path(folder).glob("log.*"):
@@ -553,5 +553,6 @@ _QUERIES = {
     "deep page": "\\set n random(1, {keys})\n"
     "select * from wms.document where org_id = '{org}' and id < (select id from bench.key where n = :n)"
     " order by id desc limit {page};\n",
-    "posting": "select bench.document_post('{org}', (select id from bench.draft where n = nextval('bench.posted')));\n",
+    "posting": "with next as materialized (select nextval('bench.posted') as n)"
+    " select bench.document_post('{org}', d.id) from next join bench.draft as d on d.n = next.n;\n",
 }
