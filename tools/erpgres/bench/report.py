@@ -21,13 +21,13 @@ def text(report: Report) -> str:
     for m in report.results:
         lines.append(
             f"{m.case:<14} {m.system:<8} {m.per_second:>11,.0f} {m.p50_ms:>6.2f} ms {m.p99_ms:>6.2f} ms"
-            f" {m.cpu_ms:>9.3f} ms"
+            + (f" {m.cpu_ms:>9.3f} ms" if m.cpu_ms else "")
         )
     lines += ["", f"{'Erpgres to':<23} {'requests/s':>11} {'p99':>9} {'server CPU':>12}"]
     for r in report.ratios:
         aim = f"  short of {AIMS[r.to]:g}, p99 {P99_AIM:g}" if r.is_short and r.to == "bare" else ""
         aim = f"  short of {AIMS[r.to]:g}" if r.is_short and r.to == "python" else aim
-        lines.append(f"{r.case:<14} {r.to:<8} {r.throughput:>11.2f} {r.p99:>9.2f} {r.cpu:>12.2f}{aim}")
+        lines.append(f"{r.case:<14} {r.to:<8} {r.throughput:>11.2f} {r.p99:>9.2f} {r.cpu or '':>12}{aim}")
     lines.append(f"\nthe clients used {report.client_cpu_share:.2f} of a core")
     return "\n".join(lines)
 
