@@ -203,7 +203,7 @@ def test_the_relay_reads_as_its_subscriber_and_nothing_by_itself(org: Any, api: 
     with psycopg.connect(stack.dsn("relay"), autocommit=True) as connection:
         claims = json.dumps({"role": "member", "sub": str(org.user()), "org_id": str(org.id)})
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("select count(*) from events.event")
+            connection.execute("select payload from events.event")
         with connection.transaction():
             connection.execute("select set_config('request.jwt.claims', %s, true)", [claims])
             connection.execute("set local role member")
@@ -265,8 +265,9 @@ def test_a_transaction_that_holds_the_feed_is_named(org: Any, api: Any, db: Any,
             while not (answer := done(client, "events_since", cursor=cursor))["is_stalled"]:
                 assert time.monotonic() < deadline
             assert answer["lag_seconds"] > 0.2
-            problems = status.report(stack).problems
-            assert any("holds it" in problem for problem in problems), problems
+            # Of several, the oldest is named; that of another test ends.
+            while "holds it" not in (problems := " ".join(status.report(stack).problems)):
+                assert time.monotonic() < deadline, problems
             holder.rollback()
         assert read_until(client, cursor, 1)[0][0]["type"] == "partner.created"
     finally:
@@ -313,7 +314,7 @@ def test_fifty_writers_a_minute_and_a_killed_server() -> None:
 
 
 def test_an_event_does_not_wait_for_the_next_writer(org: Any, db: Any, stack: Any) -> None:
-    """T writes, U commits, T writes again: the position of that is a number somebody has, not the one to be given next."""
+    """T writes, U commits, T writes again: that has a number which is given already, not the next."""
     write = "insert into core.org_unit (org_id, kind, code, name) values (%s, 'BRANCH', %s, 'X')"
     with psycopg.connect(stack.dsn("migrator", db.info.dbname)) as slow:
         slow.execute(write, [org.id, "A"])

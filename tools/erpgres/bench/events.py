@@ -133,8 +133,8 @@ def _fill(connection: Connection, rows: int) -> None:
     values = {"org": org_id, "user": user_id, "rows": rows, "partners": PARTNERS, "classes": list(CLASSES)}
     for statement in (
         "insert into core.membership (org_id, user_id, kind) values (%(org)s, %(user)s, 'INTERNAL')",
-        "insert into core.session (id, org_id, user_id, expires_at) "
-        "values (%(user)s, %(org)s, %(user)s, now() + interval '1 day')",
+        "insert into core.session (id, org_id, user_id, role, expires_at) "
+        "values (%(user)s, %(org)s, %(user)s, 'member', now() + interval '1 day')",
         "insert into core.user_role (org_id, user_id, role_id) "
         "select %(org)s, %(user)s, r.id from core.role as r where r.org_id = %(org)s and r.is_administrator limit 1",
         "insert into core.item (org_id, sku, name, class, unit_code, price, currency) "
