@@ -111,9 +111,8 @@ def test_status_shows_every_part(state: State) -> None:
 def test_services_are_not_root_and_listen_on_the_loopback_only(state: State) -> None:
     supervisor = supervise.Supervisor(state).pid()
     services = [process for process in processes.find(state) if process.pid != supervisor]
-    assert {"postgres", "postgrest", "erpgres-relay", "nginx", "erpgres-worker"} == {
-        process.name() for process in services
-    }
+    names = {process.name() for process in services}
+    assert names == {"postgres", "postgrest", "erpgres-relay", "nginx", "erpgres-worker"}
     assert all(0 not in process.uids() for process in services)
     listening = {
         (connection.laddr.ip, connection.laddr.port)
