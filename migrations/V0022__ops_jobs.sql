@@ -30,7 +30,8 @@ create table ops.job (
 comment on table ops.job is
   'What can be run: a function of the database, or a module of the tools. Rows come from sql/reference; is_paused is the '
   'operator''s, the last two columns are the worker''s.';
-comment on column ops.job.target is 'SQL: schema.function that needs no argument, or takes one of type jsonb; PYTHON: module of erpgres.jobs.tasks';
+comment on column ops.job.target is
+  'SQL: schema.function that needs no argument, or takes one of type jsonb; PYTHON: module of erpgres.jobs.tasks';
 comment on column ops.job.schedule is 'Five fields as cron has them; null: on request only';
 comment on column ops.job.retry_seconds is 'Pause before the second attempt; it doubles with each one, up to an hour';
 comment on column ops.job.planned_for is 'Schedule and time zone that next_due_at was reckoned with';

@@ -29,7 +29,8 @@ create table events.webhook (
   constraint event_types_are_types_or_patterns check (
     cardinality(event_types) between 1 and 100
     and array_position(event_types, null) is null
-    and array_to_string(event_types, ' ') ~ '^(\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*))( (\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*)))*$'
+    and array_to_string(event_types, ' ')
+      ~ '^(\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*))( (\*|[a-z][a-z0-9_]*\.(\*|[a-z][a-z0-9_]*)))*$'
   ),
   constraint disabled_for_a_known_reason check (
     (disabled_because is null) = is_active and disabled_because in ('USER', 'FAILING', 'GONE', 'USER_INACTIVE')
@@ -95,7 +96,8 @@ comment on table events.webhook_delivery is 'Events on their way to a webhook; k
 comment on column events.webhook_delivery.state is
   'WAITING; DELIVERED: answered with 2xx; DEAD: given up; SKIPPED: the user of the webhook may not see the event';
 
-create index webhook_delivery_waiting_idx on events.webhook_delivery (org_id, webhook_id, next_attempt_at) where state = 'WAITING';
+create index webhook_delivery_waiting_idx on events.webhook_delivery (org_id, webhook_id, next_attempt_at)
+where state = 'WAITING';
 create index webhook_delivery_finished_at_idx on events.webhook_delivery (org_id, finished_at);
 
 alter table events.webhook_delivery enable row level security;

@@ -48,8 +48,8 @@ create table core.import_column (
   is_fixed boolean not null default false,
   is_path boolean not null default false,
   target text,
-  choices text [],
-  aliases text [] not null default '{}',
+  choices text[],
+  aliases text[] not null default '{}',
   description text not null,
   constraint import_column_pkey primary key (entity, name),
   constraint import_entity_exists foreign key (entity) references core.import_entity (code),
@@ -68,7 +68,8 @@ comment on column core.import_column.is_unique is 'No two rows of a file may hav
 comment on column core.import_column.is_fixed is 'Cannot change once the row is there';
 comment on column core.import_column.is_path is
   'Codes from the root down, joined by /: rows are loaded in the order of their depth, parents before what lies in them';
-comment on column core.import_column.target is 'Column of the table that it is written to; null: none, load_function or nobody uses it';
+comment on column core.import_column.target is
+  'Column of the table that it is written to; null: none, load_function or nobody uses it';
 comment on column core.import_column.choices is 'All values that are allowed; null: any';
 comment on column core.import_column.aliases is
   'Other headers that mean it; case, spaces and punctuation do not matter';
@@ -80,7 +81,7 @@ create table core.import (
   source_name text,
   source_sha256 text not null,
   headers jsonb not null,
-  columns text [] not null,
+  columns text[] not null,
   options jsonb not null default '{}',
   duplicate_of uuid,
   row_count integer not null default 0,

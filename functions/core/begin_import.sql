@@ -2,7 +2,7 @@
 
 create or replace function core.begin_import(
   entity text,
-  headers text [],
+  headers text[],
   source_sha256 text,
   source_name text default null,
   mapping jsonb default null,
@@ -59,8 +59,8 @@ begin
 end
 $$;
 
-comment on function core.begin_import(text, text [], text, text, jsonb, jsonb) is
+comment on function core.begin_import(text, text[], text, text, jsonb, jsonb) is
   'Register a file: its headers are mapped to columns, and an earlier import of the same file is found by its hash. '
   'Errors: those of core.map_import, core.import_option (422), core.permission_missing (403)';
 
-grant execute on function core.begin_import(text, text [], text, text, jsonb, jsonb) to member, superadmin, migrator;
+grant execute on function core.begin_import(text, text[], text, text, jsonb, jsonb) to member, superadmin, migrator;

@@ -140,7 +140,7 @@ comment on function core.check_import(uuid) is
 
 grant execute on function core.check_import(uuid) to member, superadmin, migrator;
 
-create or replace function core.import_difference(entity text, columns text [])
+create or replace function core.import_difference(entity text, columns text[])
 returns text
 language sql
 stable
@@ -159,7 +159,7 @@ return (
   ) as c
 );
 
-comment on function core.import_difference(text, text []) is
+comment on function core.import_difference(text, text[]) is
   'The SQL condition that a row of the table (t) is not as the staged row (f) says; null when nothing can change';
 
-grant execute on function core.import_difference(text, text []) to member, superadmin, migrator;
+grant execute on function core.import_difference(text, text[]) to member, superadmin, migrator;

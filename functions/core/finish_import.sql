@@ -90,6 +90,7 @@ begin
 end
 $$;
 
-comment on function core.finish_import(uuid, integer, integer, boolean) is 'Note that the rows of an import are loaded, and how many did what';
+comment on function core.finish_import(uuid, integer, integer, boolean) is
+  'Note that the rows of an import are loaded, and how many did what';
 
 grant execute on function core.finish_import(uuid, integer, integer, boolean) to member, superadmin, migrator;

@@ -151,6 +151,7 @@ returns table (
   problems jsonb,
   partner_id uuid,
   name text,
+  -- lint: allow sqlfluff.RF06: PostgreSQL takes position for a column of a result between quotes only
   "position" text,
   email text,
   phone text,

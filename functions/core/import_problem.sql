@@ -29,13 +29,14 @@ comment on function core.import_problem(text, text, text, jsonb) is
 grant execute on function core.import_problem(text, text, text, jsonb) to member, superadmin, migrator;
 
 -- Inlined where it is called, so that a row without problems costs next to nothing.
-create or replace function core.import_problems(variadic list jsonb [])
+create or replace function core.import_problems(variadic list jsonb[])
 returns jsonb
 language sql
 stable
 parallel safe
 return nullif(to_jsonb(array_remove(import_problems.list, null)), '[]'::jsonb);
 
-comment on function core.import_problems(jsonb []) is 'The problems of a row as a list, without the nulls; null when there is none';
+comment on function core.import_problems(jsonb[]) is
+  'The problems of a row as a list, without the nulls; null when there is none';
 
-grant execute on function core.import_problems(jsonb []) to member, superadmin, migrator;
+grant execute on function core.import_problems(jsonb[]) to member, superadmin, migrator;

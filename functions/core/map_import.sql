@@ -1,6 +1,6 @@
 -- Which header of a file means which column.
 
-create or replace function core.map_import(entity text, headers text [], mapping jsonb default null)
+create or replace function core.map_import(entity text, headers text[], mapping jsonb default null)
 returns jsonb
 language plpgsql
 stable
@@ -86,12 +86,12 @@ begin
 end
 $$;
 
-comment on function core.map_import(text, text [], jsonb) is
+comment on function core.map_import(text, text[], jsonb) is
   'The column of each header, in the order of the headers: [{"header", "column"}], column null where it is ignored. '
   'mapping (header: column) comes before names and aliases. Errors: core.import_entity_unknown, '
   'core.import_mapping_unknown, core.import_header_twice, core.import_header_missing (422)';
 
-grant execute on function core.map_import(text, text [], jsonb) to member, superadmin, migrator;
+grant execute on function core.map_import(text, text[], jsonb) to member, superadmin, migrator;
 
 create or replace function core.import_header(header text)
 returns text

@@ -23,7 +23,7 @@ begin atomic
       or exists (
         select
         from core.org_unit as held
-        join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
+        join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator (public.<@) held.path
         where held.org_id = u.org_id and held.id = u.unit_id and asked.id = permission_holders.unit_id
       )
     );

@@ -2,7 +2,7 @@
 
 -- Definer: as core.has_permission.
 create or replace function core.permitted_units(permission text)
-returns uuid []
+returns uuid[]
 language plpgsql
 stable
 parallel safe

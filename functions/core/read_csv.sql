@@ -1,7 +1,7 @@
 -- CSV text as rows, for small files that come through the API.
 
 create or replace function core.read_csv(csv text, delimiter text default null)
-returns table (line integer, cells text [])
+returns table (line integer, cells text[])
 language plpgsql
 stable
 parallel safe

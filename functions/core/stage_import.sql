@@ -1,6 +1,6 @@
 -- The one way into the staging table: cells of a file, as text, become values by the types of their columns.
 
-create or replace function core.stage_import(import_id uuid, source text, cells text [], payload jsonb default null)
+create or replace function core.stage_import(import_id uuid, source text, cells text[], payload jsonb default null)
 returns integer
 language plpgsql
 volatile
@@ -109,7 +109,14 @@ begin
     end if;
     if v_column.type not in ('text', 'code') then
       v_wrong := format(
-        'core.import_problem(%L, %L, %s, %L)', v_column.name, 'core.import_' || v_column.type, v_cell,
+        'core.import_problem(%L, %L, %s, %L)', v_column.name,
+        case v_column.type
+          when 'integer' then 'core.import_integer'
+          when 'numeric' then 'core.import_numeric'
+          when 'boolean' then 'core.import_boolean'
+          when 'date' then 'core.import_date'
+        end,
+        v_cell,
         jsonb_build_object(
           'decimal', coalesce(v_import.options ->> 'decimal', '.'), 'date_format', coalesce(v_format, 'YYYY-MM-DD')
         )
@@ -124,13 +131,14 @@ begin
   end loop;
 
   -- offset 0: each step is computed once, not once for each use of it.
+  -- lint: allow dynamic_sql: source and cells are SQL that callers build with %I and %L; it runs with the caller's rights
   execute format(
     'insert into core.import_row (org_id, import_id, line, rank, data, problems) '
-    'select (select core.org_id()), $1, v.line, v.rank, jsonb_build_object(%s), case when v.note is null then core.import_problems(%s) '
-    'else jsonb_build_array(core.import_problem(null, v.note)) end from ('
+    'select (select core.org_id()), $1, v.line, v.rank, jsonb_build_object(%s), '
+    'case when v.note is null then core.import_problems(%s) else jsonb_build_array(core.import_problem(null, v.note)) end from ('
     'select v.*, %s as rank, %s from (select s.line, s.note, %s from %s as s offset 0) as v offset 0) as v',
-    array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank, array_to_string(v_values, ', '),
-    array_to_string(v_trimmed, ', '), stage_import.source
+    array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank,
+    array_to_string(v_values, ', '), array_to_string(v_trimmed, ', '), stage_import.source
   )
   using stage_import.import_id, stage_import.payload;
   get diagnostics v_count = row_count;
@@ -141,9 +149,10 @@ begin
 end
 $$;
 
-comment on function core.stage_import(uuid, text, text [], jsonb) is
+comment on function core.stage_import(uuid, text, text[], jsonb) is
   'Stage rows of an import. source: what to select from, with the columns line and note (null, or the code of an error of '
-  'the row as a whole); cells: an SQL expression over it for each of the columns of the import; $2 in them is payload. Cells are trimmed and '
-  'read by type; what cannot be read, is no choice or is missing becomes a problem of the row. Returns the number of rows';
+  'the row as a whole); cells: an SQL expression over it for each of the columns of the import; $2 in them is payload. '
+  'Cells are trimmed and read by type; what cannot be read, is no choice or is missing becomes a problem of '
+  'the row. Returns the number of rows';
 
-grant execute on function core.stage_import(uuid, text, text [], jsonb) to member, superadmin, migrator;
+grant execute on function core.stage_import(uuid, text, text[], jsonb) to member, superadmin, migrator;

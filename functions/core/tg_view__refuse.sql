@@ -13,4 +13,5 @@ end
 $$;
 
 comment on function core.tg_view__refuse() is
-  'INSTEAD OF any write to a view that nobody has the right to write; PostgreSQL looks for the right only if there is such a trigger.';
+  'INSTEAD OF any write to a view that nobody has the right to write; PostgreSQL looks for the right only if there is such '
+  'a trigger.';

@@ -97,9 +97,9 @@ comment on function api.user_create(text, text, text[], uuid, uuid) is
   E'Make a user\n'
   'roles: codes of roles that the user holds, with core.user_role.create: in unit_id and below, else everywhere. Who has '
   'these permissions in a unit only names it (or one below), and a role, which is no administrator''s. partner_id: makes '
-  'an EXTERNAL user of this partner. An INTERNAL user who has an account in another organisation becomes a member here and keeps his '
-  'name. Who has no password is sent an invitation to set one. Returns the user. Errors: core.permission_missing (403), '
-  'core.role_too_high (403), core.not_found (404: role, unit or partner), core.user_exists (409), core.user_without_role '
-  '(422).';
+  'an EXTERNAL user of this partner. An INTERNAL user who has an account in another organisation becomes a member here '
+  'and keeps his name. Who has no password is sent an invitation to set one. Returns the user. Errors: '
+  'core.permission_missing (403), core.role_too_high (403), core.not_found (404: role, unit or partner), core.user_exists (409), '
+  'core.user_without_role (422).';
 
 grant execute on function api.user_create(text, text, text[], uuid, uuid) to member, superadmin;

@@ -28,7 +28,8 @@ begin
       when sqlstate 'PGRST' then
         get stacked diagnostics v_status = pg_exception_detail;
         refusal := sqlerrm::jsonb || jsonb_build_object('status', v_status::jsonb -> 'status');
-      when others then  -- one subscriber's trouble is not that of the others
+      when others then  -- one subscriber's trouble is not that of the others; the log has what he is not told
+        raise warning 'events.admit_subscribers: %', sqlerrm using errcode = sqlstate;
         refusal := jsonb_build_object('code', sqlstate, 'message', 'The subscription failed.', 'status', 500);
     end;
     perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);

@@ -11,6 +11,7 @@ begin atomic
     select
     from events.notification as n
     where n.org_id = (select core.org_id()) and n.user_id = (select core.user_id()) and n.read_at is null
+    -- lint: allow sqlfluff.AM09: they are counted, whichever they are
     limit 1001
   ) as t;
 end;

@@ -1,7 +1,16 @@
 -- For the relay: the feed as one subscriber sees it.
 
 create or replace function events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer)
-returns table (audience text, horizon xid8, xids xid8[], ids uuid[], entities text[], entity_ids uuid[], types text[], texts text[])
+returns table (
+  audience text,
+  horizon xid8,
+  xids xid8[],
+  ids uuid[],
+  entities text[],
+  entity_ids uuid[],
+  types text[],
+  texts text[]
+)
 language plpgsql
 volatile
 parallel unsafe

@@ -11,7 +11,8 @@ return jsonb_build_array(
   (event).after, (event).payload
 )::text;
 
-comment on function events.canonical(events.event) is 'An event as the one text that its SHA-256 is taken of, and that archives hold.';
+comment on function events.canonical(events.event) is
+  'An event as the one text that its SHA-256 is taken of, and that archives hold.';
 
 -- Not on the path of a write: a chain extended by each transaction would make all of an organisation wait for each other.
 create or replace function events.seal(max_events integer default 50000, out seals integer, out events bigint, out until_xid xid8)

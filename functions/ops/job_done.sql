@@ -1,5 +1,6 @@
 -- How a run ended.
 
+-- lint: allow error_by_code: it undoes the transaction of a worker that lost its run; no client calls it
 create or replace function ops.job_done(id uuid, attempt smallint, result jsonb default null)
 returns void
 language plpgsql

@@ -10,10 +10,10 @@ returns table (
   waiting bigint,
   running bigint,
   dead bigint,
-  late_seconds double precision,
+  late_seconds numeric,
   last_state text,
   last_finished_at timestamptz,
-  last_seconds double precision,
+  last_seconds numeric,
   last_error text
 )
 language sql
@@ -32,19 +32,19 @@ begin atomic
     (select count(*) from ops.job_run as d where d.job = j.name and d.state = 'DEAD'),
     greatest(
       o.late_seconds,
-      case when not j.is_paused then extract(epoch from now() - j.next_due_at)::double precision end,
+      case when not j.is_paused then extract(epoch from now() - j.next_due_at) end,
       0
     ),
     l.state,
     l.finished_at,
-    extract(epoch from l.finished_at - l.started_at)::double precision,
+    extract(epoch from l.finished_at - l.started_at),
     l.error
   from ops.job as j
   cross join lateral (
     select
       count(*) filter (where r.state = 'WAITING') as waiting,
       count(*) filter (where r.state = 'RUNNING') as running,
-      extract(epoch from now() - min(r.run_after) filter (where r.state = 'WAITING'))::double precision as late_seconds
+      extract(epoch from now() - min(r.run_after) filter (where r.state = 'WAITING')) as late_seconds
     from ops.job_run as r
     where r.job = j.name and r.state in ('WAITING', 'RUNNING')
   ) as o

@@ -27,8 +27,11 @@ with check (
     (select core.has_permission('core.user_role.create'))
     -- In a unit of his, a role which is no administrator's.
     or (
-      unit_id = any ((select core.permitted_units('core.user_role.create'))::uuid [])
-      and exists (select from core.role as r where r.org_id = user_role.org_id and r.id = role_id and not r.is_administrator)
+      unit_id = any ((select core.permitted_units('core.user_role.create'))::uuid[])
+      and exists (
+        select from core.role as r
+        where r.org_id = user_role.org_id and r.id = user_role.role_id and not r.is_administrator
+      )
     )
   )
 );
@@ -40,7 +43,7 @@ using (
   org_id = (select core.org_id())
   and (
     (select core.has_permission('core.user_role.delete'))
-    or unit_id = any ((select core.permitted_units('core.user_role.delete'))::uuid [])
+    or unit_id = any ((select core.permitted_units('core.user_role.delete'))::uuid[])
   )
 );
 

@@ -2,4 +2,5 @@
 
 grant select, insert on events.seal_run to worker, migrator;
 
+-- nothing for anybody else: a seal is for those who look after the database
 -- no update, delete: a trigger refuses it to everybody

@@ -48,7 +48,8 @@ begin
       when sqlstate 'PGRST' then
         get stacked diagnostics v_status = pg_exception_detail;
         refusal := sqlerrm::jsonb || jsonb_build_object('status', v_status::jsonb -> 'status');
-      when others then  -- one subscriber's trouble is not that of the others
+      when others then  -- one subscriber's trouble is not that of the others; the log has what he is not told
+        raise warning 'events.admit_subscribers: %', sqlerrm using errcode = sqlstate;
         refusal := jsonb_build_object('code', sqlstate, 'message', 'The subscription failed.', 'status', 500);
     end;
     perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
@@ -592,6 +593,10 @@ CREATE FUNCTION events.readable_in_units() RETURNS text[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  -- Others hold no permissions in units, or all of them.
+  if current_setting('role') <> 'member' then
+    return '{}';
+  end if;
   return coalesce(
     (
       select array_agg(e.entity || '/' || u.id order by e.entity, u.id)
@@ -1988,8 +1993,7 @@ $_$;
 COMMENT ON FUNCTION events.tg_webhook__check() IS 'BEFORE INSERT OR UPDATE: an address that is not http(s), or http where the installation does not allow it, is events.webhook_url (422); who changes the address becomes the user of the webhook, and is no API key';
 
 CREATE FUNCTION events.tg_webhook__keep_state() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE plpgsql
     AS $$
 begin
   insert into events.webhook_state (org_id, webhook_id) values (new.org_id, new.id);
@@ -1997,7 +2001,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION events.tg_webhook__keep_state() IS 'AFTER INSERT: the row of how the webhook fares. Definer: who makes a webhook writes no state.';
+COMMENT ON FUNCTION events.tg_webhook__keep_state() IS 'AFTER INSERT: the row of how the webhook fares';
 
 CREATE FUNCTION events.tg_webhook__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2015,13 +2019,13 @@ begin
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until)
+    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until)
+    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
@@ -2040,27 +2044,25 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(o.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(o.event_types)::text, 'null') end,
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
-        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end,
-        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(o.old_secret_until)::text, 'null') end
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(n.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(n.event_types)::text, 'null') end,
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
-        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end,
-        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(n.old_secret_until)::text, 'null') end
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.old_secret_until is distinct from n.old_secret_until or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -2465,7 +2467,7 @@ begin
     -- 15 seconds, 1, 4, 16, 64 minutes, 4.3 hours, then every 8, give or take a fifth: ten attempts in about 30 hours.
     next_attempt_at = clock_timestamp() + make_interval(
       secs => greatest(
-        least(15 * 4 ^ d.attempts, 28800) * (0.8 + 0.4 * random()), least(webhook_attempted.retry_after, 3600)
+        least(15 * 4 ^ d.attempts, 28800) * (0.8 + 0.4 * random()), least(coalesce(webhook_attempted.retry_after, 0), 3600)
       )
     ),
     last_error = case when not v_is_good then v_said end

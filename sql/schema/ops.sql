@@ -342,7 +342,7 @@ COMMENT ON COLUMN ops.job.retry_seconds IS 'Pause before the second attempt; it 
 
 COMMENT ON COLUMN ops.job.planned_for IS 'Schedule and time zone that next_due_at was reckoned with';
 
-CREATE FUNCTION ops.job_status() RETURNS TABLE(job text, schedule text, is_paused boolean, next_due_at timestamp with time zone, waiting bigint, running bigint, dead bigint, late_seconds double precision, last_state text, last_finished_at timestamp with time zone, last_seconds double precision, last_error text)
+CREATE FUNCTION ops.job_status() RETURNS TABLE(job text, schedule text, is_paused boolean, next_due_at timestamp with time zone, waiting bigint, running bigint, dead bigint, late_seconds numeric, last_state text, last_finished_at timestamp with time zone, last_seconds numeric, last_error text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
@@ -357,17 +357,17 @@ CREATE FUNCTION ops.job_status() RETURNS TABLE(job text, schedule text, is_pause
            WHERE ((d.job = j.name) AND (d.state = 'DEAD'::text))) AS count,
      GREATEST(o.late_seconds,
          CASE
-             WHEN (NOT j.is_paused) THEN (EXTRACT(epoch FROM (now() - j.next_due_at)))::double precision
-             ELSE NULL::double precision
-         END, (0)::double precision) AS "greatest",
+             WHEN (NOT j.is_paused) THEN EXTRACT(epoch FROM (now() - j.next_due_at))
+             ELSE NULL::numeric
+         END, (0)::numeric) AS "greatest",
      l.state,
      l.finished_at,
-     (EXTRACT(epoch FROM (l.finished_at - l.started_at)))::double precision AS "extract",
+     EXTRACT(epoch FROM (l.finished_at - l.started_at)) AS "extract",
      l.error
     FROM ((ops.job j
       CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (r.state = 'WAITING'::text)) AS waiting,
              count(*) FILTER (WHERE (r.state = 'RUNNING'::text)) AS running,
-             (EXTRACT(epoch FROM (now() - min(r.run_after) FILTER (WHERE (r.state = 'WAITING'::text)))))::double precision AS late_seconds
+             EXTRACT(epoch FROM (now() - min(r.run_after) FILTER (WHERE (r.state = 'WAITING'::text)))) AS late_seconds
             FROM ops.job_run r
            WHERE ((r.job = j.name) AND (r.state = ANY (ARRAY['WAITING'::text, 'RUNNING'::text])))) o)
       LEFT JOIN LATERAL ( SELECT r.state,

@@ -485,3 +485,20 @@ def test_the_relay_says_how_it_is(stack: State, org: Any) -> None:
 
 def test_who_says_nothing_is_sent_away(silent: Listener) -> None:
     assert silent.end() == (4408, "realtime.hello_missing")
+
+
+def test_why_a_subscription_failed_is_said_to_the_log_and_not_to_the_subscriber(stack: State, org: Any) -> None:
+    claims = {**org.claims(org.user()), "role": "member"}
+    said: list[tuple[str | None, ...]] = []
+    with psycopg.connect(stack.dsn("relay")) as connection:
+        connection.add_notice_handler(
+            lambda notice: said.append((notice.severity, notice.sqlstate, notice.message_primary))
+        )
+        rows = connection.execute(
+            "select audience is not null, refusal from events.admit_subscribers(%s::jsonb[])",
+            [[json.dumps({**claims, "role": "nobody_of_this_name"}), json.dumps(claims)]],
+        ).fetchall()
+    failed = {"code": "22023", "message": "The subscription failed.", "status": 500}
+    assert rows == [(False, failed), (True, None)]
+    wanted = 'events.admit_subscribers: role "nobody_of_this_name" does not exist'
+    assert said == [("WARNING", "22023", wanted)]

@@ -276,7 +276,8 @@ def test_the_worker_of_the_stack_and_the_command(stack: State) -> None:
     done = erpgres("jobs", "run", "ops.ensure_partitions", "--wait", *where)
     assert (done.returncode, json.loads(done.stdout)[0]["state"]) == (0, "DONE"), done.stderr
     done = erpgres("jobs", "list", *where)
-    assert "ops.ensure_partitions" in {job["job"] for job in json.loads(done.stdout)}, done.stderr
+    listed = {job["job"]: job for job in json.loads(done.stdout)}
+    assert listed["ops.ensure_partitions"]["last_seconds"] > 0, done.stderr
     done = erpgres("jobs", "runs", "ops.ensure_partitions", *where)
     assert json.loads(done.stdout)[0]["state"] == "DONE"
     done = erpgres("jobs", "run", "no.such_job", "--state", str(stack.path))

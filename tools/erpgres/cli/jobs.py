@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -172,12 +173,17 @@ def resume(state: State, name: str) -> None:
     click.echo(f"{name} goes on")
 
 
+def _plain(value: object) -> float | str:
+    """Return what JSON has no type for as it is shown: numbers as numbers, all else as text."""
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
 def _show(rows: list[dict[str, Any]], output: str, columns: tuple[str, ...]) -> None:
     import json
     from datetime import datetime
 
     if output == "json":
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json.dumps(rows, indent=2, default=_plain))
         return
     from rich.console import Console
     from rich.table import Table
