@@ -70,7 +70,8 @@ comment on column events.event.id is 'In the order of time';
 comment on column events.event.xid is
   'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had '
   'begun later. So the change of a row comes after the one it was made upon (see docs/adr/0006).';
-comment on column events.event.type is 'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
+comment on column events.event.type is
+  'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
 comment on column events.event.entity is 'What it is about, see core.event_entity';
 comment on column events.event.entity_id is 'The row; null: of no single row';
 comment on column events.event.entity_version is 'Version of the row after the change, if it has one';

@@ -87,7 +87,6 @@ def test_each_hears_what_row_level_security_shows(
     ours, other = new_org(), new_org()
     mine, theirs = partner(ours), partner(ours)
 
-
     def listen(token: str) -> Listener:
         for org in (ours, other):  # the user of the token is news, too
             settled(org.db, org.id)
