@@ -835,6 +835,15 @@ CREATE FUNCTION api.notifications_read_all(until uuid DEFAULT NULL::uuid) RETURN
 declare
   v_read bigint;
 begin
+  if notifications_read_all.until is not null and not exists (
+    select
+    from events.notification as n
+    where n.org_id = core.org_id() and n.user_id = core.user_id() and n.event_id = notifications_read_all.until
+  ) then
+    perform core.raise_error(
+      'core.not_found', jsonb_build_object('entity', 'notification', 'id', notifications_read_all.until)
+    );
+  end if;
   update events.notification as n
   set read_at = now()
   where n.org_id = core.org_id()
@@ -847,7 +856,7 @@ end
 $$;
 
 COMMENT ON FUNCTION api.notifications_read_all(until uuid) IS 'Mark all notifications as read
-until: the newest that the user has seen, so that what came meanwhile stays unread. Returns read, how many there were.';
+until: the newest that the user has seen, so that what came meanwhile stays unread. Returns read, how many there were. Errors: core.not_found (404: until is no notification of the user).';
 
 CREATE FUNCTION api.notifications_unread() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE

@@ -570,6 +570,10 @@ declare
   v_may_create boolean;
   v_may_update boolean;
   v_fixed text := '';
+  v_where text;
+  v_values text;
+  v_is_found boolean;
+  v_row record;
 begin
   select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = check_import.import_id;
   select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
@@ -586,26 +590,32 @@ begin
     from core.import_column as c
     where c.entity = v_import.entity and c.is_unique and c.name = any (v_import.columns)
   loop
+    v_where := format(
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is null%s',
+      case when v_column.is_value then format(' and r.data ->> %L is not null', v_column.names[1]) else '' end
+    );
+    select string_agg(format('coalesce(r.data ->> %L, '''')', n.name), ', ' order by n.place)
+    into v_values
+    from unnest(v_column.names) with ordinality as n (name, place);
+    -- Whether there are any is cheap to ask; which ones takes a sort.
     execute format(
-      'update core.import_row as r '
-      'set problems = jsonb_build_array(core.import_problem(%1$L, ''core.import_duplicate'', concat_ws('', '', %2$s), '
-      'jsonb_build_object(''first_line'', d.first_line))) '
-      'from (select %3$s, min(r.line) as first_line from core.import_row as r '
-      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is null %5$s '
-      'group by %4$s having count(*) > 1) as d '
-      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is null and r.line > d.first_line %5$s and %6$s',
-      array_to_string(v_column.names, ', '),
-      (select string_agg(format('r.data ->> %L', n.name), ', ' order by n.place)
-        from unnest(v_column.names) with ordinality as n (name, place)),
-      (select string_agg(format('coalesce(r.data ->> %L, '''') as k%s', n.name, n.place), ', ' order by n.place)
-        from unnest(v_column.names) with ordinality as n (name, place)),
-      (select string_agg(n.place::text, ', ' order by n.place)
-        from unnest(v_column.names) with ordinality as n (name, place)),
-      case when v_column.is_value then format('and r.data ->> %L is not null', v_column.names[1]) else '' end,
-      (select string_agg(format('coalesce(r.data ->> %L, '''') = d.k%s', n.name, n.place), ' and ' order by n.place)
-        from unnest(v_column.names) with ordinality as n (name, place))
+      'select exists (select from core.import_row as r %s group by %s having count(*) > 1)', v_where, v_values
     )
+    into v_is_found
     using check_import.import_id;
+    if v_is_found then
+      for v_row in execute format(
+        'select d.* from (select r.line, min(r.line) over (partition by %1$s) as first_line, concat_ws('', '', %1$s) as value '
+        'from core.import_row as r %2$s) as d where d.line > d.first_line', v_values, v_where
+      )
+      using check_import.import_id
+      loop
+        perform core.refuse_import_row(check_import.import_id, v_row.line, jsonb_build_array(core.import_problem(
+          array_to_string(v_column.names, ', '), 'core.import_duplicate', v_row.value,
+          jsonb_build_object('first_line', v_row.first_line)
+        )));
+      end loop;
+    end if;
   end loop;
 
   -- The tools act for nobody when they load data: they need no permission.
@@ -618,12 +628,13 @@ begin
 
   -- What the entity itself finds; then rows that the user may not make or change, and columns that cannot change.
   if v_entity.table_name is null then
-    execute format(
-      'update core.import_row as r set problems = f.problems from %s($1, 1, 2147483647) as f '
-      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line and f.problems is not null',
-      v_entity.read_function
+    for v_row in execute format(
+      'select f.line, f.problems from %s($1, 1, 2147483647) as f where f.problems is not null', v_entity.read_function
     )
-    using check_import.import_id;
+    using check_import.import_id
+    loop
+      perform core.refuse_import_row(check_import.import_id, v_row.line, v_row.problems);
+    end loop;
     return;
   end if;
   select coalesce(string_agg(format(
@@ -633,16 +644,15 @@ begin
   into v_fixed
   from core.import_column as c
   where c.entity = v_import.entity and c.is_fixed and c.target is not null and c.name = any (v_import.columns);
-  execute format(
-    'update core.import_row as r set problems = x.problems from ('
+  for v_row in execute format(
+    'select x.* from ('
     'select f.line, coalesce(f.problems, core.import_problems('
     'case when f.match_id is null and not $2 then core.import_problem(null, ''core.permission_missing'', null, '
     'jsonb_build_object(''permission'', %3$L::text)) end%5$s), core.import_problems('
     'case when f.match_id is not null and not $3 and (%6$s) then core.import_problem(null, ''core.permission_missing'', null, '
     'jsonb_build_object(''permission'', %4$L::text)) end)) as problems '
     'from %1$s($1, 1, 2147483647) as f '
-    '%7$s) as x '
-    'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = x.line and x.problems is not null',
+    '%7$s) as x where x.problems is not null',
     v_entity.read_function, v_entity.table_name, v_entity.create_permission,
     coalesce(v_entity.update_permission, v_entity.create_permission),
     case when v_entity.update_permission is not null then v_fixed else '' end,
@@ -653,7 +663,10 @@ begin
       v_entity.table_name
     ) else '' end
   )
-  using check_import.import_id, v_may_create, v_may_update;
+  using check_import.import_id, v_may_create, v_may_update
+  loop
+    perform core.refuse_import_row(check_import.import_id, v_row.line, v_row.problems);
+  end loop;
 end
 $_$;
 
@@ -1581,6 +1594,22 @@ END;
 
 COMMENT ON FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.item, by article number';
 
+CREATE FUNCTION core.import_lines(import_id uuid, first_line integer, last_line integer) RETURNS SETOF core.import_row
+    LANGUAGE plpgsql STABLE ROWS 10000 PARALLEL SAFE
+    AS $$
+begin
+  return query
+  select r.*
+  from core.import_row as r
+  where r.org_id = (select core.org_id())
+    and r.import_id = import_lines.import_id
+    and r.line between import_lines.first_line and import_lines.last_line
+    and r.problems is null;
+end
+$$;
+
+COMMENT ON FUNCTION core.import_lines(import_id uuid, first_line integer, last_line integer) IS 'The staged rows of a range that are not refused, for read functions that look up what no index holds';
+
 CREATE FUNCTION core.location_paths() RETURNS TABLE(id uuid, path text)
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -1630,8 +1659,7 @@ CREATE FUNCTION core.import_locations(import_id uuid, first_line integer, last_l
     BEGIN ATOMIC
  WITH staged AS (
           SELECT concat_ws('/'::text, (r_1.data ->> 'parent'::text), (r_1.data ->> 'code'::text)) AS path
-            FROM core.import_row r_1
-           WHERE ((r_1.org_id = ( SELECT core.org_id() AS org_id)) AND (r_1.import_id = import_locations.import_id) AND (r_1.problems IS NULL))
+            FROM core.import_lines(import_locations.import_id, 1, 2147483647) r_1(org_id, import_id, line, rank, data, problems)
          ), known AS MATERIALIZED (
           SELECT p_1.id,
              p_1.path
@@ -1645,9 +1673,7 @@ CREATE FUNCTION core.import_locations(import_id uuid, first_line integer, last_l
      m.id,
      core.import_problems(VARIADIC ARRAY[
          CASE
-             WHEN (((r.data ->> 'parent'::text) IS NOT NULL) AND (p.id IS NULL) AND (NOT (EXISTS ( SELECT
-                FROM staged s
-               WHERE (s.path = (r.data ->> 'parent'::text)))))) THEN core.import_problem('parent'::text, 'core.import_reference'::text, (r.data ->> 'parent'::text), '{"entity": "place"}'::jsonb)
+             WHEN (((r.data ->> 'parent'::text) IS NOT NULL) AND (p.id IS NULL) AND (s.path IS NULL)) THEN core.import_problem('parent'::text, 'core.import_reference'::text, (r.data ->> 'parent'::text), '{"entity": "place"}'::jsonb)
              ELSE NULL::jsonb
          END,
          CASE
@@ -1673,12 +1699,12 @@ CREATE FUNCTION core.import_locations(import_id uuid, first_line integer, last_l
      (r.data ->> 'time_zone'::text),
      round(((r.data ->> 'latitude'::text))::numeric, 6) AS round,
      round(((r.data ->> 'longitude'::text))::numeric, 6) AS round
-    FROM ((((core.import_row r
+    FROM (((((core.import_lines(import_locations.import_id, import_locations.first_line, import_locations.last_line) r(org_id, import_id, line, rank, data, problems)
       LEFT JOIN known p ON ((p.path = (r.data ->> 'parent'::text))))
+      LEFT JOIN staged s ON ((s.path = (r.data ->> 'parent'::text))))
       LEFT JOIN known m ON ((m.path = concat_ws('/'::text, (r.data ->> 'parent'::text), (r.data ->> 'code'::text)))))
       LEFT JOIN units u ON ((u.path = (r.data ->> 'unit'::text))))
-      LEFT JOIN core.unit c ON ((c.code = (r.data ->> 'capacity_unit'::text))))
-   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_locations.import_id) AND ((r.line >= import_locations.first_line) AND (r.line <= import_locations.last_line)) AND (r.problems IS NULL));
+      LEFT JOIN core.unit c ON ((c.code = (r.data ->> 'capacity_unit'::text))));
 END;
 
 COMMENT ON FUNCTION core.import_locations(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.location, by path and code; parents may stand in the same file';
@@ -1688,8 +1714,7 @@ CREATE FUNCTION core.import_org_units(import_id uuid, first_line integer, last_l
     BEGIN ATOMIC
  WITH staged AS (
           SELECT concat_ws('/'::text, (r_1.data ->> 'parent'::text), (r_1.data ->> 'code'::text)) AS path
-            FROM core.import_row r_1
-           WHERE ((r_1.org_id = ( SELECT core.org_id() AS org_id)) AND (r_1.import_id = import_org_units.import_id) AND (r_1.problems IS NULL))
+            FROM core.import_lines(import_org_units.import_id, 1, 2147483647) r_1(org_id, import_id, line, rank, data, problems)
          ), known AS MATERIALIZED (
           SELECT p_1.id,
              p_1.path
@@ -1699,19 +1724,17 @@ CREATE FUNCTION core.import_org_units(import_id uuid, first_line integer, last_l
      m.id,
      core.import_problems(VARIADIC ARRAY[
          CASE
-             WHEN (((r.data ->> 'parent'::text) IS NOT NULL) AND (p.id IS NULL) AND (NOT (EXISTS ( SELECT
-                FROM staged s
-               WHERE (s.path = (r.data ->> 'parent'::text)))))) THEN core.import_problem('parent'::text, 'core.import_reference'::text, (r.data ->> 'parent'::text), '{"entity": "unit"}'::jsonb)
+             WHEN (((r.data ->> 'parent'::text) IS NOT NULL) AND (p.id IS NULL) AND (s.path IS NULL)) THEN core.import_problem('parent'::text, 'core.import_reference'::text, (r.data ->> 'parent'::text), '{"entity": "unit"}'::jsonb)
              ELSE NULL::jsonb
          END]) AS import_problems,
      p.id,
      (r.data ->> 'code'::text),
      (r.data ->> 'kind'::text),
      (r.data ->> 'name'::text)
-    FROM ((core.import_row r
+    FROM (((core.import_lines(import_org_units.import_id, import_org_units.first_line, import_org_units.last_line) r(org_id, import_id, line, rank, data, problems)
       LEFT JOIN known p ON ((p.path = (r.data ->> 'parent'::text))))
-      LEFT JOIN known m ON ((m.path = concat_ws('/'::text, (r.data ->> 'parent'::text), (r.data ->> 'code'::text)))))
-   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_org_units.import_id) AND ((r.line >= import_org_units.first_line) AND (r.line <= import_org_units.last_line)) AND (r.problems IS NULL));
+      LEFT JOIN staged s ON ((s.path = (r.data ->> 'parent'::text))))
+      LEFT JOIN known m ON ((m.path = concat_ws('/'::text, (r.data ->> 'parent'::text), (r.data ->> 'code'::text)))));
 END;
 
 COMMENT ON FUNCTION core.import_org_units(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of core.org_unit, by path and code; parents may stand in the same file';
@@ -1977,6 +2000,7 @@ COMMENT ON FUNCTION core.is_admitted(session core.session) IS 'Whether the user 
 
 CREATE FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer DEFAULT 0) RETURNS jsonb
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
     AS $_$
 declare
   v_import core.import;
@@ -2004,6 +2028,7 @@ declare
   v_result jsonb;
   v_half jsonb;
   v_problem jsonb;
+  v_row record;
 begin
   select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = load_import.import_id;
   select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
@@ -2023,17 +2048,20 @@ begin
     select from core.import_column as c
     where c.entity = v_import.entity and c.is_path and c.name = any (v_import.columns)
   ) then
+    -- An array, not a join: the planner, who knows nothing of the rows, would ask the read function anew for each;
+    -- and offset 0, or he would expect few rows inside it.
     v_source := format(
-      '(select f.* from %s as f join core.import_row as r on r.org_id = (select core.org_id()) and r.import_id = $1 '
-      'and r.line = f.line and r.rank = %s)', v_source, load_import.rank
+      '(select f.* from (select * from %s offset 0) as f where f.line = any (array(select r.line from core.import_row as r '
+      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line between $2 and $3 and r.rank = %s '
+      'and r.problems is null)))', v_source, load_import.rank
     );
     -- What was refused meanwhile takes along what lies in it.
-    execute format(
-      'update core.import_row as r set problems = f.problems from %s as f '
-      'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line and f.problems is not null', v_source
-    )
-    using load_import.import_id, load_import.first_line, load_import.last_line;
-    get diagnostics v_refused = row_count;
+    for v_row in execute format('select f.line, f.problems from %s as f where f.problems is not null', v_source)
+    using load_import.import_id, load_import.first_line, load_import.last_line
+    loop
+      perform core.refuse_import_row(load_import.import_id, v_row.line, v_row.problems);
+      v_refused := v_refused + 1;
+    end loop;
   end if;
   select string_agg(quote_ident(c.target), ', ' order by c.target), string_agg(format('f.%I', c.target), ', ' order by c.target)
   into v_columns, v_values
@@ -2925,6 +2953,20 @@ end
 $$;
 
 COMMENT ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) IS 'Decide anew about the open sessions of a user, of an organisation, or of a user in an organisation, after cause (the id of what changed) did. The caller''s policies decide which it reaches: those who change these tables see them all.';
+
+CREATE FUNCTION core.refuse_import_row(import_id uuid, line integer, problems jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update core.import_row as r
+  set problems = refuse_import_row.problems
+  where r.org_id = core.org_id()
+    and r.import_id = refuse_import_row.import_id
+    and r.line = refuse_import_row.line;
+end
+$$;
+
+COMMENT ON FUNCTION core.refuse_import_row(import_id uuid, line integer, problems jsonb) IS 'Mark a staged row as refused';
 
 CREATE FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) RETURNS void
     LANGUAGE sql
@@ -6026,6 +6068,11 @@ GRANT ALL ON FUNCTION core.import_items(import_id uuid, first_line integer, last
 GRANT ALL ON FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) TO superadmin;
 GRANT ALL ON FUNCTION core.import_items(import_id uuid, first_line integer, last_line integer) TO migrator;
 
+REVOKE ALL ON FUNCTION core.import_lines(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.import_lines(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION core.import_lines(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION core.import_lines(import_id uuid, first_line integer, last_line integer) TO migrator;
+
 REVOKE ALL ON FUNCTION core.location_paths() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.location_paths() TO member;
 GRANT ALL ON FUNCTION core.location_paths() TO superadmin;
@@ -6316,6 +6363,11 @@ GRANT ALL ON FUNCTION core.read_csv(csv text, delimiter text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.refuse_import_row(import_id uuid, line integer, problems jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.refuse_import_row(import_id uuid, line integer, problems jsonb) TO member;
+GRANT ALL ON FUNCTION core.refuse_import_row(import_id uuid, line integer, problems jsonb) TO superadmin;
+GRANT ALL ON FUNCTION core.refuse_import_row(import_id uuid, line integer, problems jsonb) TO migrator;
 
 REVOKE ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO member;

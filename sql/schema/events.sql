@@ -40,6 +40,7 @@ begin
       -- The role is the session's to take: relay is a member of these and of no other.
       perform
         set_config('request.jwt.claims', v_claims::text, true),
+        set_config('erpgres.org_id', '', true),
         set_config('request.path', '/realtime', true),
         set_config('role', v_claims ->> 'role', true);
       perform core.pre_request();
@@ -51,7 +52,10 @@ begin
       when others then  -- one subscriber's trouble is not that of the others
         refusal := jsonb_build_object('code', sqlstate, 'message', 'The subscription failed.', 'status', 500);
     end;
-    perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+    perform
+      set_config('role', 'none', true),
+      set_config('request.jwt.claims', '', true),
+      set_config('erpgres.org_id', '', true);
     return next;
   end loop;
 end
@@ -358,6 +362,23 @@ begin
     from batch as e
     join events.notification_preference as p on p.org_id = e.org_id and p.event_type = e.type and p.is_on
   ),
+  -- Who reads only some of the columns that an event holds may not read the event (events.readable_entities).
+  readable as materialized (
+    select n.entity, r.kind
+    from core.event_entity as n
+    cross join (values ('INTERNAL', 'member'), ('EXTERNAL', 'partner')) as r (kind, role)
+    left join pg_catalog.pg_namespace as s on s.nspname = split_part(n.table_name, '.', 1)
+    left join pg_catalog.pg_class as c on c.relnamespace = s.oid and c.relname = split_part(n.table_name, '.', 2)
+    where n.entity in (select b.entity from batch as b)
+      and (
+        n.table_name is null
+        or has_table_privilege(r.role, c.oid, 'select')
+        or (
+          select bool_and(has_column_privilege(r.role, c.oid, d.name, 'select'))
+          from events.recorded_columns(n.entity) as d
+        )
+      )
+  ),
   made as (
     insert into events.notification (org_id, user_id, event_id, event_type, entity, entity_id, actor_id, title)
     select distinct on (w.org_id, w.user_id, w.event_id)
@@ -367,19 +388,9 @@ begin
     join core.event_entity as n on n.entity = e.entity
     join core.membership as m on m.org_id = w.org_id and m.user_id = w.user_id and m.is_active
     join core.app_user as u on u.id = m.user_id and u.is_active
+    join readable as a on a.entity = e.entity and a.kind = m.kind
     where w.user_id is distinct from e.actor_id
       and (m.kind = 'INTERNAL' or m.partner_id = e.partner_id)
-      and (
-        n.table_name is null
-        or exists (
-          select
-          from pg_catalog.pg_class as c
-          join pg_catalog.pg_namespace as s on s.oid = c.relnamespace
-          where s.nspname = split_part(n.table_name, '.', 1)
-            and c.relname = split_part(n.table_name, '.', 2)
-            and has_any_column_privilege(case m.kind when 'INTERNAL' then 'member' else 'partner' end, c.oid, 'select')
-        )
-      )
       and (
         n.read_permission is null
         or w.user_id in (select h.user_id from core.permission_holders(e.org_id, n.read_permission, e.unit_id) as h)
@@ -531,6 +542,8 @@ CREATE FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid,
 begin
   perform
     set_config('request.jwt.claims', read_feed_as.claims::text, true),
+    -- core.org_id() believes it before the claims, and the subscriber before may have left another one here.
+    set_config('erpgres.org_id', read_feed_as.claims ->> 'org_id', true),
     set_config('role', read_feed_as.claims ->> 'role', true);
   -- One statement, so that all of it is of one snapshot.
   return query
@@ -549,7 +562,10 @@ begin
       e.org_id, e.id, e.type, e.entity, e.entity_id, e.entity_version, e.actor_id, e.session_id, e.unit_id, e.partner_id,
       e.request_id, e.before, e.after, e.payload, e.occurred_at
   ) as v;
-  perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+  perform
+    set_config('role', 'none', true),
+    set_config('request.jwt.claims', '', true),
+    set_config('erpgres.org_id', '', true);
 end
 $$;
 
@@ -592,6 +608,10 @@ CREATE FUNCTION events.readable_in_units() RETURNS text[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  -- Others hold no permissions in units, or all of them.
+  if current_setting('role') <> 'member' then
+    return '{}';
+  end if;
   return coalesce(
     (
       select array_agg(e.entity || '/' || u.id order by e.entity, u.id)
@@ -618,7 +638,10 @@ CREATE FUNCTION events.recorded_columns(entity text) RETURNS TABLE(name text, ty
     format_type(a.atttypid, null),
     coalesce(a.attnum = any (i.indkey::int2[]), false)
   from core.event_entity as e
-  join pg_attribute as a on a.attrelid = to_regclass(e.table_name)
+  -- By name: the worker may not enter each schema, which to_regclass() asks for.
+  join pg_namespace as s on s.nspname = split_part(e.table_name, '.', 1)
+  join pg_class as c on c.relnamespace = s.oid and c.relname = split_part(e.table_name, '.', 2)
+  join pg_attribute as a on a.attrelid = c.oid
   left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
   where e.entity = recorded_columns.entity
     and a.attnum > 0
@@ -1988,8 +2011,7 @@ $_$;
 COMMENT ON FUNCTION events.tg_webhook__check() IS 'BEFORE INSERT OR UPDATE: an address that is not http(s), or http where the installation does not allow it, is events.webhook_url (422); who changes the address becomes the user of the webhook, and is no API key';
 
 CREATE FUNCTION events.tg_webhook__keep_state() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE plpgsql
     AS $$
 begin
   insert into events.webhook_state (org_id, webhook_id) values (new.org_id, new.id);
@@ -1997,7 +2019,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION events.tg_webhook__keep_state() IS 'AFTER INSERT: the row of how the webhook fares. Definer: who makes a webhook writes no state.';
+COMMENT ON FUNCTION events.tg_webhook__keep_state() IS 'AFTER INSERT: the row of how the webhook fares';
 
 CREATE FUNCTION events.tg_webhook__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2465,7 +2487,7 @@ begin
     -- 15 seconds, 1, 4, 16, 64 minutes, 4.3 hours, then every 8, give or take a fifth: ten attempts in about 30 hours.
     next_attempt_at = clock_timestamp() + make_interval(
       secs => greatest(
-        least(15 * 4 ^ d.attempts, 28800) * (0.8 + 0.4 * random()), least(webhook_attempted.retry_after, 3600)
+        least(15 * 4 ^ d.attempts, 28800) * (0.8 + 0.4 * random()), least(coalesce(webhook_attempted.retry_after, 0), 3600)
       )
     ),
     last_error = case when not v_is_good then v_said end
@@ -3258,8 +3280,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_attempt TO migrator;
 
 GRANT SELECT ON TABLE events.webhook_delivery TO member;
 GRANT SELECT ON TABLE events.webhook_delivery TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_delivery TO worker;
+GRANT SELECT,INSERT,DELETE ON TABLE events.webhook_delivery TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_delivery TO migrator;
+
+GRANT UPDATE(state) ON TABLE events.webhook_delivery TO worker;
+
+GRANT UPDATE(attempts) ON TABLE events.webhook_delivery TO worker;
+
+GRANT UPDATE(next_attempt_at) ON TABLE events.webhook_delivery TO worker;
+
+GRANT UPDATE(finished_at) ON TABLE events.webhook_delivery TO worker;
+
+GRANT UPDATE(last_error) ON TABLE events.webhook_delivery TO worker;
 
 GRANT DELETE ON TABLE events.webhook TO member;
 GRANT SELECT ON TABLE events.webhook TO worker;
@@ -3311,10 +3343,21 @@ GRANT SELECT(updated_by) ON TABLE events.webhook TO superadmin;
 
 GRANT SELECT ON TABLE events.webhook_state TO member;
 GRANT SELECT ON TABLE events.webhook_state TO superadmin;
-GRANT SELECT,UPDATE ON TABLE events.webhook_state TO worker;
+GRANT SELECT ON TABLE events.webhook_state TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_state TO migrator;
 
-GRANT SELECT ON TABLE events.archive TO worker;
+GRANT UPDATE(failures) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(failing_since) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(resume_at) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(last_success_at) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(last_error) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(last_turn_at) ON TABLE events.webhook_state TO worker;
+
 GRANT SELECT ON TABLE events.archive TO migrator;
 
 GRANT SELECT ON TABLE events.feed_cursor TO worker;

@@ -454,7 +454,7 @@ CREATE FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer,
      ((r.data ->> 'quantity'::text))::numeric AS "numeric",
      COALESCE((r.data ->> 'unit_code'::text), i.unit_code) AS "coalesce",
      ((r.data ->> 'unit_price'::text))::numeric AS "numeric"
-    FROM ((((((((core.import_row r
+    FROM ((((((((core.import_lines(import_wms_opening_stock.import_id, import_wms_opening_stock.first_line, import_wms_opening_stock.last_line) r(org_id, import_id, line, rank, data, problems)
       LEFT JOIN places p ON ((p.path = (r.data ->> 'warehouse'::text))))
       LEFT JOIN core.location w ON (((w.org_id = r.org_id) AND (w.id = p.id))))
       LEFT JOIN places s ON ((s.path = (((r.data ->> 'warehouse'::text) || '/'::text) || COALESCE((r.data ->> 'position'::text), 'UNASSIGNED'::text)))))
@@ -469,8 +469,7 @@ CREATE FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer,
             FROM (wms.document_line l
               JOIN wms.document d ON (((d.org_id = l.org_id) AND (d.id = l.document_id))))
            WHERE ((l.org_id = r.org_id) AND (l.item_id = i.id) AND (NOT (l.lot_id IS DISTINCT FROM t.id)) AND (l.to_position_id = q.id) AND (d.to_location_id = w.id) AND (d.document_type = 'IMPORT'::text) AND (d.status = 'POSTED'::text) AND (d.reference = 'OPENING STOCK'::text))
-          LIMIT 1) b ON (true))
-   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_wms_opening_stock.import_id) AND ((r.line >= import_wms_opening_stock.first_line) AND (r.line <= import_wms_opening_stock.last_line)) AND (r.problems IS NULL));
+          LIMIT 1) b ON (true));
 END;
 
 COMMENT ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) IS 'Staged rows of opening stock; match_id is the line of the document that opened the same stock before';
@@ -498,11 +497,10 @@ CREATE FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, la
      (r.data ->> 'name'::text),
      p.id,
      u.id
-    FROM (((core.import_row r
+    FROM (((core.import_lines(import_wms_warehouses.import_id, import_wms_warehouses.first_line, import_wms_warehouses.last_line) r(org_id, import_id, line, rank, data, problems)
       LEFT JOIN core.location_paths() p(id, path) ON ((p.path = (r.data ->> 'parent'::text))))
       LEFT JOIN core.org_unit_paths() u(id, path) ON ((u.path = (r.data ->> 'unit'::text))))
-      LEFT JOIN core.location m ON (((m.org_id = r.org_id) AND (NOT (m.parent_id IS DISTINCT FROM p.id)) AND (m.code = (r.data ->> 'code'::text)))))
-   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_wms_warehouses.import_id) AND ((r.line >= import_wms_warehouses.first_line) AND (r.line <= import_wms_warehouses.last_line)) AND (r.problems IS NULL));
+      LEFT JOIN core.location m ON (((m.org_id = r.org_id) AND (NOT (m.parent_id IS DISTINCT FROM p.id)) AND (m.code = (r.data ->> 'code'::text)))));
 END;
 
 COMMENT ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) IS 'Staged rows of warehouses, by the place they lie in and code';
