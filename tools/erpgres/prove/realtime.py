@@ -43,8 +43,7 @@ def ask(connection: Connection, world: World, cells: Cells, findings: Findings) 
             connection.execute("set transaction isolation level repeatable read")
             # In the session of somebody of the other organisation, of whom nothing may be left.
             before = world.strangers[0] if who.org_id == world.ours.org_id else world.callers[1]
-            _refusal(connection, before.claims or {})
-            fed = _feed(connection, who.claims)
+            fed = _feed(connection, who.claims, before.claims)
             connection.execute(who.become())
             row = connection.execute(
                 "select coalesce(array_agg(e.id::text), '{}') from events.event as e where e.xid < events.horizon()"
@@ -71,11 +70,13 @@ def _refusal(connection: Connection, claims: dict[str, Any]) -> str | None:
     return None if row[0] is None else str(row[0])
 
 
-def _feed(connection: Connection, claims: dict[str, Any]) -> set[str] | str:
-    """The events that the relay reads for a subscriber, or the SQLSTATE of the refusal."""
+def _feed(connection: Connection, claims: dict[str, Any], before: dict[str, Any] | None = None) -> set[str] | str:
+    """The events that the relay reads for a subscriber, having admitted `before`, or the SQLSTATE of the refusal."""
     try:
         with connection.transaction():
             connection.execute("set local session authorization relay")
+            if before:
+                connection.execute("select events.admit_subscribers(array[%s::jsonb])", [json.dumps(before)])
             row = connection.execute(
                 "select coalesce(ids::text[], '{}') from events.read_feed_as(%s, '0', %s, 100000)",
                 [json.dumps(claims), BEGINNING],
