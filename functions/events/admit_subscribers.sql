@@ -20,6 +20,7 @@ begin
       -- The role is the session's to take: relay is a member of these and of no other.
       perform
         set_config('request.jwt.claims', v_claims::text, true),
+        set_config('erpgres.org_id', '', true),
         set_config('request.path', '/realtime', true),
         set_config('role', v_claims ->> 'role', true);
       perform core.pre_request();
@@ -32,7 +33,10 @@ begin
         raise warning 'events.admit_subscribers: %', sqlerrm using errcode = sqlstate;
         refusal := jsonb_build_object('code', sqlstate, 'message', 'The subscription failed.', 'status', 500);
     end;
-    perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+    perform
+      set_config('role', 'none', true),
+      set_config('request.jwt.claims', '', true),
+      set_config('erpgres.org_id', '', true);
     return next;
   end loop;
 end

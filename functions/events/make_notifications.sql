@@ -48,6 +48,23 @@ begin
     from batch as e
     join events.notification_preference as p on p.org_id = e.org_id and p.event_type = e.type and p.is_on
   ),
+  -- Who reads only some of the columns that an event holds may not read the event (events.readable_entities).
+  readable as materialized (
+    select n.entity, r.kind
+    from core.event_entity as n
+    cross join (values ('INTERNAL', 'member'), ('EXTERNAL', 'partner')) as r (kind, role)
+    left join pg_catalog.pg_namespace as s on s.nspname = split_part(n.table_name, '.', 1)
+    left join pg_catalog.pg_class as c on c.relnamespace = s.oid and c.relname = split_part(n.table_name, '.', 2)
+    where n.entity in (select b.entity from batch as b)
+      and (
+        n.table_name is null
+        or has_table_privilege(r.role, c.oid, 'select')
+        or (
+          select bool_and(has_column_privilege(r.role, c.oid, d.name, 'select'))
+          from events.recorded_columns(n.entity) as d
+        )
+      )
+  ),
   made as (
     insert into events.notification (org_id, user_id, event_id, event_type, entity, entity_id, actor_id, title)
     select distinct on (w.org_id, w.user_id, w.event_id)
@@ -57,19 +74,9 @@ begin
     join core.event_entity as n on n.entity = e.entity
     join core.membership as m on m.org_id = w.org_id and m.user_id = w.user_id and m.is_active
     join core.app_user as u on u.id = m.user_id and u.is_active
+    join readable as a on a.entity = e.entity and a.kind = m.kind
     where w.user_id is distinct from e.actor_id
       and (m.kind = 'INTERNAL' or m.partner_id = e.partner_id)
-      and (
-        n.table_name is null
-        or exists (
-          select
-          from pg_catalog.pg_class as c
-          join pg_catalog.pg_namespace as s on s.oid = c.relnamespace
-          where s.nspname = split_part(n.table_name, '.', 1)
-            and c.relname = split_part(n.table_name, '.', 2)
-            and has_any_column_privilege(case m.kind when 'INTERNAL' then 'member' else 'partner' end, c.oid, 'select')
-        )
-      )
       and (
         n.read_permission is null
         or w.user_id in (select h.user_id from core.permission_holders(e.org_id, n.read_permission, e.unit_id) as h)

@@ -19,6 +19,8 @@ as $$
 begin
   perform
     set_config('request.jwt.claims', read_feed_as.claims::text, true),
+    -- core.org_id() believes it before the claims, and the subscriber before may have left another one here.
+    set_config('erpgres.org_id', read_feed_as.claims ->> 'org_id', true),
     set_config('role', read_feed_as.claims ->> 'role', true);
   -- One statement, so that all of it is of one snapshot.
   return query
@@ -37,7 +39,10 @@ begin
       e.org_id, e.id, e.type, e.entity, e.entity_id, e.entity_version, e.actor_id, e.session_id, e.unit_id, e.partner_id,
       e.request_id, e.before, e.after, e.payload, e.occurred_at
   ) as v;
-  perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+  perform
+    set_config('role', 'none', true),
+    set_config('request.jwt.claims', '', true),
+    set_config('erpgres.org_id', '', true);
 end
 $$;
 

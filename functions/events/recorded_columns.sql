@@ -12,7 +12,10 @@ as $$
     format_type(a.atttypid, null),
     coalesce(a.attnum = any (i.indkey::int2[]), false)
   from core.event_entity as e
-  join pg_attribute as a on a.attrelid = to_regclass(e.table_name)
+  -- By name: the worker may not enter each schema, which to_regclass() asks for.
+  join pg_namespace as s on s.nspname = split_part(e.table_name, '.', 1)
+  join pg_class as c on c.relnamespace = s.oid and c.relname = split_part(e.table_name, '.', 2)
+  join pg_attribute as a on a.attrelid = c.oid
   left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
   where e.entity = recorded_columns.entity
     and a.attnum > 0

@@ -2,7 +2,8 @@
 
 grant select on events.webhook_delivery to member, superadmin;
 grant select on api.webhook_deliveries to member, superadmin;
-grant select, insert, update, delete on events.webhook_delivery to worker;
+grant select, insert, delete on events.webhook_delivery to worker;
+grant update (state, attempts, next_attempt_at, finished_at, last_error) on events.webhook_delivery to worker;
 grant select, insert, update, delete on events.webhook_delivery to migrator;
 
 create policy owner_all on events.webhook_delivery for all to owner

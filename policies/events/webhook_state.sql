@@ -1,7 +1,10 @@
 -- How webhooks fare; api.webhooks shows it.
 
 grant select on events.webhook_state to member, superadmin;
-grant select, update on events.webhook_state to worker;
+grant select on events.webhook_state to worker;
+grant update (
+  failures, failing_since, resume_at, last_success_at, last_error, last_turn_at
+) on events.webhook_state to worker;
 grant select, insert, update, delete on events.webhook_state to migrator;
 
 create policy owner_all on events.webhook_state for all to owner

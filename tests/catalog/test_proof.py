@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from conftest import erpgres
-from erpgres.prove import hunt, matrix, mutants, reach, rights, stage, surface, views
+from erpgres.prove import edges, hunt, matrix, mutants, reach, realtime, rights, stage, surface, views
 from erpgres.prove.findings import Findings
 from erpgres.prove.web import Web
 from erpgres.prove.world import World, make
@@ -181,6 +181,37 @@ def test_rights_are_asked_by_using_them(played: Any) -> None:
         assert rights.relation(connection, "relay", item)["select"].startswith("- (granted without effect")
 
 
+def test_the_realtime_feed_is_asked_too(played: Any) -> None:
+    connection, world, _ = played
+
+    def rules() -> set[str]:
+        findings = Findings()
+        realtime.ask(connection, world, {}, findings)
+        return {f.rule for f in findings}
+
+    def source(function: str) -> str:
+        row = connection.execute("select pg_get_functiondef(%s::regproc)", [function]).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    assert rules() == set()
+    # What the subscriber before left in the session decides whose events are read.
+    feed = source("events.read_feed_as")
+    left = feed.replace("set_config('erpgres.org_id', read_feed_as.claims ->> 'org_id', true)", "null")
+    assert left != feed
+    connection.execute(left)
+    before = source("events.admit_subscribers")
+    connection.execute(before.replace("set_config('erpgres.org_id', '', true)", "null"))
+    assert "the feed shows what the view shows" in rules()
+    connection.execute(feed)
+    connection.execute(before)
+    assert rules() == set()
+    connection.execute(
+        "create or replace function core.pre_request() returns void language plpgsql as $$ begin return; end $$"
+    )
+    assert "a bad token is refused" in rules()
+
+
 def test_the_questions_over_http_notice_what_is_broken(stack: State) -> None:
     """One mutation of each kind, committed in a database that a gateway shows; mended again before the next."""
     with stage.scratch(stack, lambda _: None) as name:
@@ -199,6 +230,11 @@ def test_the_questions_over_http_notice_what_is_broken(stack: State) -> None:
                 findings = Findings()
                 views.ask(web, what, world, known, lambda who: tokens[who.name], {}, findings)
                 return {f.rule for f in findings}
+
+            def reached() -> set[tuple[str, str]]:
+                findings = Findings()
+                edges.call_with_foreign_ids(web, what, world, known, lambda who: tokens[who.name], connection, findings)
+                return {(f.rule, f.where) for f in findings}
 
             assert rules() == set()
             for broken, mended, rule in (
@@ -239,3 +275,17 @@ def test_the_questions_over_http_notice_what_is_broken(stack: State) -> None:
                 assert rule in rules(), broken
                 connection.execute(mended)
             assert rules() == set()
+
+            # A function that nobody binds, and that says nothing of what it did.
+            what.functions = [f for f in what.functions if f.name == "webhook_disable"]
+            assert reached() == set()
+            connection.execute(
+                "create or replace function api.webhook_disable(id uuid) returns jsonb language sql security definer "
+                "set search_path = pg_catalog, pg_temp as "
+                "$$ update core.item as i set name = 'x' where i.id = webhook_disable.id; select null::jsonb $$; "
+                "alter function api.webhook_disable(uuid) owner to postgres"
+            )
+            assert reached() == {
+                ("a function changes another organisation", "core.item"),
+                ("a function changes another organisation", "events.event"),
+            }

@@ -194,11 +194,16 @@ def test_external_users_are_told_of_their_partner_only(
     partners = [admin.post("partners", json={"code": c, "name": c}, headers=want).json()[0]["id"] for c in "PQ"]
     (_, own), (_, other) = (person(partner_id=partner) for partner in partners)
     for client in (own, other):
-        call(client, "notification_preference_put", event_type="partner.updated", is_on=True)
-    event = emit(db, org, "partner.updated", org.users["admin"], partner_id=partners[0])
+        for event_type in ("address.updated", "partner.on_hold"):
+            call(client, "notification_preference_put", event_type=event_type, is_on=True)
+    # What the organisation decides about him is not his to read: of the partner's row he sees some columns only.
+    emit(db, org, "partner.on_hold", org.users["admin"], entity_id=partners[0], partner_id=partners[0])
+    event = emit(db, org, "address.updated", org.users["admin"], partner_id=partners[0])
     assert until(lambda: told(own))[0]["id"] == str(event)
     caught_up(db, org.id, "notifications")
+    assert [row["event_type"] for row in told(own)] == ["address.updated"]
     assert told(other) == []
+    assert {row["type"] for row in own.get("events").json()} == {"address.updated"}
 
 
 def test_makers_at_once_tell_each_event_once(stack: State, clone: str) -> None:

@@ -39,15 +39,21 @@ class Principal:
         """The SQL that turns a superuser's transaction into a session of this principal."""
         claims = "" if self.claims is None else json.dumps(self.claims)
         quoted = claims.replace("'", "''")
+        # core.pre_request() writes the organisation beside the claims; who has SQL of his own can make it up as well.
+        organization = (self.claims or {}).get("org_id") or ""
         return (
             f"set local session authorization {self.login}; "
-            f"select set_config('request.jwt.claims', '{quoted}', true); "
+            f"select set_config('request.jwt.claims', '{quoted}', true), "
+            f"set_config('erpgres.org_id', '{organization}', true); "
             f"set local role {self.role}"
         )
 
 
 # Back to the superuser, inside the same transaction.
-BACK = "reset session authorization; select set_config('request.jwt.claims', '', true)"
+BACK = (
+    "reset session authorization; "
+    "select set_config('request.jwt.claims', '', true), set_config('erpgres.org_id', '', true)"
+)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,8 @@ def function(connection: Connection, role: str, functions: Sequence[Function]) -
     for f in called:
         # From a row that the planner cannot see through, or a strict function would never be looked at.
         given = ", ".join([f"null::{kind} as a{n}" for n, (_, kind, _) in enumerate(f.arguments)] or ["1"])
-        arguments = ", ".join(f"q.a{n}" for n in range(len(f.arguments)))
+        names = [f"q.a{n}" for n in range(len(f.arguments))]
+        arguments = ", ".join([*names[:-1], f"variadic {names[-1]}"] if f.is_variadic else names)
         statements.append(f'select {f.schema}."{f.name}"({arguments}) from (select {given} offset 0) as q limit 0')
     found = dict(zip((f.full for f in called), attempt(connection, role, statements), strict=True))
     cells = {name: "yes" if _is_allowed(code) else "-" for name, code in found.items()}

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from erpgres.prove import edges, hunt, matrix, mutants, reach, rights, stage, surface, views, world
+from erpgres.prove import edges, hunt, matrix, mutants, reach, realtime, rights, stage, surface, views, world
 from erpgres.prove.findings import Cells, Findings
 from erpgres.prove.principals import Principal, bad_tokens
 from erpgres.prove.surface import Surface
@@ -138,11 +138,13 @@ def _ask(own: State, dsn: str, what: Surface, people: World, proof: Proof, progr
         views.nothing_proved(connection, what, people, known, findings)
         covered = views.ask(web, what, people, known, token, cells, findings)
         proof.embedded = edges.embed(web, what, people, known, token, findings, full=proof.full)
-        called = edges.call(web, what, people, known, token, calls, findings, full=proof.full)
+        called = edges.call(web, what, people, token, calls)
         bad = bad_tokens(key, people.good, people.mismatched)
         proof.tokens = [(t.name, t.says) for t in bad]
         edges.refuse(web, what, bad, tokens, findings)
+        realtime.ask(connection, people, tokens, findings)
         edges.describe(web, what, people, known, token, findings)
+        edges.call_with_foreign_ids(web, what, people, known, token, connection, findings, full=proof.full)
         for asked, answer in web.failed:
             if answer.status != 503:
                 findings.add("no answer is a server error", asked.path, f"{asked.method}: {answer.word}")

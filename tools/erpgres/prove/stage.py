@@ -165,6 +165,7 @@ def serve(state: State, name: str, progress: Progress) -> Iterator[State]:
         own.database_url = state.dsn("postgres", name)
         own.port = _free_port()
         own.api_pool = 8
+        own.is_api_only = True  # nothing may happen by itself while rows are counted
         own.save()
         with _environment(RATES):
             lifecycle.up(own, lifecycle.Asked(), lambda _: None)

@@ -69,6 +69,7 @@ class Function:
     is_volatile: bool
     is_trigger: bool
     returns_set: bool
+    is_variadic: bool
     oid: int
 
     @property
@@ -143,7 +144,7 @@ _FUNCTIONS = """
 select n.nspname, p.proname, p.oid::regprocedure::text,
   coalesce(p.proargnames[1:p.pronargs], '{}'), array(select t::regtype::text from unnest(p.proargtypes) t),
   p.pronargdefaults, p.prosecdef, p.provolatile = 'v',
-  p.prorettype in ('trigger'::regtype, 'event_trigger'::regtype), p.proretset, p.oid::bigint
+  p.prorettype in ('trigger'::regtype, 'event_trigger'::regtype), p.proretset, p.provariadic <> 0, p.oid::bigint
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where n.nspname = any (%s)
 order by 1, 2, 3

@@ -194,7 +194,7 @@ def _writes(view: Relation, who: Principal, world: World, known: Known, token: s
     updatable = known.writable[view.name, who.role, "update"]
     column = key(view)
     copied = [c for c in (insertable or [view.columns[0].name]) if c in own]
-    changed = next((c for c in updatable if c not in ("version", "id", "path", "org_id")), view.columns[-1].name)
+    changed = next((c for c in updatable if c not in ("version", "id", "path", "org_id")), view.columns[0].name)
     rollback = prefer(ROLLBACK, "return=minimal", "count=exact")
     mine = {column: f"eq.{own.get(column)}"} if column else {view.columns[0].name: "not.is.null"}
     found = {

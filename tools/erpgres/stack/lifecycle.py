@@ -296,7 +296,7 @@ def _serve(state: State, supervisor: supervise.Supervisor, fresh: dict[str, bool
             supervisor.signal(name, "HUP")
     await_health(state)
     _await_parts(supervisor)
-    if problem := _await_relay(state):
+    if relay.NAME in known and (problem := _await_relay(state)):
         progress(f"{problem}: see {state.log / 'relay.log'}")
 
 

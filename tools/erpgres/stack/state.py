@@ -61,6 +61,7 @@ class State:
             "database_url": None,
             "database": DEFAULT_DATABASE,
             "api_pool": DEFAULT_API_POOL,
+            "is_api_only": False,
             "jwks": None,
             "key_retires_at": None,
             "settings": {},
@@ -235,6 +236,15 @@ class State:
     @api_pool.setter
     def api_pool(self, value: int) -> None:
         self._data["api_pool"] = value
+
+    @property
+    def is_api_only(self) -> bool:
+        """Whether the stack only answers requests: neither relay nor worker runs, so nothing happens by itself."""
+        return bool(self._data["is_api_only"])
+
+    @is_api_only.setter
+    def is_api_only(self, value: bool) -> None:
+        self._data["is_api_only"] = value
 
     @property
     def jwks(self) -> Path | None:

@@ -114,7 +114,7 @@ def programs(state: State) -> list[Program]:
             },
         )
     )
-    return parts
+    return [part for part in parts if not (state.is_api_only and part.drops)]
 
 
 def prepare(state: State) -> bool:

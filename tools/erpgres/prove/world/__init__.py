@@ -146,7 +146,14 @@ def _side(connection: Connection, code: str, both: str) -> Side:
     _role(side, "admin", administrator=True)
     side.units = [side.insert("org_units", kind="BRANCH", code=c, name=c)["id"] for c in ("OWN", "OTHER")]
     side.partners = [str(side.insert("partners", code=c, name=c)["id"]) for c in ("OWN", "OTHER")]
-    for name, partner in zip(("partner", "other_partner"), side.partners, strict=True):
+    # Each partner has two users: what is the partner's and what is a user's own are two things.
+    own, other = side.partners
+    for name, partner in (
+        ("partner", own),
+        ("colleague", own),
+        ("other_partner", other),
+        ("other_colleague", other),
+    ):
         side.users[name] = _user(connection, "EXTERNAL", f"{name}.{mail}")
         _member(side, side.users[name], partner)
     _role(side, "unit", permissions=UNIT_PERMISSIONS, unit=side.units[0])

@@ -28,7 +28,9 @@ def fill(side: Side) -> None:
         side.users["admin"],
         side.users["member"],
         side.users["partner"],
+        side.users["colleague"],
         side.users["other_partner"],
+        side.users["other_colleague"],
         side.users["both"],
     ):
         side.background(
@@ -39,8 +41,34 @@ def fill(side: Side) -> None:
     side.background("select core.set_password(%s, 'Nine Hills stand at 5!')", side.users["admin"])
     side.background("insert into core.analyst_login (login, org_id) values (%s, %s)", side.analyst, side.org_id)
     side.background(  # one that is over, for who removes them
-        "insert into core.session (org_id, user_id, created_at, expires_at) "
-        "values (%s, %s, now() - interval '9 days', now() - interval '8 days')",
+        "insert into core.session (org_id, user_id, role, created_at, expires_at) "
+        "values (%s, %s, 'member', now() - interval '9 days', now() - interval '8 days')",
         side.org_id,
         side.users["member"],
     )
+    for name, partner in zip(("colleague", "other_colleague"), side.partners, strict=True):
+        side.background(
+            "insert into core.session (org_id, user_id, role, partner_id, expires_at) "
+            "values (%s, %s, 'partner', %s, now() + interval '1 day')",
+            side.org_id,
+            side.users[name],
+            partner,
+        )
+    _imports(side)
+
+
+def _imports(side: Side) -> None:
+    """A file of the administrator with a refused row, one of another user, and rows that are over a day old."""
+    side.call("import_stage", entity="items", csv="sku,name,class,unit\nX,,GOODS,C62\n")
+    for user, at in (("member", "now()"), ("admin", "now() - interval '2 days'")):
+        made = side.background(
+            "insert into core.import (org_id, id, entity, source_sha256, headers, columns, created_by) "
+            f"values (%s, uuidv7({at} - now()), 'items', repeat('0', 64), '[]', '{{}}', %s) returning id",
+            side.org_id,
+            side.users[user],
+        )
+        side.background(
+            "insert into core.import_row (org_id, import_id, line, data, problems) values (%s, %s, 2, '{}', '[]')",
+            side.org_id,
+            made,
+        )
