@@ -15,14 +15,16 @@ begin
     (
       select array_agg(e.entity order by e.entity)
       from core.event_entity as e
-      where (
-          e.table_name is null
-          or has_table_privilege(e.table_name, 'select')
-          or (
+      where case
+          when e.table_name is null then true
+          -- Asked about a table in a schema that the caller may not use, has_table_privilege raises.
+          when not has_schema_privilege(split_part(e.table_name, '.', 1), 'usage') then false
+          when has_table_privilege(e.table_name, 'select') then true
+          else (
             select bool_and(has_column_privilege(e.table_name, c.name, 'select'))
             from events.recorded_columns(e.entity) as c
           )
-        )
+        end
         and (
           e.read_permission is null
           or case when v_holds then core.has_permission(e.read_permission) else false end

@@ -318,6 +318,7 @@ declare
   v_horizon xid8 := events.horizon();
   v_events jsonb;
   v_count integer;
+  v_settled record;
   v_waiting_since timestamptz;
   v_lag numeric;
 begin
@@ -359,9 +360,12 @@ begin
   if v_count = max_rows then
     v_xid := split_part(v_events -> -1 ->> 'cursor', '.', 1)::xid8;
     v_id := (v_events -> -1 ->> 'id')::uuid;
-  elsif v_xid < v_horizon then
-    v_xid := v_horizon;
-    v_id := '00000000-0000-0000-0000-000000000000';
+  else
+    select s.xid, s.id into v_settled from events.settled() as s;
+    if (v_settled.xid, v_settled.id) > (v_xid, v_id) then
+      v_xid := v_settled.xid;
+      v_id := v_settled.id;
+    end if;
   end if;
 
   select min(uuid_extract_timestamp(e.id)) into v_waiting_since from events.event as e where e.xid >= v_horizon;

@@ -40,6 +40,7 @@ begin
       -- The role is the session's to take: relay is a member of these and of no other.
       perform
         set_config('request.jwt.claims', v_claims::text, true),
+        set_config('erpgres.org_id', '', true),
         set_config('request.path', '/realtime', true),
         set_config('role', v_claims ->> 'role', true);
       perform core.pre_request();
@@ -52,7 +53,10 @@ begin
         raise warning 'events.admit_subscribers: %', sqlerrm using errcode = sqlstate;
         refusal := jsonb_build_object('code', sqlstate, 'message', 'The subscription failed.', 'status', 500);
     end;
-    perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+    perform
+      set_config('role', 'none', true),
+      set_config('request.jwt.claims', '', true),
+      set_config('erpgres.org_id', '', true);
     return next;
   end loop;
 end
@@ -86,7 +90,7 @@ COMMENT ON FUNCTION events.audience_key() IS 'A hash of everything that decides 
 CREATE TABLE events.event (
     org_id uuid NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
-    xid xid8 DEFAULT GREATEST(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())) NOT NULL,
+    xid xid8 DEFAULT GREATEST(pg_current_xact_id(), (((((pg_snapshot_xmax(pg_current_snapshot()))::text)::bigint - 1))::text)::xid8) NOT NULL,
     type text NOT NULL,
     entity text NOT NULL,
     entity_id uuid,
@@ -109,7 +113,7 @@ COMMENT ON TABLE events.event IS 'What happened, only ever added to: the change 
 
 COMMENT ON COLUMN events.event.id IS 'In the order of time';
 
-COMMENT ON COLUMN events.event.xid IS 'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had begun later. So the change of a row comes after the one it was made upon (see docs/adr/0005).';
+COMMENT ON COLUMN events.event.xid IS 'Position in the feed, together with id: the transaction, or the newest one that had ended when it wrote this and had begun later. So the change of a row comes after the one it was made upon (see docs/adr/0006).';
 
 COMMENT ON COLUMN events.event.type IS 'entity.created, updated, deleted, the new status in lower case, or what events.emit was told';
 
@@ -359,6 +363,23 @@ begin
     from batch as e
     join events.notification_preference as p on p.org_id = e.org_id and p.event_type = e.type and p.is_on
   ),
+  -- Who reads only some of the columns that an event holds may not read the event (events.readable_entities).
+  readable as materialized (
+    select n.entity, r.kind
+    from core.event_entity as n
+    cross join (values ('INTERNAL', 'member'), ('EXTERNAL', 'partner')) as r (kind, role)
+    left join pg_catalog.pg_namespace as s on s.nspname = split_part(n.table_name, '.', 1)
+    left join pg_catalog.pg_class as c on c.relnamespace = s.oid and c.relname = split_part(n.table_name, '.', 2)
+    where n.entity in (select b.entity from batch as b)
+      and (
+        n.table_name is null
+        or has_table_privilege(r.role, c.oid, 'select')
+        or (
+          select bool_and(has_column_privilege(r.role, c.oid, d.name, 'select'))
+          from events.recorded_columns(n.entity) as d
+        )
+      )
+  ),
   made as (
     insert into events.notification (org_id, user_id, event_id, event_type, entity, entity_id, actor_id, title)
     select distinct on (w.org_id, w.user_id, w.event_id)
@@ -368,19 +389,9 @@ begin
     join core.event_entity as n on n.entity = e.entity
     join core.membership as m on m.org_id = w.org_id and m.user_id = w.user_id and m.is_active
     join core.app_user as u on u.id = m.user_id and u.is_active
+    join readable as a on a.entity = e.entity and a.kind = m.kind
     where w.user_id is distinct from e.actor_id
       and (m.kind = 'INTERNAL' or m.partner_id = e.partner_id)
-      and (
-        n.table_name is null
-        or exists (
-          select
-          from pg_catalog.pg_class as c
-          join pg_catalog.pg_namespace as s on s.oid = c.relnamespace
-          where s.nspname = split_part(n.table_name, '.', 1)
-            and c.relname = split_part(n.table_name, '.', 2)
-            and has_any_column_privilege(case m.kind when 'INTERNAL' then 'member' else 'partner' end, c.oid, 'select')
-        )
-      )
       and (
         n.read_permission is null
         or w.user_id in (select h.user_id from core.permission_holders(e.org_id, n.read_permission, e.unit_id) as h)
@@ -424,8 +435,7 @@ begin
     xid := '0';
     id := '00000000-0000-0000-0000-000000000000';
   elsif parse_cursor.cursor = 'now' then
-    xid := pg_snapshot_xmin(pg_current_snapshot());
-    id := '00000000-0000-0000-0000-000000000000';
+    select s.xid, s.id into parse_cursor.xid, parse_cursor.id from events.settled() as s;
   elsif parse_cursor.cursor ~ '^[0-9]{1,19}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
     xid := split_part(parse_cursor.cursor, '.', 1)::xid8;
     id := split_part(parse_cursor.cursor, '.', 2)::uuid;
@@ -523,7 +533,7 @@ CREATE FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer
   LIMIT read_feed.max_rows;
 END;
 
-COMMENT ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) IS 'The next events after a cursor, below events.horizon(), as far as row-level security shows them to the caller. A reader that got fewer than max_rows goes on from (horizon, 00000000-0000-0000-0000-000000000000) of the same statement.';
+COMMENT ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) IS 'The next events after a cursor, below events.horizon(), as far as row-level security shows them to the caller. A reader that got fewer than max_rows goes on from events.settled() of the same statement, or, if it keeps its cursor in the transaction that reads, from (horizon, 00000000-0000-0000-0000-000000000000).';
 
 CREATE FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer) RETURNS TABLE(audience text, horizon xid8, xids xid8[], ids uuid[], entities text[], entity_ids uuid[], types text[], texts text[])
     LANGUAGE plpgsql
@@ -532,6 +542,8 @@ CREATE FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid,
 begin
   perform
     set_config('request.jwt.claims', read_feed_as.claims::text, true),
+    -- core.org_id() believes it before the claims, and the subscriber before may have left another one here.
+    set_config('erpgres.org_id', read_feed_as.claims ->> 'org_id', true),
     set_config('role', read_feed_as.claims ->> 'role', true);
   -- One statement, so that all of it is of one snapshot.
   return query
@@ -550,7 +562,10 @@ begin
       e.org_id, e.id, e.type, e.entity, e.entity_id, e.entity_version, e.actor_id, e.session_id, e.unit_id, e.partner_id,
       e.request_id, e.before, e.after, e.payload, e.occurred_at
   ) as v;
-  perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+  perform
+    set_config('role', 'none', true),
+    set_config('request.jwt.claims', '', true),
+    set_config('erpgres.org_id', '', true);
 end
 $$;
 
@@ -568,14 +583,16 @@ begin
     (
       select array_agg(e.entity order by e.entity)
       from core.event_entity as e
-      where (
-          e.table_name is null
-          or has_table_privilege(e.table_name, 'select')
-          or (
+      where case
+          when e.table_name is null then true
+          -- Asked about a table in a schema that the caller may not use, has_table_privilege raises.
+          when not has_schema_privilege(split_part(e.table_name, '.', 1), 'usage') then false
+          when has_table_privilege(e.table_name, 'select') then true
+          else (
             select bool_and(has_column_privilege(e.table_name, c.name, 'select'))
             from events.recorded_columns(e.entity) as c
           )
-        )
+        end
         and (
           e.read_permission is null
           or case when v_holds then core.has_permission(e.read_permission) else false end
@@ -623,7 +640,10 @@ CREATE FUNCTION events.recorded_columns(entity text) RETURNS TABLE(name text, ty
     format_type(a.atttypid, null),
     coalesce(a.attnum = any (i.indkey::int2[]), false)
   from core.event_entity as e
-  join pg_attribute as a on a.attrelid = to_regclass(e.table_name)
+  -- By name: the worker may not enter each schema, which to_regclass() asks for.
+  join pg_namespace as s on s.nspname = split_part(e.table_name, '.', 1)
+  join pg_class as c on c.relnamespace = s.oid and c.relname = split_part(e.table_name, '.', 2)
+  join pg_attribute as a on a.attrelid = c.oid
   left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
   where e.entity = recorded_columns.entity
     and a.attnum > 0
@@ -714,6 +734,25 @@ end
 $$;
 
 COMMENT ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) IS 'Seal the events since the last time, up to the horizon or about max_events of them, one seal an organisation; returns how many seals and events, and up to where. Call it again while events is near max_events. Erpgres audit verify checks the seals.';
+
+CREATE FUNCTION events.settled(OUT xid xid8, OUT id uuid) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  select e.xid, e.id
+  into settled.xid, settled.id
+  from events.event as e
+  where e.org_id = core.org_id()
+    and e.xid < events.horizon()
+  order by e.xid desc, e.id desc
+  limit 1;
+  settled.xid := coalesce(settled.xid, '0');
+  settled.id := coalesce(settled.id, '00000000-0000-0000-0000-000000000000');
+end
+$$;
+
+COMMENT ON FUNCTION events.settled(OUT xid xid8, OUT id uuid) IS 'The position of the newest event of the organisation below events.horizon(). Not the horizon itself: after a crash the numbers of transactions that left nothing on the disk are given again, and a cursor that counted them would pass by what the next ones write.';
 
 CREATE FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) RETURNS void
     LANGUAGE plpgsql
@@ -2019,13 +2058,13 @@ begin
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because)
+    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because)
+    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
@@ -2044,25 +2083,27 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(o.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(o.event_types)::text, 'null') end,
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
-        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end,
+        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(o.old_secret_until)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(n.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(n.event_types)::text, 'null') end,
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
-        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end
+        case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end,
+        case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(n.old_secret_until)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.old_secret_until is distinct from n.old_secret_until or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -3162,6 +3203,13 @@ REVOKE ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT ev
 GRANT ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) TO worker;
 GRANT ALL ON FUNCTION events.seal(max_events integer, OUT seals integer, OUT events bigint, OUT until_xid xid8) TO migrator;
 
+REVOKE ALL ON FUNCTION events.settled(OUT xid xid8, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.settled(OUT xid xid8, OUT id uuid) TO partner;
+GRANT ALL ON FUNCTION events.settled(OUT xid xid8, OUT id uuid) TO member;
+GRANT ALL ON FUNCTION events.settled(OUT xid xid8, OUT id uuid) TO superadmin;
+GRANT ALL ON FUNCTION events.settled(OUT xid xid8, OUT id uuid) TO migrator;
+GRANT ALL ON FUNCTION events.settled(OUT xid xid8, OUT id uuid) TO worker;
+
 REVOKE ALL ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) TO worker;
 
@@ -3260,8 +3308,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_attempt TO migrator;
 
 GRANT SELECT ON TABLE events.webhook_delivery TO member;
 GRANT SELECT ON TABLE events.webhook_delivery TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_delivery TO worker;
+GRANT SELECT,INSERT,DELETE ON TABLE events.webhook_delivery TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_delivery TO migrator;
+
+GRANT UPDATE(state) ON TABLE events.webhook_delivery TO worker;
+
+GRANT UPDATE(attempts) ON TABLE events.webhook_delivery TO worker;
+
+GRANT UPDATE(next_attempt_at) ON TABLE events.webhook_delivery TO worker;
+
+GRANT UPDATE(finished_at) ON TABLE events.webhook_delivery TO worker;
+
+GRANT UPDATE(last_error) ON TABLE events.webhook_delivery TO worker;
 
 GRANT DELETE ON TABLE events.webhook TO member;
 GRANT SELECT ON TABLE events.webhook TO worker;
@@ -3313,10 +3371,21 @@ GRANT SELECT(updated_by) ON TABLE events.webhook TO superadmin;
 
 GRANT SELECT ON TABLE events.webhook_state TO member;
 GRANT SELECT ON TABLE events.webhook_state TO superadmin;
-GRANT SELECT,UPDATE ON TABLE events.webhook_state TO worker;
+GRANT SELECT ON TABLE events.webhook_state TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.webhook_state TO migrator;
 
-GRANT SELECT ON TABLE events.archive TO worker;
+GRANT UPDATE(failures) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(failing_since) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(resume_at) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(last_success_at) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(last_error) ON TABLE events.webhook_state TO worker;
+
+GRANT UPDATE(last_turn_at) ON TABLE events.webhook_state TO worker;
+
 GRANT SELECT ON TABLE events.archive TO migrator;
 
 GRANT SELECT ON TABLE events.feed_cursor TO worker;
