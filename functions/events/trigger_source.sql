@@ -81,6 +81,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after

@@ -787,6 +787,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -860,6 +864,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -962,6 +970,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1040,6 +1052,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1105,6 +1121,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1178,6 +1198,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1237,6 +1261,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1318,6 +1346,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1381,6 +1413,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1448,6 +1484,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1517,6 +1557,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1592,6 +1636,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1649,6 +1697,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1716,6 +1768,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1773,6 +1829,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1832,6 +1892,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1899,6 +1963,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1960,6 +2028,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -2054,6 +2126,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -2123,6 +2199,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -2210,6 +2290,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -2285,6 +2369,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -2416,6 +2504,10 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -210,6 +211,20 @@ def test_nobody_writes_an_event_by_himself(clone: str, role: str) -> None:
             connection.execute(
                 "insert into events.event (org_id, type, entity) values (gen_random_uuid(), 'item.created', 'item')"
             )
+
+
+@pytest.mark.parametrize(("login", "recorded"), [("authenticator", 1), ("migrator", 0)])
+def test_only_the_tools_may_load_without_an_event_a_row(
+    org: Any, db: Any, stack: Any, login: str, recorded: int
+) -> None:
+    claims = json.dumps({"role": "member", "sub": str(org.user(administrator=True)), "org_id": str(org.id)})
+    with psycopg.connect(stack.dsn(login, db.info.dbname)) as connection:
+        connection.execute("set local erpgres.bulk_load = 'on'")
+        connection.execute("select set_config('request.jwt.claims', %s, true)", [claims])
+        connection.execute("set local role member")
+        connection.execute("insert into api.partners (code, name) values ('A', 'A')")
+    query = "select count(*) from events.event where org_id = %s and type = 'partner.created'"
+    assert db.execute(query, [org.id]).fetchone() == (recorded,)
 
 
 def test_the_api_offers_no_write(org: Any, api: Any) -> None:

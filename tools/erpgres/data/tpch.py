@@ -310,8 +310,16 @@ class _Run:
             self.phase("partners and items", expected) as advance,
             Pipeline(self.rows.duckdb, tables.values()) as pipeline,
         ):
+            # Instead of an event a row there is one a table.
+            self.connection.execute("set local erpgres.bulk_load = 'on'")
             for name, query in tables.items():
-                advance(self._insert(pipeline, Table("core", name), query))
+                rows = self._insert(pipeline, Table("core", name), query)
+                self.connection.execute(
+                    "select events.emit('organization.bulk_loaded', 'organization', core.org_id(), "
+                    "jsonb_build_object('table', %s::text, 'rows', %s::bigint))", [f"core.{name}", rows],
+                )  # fmt: skip
+                advance(rows)
+            self.connection.execute("set local erpgres.bulk_load = 'off'")
 
     def _insert(self, pipeline: Pipeline, table: Table, query: Query) -> int:
         return bulk.insert_from(self.connection, table, self._stage(pipeline, table, query), query.columns)
