@@ -348,7 +348,10 @@ def serve(answer: Callable[[socket.socket], None], context: ssl.SSLContext | Non
             plain, _ = listener.accept()
         try:
             with context.wrap_socket(plain, server_side=True) if context else plain as connection:
-                connection.recv(65536)
+                # All of it: who closes with something unread resets the connection, and his answer may be lost.
+                asked = b""
+                while not asked.endswith(b"{}") and (part := connection.recv(65536)):
+                    asked += part
                 answer(connection)
         except OSError:
             pass
