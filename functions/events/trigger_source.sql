@@ -74,6 +74,10 @@ begin
   return format(
     $body$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -87,24 +91,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.%1$I, %2$L, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request, %8$s
+    select n.%1$I, v_xid, %2$L, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request, %8$s
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.%1$I, %9$L, %3$L, o.%4$I, %10$s, v_actor, v_session, %11$s, %12$s, v_request, %13$s
+    select o.%1$I, v_xid, %9$L, %3$L, o.%4$I, %10$s, v_actor, v_session, %11$s, %12$s, v_request, %13$s
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.%1$I, o.%1$I),
+      v_xid,
       case when o.%1$I is null then %2$L when n.%1$I is null then %9$L else %14$s end,
       %3$L,
       coalesce(n.%4$I, o.%4$I),

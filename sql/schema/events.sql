@@ -780,6 +780,10 @@ CREATE FUNCTION events.tg_address__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -793,24 +797,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'address.created', 'address', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('partner_id', n.partner_id, 'kind', n.kind, 'line1', n.line1, 'line2', n.line2, 'city', n.city, 'region', n.region, 'postal_code', n.postal_code, 'country_code', n.country_code, 'locode', n.locode)
+    select n.org_id, v_xid, 'address.created', 'address', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('partner_id', n.partner_id, 'kind', n.kind, 'line1', n.line1, 'line2', n.line2, 'city', n.city, 'region', n.region, 'postal_code', n.postal_code, 'country_code', n.country_code, 'locode', n.locode)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'address.deleted', 'address', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('partner_id', o.partner_id, 'kind', o.kind, 'line1', o.line1, 'line2', o.line2, 'city', o.city, 'region', o.region, 'postal_code', o.postal_code, 'country_code', o.country_code, 'locode', o.locode)
+    select o.org_id, v_xid, 'address.deleted', 'address', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('partner_id', o.partner_id, 'kind', o.kind, 'line1', o.line1, 'line2', o.line2, 'city', o.city, 'region', o.region, 'postal_code', o.postal_code, 'country_code', o.country_code, 'locode', o.locode)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'address.created' when n.org_id is null then 'address.deleted' else 'address.updated' end,
       'address',
       coalesce(n.id, o.id),
@@ -857,6 +862,10 @@ CREATE FUNCTION events.tg_api_key__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -870,24 +879,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'api_key.created', 'api_key', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('user_id', n.user_id, 'name', n.name, 'prefix', n.prefix, 'permissions', n.permissions, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at, 'revoked_by', n.revoked_by)
+    select n.org_id, v_xid, 'api_key.created', 'api_key', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('user_id', n.user_id, 'name', n.name, 'prefix', n.prefix, 'permissions', n.permissions, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at, 'revoked_by', n.revoked_by)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'api_key.deleted', 'api_key', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('user_id', o.user_id, 'name', o.name, 'prefix', o.prefix, 'permissions', o.permissions, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at, 'revoked_by', o.revoked_by)
+    select o.org_id, v_xid, 'api_key.deleted', 'api_key', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('user_id', o.user_id, 'name', o.name, 'prefix', o.prefix, 'permissions', o.permissions, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at, 'revoked_by', o.revoked_by)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'api_key.created' when n.org_id is null then 'api_key.deleted' else 'api_key.updated' end,
       'api_key',
       coalesce(n.id, o.id),
@@ -963,6 +973,10 @@ CREATE FUNCTION events.tg_contact__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -976,24 +990,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'contact.created', 'contact', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('partner_id', n.partner_id, 'name', n.name, 'position', n."position", 'email', n.email, 'phone', n.phone, 'is_primary', n.is_primary)
+    select n.org_id, v_xid, 'contact.created', 'contact', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('partner_id', n.partner_id, 'name', n.name, 'position', n."position", 'email', n.email, 'phone', n.phone, 'is_primary', n.is_primary)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'contact.deleted', 'contact', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('partner_id', o.partner_id, 'name', o.name, 'position', o."position", 'email', o.email, 'phone', o.phone, 'is_primary', o.is_primary)
+    select o.org_id, v_xid, 'contact.deleted', 'contact', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('partner_id', o.partner_id, 'name', o.name, 'position', o."position", 'email', o.email, 'phone', o.phone, 'is_primary', o.is_primary)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'contact.created' when n.org_id is null then 'contact.deleted' else 'contact.updated' end,
       'contact',
       coalesce(n.id, o.id),
@@ -1045,6 +1060,10 @@ CREATE FUNCTION events.tg_exchange_rate__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1058,24 +1077,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'exchange_rate.created', 'exchange_rate', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('from_currency', n.from_currency, 'to_currency', n.to_currency, 'rate', n.rate, 'valid', n.valid, 'source', n.source)
+    select n.org_id, v_xid, 'exchange_rate.created', 'exchange_rate', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('from_currency', n.from_currency, 'to_currency', n.to_currency, 'rate', n.rate, 'valid', n.valid, 'source', n.source)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'exchange_rate.deleted', 'exchange_rate', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('from_currency', o.from_currency, 'to_currency', o.to_currency, 'rate', o.rate, 'valid', o.valid, 'source', o.source)
+    select o.org_id, v_xid, 'exchange_rate.deleted', 'exchange_rate', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('from_currency', o.from_currency, 'to_currency', o.to_currency, 'rate', o.rate, 'valid', o.valid, 'source', o.source)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'exchange_rate.created' when n.org_id is null then 'exchange_rate.deleted' else 'exchange_rate.updated' end,
       'exchange_rate',
       coalesce(n.id, o.id),
@@ -1114,6 +1134,10 @@ CREATE FUNCTION events.tg_item__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1127,24 +1151,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'item.created', 'item', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sku', n.sku, 'name', n.name, 'class', n.class, 'tracking', n.tracking, 'unit_code', n.unit_code, 'shelf_life_days', n.shelf_life_days, 'price', n.price, 'currency', n.currency, 'is_active', n.is_active)
+    select n.org_id, v_xid, 'item.created', 'item', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sku', n.sku, 'name', n.name, 'class', n.class, 'tracking', n.tracking, 'unit_code', n.unit_code, 'shelf_life_days', n.shelf_life_days, 'price', n.price, 'currency', n.currency, 'is_active', n.is_active)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'item.deleted', 'item', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sku', o.sku, 'name', o.name, 'class', o.class, 'tracking', o.tracking, 'unit_code', o.unit_code, 'shelf_life_days', o.shelf_life_days, 'price', o.price, 'currency', o.currency, 'is_active', o.is_active)
+    select o.org_id, v_xid, 'item.deleted', 'item', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sku', o.sku, 'name', o.name, 'class', o.class, 'tracking', o.tracking, 'unit_code', o.unit_code, 'shelf_life_days', o.shelf_life_days, 'price', o.price, 'currency', o.currency, 'is_active', o.is_active)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'item.created' when n.org_id is null then 'item.deleted' else 'item.updated' end,
       'item',
       coalesce(n.id, o.id),
@@ -1191,6 +1216,10 @@ CREATE FUNCTION events.tg_item_barcode__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1204,24 +1233,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'item_barcode.created', 'item_barcode', n.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('barcode', n.barcode, 'unit_code', n.unit_code)
+    select n.org_id, v_xid, 'item_barcode.created', 'item_barcode', n.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('barcode', n.barcode, 'unit_code', n.unit_code)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'item_barcode.deleted', 'item_barcode', o.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('barcode', o.barcode, 'unit_code', o.unit_code)
+    select o.org_id, v_xid, 'item_barcode.deleted', 'item_barcode', o.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('barcode', o.barcode, 'unit_code', o.unit_code)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'item_barcode.created' when n.org_id is null then 'item_barcode.deleted' else 'item_barcode.updated' end,
       'item_barcode',
       coalesce(n.item_id, o.item_id),
@@ -1254,6 +1284,10 @@ CREATE FUNCTION events.tg_location__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1267,24 +1301,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'location.created', 'location', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'unit_id', n.unit_id, 'capacity', n.capacity, 'capacity_unit', n.capacity_unit, 'zone', n.zone, 'time_zone', n.time_zone, 'latitude', n.latitude, 'longitude', n.longitude, 'is_active', n.is_active)
+    select n.org_id, v_xid, 'location.created', 'location', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'unit_id', n.unit_id, 'capacity', n.capacity, 'capacity_unit', n.capacity_unit, 'zone', n.zone, 'time_zone', n.time_zone, 'latitude', n.latitude, 'longitude', n.longitude, 'is_active', n.is_active)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'location.deleted', 'location', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'unit_id', o.unit_id, 'capacity', o.capacity, 'capacity_unit', o.capacity_unit, 'zone', o.zone, 'time_zone', o.time_zone, 'latitude', o.latitude, 'longitude', o.longitude, 'is_active', o.is_active)
+    select o.org_id, v_xid, 'location.deleted', 'location', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'unit_id', o.unit_id, 'capacity', o.capacity, 'capacity_unit', o.capacity_unit, 'zone', o.zone, 'time_zone', o.time_zone, 'latitude', o.latitude, 'longitude', o.longitude, 'is_active', o.is_active)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'location.created' when n.org_id is null then 'location.deleted' else 'location.updated' end,
       'location',
       coalesce(n.id, o.id),
@@ -1339,6 +1374,10 @@ CREATE FUNCTION events.tg_number_series__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1352,24 +1391,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'number_series.created', 'number_series', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('document_type', n.document_type, 'unit_id', n.unit_id, 'pattern', n.pattern, 'reset', n.reset)
+    select n.org_id, v_xid, 'number_series.created', 'number_series', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('document_type', n.document_type, 'unit_id', n.unit_id, 'pattern', n.pattern, 'reset', n.reset)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'number_series.deleted', 'number_series', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('document_type', o.document_type, 'unit_id', o.unit_id, 'pattern', o.pattern, 'reset', o.reset)
+    select o.org_id, v_xid, 'number_series.deleted', 'number_series', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('document_type', o.document_type, 'unit_id', o.unit_id, 'pattern', o.pattern, 'reset', o.reset)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'number_series.created' when n.org_id is null then 'number_series.deleted' else 'number_series.updated' end,
       'number_series',
       coalesce(n.id, o.id),
@@ -1406,6 +1446,10 @@ CREATE FUNCTION events.tg_org_unit__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1419,24 +1463,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'org_unit.created', 'org_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'is_active', n.is_active)
+    select n.org_id, v_xid, 'org_unit.created', 'org_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'is_active', n.is_active)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'org_unit.deleted', 'org_unit', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'is_active', o.is_active)
+    select o.org_id, v_xid, 'org_unit.deleted', 'org_unit', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'is_active', o.is_active)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'org_unit.created' when n.org_id is null then 'org_unit.deleted' else 'org_unit.updated' end,
       'org_unit',
       coalesce(n.id, o.id),
@@ -1477,6 +1522,10 @@ CREATE FUNCTION events.tg_organization__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1490,24 +1539,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.id, 'organization.created', 'organization', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'base_currency', n.base_currency, 'time_zone', n.time_zone, 'is_active', n.is_active)
+    select n.id, v_xid, 'organization.created', 'organization', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'base_currency', n.base_currency, 'time_zone', n.time_zone, 'is_active', n.is_active)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.id, 'organization.deleted', 'organization', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'base_currency', o.base_currency, 'time_zone', o.time_zone, 'is_active', o.is_active)
+    select o.id, v_xid, 'organization.deleted', 'organization', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'base_currency', o.base_currency, 'time_zone', o.time_zone, 'is_active', o.is_active)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.id, o.id),
+      v_xid,
       case when o.id is null then 'organization.created' when n.id is null then 'organization.deleted' else 'organization.updated' end,
       'organization',
       coalesce(n.id, o.id),
@@ -1550,6 +1600,10 @@ CREATE FUNCTION events.tg_partner__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1563,24 +1617,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'partner.created', 'partner', n.id, n.version, v_actor, v_session, null::uuid, n.id, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'tax_id', n.tax_id, 'currency', n.currency, 'credit_limit', n.credit_limit, 'status', n.status, 'note', n.note, 'status_reason', n.status_reason)
+    select n.org_id, v_xid, 'partner.created', 'partner', n.id, n.version, v_actor, v_session, null::uuid, n.id, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'tax_id', n.tax_id, 'currency', n.currency, 'credit_limit', n.credit_limit, 'status', n.status, 'note', n.note, 'status_reason', n.status_reason)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'partner.deleted', 'partner', o.id, o.version, v_actor, v_session, null::uuid, o.id, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'tax_id', o.tax_id, 'currency', o.currency, 'credit_limit', o.credit_limit, 'status', o.status, 'note', o.note, 'status_reason', o.status_reason)
+    select o.org_id, v_xid, 'partner.deleted', 'partner', o.id, o.version, v_actor, v_session, null::uuid, o.id, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'tax_id', o.tax_id, 'currency', o.currency, 'credit_limit', o.credit_limit, 'status', o.status, 'note', o.note, 'status_reason', o.status_reason)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'partner.created' when n.org_id is null then 'partner.deleted' else case when o.status is distinct from n.status then 'partner.' || lower(n.status) else 'partner.updated' end end,
       'partner',
       coalesce(n.id, o.id),
@@ -1629,6 +1684,10 @@ CREATE FUNCTION events.tg_partner_role__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1642,24 +1701,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'partner_role.created', 'partner_role', n.partner_id, null::integer, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('role', n.role)
+    select n.org_id, v_xid, 'partner_role.created', 'partner_role', n.partner_id, null::integer, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('role', n.role)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'partner_role.deleted', 'partner_role', o.partner_id, null::integer, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('role', o.role)
+    select o.org_id, v_xid, 'partner_role.deleted', 'partner_role', o.partner_id, null::integer, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('role', o.role)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'partner_role.created' when n.org_id is null then 'partner_role.deleted' else 'partner_role.updated' end,
       'partner_role',
       coalesce(n.partner_id, o.partner_id),
@@ -1690,6 +1750,10 @@ CREATE FUNCTION events.tg_role__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1703,24 +1767,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'role.created', 'role', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'is_administrator', n.is_administrator, 'requires_second_factor', n.requires_second_factor, 'template', n.template, 'description', n.description)
+    select n.org_id, v_xid, 'role.created', 'role', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'is_administrator', n.is_administrator, 'requires_second_factor', n.requires_second_factor, 'template', n.template, 'description', n.description)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'role.deleted', 'role', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'is_administrator', o.is_administrator, 'requires_second_factor', o.requires_second_factor, 'template', o.template, 'description', o.description)
+    select o.org_id, v_xid, 'role.deleted', 'role', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'is_administrator', o.is_administrator, 'requires_second_factor', o.requires_second_factor, 'template', o.template, 'description', o.description)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'role.created' when n.org_id is null then 'role.deleted' else 'role.updated' end,
       'role',
       coalesce(n.id, o.id),
@@ -1761,6 +1826,10 @@ CREATE FUNCTION events.tg_role_permission__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1774,24 +1843,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'role_permission.created', 'role_permission', n.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('permission', n.permission)
+    select n.org_id, v_xid, 'role_permission.created', 'role_permission', n.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('permission', n.permission)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'role_permission.deleted', 'role_permission', o.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('permission', o.permission)
+    select o.org_id, v_xid, 'role_permission.deleted', 'role_permission', o.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('permission', o.permission)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'role_permission.created' when n.org_id is null then 'role_permission.deleted' else 'role_permission.updated' end,
       'role_permission',
       coalesce(n.role_id, o.role_id),
@@ -1822,6 +1892,10 @@ CREATE FUNCTION events.tg_setting__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1835,24 +1909,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'setting.created', 'setting', n.org_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'value', n.value)
+    select n.org_id, v_xid, 'setting.created', 'setting', n.org_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'value', n.value)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'setting.deleted', 'setting', o.org_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'value', o.value)
+    select o.org_id, v_xid, 'setting.deleted', 'setting', o.org_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'value', o.value)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'setting.created' when n.org_id is null then 'setting.deleted' else 'setting.updated' end,
       'setting',
       coalesce(n.org_id, o.org_id),
@@ -1885,6 +1960,10 @@ CREATE FUNCTION events.tg_unit_conversion__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1898,24 +1977,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'unit_conversion.created', 'unit_conversion', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'from_unit', n.from_unit, 'to_unit', n.to_unit, 'factor_numerator', n.factor_numerator, 'factor_denominator', n.factor_denominator, 'valid', n.valid)
+    select n.org_id, v_xid, 'unit_conversion.created', 'unit_conversion', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'from_unit', n.from_unit, 'to_unit', n.to_unit, 'factor_numerator', n.factor_numerator, 'factor_denominator', n.factor_denominator, 'valid', n.valid)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'unit_conversion.deleted', 'unit_conversion', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'from_unit', o.from_unit, 'to_unit', o.to_unit, 'factor_numerator', o.factor_numerator, 'factor_denominator', o.factor_denominator, 'valid', o.valid)
+    select o.org_id, v_xid, 'unit_conversion.deleted', 'unit_conversion', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'from_unit', o.from_unit, 'to_unit', o.to_unit, 'factor_numerator', o.factor_numerator, 'factor_denominator', o.factor_denominator, 'valid', o.valid)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'unit_conversion.created' when n.org_id is null then 'unit_conversion.deleted' else 'unit_conversion.updated' end,
       'unit_conversion',
       coalesce(n.id, o.id),
@@ -1956,6 +2036,10 @@ CREATE FUNCTION events.tg_user__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -1969,24 +2053,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'user.created', 'user', n.user_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('kind', n.kind, 'partner_id', n.partner_id, 'is_active', n.is_active)
+    select n.org_id, v_xid, 'user.created', 'user', n.user_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('kind', n.kind, 'partner_id', n.partner_id, 'is_active', n.is_active)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'user.deleted', 'user', o.user_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('kind', o.kind, 'partner_id', o.partner_id, 'is_active', o.is_active)
+    select o.org_id, v_xid, 'user.deleted', 'user', o.user_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('kind', o.kind, 'partner_id', o.partner_id, 'is_active', o.is_active)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'user.created' when n.org_id is null then 'user.deleted' else 'user.updated' end,
       'user',
       coalesce(n.user_id, o.user_id),
@@ -2021,6 +2106,10 @@ CREATE FUNCTION events.tg_user_role__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -2034,24 +2123,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'user_role.created', 'user_role', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('user_id', n.user_id, 'role_id', n.role_id, 'unit_id', n.unit_id)
+    select n.org_id, v_xid, 'user_role.created', 'user_role', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('user_id', n.user_id, 'role_id', n.role_id, 'unit_id', n.unit_id)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'user_role.deleted', 'user_role', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('user_id', o.user_id, 'role_id', o.role_id, 'unit_id', o.unit_id)
+    select o.org_id, v_xid, 'user_role.deleted', 'user_role', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('user_id', o.user_id, 'role_id', o.role_id, 'unit_id', o.unit_id)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'user_role.created' when n.org_id is null then 'user_role.deleted' else 'user_role.updated' end,
       'user_role',
       coalesce(n.id, o.id),
@@ -2119,6 +2209,10 @@ CREATE FUNCTION events.tg_webhook__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -2132,24 +2226,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until)
+    select n.org_id, v_xid, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until)
+    select o.org_id, v_xid, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'webhook.created' when n.org_id is null then 'webhook.deleted' else 'webhook.updated' end,
       'webhook',
       coalesce(n.id, o.id),
@@ -2192,6 +2287,10 @@ CREATE FUNCTION events.tg_wms_document__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -2205,24 +2304,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'wms_document.created', 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by)
+    select n.org_id, v_xid, 'wms_document.created', 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'wms_document.deleted', 'wms_document', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by)
+    select o.org_id, v_xid, 'wms_document.deleted', 'wms_document', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'wms_document.created' when n.org_id is null then 'wms_document.deleted' else case when o.status is distinct from n.status then 'wms_document.' || lower(n.status) else 'wms_document.updated' end end,
       'wms_document',
       coalesce(n.id, o.id),
@@ -2283,6 +2383,10 @@ CREATE FUNCTION events.tg_wms_document_line__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -2296,24 +2400,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'wms_document_line.created', 'wms_document_line', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price)
+    select n.org_id, v_xid, 'wms_document_line.created', 'wms_document_line', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'wms_document_line.deleted', 'wms_document_line', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price)
+    select o.org_id, v_xid, 'wms_document_line.deleted', 'wms_document_line', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'wms_document_line.created' when n.org_id is null then 'wms_document_line.deleted' else 'wms_document_line.updated' end,
       'wms_document_line',
       coalesce(n.id, o.id),
@@ -2362,6 +2467,10 @@ CREATE FUNCTION events.tg_wms_lot__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -2375,24 +2484,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, 'wms_lot.created', 'wms_lot', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'lot_no', n.lot_no, 'expires_on', n.expires_on, 'status', n.status, 'status_reason', n.status_reason, 'note', n.note)
+    select n.org_id, v_xid, 'wms_lot.created', 'wms_lot', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'lot_no', n.lot_no, 'expires_on', n.expires_on, 'status', n.status, 'status_reason', n.status_reason, 'note', n.note)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, 'wms_lot.deleted', 'wms_lot', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'lot_no', o.lot_no, 'expires_on', o.expires_on, 'status', o.status, 'status_reason', o.status_reason, 'note', o.note)
+    select o.org_id, v_xid, 'wms_lot.deleted', 'wms_lot', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'lot_no', o.lot_no, 'expires_on', o.expires_on, 'status', o.status, 'status_reason', o.status_reason, 'note', o.note)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.org_id, o.org_id),
+      v_xid,
       case when o.org_id is null then 'wms_lot.created' when n.org_id is null then 'wms_lot.deleted' else case when o.status is distinct from n.status then 'wms_lot.' || lower(n.status) else 'wms_lot.updated' end end,
       'wms_lot',
       coalesce(n.id, o.id),
@@ -2497,6 +2607,10 @@ begin
   return format(
     $body$
 declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
   v_claims jsonb := core.claims();
   v_actor uuid := (v_claims ->> 'sub')::uuid;
   v_session uuid := (v_claims ->> 'sid')::uuid;
@@ -2510,24 +2624,25 @@ begin
   end if;
   if tg_op = 'INSERT' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.%1$I, %2$L, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request, %8$s
+    select n.%1$I, v_xid, %2$L, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request, %8$s
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.%1$I, %9$L, %3$L, o.%4$I, %10$s, v_actor, v_session, %11$s, %12$s, v_request, %13$s
+    select o.%1$I, v_xid, %9$L, %3$L, o.%4$I, %10$s, v_actor, v_session, %11$s, %12$s, v_request, %13$s
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
     -- when thousands come. And a row whose key changed is one gone and one come.
     insert into events.event (
-      org_id, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
       coalesce(n.%1$I, o.%1$I),
+      v_xid,
       case when o.%1$I is null then %2$L when n.%1$I is null then %9$L else %14$s end,
       %3$L,
       coalesce(n.%4$I, o.%4$I),

@@ -149,14 +149,9 @@ def test_every_row_arrives_and_the_invariants_hold(loaded: tuple[str, Loaded], t
         done.rows["ledger_rows"] == value(migrator, "select count(*) from wms.stock_ledger") == 2 * done.rows["lines"]
     )
     assert rows(migrator, "select count(*), sum(quantity) from wms.balance") == [(count["part"], left)]
-    told = rows(
-        migrator,
-        "select payload ->> 'table', (payload ->> 'rows')::integer from events.event"
-        " where type = 'organization.bulk_loaded' and payload ? 'rows'",
-    )
-    partners = count["customer"] + count["supplier"]
-    names = ("core.partner", "core.partner_role", "core.contact", "core.address")
-    assert dict(told) == {**dict.fromkeys(names, partners), "core.item": count["part"]}
+    told = "select payload ->> 'rows' from events.event where type = 'organization.bulk_loaded' and payload ? 'rows'"
+    partners = str(count["customer"] + count["supplier"])
+    assert sorted(rows(migrator, told)) == sorted([(partners,)] * 4 + [(str(count["part"]),)])
     assert value(migrator, "select count(*) from events.event where type in ('partner.created', 'item.created')") == 0
 
 
