@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from erpgres.bench import feed
 from erpgres.stack import status
 from events.conftest import caught_up, change, done, events_of, make, read_until, refused
+from events.support import settled
 
 
 def as_tools(stack: Any, clone: str) -> str:
@@ -198,8 +199,9 @@ def test_alike_subscribers_have_one_key(org: Any, acting: Any, db: Any) -> None:
     assert len(keys) == 2
 
 
-def test_the_relay_reads_as_its_subscriber_and_nothing_by_itself(org: Any, api: Any, stack: Any) -> None:
+def test_the_relay_reads_as_its_subscriber_and_nothing_by_itself(org: Any, api: Any, db: Any, stack: Any) -> None:
     make(api(org.admin_token), "partners", code="A", name="A")
+    settled(db, org.id)
     with psycopg.connect(stack.dsn("relay"), autocommit=True) as connection:
         claims = json.dumps({"role": "member", "sub": str(org.user()), "org_id": str(org.id)})
         # By itself it learns that something happened, and to what kind of thing; not to which, nor what.

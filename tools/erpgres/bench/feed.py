@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import signal
 import socket
@@ -170,6 +171,12 @@ def _prepare(dsn: str, bug: str | None) -> _Run:
                 "where i.inhparent = 'events.event'::regclass"
             ).fetchall():
                 connection.execute(f"alter table {table} alter column xid set default pg_current_xact_id()")
+            for (definition,) in connection.execute(
+                "select pg_get_functiondef(p.oid) from pg_proc as p where p.pronamespace = 'events'::regnamespace "
+                "and p.prorettype = 'trigger'::regtype and p.prosrc like '%v_xid xid8 :=%'"
+            ).fetchall():
+                connection.execute(re.sub(r"greatest\(\s*pg_current_xact_id\(\),.*?::xid8\s*\)", "pg_current_xact_id()",
+                                          definition, count=1, flags=re.DOTALL))  # fmt: skip
             connection.execute("reset role")
         code = f"F{uuid.uuid4().hex[:12].upper()}"
         row = connection.execute("select core.create_organization(%s, %s, 'BD', 'USD')", [code, code]).fetchone()
