@@ -1,12 +1,10 @@
--- Loads staged rows: a range of lines by two statements, and halves of it when the tables refuse one of them.
+-- Loads staged rows: a range of lines by one statement, and halves of it when the tables refuse one of them.
 
 create or replace function core.load_import(import_id uuid, first_line integer, last_line integer, rank integer default 0)
 returns jsonb
 language plpgsql
 volatile
 parallel unsafe
--- Checks of foreign keys keep the plan of their first row: made while a table is small, it would read all of it each time.
-set enable_seqscan = off
 as $$
 declare
   v_import core.import;
@@ -17,6 +15,7 @@ declare
   v_also_columns text;
   v_also_values text;
   v_set text;
+  v_update text := 'select null::integer as line where false';
   v_difference text;
   v_rows integer := 0;
   v_inserted integer := 0;
@@ -97,28 +96,27 @@ begin
 
   begin
     if v_entity.table_name is not null then
-      -- Updates first: afterwards the new rows would be found, too.
+      -- The rows are read once, for changes and for new ones. Changes come first, which the condition on their number
+      -- sees to: they may free a unique value that a new row takes.
       if v_set is not null and v_entity.update_permission is not null then
-        execute format(
-          'with changed as (update %1$s as t set %2$s from %3$s as f where t.org_id = (select core.org_id()) '
-          'and t.id = f.match_id and f.problems is null and %4$s returning f.line) '
-          'select count(*), case when %5$L then array_agg(c.line) end from changed as c',
-          v_entity.table_name, v_set, v_source, v_difference, v_entity.load_function is not null
-        )
-        into v_updated, v_changed
-        using load_import.import_id, load_import.first_line, load_import.last_line;
-      end if;
-      if v_entity.load_function is not null then
-        execute format('select array_agg(f.line) from %s as f where f.match_id is null', v_source)
-        into v_new
-        using load_import.import_id, load_import.first_line, load_import.last_line;
+        v_update := format(
+          'update %1$s as t set %2$s from staged as f where t.org_id = (select core.org_id()) '
+          'and t.id = f.match_id and f.problems is null and %3$s returning f.line',
+          v_entity.table_name, v_set, v_difference
+        );
       end if;
       execute format(
-        'insert into %s (%s) select %s from %s as f where f.match_id is null and f.problems is null order by f.line',
-        v_entity.table_name, v_columns || v_also_columns, v_values || v_also_values, v_source
+        'with staged as materialized (select * from %1$s), changed as (%2$s), '
+        'made as (insert into %3$s (%4$s) select %5$s from staged as f where f.match_id is null and f.problems is null '
+        'and (select count(*) from changed) >= 0 order by f.line returning 1) '
+        'select (select count(*) from changed), (select count(*) from made), '
+        'case when %6$L then (select array_agg(c.line) from changed as c) end, '
+        'case when %6$L then (select array_agg(f.line) from staged as f where f.match_id is null) end',
+        v_source, v_update, v_entity.table_name, v_columns || v_also_columns, v_values || v_also_values,
+        v_entity.load_function is not null
       )
+      into v_updated, v_inserted, v_changed, v_new
       using load_import.import_id, load_import.first_line, load_import.last_line;
-      get diagnostics v_inserted = row_count;
     end if;
     if v_entity.load_function is not null then
       execute format('select array_agg(l) from %s($1, $2, $3) as l', v_entity.load_function)

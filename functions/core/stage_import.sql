@@ -17,6 +17,7 @@ declare
   v_trimmed text [] := '{}';
   v_values text [] := '{}';
   v_data text [] := '{}';
+  v_names text [] := '{}';
   v_problems text [] := '{}';
   v_rank text := '0';
   v_column record;
@@ -101,7 +102,8 @@ begin
     end case;
     v_values := v_values || format('%s as v%s', v_value, v_column.n);
     v_value := format('v.v%s', v_column.n);
-    v_data := v_data || format('%L, %s', v_column.name, v_value);
+    v_data := v_data || v_value;
+    v_names := v_names || v_column.name;
     if v_column.is_required then
       v_problems := v_problems || format(
         'case when %s is null then core.import_problem(%L, ''core.import_required'') end', v_cell, v_column.name
@@ -134,13 +136,13 @@ begin
   -- lint: allow dynamic_sql: source and cells are SQL that callers build with %I and %L; it runs with the caller's rights
   execute format(
     'insert into core.import_row (org_id, import_id, line, rank, data, problems) '
-    'select (select core.org_id()), $1, v.line, v.rank, jsonb_build_object(%s), '
+    'select (select core.org_id()), $1, v.line, v.rank, jsonb_object($3, array[%s]), '
     'case when v.note is null then core.import_problems(%s) else jsonb_build_array(core.import_problem(null, v.note)) end from ('
     'select v.*, %s as rank, %s from (select s.line, s.note, %s from %s as s offset 0) as v offset 0) as v',
     array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank,
     array_to_string(v_values, ', '), array_to_string(v_trimmed, ', '), stage_import.source
   )
-  using stage_import.import_id, stage_import.payload;
+  using stage_import.import_id, stage_import.payload, v_names;
   get diagnostics v_count = row_count;
   update core.import as i
   set row_count = i.row_count + v_count

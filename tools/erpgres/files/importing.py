@@ -263,6 +263,7 @@ class _Run:
 
     def _csv_rows(self, places: list[int]) -> Iterator[tuple[int, list[Any]]]:
         width = len(self.source.headers)
+        may_hold_nul = self.source.may_hold_nul
         pick = itemgetter(*places) if len(places) > 1 else (lambda cells: (cells[places[0]],))
         for row in self.source.rows():
             cells = row.cells
@@ -270,9 +271,8 @@ class _Run:
                 values, note = pick(cells), ""
             else:
                 values, note = _padded(row, places), "core.import_cells"
-            if "\0" in (line := "".join(values)):
+            if may_hold_nul and any("\0" in value for value in values):
                 values, note = tuple(value.replace("\0", "") for value in values), "core.import_cells"
-            del line
             yield row.position, [row.line, note, *values]
 
     def _xlsx_rows(self, places: list[int], decimal: str) -> Iterator[tuple[int, list[Any]]]:
@@ -293,7 +293,7 @@ class _Run:
             raise Refused(f"{self.source.path.name} has no rows below the header")
         if done.rows > _MANY:
             self._become("owner")
-            self.connection.execute("analyze (skip_locked) core.import_row")
+            self.connection.execute("analyze (skip_locked) core.import_row (org_id, import_id, line, rank, problems)")
             self._become(self.role)
         self.connection.execute("select core.check_import(%s)", [done.id])
 

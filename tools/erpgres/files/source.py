@@ -29,7 +29,7 @@ _OTHERS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257"]
 
 
 class Row(NamedTuple):
-    """A row that is not blank: the line it begins in (the header is 1), its cells, and where in the file it ends."""
+    """A row that is not blank: the line it begins in (the header is 1), its cells, about where in the file it ends."""
 
     line: int
     cells: list[Any]
@@ -49,6 +49,7 @@ class Source:
     delimiter: str | None = None
     is_guessed: bool = False  # the encoding
     sheet: str | None = None
+    may_hold_nul: bool = True  # whether a cell may have the character U+0000, which no text of PostgreSQL can have
 
     def rows(self) -> Iterator[Row]:
         """Read the rows after the header. Raises Refused for a file that cannot be read to its end."""
@@ -95,7 +96,7 @@ def look(path: Path, *, encoding: str | None = None, delimiter: str | None = Non
 
 
 def _look_at_csv(path: Path, encoding: str | None, delimiter: str | None) -> Source:
-    digest, found, is_guessed = _scan(path)
+    digest, found, is_guessed, has_zero = _scan(path)
     if encoding:
         try:
             codecs.lookup(encoding)
@@ -115,8 +116,9 @@ def _look_at_csv(path: Path, encoding: str | None, delimiter: str | None) -> Sou
     if header is None:
         raise Refused(f"{path.name} is empty", "the first line names the columns")
     return Source(
-        path, False, [str(cell) for cell in header.cells], digest, path.stat().st_size, found, delimiter, is_guessed
-    )
+        path, False, [str(cell) for cell in header.cells], digest, path.stat().st_size, found, delimiter, is_guessed,
+        may_hold_nul=has_zero,
+    )  # fmt: skip
 
 
 def _delimiter_of(line: str) -> str:
@@ -127,16 +129,18 @@ def _delimiter_of(line: str) -> str:
     return max(DELIMITERS, key=outside.count)
 
 
-def _scan(path: Path) -> tuple[str, str, bool]:
-    """Return the hash of a file, its encoding, and whether that is a guess; it is UTF-8 if it can be."""
+def _scan(path: Path) -> tuple[str, str, bool, bool]:
+    """Return the hash of a file, its encoding (UTF-8 if it can be), whether that is a guess, and if zeros occur."""
     digest = hashlib.sha256()
     decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
     doubtful = b""  # what begins shortly before the first bytes that are not UTF-8
     head = b""
+    has_zero = False
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             head = head or block[:_SAMPLE]
             digest.update(block)
+            has_zero = has_zero or b"\0" in block
             if decoder:
                 try:
                     decoder.decode(block)
@@ -145,14 +149,14 @@ def _scan(path: Path) -> tuple[str, str, bool]:
                     doubtful = block[max(0, error.start - _SAMPLE // 2) : error.start + _SAMPLE // 2]
     for mark, name in _MARKS:
         if head.startswith(mark):
-            return digest.hexdigest(), name, False
+            return digest.hexdigest(), name, False, has_zero
     # UTF-16 without a mark: every other byte of the header is zero.
     for name, zeros in (("utf-16-le", head[1:200:2]), ("utf-16-be", head[0:200:2])):
         if len(zeros) > 3 and zeros.count(0) > 0.8 * len(zeros):
-            return digest.hexdigest(), name, False
+            return digest.hexdigest(), name, False, has_zero
     if decoder:
-        return digest.hexdigest(), "utf-8-sig", False
-    return digest.hexdigest(), _guess(doubtful), True
+        return digest.hexdigest(), "utf-8-sig", False, has_zero
+    return digest.hexdigest(), _guess(doubtful), True, has_zero
 
 
 def _guess(sample: bytes) -> str:
@@ -172,7 +176,7 @@ def _records(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_FIELD)
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter)
-        before = 0
+        before = position = 0
         buffer: Any = file.buffer
         try:
             for cells in reader:
@@ -181,7 +185,9 @@ def _records(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
                     continue
                 if line == 1 and len(cells) <= 2 and cells[0].lower().startswith("sep="):
                     continue
-                yield Row(line, cells, buffer.tell())
+                if not line % 256:
+                    position = buffer.tell()
+                yield Row(line, cells, position)
         except csv.Error as error:
             raise Refused(
                 f"{path.name} line {before + 1}: {error}", "is a quotation mark opened there that is never closed?"
