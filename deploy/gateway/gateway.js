@@ -70,11 +70,14 @@ let request = null;
 function look(r) {
   if (request === null) {
     const found = headers(r);
+    const query = r.variables.args || '';
     request = {
       headers: found.all,
       repeated: found.repeated,
       path: r.variables.gateway_path || '',
-      parameters: parameters(r.variables.args || ''),
+      query: query,
+      plain: (r.method === 'GET' || r.method === 'HEAD') && r.variables.gateway_plain === '1' && site.page_max >= 100,
+      parameters: undefined,
       token: token(found.all.authorization),
     };
   }
@@ -84,17 +87,29 @@ function look(r) {
 function headers(r) {
   const all = Object.create(null);
   let repeated = '';
-  // A trusted proxy that adds a line of its own to X-Forwarded-For; nginx has read it, PostgREST does not get it.
-  const proxied = r.variables.realip_remote_addr !== r.variables.remote_addr;
   const pairs = r.rawHeadersIn;
   for (let i = 0; i < pairs.length; i++) {
     const name = pairs[i][0].toLowerCase();
-    if (all[name] !== undefined && REPEATABLE.indexOf(name) < 0 && !(proxied && name === 'x-forwarded-for')) {
+    if (all[name] !== undefined && mayComeOnce(r, name)) {
       repeated = name;
     }
     all[name] = pairs[i][1];
   }
   return {all: all, repeated: repeated};
+}
+
+// Not so a trusted proxy's own line of X-Forwarded-For; nginx has read it, PostgREST does not get it.
+function mayComeOnce(r, name) {
+  return REPEATABLE.indexOf(name) < 0 &&
+    !(name === 'x-forwarded-for' && r.variables.realip_remote_addr !== r.variables.remote_addr);
+}
+
+// Read when it is needed, which it is not for most requests.
+function parametersOf(seen) {
+  if (seen.parameters === undefined) {
+    seen.parameters = parameters(seen.query);
+  }
+  return seen.parameters;
 }
 
 // Returns a list of [name, value], or null when the query is not UTF-8. PostgREST's parser takes `;` for `&`.
@@ -103,12 +118,16 @@ function parameters(query) {
   if (query === '') {
     return [];
   }
-  const parts = query.indexOf(';') < 0 ? query.split('&') : query.replace(/;/g, '&').split('&');
   const list = [];
+  // Most have nothing to decode.
+  const coded = /[%+;]/.test(query);
+  const parts = coded ? query.replace(/;/g, '&').split('&') : query.split('&');
   try {
     for (let i = 0; i < parts.length; i++) {
-      const at = parts[i].indexOf('=');
-      list.push(at < 0 ? [plain(parts[i]), ''] : [plain(parts[i].slice(0, at)), plain(parts[i].slice(at + 1))]);
+      const part = parts[i];
+      const at = part.indexOf('=');
+      const pair = at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)];
+      list.push(coded ? [plain(pair[0]), plain(pair[1])] : pair);
     }
   } catch (e) {
     return null;
@@ -136,7 +155,7 @@ function token(authorization) {
   const now = Date.now() / 1000;
   const kept = memory.get(authorization);  // "<kid> <expires> ok <user> <role> <organisation>"
   if (kept !== undefined) {
-    const words = kept.split(' ');
+    const words = kept.split(' ', 4);
     if (+words[1] > now && valid(words[0], now)) {
       return {state: 'ok', user: words[3] === '-' ? '' : words[3], caller: kept.slice(words[0].length + words[1].length + 2)};
     }
@@ -270,14 +289,18 @@ function refusedHeader(head) {
 }
 
 function refusedQuery(method, seen) {
-  if (seen.parameters === null) {
+  if (seen.plain) {
+    return '';
+  }
+  const given = parametersOf(seen);
+  if (given === null) {
     return 'query_malformed ';
   }
   const met = Object.create(null);
   let filtered = false;
-  for (let i = 0; i < seen.parameters.length; i++) {
-    const name = seen.parameters[i][0];
-    const value = seen.parameters[i][1];
+  for (let i = 0; i < given.length; i++) {
+    const name = given[i][0];
+    const value = given[i][1];
     const last = name.split('.').pop().trim();  // `lines.limit` is the limit of the embedded lines
     if (NO_FILTER.indexOf(last) >= 0) {
       if (met[name]) {
@@ -308,12 +331,11 @@ function isRelation(path) {
 
 function query(r) {
   const seen = look(r);
-  const given = r.variables.args || '';
-  if ((r.method !== 'GET' && r.method !== 'HEAD') || seen.path === '/api/' || seen.parameters === null) {
-    return given;
+  if ((r.method !== 'GET' && r.method !== 'HEAD') || seen.path === '/api/' || (!seen.plain && parametersOf(seen) === null)) {
+    return seen.query;
   }
-  const limited = seen.parameters.some((pair) => pair[0] === 'limit');
-  return limited ? given : given + (given === '' ? '' : '&') + 'limit=' + site.page_default;
+  const limited = seen.plain ? ('&' + seen.query).indexOf('&limit=') >= 0 : seen.parameters.some((pair) => pair[0] === 'limit');
+  return limited ? seen.query : seen.query + (seen.query === '' ? '' : '&') + 'limit=' + site.page_default;
 }
 
 // ---- whom a request counts for ---------------------------------------------------------------------------------------
@@ -358,7 +380,15 @@ function caller(r) {
 
 // Names only: values may be personal, and a name that looks like anything else is left out.
 function keys(r) {
-  const list = look(r).parameters || [];
+  const seen = look(r);
+  if (seen.plain) {
+    const parts = seen.query.split('&');
+    for (let i = 0; i < parts.length; i++) {
+      parts[i] = parts[i].slice(0, parts[i].indexOf('='));
+    }
+    return parts.join(',');
+  }
+  const list = parametersOf(seen) || [];
   const names = [];
   for (let i = 0; i < list.length; i++) {
     if (/^[A-Za-z0-9_.>-]{1,64}$/.test(list[i][0])) {

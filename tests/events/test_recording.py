@@ -221,6 +221,7 @@ def test_only_the_tools_may_load_without_an_event_a_row(
     with psycopg.connect(stack.dsn(login, db.info.dbname)) as connection:
         connection.execute("set local erpgres.bulk_load = 'on'")
         connection.execute("select set_config('request.jwt.claims', %s, true)", [claims])
+        connection.execute("select set_config('erpgres.org_id', %s, true)", [str(org.id)])
         connection.execute("set local role member")
         connection.execute("insert into api.partners (code, name) values ('A', 'A')")
     query = "select count(*) from events.event where org_id = %s and type = 'partner.created'"

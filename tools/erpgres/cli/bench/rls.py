@@ -23,8 +23,8 @@ from erpgres.stack.state import State
 def command(state: State, output: str, rows: int, rounds: int) -> None:
     """Compare lists under row-level security with the same lists with the filter written by hand.
 
-    In a scratch database on the stack's PostgreSQL, dropped afterwards. Exit code 1 when a list's ratio is over
-    1.1; sums, which analysts ask for and the API does not offer, are shown and not judged.
+    In a scratch database on the stack's PostgreSQL, dropped afterwards. Exit code 1 when the ratio of a list
+    that the API sends, prepared, is over 1.1; sums and statements that are planned each time are shown and not judged.
 
     \b
     Example:
