@@ -3,10 +3,10 @@
 Under RLS: role member with the claims of a request. By hand: what an application without RLS would send, that is the
 same statement through the same view, with `org_id = <bind parameter>` added, by a role that no policy binds (BYPASSRLS)
 and that may read the same, so that the rights are checked in both. A list is the statement that PostgREST 12 sends for
-`GET /partners?id=lt.<id>&order=id.desc&limit=20`, with its three parameters. "prepared" is how PostgREST sends it, under
-the settings of its login (decision 7: planned once); "planned each time" is an unprepared statement with the same
-parameters. What a request costs besides, with RLS or without, is not part of
-it: the transaction, the settings, core.pre_request.
+`GET /partners?id=lt.<id>&order=id.desc&limit=20`, with its three parameters. "prepared" is how PostgREST sends it,
+under the settings of its login (decision 7: planned once); "planned each time" is an unprepared statement with the same
+parameters. What a request costs besides, with RLS or without, is not part of it: the transaction, the settings,
+core.pre_request.
 
 The database is a scratch one on the stack's cluster, with two organisations. Each block runs one query some times in a
 row; the two forms take turns block by block, each going first half of the time. The executions right after the change
@@ -57,8 +57,8 @@ class Query:
     """What a client asks for. {org} is where the filter by hand goes, {cursor} the last id of the page before.
 
     A block is `repeat` executions; of short queries there are `times` as many rounds, since theirs scatter more.
-    The target holds for what the API is asked and sends: prepared lists. Sums, which only analysts can ask for, and statements
-    that are planned each time, as analysts send them, are shown.
+    The target holds for what the API is asked and sends: prepared lists. Sums, which only analysts can ask for, and
+    statements that are planned each time, as analysts send them, are shown.
     """
 
     name: str
