@@ -76,6 +76,8 @@ class World:
                     "XCR" if capacity else None,
                 )
             )  # fmt: skip
+        # Signatures have tests of their own.
+        self.db.execute("update core.approval_policy set needs_signature = false where org_id = %s", [self.org.id])
         return self
 
     def user(self, role: str, unit: str = "U1") -> uuid.UUID:
