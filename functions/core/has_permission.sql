@@ -53,7 +53,8 @@ $$;
 
 comment on function core.has_permission(text, uuid) is
   'Whether the signed-in user holds the permission. Without unit_id only roles held everywhere count; with it also '
-  'those held in that unit or one above it. A duty (core.permission.is_duty) is not held by being an administrator. In policies: (select core.has_permission(''core.partner.create'')).';
+  'those held in that unit or one above it. A duty (core.permission.is_duty) is not held by being an administrator. '
+  'In policies: (select core.has_permission(''core.partner.create'')).';
 
 grant execute on function core.has_permission(text, uuid) to partner, member, superadmin, migrator;
 
@@ -83,6 +84,7 @@ begin atomic
   select exists (select from core.permission as p where p.code = is_duty.permission and p.is_duty);
 end;
 
-comment on function core.is_duty(text) is 'Whether a permission is held only by roles that list it, not by being an administrator';
+comment on function core.is_duty(text) is
+  'Whether a permission is held only by roles that list it, not by being an administrator';
 
 grant execute on function core.is_duty(text) to worker, migrator;

@@ -14,7 +14,8 @@ create type api.records_crate_step as (
 );
 
 comment on type api.records_crate_step is
-  'Something that happened to a crate: custody that began, a request that was made or came to its end, a document added or removed';
+  'Something that happened to a crate: custody that began, a request that was made or came to its end, a document added or '
+  'removed';
 
 create or replace function api.records_crate_history(crate_id uuid)
 returns setof api.records_crate_step
@@ -22,7 +23,17 @@ language sql
 stable
 parallel safe
 begin atomic
-  select s.at, s.what, s.request_id, s.request_no, s.location_id, s.holder_id, s.document_id, s.document_number, s.actor_id, s.note
+  select
+    s.at,
+    s.what,
+    s.request_id,
+    s.request_no,
+    s.location_id,
+    s.holder_id,
+    s.document_id,
+    s.document_number,
+    s.actor_id,
+    s.note
   from (
     select
       u.began_at as at,

@@ -70,7 +70,7 @@ begin atomic
     group by r.unit_id
   ) as f
   group by f.unit_id
-  order by 2;
+  order by records.unit_name(f.unit_id), f.unit_id;
 end;
 
 comment on function api.records_dashboard(integer) is

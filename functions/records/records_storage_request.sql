@@ -62,7 +62,8 @@ comment on function api.records_storage_request(uuid, jsonb, text, date, boolean
   'Ask for a new crate to be stored
 documents is an array of ids of documents, and of objects for new ones: document_number, name, and optionally kind,
 description, barcode, retention_class (code), dated_on, closed_on, event_on. destruction_on: not before that day; is_permanent:
-kept for good; neither is needed when every document has a retention class. unit_id is a department or section. The crate gets
-its barcode at once and is PROPOSED until it is stored. is_draft: not submitted yet. Needs records.request.create in the unit.';
+kept for good; neither is needed when every document has a retention class. unit_id is a department or section. The crate
+gets its barcode at once and is PROPOSED until it is stored. is_draft: not submitted yet. Needs records.request.create in the unit.';
 
-grant execute on function api.records_storage_request(uuid, jsonb, text, date, boolean, boolean, boolean, uuid) to member, superadmin, migrator;
+grant execute on function api.records_storage_request(uuid, jsonb, text, date, boolean, boolean, boolean, uuid)
+to member, superadmin, migrator;

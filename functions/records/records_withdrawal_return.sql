@@ -139,4 +139,5 @@ when none is out, PARTIALLY_RETURNED before. What does not fit (a document of no
 crate in another place) is not refused but kept in records_return_exceptions. condition_note: ten characters or more. Needs
 records.withdrawal.return in the unit.';
 
-grant execute on function api.records_withdrawal_return(uuid, uuid[], uuid, text, uuid[], integer) to member, superadmin, migrator;
+grant execute on function api.records_withdrawal_return(uuid, uuid[], uuid, text, uuid[], integer)
+to member, superadmin, migrator;

@@ -2,11 +2,19 @@
 
 grant select, insert, update, delete on records.document to migrator;
 grant select on records.document to member, superadmin, analyst;
-grant insert (id, unit_id, document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on) on records.document to member, superadmin;
-grant update (document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on, version) on records.document to member, superadmin;
+grant insert (
+  id, unit_id, document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on
+) on records.document to member, superadmin;
+grant update (
+  document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on, version
+) on records.document to member, superadmin;
 grant select on api.records_documents to member, superadmin, migrator;
-grant insert (id, unit_id, document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on) on api.records_documents to member, superadmin, migrator;
-grant update (document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on, version) on api.records_documents to member, superadmin, migrator;
+grant insert (
+  id, unit_id, document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on
+) on api.records_documents to member, superadmin, migrator;
+grant update (
+  document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on, version
+) on api.records_documents to member, superadmin, migrator;
 
 create policy owner_all on records.document
 to owner
@@ -51,13 +59,19 @@ using (org_id = (select core.org_id()));
 
 create policy member_insert on records.document
 for insert to member
-with check (org_id = (select core.org_id()) and unit_id = any ((select records.all_permitted_units('records.document.create'))::uuid[]));
+with check (
+  org_id = (select core.org_id())
+  and unit_id = any ((select records.all_permitted_units('records.document.create'))::uuid[])
+);
 
 -- The permission is in the check alone, so that who lacks it is told (403) instead of finding no row.
 create policy member_update on records.document
 for update to member
 using (org_id = (select core.org_id()))
-with check (org_id = (select core.org_id()) and unit_id = any ((select records.all_permitted_units('records.document.update'))::uuid[]));
+with check (
+  org_id = (select core.org_id())
+  and unit_id = any ((select records.all_permitted_units('records.document.update'))::uuid[])
+);
 
 create policy superadmin_insert on records.document
 for insert to superadmin

@@ -2,11 +2,19 @@
 
 grant select, insert, update, delete on records.retention_class to migrator;
 grant select on records.retention_class to member, superadmin, analyst;
-grant insert (id, code, name, years, counts_from, disposal, legal_basis) on records.retention_class to member, superadmin;
-grant update (name, years, counts_from, disposal, legal_basis, is_active, version) on records.retention_class to member, superadmin;
+grant insert (
+  id, code, name, years, counts_from, disposal, legal_basis
+) on records.retention_class to member, superadmin;
+grant update (
+  name, years, counts_from, disposal, legal_basis, is_active, version
+) on records.retention_class to member, superadmin;
 grant select on api.records_retention_classes to member, superadmin, migrator;
-grant insert (id, code, name, years, counts_from, disposal, legal_basis) on api.records_retention_classes to member, superadmin, migrator;
-grant update (name, years, counts_from, disposal, legal_basis, is_active, version) on api.records_retention_classes to member, superadmin, migrator;
+grant insert (
+  id, code, name, years, counts_from, disposal, legal_basis
+) on api.records_retention_classes to member, superadmin, migrator;
+grant update (
+  name, years, counts_from, disposal, legal_basis, is_active, version
+) on api.records_retention_classes to member, superadmin, migrator;
 
 create policy owner_all on records.retention_class
 to owner

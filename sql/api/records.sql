@@ -80,7 +80,8 @@ comment on column api.records_documents.retention_class_id is 'Retention class';
 comment on column api.records_documents.dated_on is 'Date of the document';
 comment on column api.records_documents.closed_on is 'When its file was closed';
 comment on column api.records_documents.event_on is 'When happened what its class counts from';
-comment on column api.records_documents.due_on is 'First day on which it may go, by its class; null: none, not known yet, or kept for good';
+comment on column api.records_documents.due_on is
+  'First day on which it may go, by its class; null: none, not known yet, or kept for good';
 comment on column api.records_documents.status is 'ACTIVE or DESTROYED';
 comment on column api.records_documents.status_reason is 'Why it has its present status';
 comment on column api.records_documents.version is 'Grows with each change; to be sent back with one';
@@ -122,7 +123,8 @@ left join records.custody as u
 comment on view api.records_crates is
   'Crates and where they are
 Made by records_storage_request; everything else happens by requests, records_crate_relocate, _archive and _restore. Filters with
-an index: unit_id, status, barcode, is_for_central, location_id, destruction_on. records_crate_history tells what happened to one.';
+an index: unit_id, status, barcode, is_for_central, location_id, destruction_on. records_crate_history tells what happened
+to one.';
 comment on column api.records_crates.org_id is 'Organisation';
 comment on column api.records_crates.id is 'Identifier, in order of creation';
 comment on column api.records_crates.barcode is 'UNIT/DEPARTMENT[/SECTION]/YEAR/00001';
@@ -216,7 +218,8 @@ comment on column api.records_custodies.location_id is 'Place that it lay in';
 comment on column api.records_custodies.holder_id is 'User who had it';
 comment on column api.records_custodies.began_at is 'From when (included)';
 comment on column api.records_custodies.ended_at is 'To when (excluded); null: now';
-comment on column api.records_custodies.reason is 'What began it: STORED, ISSUED, RETURNED, SENT, RECEIVED, RELOCATED or IMPORTED';
+comment on column api.records_custodies.reason is
+  'What began it: STORED, ISSUED, RETURNED, SENT, RECEIVED, RELOCATED or IMPORTED';
 comment on column api.records_custodies.request_id is 'Request that it followed from';
 comment on column api.records_custodies.note is 'Remark';
 comment on column api.records_custodies.created_by is 'User who handed it over';

@@ -56,7 +56,9 @@ comment on column api.records_requests.org_id is 'Organisation';
 comment on column api.records_requests.id is 'Identifier, in order of creation';
 comment on column api.records_requests.request_no is 'Number, without gaps; null until it is submitted';
 comment on column api.records_requests.kind is 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
-comment on column api.records_requests.status is 'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, IN_TRANSIT, COMPLETED';
+comment on column api.records_requests.status is
+  'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, '
+  'IN_TRANSIT, COMPLETED';
 comment on column api.records_requests.status_reason is 'Why it has its present status';
 comment on column api.records_requests.crate_id is 'Crate';
 comment on column api.records_requests.barcode is 'Barcode of the crate; null: not to be seen by the caller';
@@ -97,7 +99,7 @@ instead of insert or update or delete on api.records_requests
 for each row
 execute function core.tg_view__refuse();
 
-create view api.records_inbox
+create view api.records_pending_requests
 with (security_invoker = true)
 as
 select
@@ -126,38 +128,40 @@ left join records.crate as c
   and c.id = r.crate_id
 where r.status = 'PENDING';
 
-comment on view api.records_inbox is
+comment on view api.records_pending_requests is
   'The approver''s inbox: requests that wait for a decision, of all units that the caller sees
 order=requested_at,id shows who has waited longest; is_own tells those that the caller made and may not decide.';
-comment on column api.records_inbox.org_id is 'Organisation';
-comment on column api.records_inbox.id is 'Identifier, in order of creation';
-comment on column api.records_inbox.request_no is 'Number, without gaps; null until it is submitted';
-comment on column api.records_inbox.kind is 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
-comment on column api.records_inbox.status is 'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, IN_TRANSIT, COMPLETED';
-comment on column api.records_inbox.status_reason is 'Why it has its present status';
-comment on column api.records_inbox.crate_id is 'Crate';
-comment on column api.records_inbox.barcode is 'Barcode of the crate; null: not to be seen by the caller';
-comment on column api.records_inbox.unit_id is 'Unit of the crate when it was asked';
-comment on column api.records_inbox.target_unit_id is 'Where a transfer goes';
-comment on column api.records_inbox.purpose is 'What for';
-comment on column api.records_inbox.is_full is 'Of a withdrawal: the whole crate, or the documents that it lists';
-comment on column api.records_inbox.document_count is 'How many documents it lists';
-comment on column api.records_inbox.expected_return_on is 'When a withdrawal comes back';
-comment on column api.records_inbox.round is 'Counts up each time it is submitted again';
-comment on column api.records_inbox.requested_by is 'User who made it';
-comment on column api.records_inbox.requested_at is 'When it was submitted first; of a draft, when it was made';
-comment on column api.records_inbox.is_own is 'Whether the caller made it, and may not decide it';
-comment on column api.records_inbox.version is 'To be sent back with the decision';
+comment on column api.records_pending_requests.org_id is 'Organisation';
+comment on column api.records_pending_requests.id is 'Identifier, in order of creation';
+comment on column api.records_pending_requests.request_no is 'Number, without gaps; null until it is submitted';
+comment on column api.records_pending_requests.kind is 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
+comment on column api.records_pending_requests.status is
+  'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, '
+  'IN_TRANSIT, COMPLETED';
+comment on column api.records_pending_requests.status_reason is 'Why it has its present status';
+comment on column api.records_pending_requests.crate_id is 'Crate';
+comment on column api.records_pending_requests.barcode is 'Barcode of the crate; null: not to be seen by the caller';
+comment on column api.records_pending_requests.unit_id is 'Unit of the crate when it was asked';
+comment on column api.records_pending_requests.target_unit_id is 'Where a transfer goes';
+comment on column api.records_pending_requests.purpose is 'What for';
+comment on column api.records_pending_requests.is_full is 'Of a withdrawal: the whole crate, or the documents that it lists';
+comment on column api.records_pending_requests.document_count is 'How many documents it lists';
+comment on column api.records_pending_requests.expected_return_on is 'When a withdrawal comes back';
+comment on column api.records_pending_requests.round is 'Counts up each time it is submitted again';
+comment on column api.records_pending_requests.requested_by is 'User who made it';
+comment on column api.records_pending_requests.requested_at is 'When it was submitted first; of a draft, when it was made';
+comment on column api.records_pending_requests.is_own is 'Whether the caller made it, and may not decide it';
+comment on column api.records_pending_requests.version is 'To be sent back with the decision';
 
 -- Here because the tables behind it have policies of their own.
-grant select on api.records_inbox to member, superadmin, migrator;
+grant select on api.records_pending_requests to member, superadmin, migrator;
 
 create trigger refuse
-instead of insert or update or delete on api.records_inbox
+instead of insert or update or delete on api.records_pending_requests
 for each row
 execute function core.tg_view__refuse();
 
-create view api.records_returns_due
+create view api.records_due_returns
 with (security_invoker = true)
 as
 select
@@ -187,39 +191,41 @@ left join records.crate as c
   and c.id = r.crate_id
 where r.status in ('ISSUED', 'PARTIALLY_RETURNED');
 
-comment on view api.records_returns_due is
+comment on view api.records_due_returns is
   'What is out and has to come back, the longest overdue first
 order=expected_return_on,id; days_left=lt.0: overdue. Whole crates and parts.';
-comment on column api.records_returns_due.org_id is 'Organisation';
-comment on column api.records_returns_due.id is 'Identifier, in order of creation';
-comment on column api.records_returns_due.request_no is 'Number, without gaps; null until it is submitted';
-comment on column api.records_returns_due.kind is 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
-comment on column api.records_returns_due.status is 'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, IN_TRANSIT, COMPLETED';
-comment on column api.records_returns_due.status_reason is 'Why it has its present status';
-comment on column api.records_returns_due.crate_id is 'Crate';
-comment on column api.records_returns_due.barcode is 'Barcode of the crate; null: not to be seen by the caller';
-comment on column api.records_returns_due.unit_id is 'Unit of the crate when it was asked';
-comment on column api.records_returns_due.target_unit_id is 'Where a transfer goes';
-comment on column api.records_returns_due.purpose is 'What for';
-comment on column api.records_returns_due.is_full is 'Of a withdrawal: the whole crate, or the documents that it lists';
-comment on column api.records_returns_due.document_count is 'How many documents it lists';
-comment on column api.records_returns_due.expected_return_on is 'When a withdrawal comes back';
-comment on column api.records_returns_due.round is 'Counts up each time it is submitted again';
-comment on column api.records_returns_due.requested_by is 'User who made it';
-comment on column api.records_returns_due.requested_at is 'When it was submitted first; of a draft, when it was made';
-comment on column api.records_returns_due.issued_to is 'Who has it';
-comment on column api.records_returns_due.issued_at is 'Since when';
-comment on column api.records_returns_due.days_left is 'Days until it is due; negative: overdue';
+comment on column api.records_due_returns.org_id is 'Organisation';
+comment on column api.records_due_returns.id is 'Identifier, in order of creation';
+comment on column api.records_due_returns.request_no is 'Number, without gaps; null until it is submitted';
+comment on column api.records_due_returns.kind is 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
+comment on column api.records_due_returns.status is
+  'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, '
+  'IN_TRANSIT, COMPLETED';
+comment on column api.records_due_returns.status_reason is 'Why it has its present status';
+comment on column api.records_due_returns.crate_id is 'Crate';
+comment on column api.records_due_returns.barcode is 'Barcode of the crate; null: not to be seen by the caller';
+comment on column api.records_due_returns.unit_id is 'Unit of the crate when it was asked';
+comment on column api.records_due_returns.target_unit_id is 'Where a transfer goes';
+comment on column api.records_due_returns.purpose is 'What for';
+comment on column api.records_due_returns.is_full is 'Of a withdrawal: the whole crate, or the documents that it lists';
+comment on column api.records_due_returns.document_count is 'How many documents it lists';
+comment on column api.records_due_returns.expected_return_on is 'When a withdrawal comes back';
+comment on column api.records_due_returns.round is 'Counts up each time it is submitted again';
+comment on column api.records_due_returns.requested_by is 'User who made it';
+comment on column api.records_due_returns.requested_at is 'When it was submitted first; of a draft, when it was made';
+comment on column api.records_due_returns.issued_to is 'Who has it';
+comment on column api.records_due_returns.issued_at is 'Since when';
+comment on column api.records_due_returns.days_left is 'Days until it is due; negative: overdue';
 
 -- Here because the tables behind it have policies of their own.
-grant select on api.records_returns_due to member, superadmin, migrator;
+grant select on api.records_due_returns to member, superadmin, migrator;
 
 create trigger refuse
-instead of insert or update or delete on api.records_returns_due
+instead of insert or update or delete on api.records_due_returns
 for each row
 execute function core.tg_view__refuse();
 
-create view api.records_destruction_schedule
+create view api.records_due_destructions
 with (security_invoker = true)
 as
 select
@@ -239,24 +245,24 @@ left join records.custody as u
 where c.status in ('ACTIVE', 'ARCHIVED')
   and not c.is_retained;
 
-comment on view api.records_destruction_schedule is
+comment on view api.records_due_destructions is
   'Crates in the order in which they may be destroyed
 order=destruction_on,id; destruction_on=lte.2026-12-31: until the end of the year. Only those that lie in their place and are
 not retained. A hold does not show here: it is looked at when somebody asks for the destruction.';
-comment on column api.records_destruction_schedule.org_id is 'Organisation';
-comment on column api.records_destruction_schedule.id is 'Identifier, in order of creation';
-comment on column api.records_destruction_schedule.barcode is 'Barcode';
-comment on column api.records_destruction_schedule.unit_id is 'Unit that it belongs to';
-comment on column api.records_destruction_schedule.status is 'ACTIVE or ARCHIVED';
-comment on column api.records_destruction_schedule.destruction_on is 'First day on which it may be destroyed';
-comment on column api.records_destruction_schedule.days_left is 'Days until then; zero or negative: it may be';
-comment on column api.records_destruction_schedule.location_id is 'Place that it lies in';
+comment on column api.records_due_destructions.org_id is 'Organisation';
+comment on column api.records_due_destructions.id is 'Identifier, in order of creation';
+comment on column api.records_due_destructions.barcode is 'Barcode';
+comment on column api.records_due_destructions.unit_id is 'Unit that it belongs to';
+comment on column api.records_due_destructions.status is 'ACTIVE or ARCHIVED';
+comment on column api.records_due_destructions.destruction_on is 'First day on which it may be destroyed';
+comment on column api.records_due_destructions.days_left is 'Days until then; zero or negative: it may be';
+comment on column api.records_due_destructions.location_id is 'Place that it lies in';
 
 -- Here because the tables behind it have policies of their own.
-grant select on api.records_destruction_schedule to member, superadmin, migrator;
+grant select on api.records_due_destructions to member, superadmin, migrator;
 
 create trigger refuse
-instead of insert or update or delete on api.records_destruction_schedule
+instead of insert or update or delete on api.records_due_destructions
 for each row
 execute function core.tg_view__refuse();
 

@@ -76,9 +76,15 @@ class World:
                     "XCR" if capacity else None,
                 )
             )  # fmt: skip
-        # Signatures have tests of their own.
-        self.db.execute("update core.approval_policy set needs_signature = false where org_id = %s", [self.org.id])
+        self.needs_signature(False)
         return self
+
+    def needs_signature(self, is_needed: bool) -> None:
+        """Whether an approver signs: the policy that every organisation begins with asks for it."""
+        self.db.execute(
+            "update core.approval_policy set needs_signature = %s where org_id = %s and entity = 'records_request'",
+            [is_needed, self.org.id],
+        )
 
     def user(self, role: str, unit: str = "U1") -> uuid.UUID:
         """The user who holds a role in a unit (the administrator everywhere)."""
