@@ -37,6 +37,8 @@ return to_char(utc_text.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 comment on function core.utc_text(timestamptz) is 'A moment in UTC, always written alike: 2026-11-22T08:30:00.000000Z';
 
+grant execute on function core.utc_text(timestamptz) to partner, member, superadmin, migrator;
+
 -- Times in UTC and everything as text, so that other programs compute the same.
 create or replace function core.signature_text(signature core.signature)
 returns text
