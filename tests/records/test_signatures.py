@@ -112,7 +112,7 @@ def test_a_wrong_password_counts_and_locks(office: Office) -> None:
 
 
 def test_a_failure_cannot_be_undone(office: Office) -> None:
-    """Neither a rollback that the client asks for nor a query that fails after the function ran takes back the counting."""
+    """Neither a rollback that the client asks for nor a query that could fail afterwards takes back the counting."""
     request = office.asked(office.due(1))
     office.signature("approver", request, "APPROVE")
     body = {"entity": "records_request", "entity_id": request["id"], "meaning": "APPROVE", "password": "guess"}
@@ -148,7 +148,7 @@ def test_who_signs_what(office: Office, api: Any) -> None:
     body = {"entity": "records_request", "entity_id": request["id"], "meaning": "APPROVE", "password": PASSWORD}
     refused(api().post("rpc/sign", json=body), 401, "42501")
     # A machine does not sign.
-    key = office.call("api_key_create", "admin", name="Robot", permissions=["records.request.read"]).json()["key"]  # fmt: skip
+    key = office.call("api_key_create", "admin", name="Robot", permissions=["records.request.read"]).json()["key"]
     robot = api(api().post("rpc/api_key_sign_in", json={"key": key}).json()["access_token"])
     refused(robot.post("rpc/sign", json=body), 403, "core.api_key_refused")
     # Who has no password here proves nothing.
