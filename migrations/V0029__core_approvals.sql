@@ -74,7 +74,7 @@ comment on column core.signature.payload is 'What was signed: the canonical text
 comment on column core.signature.payload_sha256 is 'SHA-256 of payload';
 comment on column core.signature.sha256 is 'SHA-256 of core.signature_text: payload_sha256 with who, what, when and why';
 
-create index signature_entity_id_idx on core.signature (org_id, entity, entity_id, id);
+create index signature_entity_id_idx on core.signature (org_id, entity_id, id);
 create index signature_signer_id_idx on core.signature (signer_id, id);
 create index signature_unit_id_idx on core.signature (org_id, unit_id, id);
 

@@ -81,7 +81,7 @@ grant execute on function core.require_signature(text, uuid, text, uuid, uuid, i
 to partner, member, superadmin, migrator;
 
 -- Definer: as core.require_signature; the trigger of a status runs as whoever changes it.
-create or replace function core.is_signed_now(table_name text, id uuid)
+create or replace function core.is_signed_now(entity_id uuid)
 returns boolean
 language plpgsql
 stable
@@ -92,18 +92,16 @@ as $$
 begin
   return exists (
     select
-    from core.signature_use as u
-    join core.signature as s on s.org_id = u.org_id and s.id = u.signature_id
-    join core.event_entity as e on e.entity = s.entity
-    where u.org_id = core.org_id()
+    from core.signature as s
+    join core.signature_use as u on u.org_id = s.org_id and u.signature_id = s.id
+    where s.org_id = core.org_id()
+      and s.entity_id = is_signed_now.entity_id
       and u.xid = pg_current_xact_id_if_assigned()
-      and e.table_name = is_signed_now.table_name
-      and s.entity_id = is_signed_now.id
   );
 end
 $$;
 
-comment on function core.is_signed_now(text, uuid) is
-  'Whether this transaction used a signature of that row (core.require_signature)';
+comment on function core.is_signed_now(uuid) is
+  'Whether this transaction used a signature of the record with that id (core.require_signature)';
 
-grant execute on function core.is_signed_now(text, uuid) to partner, member, superadmin, migrator;
+grant execute on function core.is_signed_now(uuid) to partner, member, superadmin, migrator;

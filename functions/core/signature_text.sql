@@ -27,6 +27,16 @@ comment on function core.signature_payload(text, uuid) is
   'What a signature of this record covers, as its function in core.signature_entity says; its text is canonical because '
   'jsonb keeps keys in one order. Null: there is no such record.';
 
+create or replace function core.utc_text(at timestamptz)
+returns text
+language sql
+immutable
+strict
+parallel safe
+return to_char(utc_text.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+comment on function core.utc_text(timestamptz) is 'A moment in UTC, always written alike: 2026-11-22T08:30:00.000000Z';
+
 -- Times in UTC and everything as text, so that other programs compute the same.
 create or replace function core.signature_text(signature core.signature)
 returns text
@@ -49,7 +59,7 @@ return jsonb_build_array(
   signature.session_id::text,
   host(signature.address),
   signature.has_second_factor::text,
-  to_char(signature.signed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+  core.utc_text(signature.signed_at),
   signature.payload_sha256
 )::text;
 

@@ -53,7 +53,7 @@ begin
     end if;
   end loop;
   if v_transition.needs_signature and core.user_id() is not null then
-    if not core.is_signed_now(tg_argv[0], (v_row ->> 'id')::uuid) then
+    if not core.is_signed_now((v_row ->> 'id')::uuid) then
       perform core.raise_error(
         'core.signature_missing', jsonb_build_object('entity', tg_argv[0], 'action', v_transition.action)
       );

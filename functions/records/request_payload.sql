@@ -1,4 +1,4 @@
--- What a signature on a request covers.
+-- What signatures of a request cover.
 
 create or replace function records.request_payload(id uuid)
 returns jsonb
@@ -7,6 +7,7 @@ stable
 parallel safe
 begin atomic
   select jsonb_build_object(
+    'entity', 'records_request',
     'id', r.id,
     'request_no', r.request_no,
     'kind', r.kind,
@@ -15,28 +16,28 @@ begin atomic
     'target_unit_id', r.target_unit_id,
     'requested_by', r.requested_by,
     'purpose', r.purpose,
+    'is_full', r.is_full,
     'expected_return_on', r.expected_return_on,
-    'crate', c.barcode,
-    'destruction_on', c.destruction_on,
-    'is_retained', c.is_retained,
+    'crate_id', c.id,
+    'barcode', c.barcode,
+    -- Of a withdrawal what it lists; what is stored or destroyed is what the crate holds.
     'documents', (
-      select coalesce(jsonb_agg(d.document_number order by d.document_number), '[]')
-      from records.crate_document as e
-      inner join records.document as d
-        on d.org_id = e.org_id
-        and d.id = e.document_id
-      where e.org_id = r.org_id
-        and e.crate_id = r.crate_id
-        and e.removed_at is null
-        and (
-          r.is_full is distinct from false
-          or exists (
-            select
-            from records.request_document as x
-            where x.org_id = r.org_id
-              and x.request_id = r.id
-              and x.document_id = e.document_id
-          )
+      select jsonb_agg(d.document_number order by d.document_number)
+      from records.document as d
+      where d.org_id = r.org_id
+        and d.id in (
+          select x.document_id
+          from records.request_document as x
+          where x.org_id = r.org_id
+            and x.request_id = r.id
+            and r.is_full is false
+          union all
+          select e.document_id
+          from records.crate_document as e
+          where e.org_id = r.org_id
+            and e.crate_id = r.crate_id
+            and e.removed_at is null
+            and r.kind in ('STORAGE', 'DESTRUCTION')
         )
     )
   )
@@ -44,9 +45,10 @@ begin atomic
   inner join records.crate as c
     on c.org_id = r.org_id
     and c.id = r.crate_id
-  where r.org_id = (select core.org_id())
+  where r.org_id = core.org_id()
     and r.id = request_payload.id;
 end;
 
 comment on function records.request_payload(uuid) is
-  'What a request asks for, as it is signed: crate, documents, dates, purpose, round; null when there is no such request.';
+  'What a signature of a request covers: what it asks for, the crate and the numbers of the documents, and its round; null: there '
+  'is no such request. Not its state, which the signature moves on.';
