@@ -29,7 +29,7 @@ begin
   select min(k.key)
   into v_wrong
   from jsonb_each_text(changes) as k (key, value)
-  where k.key like '%\_on' and not pg_input_is_valid(k.value, 'date')
+  where k.key like '%\_on' and not records.is_date(k.value)
     or k.key like '%\_id' and not pg_input_is_valid(k.value, 'uuid')
     or k.key like 'is\_%' and not pg_input_is_valid(k.value, 'boolean');
   if v_wrong is not null then

@@ -38,7 +38,7 @@ begin
       select min(k.key)
       into v_wrong
       from jsonb_each_text(v_entry.value) as k (key, value)
-      where k.key like '%\_on' and k.value is not null and not pg_input_is_valid(k.value, 'date');
+      where k.key like '%\_on' and not records.is_date(k.value);
       if v_wrong is not null
         or coalesce(btrim(v_entry.value ->> 'document_number'), '') = ''
         or coalesce(btrim(v_entry.value ->> 'name'), '') = ''
@@ -204,3 +204,12 @@ $$;
 comment on function records.check_retention(uuid) is
   'Raises records.retention_missing (422) when nothing says how long a proposed crate is kept, records.retained_or_destroyed, '
   'records.destruction_date_past (422).';
+
+create or replace function records.is_date(value text)
+returns boolean
+language sql
+stable
+parallel safe
+return is_date.value is null or (is_date.value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' and pg_input_is_valid(is_date.value, 'date'));
+
+comment on function records.is_date(text) is 'Whether a text is a day as 2026-12-31, and neither yesterday nor infinity; null is one';
