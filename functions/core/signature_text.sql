@@ -68,3 +68,20 @@ return jsonb_build_array(
 comment on function core.signature_text(core.signature) is
   'The canonical text of a signature, whose SHA-256 is its sha256: a JSON array of all it says but the payload, of which it '
   'has the SHA-256';
+
+create or replace function core.signed(signature core.signature)
+returns core.signature
+language plpgsql
+immutable
+parallel safe
+as $$
+declare
+  v_signature core.signature := signed.signature;
+begin
+  v_signature.payload_sha256 := encode(sha256(convert_to(v_signature.payload, 'UTF8')), 'hex');
+  v_signature.sha256 := encode(sha256(convert_to(core.signature_text(v_signature), 'UTF8')), 'hex');
+  return v_signature;
+end
+$$;
+
+comment on function core.signed(core.signature) is 'The signature with the hashes of what it says';
