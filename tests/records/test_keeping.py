@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import psycopg
-import pytest
 
 from records.support import Connection, World, in_days, refused, violations
 
@@ -87,9 +86,12 @@ def test_master_data_is_kept_by_whom_it_belongs_to(world: World) -> None:
     assert world.client("manager").post("records_retention_classes", json=classes).status_code == 403
     for view in ("documents", "retention_classes", "crates", "requests"):
         assert world.client("admin").delete(f"records_{view}?id=eq.{made['id']}").status_code in (403, 405)
-    assert world.client("manager").patch(
-        f"records_documents?id=eq.{made['id']}", json={"document_number": "A1", "version": 9}
-    ).status_code == 412
+    assert (
+        world.client("manager")
+        .patch(f"records_documents?id=eq.{made['id']}", json={"document_number": "A1", "version": 9})
+        .status_code
+        == 412
+    )
 
 
 def test_places_keep_their_crates(world: World) -> None:
@@ -161,7 +163,9 @@ def test_a_role_in_a_section_reaches_the_section(world: World) -> None:
 
 def test_partners_see_nothing(world: World) -> None:
     world.stored(1)
-    partner = world.one("insert into core.partner (org_id, code, name) values (%s, 'P', 'P') returning id", world.org.id)
+    partner = world.one(
+        "insert into core.partner (org_id, code, name) values (%s, 'P', 'P') returning id", world.org.id
+    )
     client = world.api(world.org.token(partner_id=partner))
     for view in ("crates", "documents", "requests", "custodies", "places", "retention_classes"):
         assert client.get(f"records_{view}").status_code == 403

@@ -94,7 +94,7 @@ def test_a_transfer_is_refused(world: World) -> None:
 def test_every_round_is_kept(world: World) -> None:
     """Sent back twice, changed twice, approved: what was asked each time can be read."""
     crate = world.stored(3)
-    one, two, three = world.contents(crate)
+    one, two, _ = world.contents(crate)
     request = world.withdrawal(crate, documents=[one], purpose="First")
     first = "Please ask for the second file as well"
     world.done("request_send_back", "approver", id=request["id"], reason=first)
@@ -154,7 +154,9 @@ def test_refusing_takes_a_reason(world: World) -> None:
     request = world.storage(1)
     for step in ("request_reject", "request_send_back"):
         refused(world.call(step, "approver", id=request["id"], reason="too short"), 422, "records.reason_too_short")
-    refused(world.call("request_reject", "approver", id=str(uuid.uuid4()), reason=REASON), 404, "records.request_not_found")
+    refused(
+        world.call("request_reject", "approver", id=str(uuid.uuid4()), reason=REASON), 404, "records.request_not_found"
+    )
     draft = world.storage(1, is_draft=True)
     refused(world.call("request_cancel", "manager", id=draft["id"], reason=" "), 422, "core.reason_missing")
     refused(world.call("request_approve", "approver", id=request["id"], version=7), 412, "core.stale_version")
