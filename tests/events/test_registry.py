@@ -24,6 +24,7 @@ NOT_RECORDED = {
     "events.webhook_delivery": "what was made of events, for one webhook each",
     "events.webhook_state": "how sending goes, which changes with each event sent",
     "events.seal": "what the events were: a proof, not business data",
+    "records.reminder": "which reminders were made, once a day; each is an event of its request or crate",
     "wms.balance": "follows from the ledger",
     "wms.stock_ledger": "append-only itself, and wms_document.posted says that all lines of the document were written",
 }  # fmt: skip

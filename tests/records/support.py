@@ -1,4 +1,4 @@
-"""What the tests of the records share: two units with people in every role, a store with shelves, short ways to requests."""
+"""What the tests of the records share: two units with people in every role, shelves, short ways to requests."""
 
 from __future__ import annotations
 

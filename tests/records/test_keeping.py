@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import psycopg
-import pytest
 
 from records.support import Connection, World, in_days, refused, violations
 

@@ -94,7 +94,7 @@ def test_a_transfer_is_refused(world: World) -> None:
 def test_every_round_is_kept(world: World) -> None:
     """Sent back twice, changed twice, approved: what was asked each time can be read."""
     crate = world.stored(3)
-    one, two, three = world.contents(crate)
+    one, two, _ = world.contents(crate)
     request = world.withdrawal(crate, documents=[one], purpose="First")
     first = "Please ask for the second file as well"
     world.done("request_send_back", "approver", id=request["id"], reason=first)

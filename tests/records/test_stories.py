@@ -1,4 +1,4 @@
-"""The records officer's days: a crate is stored, a part of it is withdrawn and returned, a crate goes to another unit."""
+"""The records officer's days: a crate is stored, a part is withdrawn and returned, a crate goes to another unit."""
 
 from __future__ import annotations
 

@@ -272,7 +272,10 @@ def _holders(connection: Connection, permission: str) -> dict[str, list[dict[str
         from core.role as r
         join core.organization as o on o.id = r.org_id
         left join core.user_role as u on u.org_id = r.org_id and u.role_id = r.id
-        where (r.is_administrator and not exists (select from core.permission as d where d.code = %(code)s and d.is_duty))
+        where (
+            r.is_administrator
+            and not exists (select from core.permission as d where d.code = %(code)s and d.is_duty)
+          )
           or exists (
             select from core.role_permission as p
             where p.org_id = r.org_id and p.role_id = r.id and p.permission = %(code)s
