@@ -13,6 +13,7 @@ NOT_RECORDED = {
     "core.import_row": "what stood in a file, for a day; what is loaded from it is recorded",
     "core.number_counter": "follows from the numbers of documents, whose events hold them",
     "core.number_register": "follows from the numbers of documents, whose events hold them",
+    "core.signature_use": "append-only itself, and the event of the step says that it was taken",
     "core.security_event": "is a log itself, with rows of no organisation; kept apart for those who watch over access",
     "core.session": "its beginning and end are security events; the rest is renewal of tokens",
     "events.consumer": "where a reader stands, which changes with everything it reads",
@@ -23,6 +24,7 @@ NOT_RECORDED = {
     "events.webhook_delivery": "what was made of events, for one webhook each",
     "events.webhook_state": "how sending goes, which changes with each event sent",
     "events.seal": "what the events were: a proof, not business data",
+    "records.reminder": "which reminders were made, once a day; each is an event of its request or crate",
     "wms.balance": "follows from the ledger",
     "wms.stock_ledger": "append-only itself, and wms_document.posted says that all lines of the document were written",
 }  # fmt: skip

@@ -154,6 +154,45 @@ CASES = [
          "core.import_reference", "wms.lot_not_wanted", "core.import_not_positive", "wms.opening_stock_differs",
          "core.no_conversion"),
     ),
+    Case(
+        "records_retention_classes",
+        "code,name,years,trigger,action,law\nFIN10,Accounts,10,created,destroy,Tax code 147\n"
+        "PERM,Deeds,,created,retain,\n",
+        "select code, years, counts_from, disposal, legal_basis from records.retention_class"
+        " where org_id = %(org)s order by 1",
+        [("FIN10", 10, "CREATED", "DESTROY", "Tax code 147"), ("PERM", None, "CREATED", "RETAIN", None)],
+        "code,name,years,trigger,action\nA,A,5,created,retain\nB,B,,created,destroy\nC,C,5,sometime,destroy\n"
+        "D,D,-1,created,destroy\n",
+        ("records.years_do_not_fit", "records.years_do_not_fit", "core.import_choice", "core.import_constraint"),
+    ),
+    Case(
+        "records_documents",
+        "number,title,unit,class,date,closed,label\nV-1,Vouchers,HQ/FIN,FIN10,2020-03-01,,\n"
+        "D-1,Deed,HQ/FIN,PERM,2001-01-31,2002-01-31,LBL1\nN-1,Note,HQ/FIN,,2024-01-01,,\n",
+        "select d.document_number, u.code, d.kind, d.due_on::text, d.barcode from records.document d"
+        " join core.org_unit u on u.org_id = d.org_id and u.id = d.unit_id where d.org_id = %(org)s order by 1",
+        [("D-1", "FIN", "PHYSICAL", None, "LBL1"), ("N-1", "FIN", "PHYSICAL", None, None),
+         ("V-1", "FIN", "PHYSICAL", "2030-03-01", None)],
+        "number,title,unit,class,date,closed\nX-1,X,HQ/NO,,,\nX-2,X,HQ/FIN,NONE,,\nX-3,X,HQ/FIN,,2024-05-01,2024-04-01\n"
+        "V-1,Vouchers,HQ,FIN10,2020-03-01,\n",
+        ("core.import_reference", "core.import_reference", "core.import_order", "core.import_fixed"),
+    ),
+    Case(
+        "records_crates",
+        "crate,document,unit,place,destroy on,permanent\nOLD-1,V-1,HQ/FIN,W1/STORAGE/R1/S1,2035-01-01,\n"
+        "OLD-1,N-1,HQ/FIN,W1/STORAGE/R1/S1,2035-01-01,\nHQ/FIN/2019/00001,D-1,HQ/FIN,W1/STORAGE/R1/S1,,yes\n",
+        "select c.barcode, d.document_number, l.code, c.destruction_on::text, c.status from records.crate c"
+        " join records.custody u on u.org_id = c.org_id and u.crate_id = c.id"
+        " join core.location l on l.org_id = u.org_id and l.id = u.location_id join records.crate_document e on e.org_id = c.org_id and e.crate_id = c.id"
+        " join records.document d on d.org_id = e.org_id and d.id = e.document_id"
+        " where c.org_id = %(org)s order by 1, 2",
+        [("HQ/FIN/2019/00001", "D-1", "S1", None, "ACTIVE"), ("OLD-1", "N-1", "S1", "2035-01-01", "ACTIVE"),
+         ("OLD-1", "V-1", "S1", "2035-01-01", "ACTIVE")],
+        "crate,document,unit,place,destroy on,permanent\nOLD-2,V-9,HQ/FIN,W1/STORAGE/R1/S1,,yes\n"
+        "OLD-2,V-1,HQ/FIN,W1/STORAGE/R1/S1,,yes\nHQ/FIN/2999/00001,N-1,HQ/FIN,W9,2035-01-01,yes\n"
+        "OLD-1,N-1,HQ,W1/STORAGE/R1/S1,2035-01-01,\n",
+        ("core.import_reference", "records.document_in_crate", "core.import_reference", "core.import_fixed"),
+    ),
 ]  # fmt: skip
 
 

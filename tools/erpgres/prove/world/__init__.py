@@ -26,7 +26,10 @@ from erpgres.settings import DOMAINS
 from erpgres.tokens import open_session
 
 Connection = psycopg.Connection[Any]
-UNIT_PERMISSIONS = ("core.item.update", "core.partner.update", "core.org_unit.update")
+UNIT_PERMISSIONS = (
+    "core.item.update", "core.partner.update", "core.org_unit.update", "core.approval.read", "core.signature.read",
+    "records.crate.read", "records.document.read", "records.request.read",
+)  # fmt: skip
 
 
 @dataclass
