@@ -103,8 +103,7 @@ begin
   v_signature.has_second_factor := v_has_factor;
   v_signature.signed_at := clock_timestamp();
   v_signature.payload := v_payload::text;
-  v_signature.payload_sha256 := encode(sha256(convert_to(v_signature.payload, 'UTF8')), 'hex');
-  v_signature.sha256 := encode(sha256(convert_to(core.signature_text(v_signature), 'UTF8')), 'hex');
+  v_signature := core.signed(v_signature);
   insert into core.signature select v_signature.*;
   return (
     select to_jsonb(s) from api.signatures as s where s.org_id = v_signature.org_id and s.id = v_signature.id

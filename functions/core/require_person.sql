@@ -15,3 +15,5 @@ $$;
 
 comment on function core.require_person() is
   'Raise core.api_key_refused (403) when the session was opened by an API key: a key is not the way to more than it allows';
+
+grant execute on function core.require_person() to partner, member, superadmin;

@@ -37,6 +37,8 @@ return to_char(utc_text.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 comment on function core.utc_text(timestamptz) is 'A moment in UTC, always written alike: 2026-11-22T08:30:00.000000Z';
 
+grant execute on function core.utc_text(timestamptz) to partner, member, superadmin, migrator;
+
 -- Times in UTC and everything as text, so that other programs compute the same.
 create or replace function core.signature_text(signature core.signature)
 returns text
@@ -66,3 +68,20 @@ return jsonb_build_array(
 comment on function core.signature_text(core.signature) is
   'The canonical text of a signature, whose SHA-256 is its sha256: a JSON array of all it says but the payload, of which it '
   'has the SHA-256';
+
+create or replace function core.signed(signature core.signature)
+returns core.signature
+language plpgsql
+immutable
+parallel safe
+as $$
+declare
+  v_signature core.signature := signed.signature;
+begin
+  v_signature.payload_sha256 := encode(sha256(convert_to(v_signature.payload, 'UTF8')), 'hex');
+  v_signature.sha256 := encode(sha256(convert_to(core.signature_text(v_signature), 'UTF8')), 'hex');
+  return v_signature;
+end
+$$;
+
+comment on function core.signed(core.signature) is 'The signature with the hashes of what it says';

@@ -162,3 +162,5 @@ return jsonb_build_array(
 
 comment on function records.certificate_text(records.destruction_certificate) is
   'The canonical text of a certificate, whose SHA-256 is its sha256: a JSON array of all its columns as text';
+
+grant execute on function records.certificate_text(records.destruction_certificate) to member, superadmin, migrator;

@@ -20,7 +20,7 @@ begin
   update records.legal_hold as h
   set
     status = 'RELEASED',
-    status_reason = btrim(reason),
+    status_reason = btrim(records_hold_release.reason),
     released_by = core.user_id(),
     released_at = now()
   where h.org_id = core.org_id()

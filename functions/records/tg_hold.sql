@@ -1,7 +1,62 @@
 -- Triggers of legal holds: what is held stays, whoever tries and by whatever way.
 
--- They run with the rights of who writes: members see the items (not the matters) of their organisation, the tools see all,
--- so nobody gets past them because he does not see a hold.
+create or replace function records.find_hold(org_id uuid, crate_id uuid, document_id uuid)
+returns uuid
+language sql
+stable
+parallel safe
+return (
+  select i.hold_id
+  from records.legal_hold_item as i
+  where i.org_id = find_hold.org_id
+    and i.is_active
+    and (
+      i.crate_id = find_hold.crate_id
+      or i.document_id = find_hold.document_id
+      or i.document_id in (
+        select e.document_id
+        from records.crate_document as e
+        where e.org_id = find_hold.org_id
+          and e.crate_id = find_hold.crate_id
+          and e.removed_at is null
+      )
+      or i.crate_id in (
+        select e.crate_id
+        from records.crate_document as e
+        where e.org_id = find_hold.org_id
+          and e.document_id = find_hold.document_id
+          and e.removed_at is null
+      )
+    )
+  order by i.id
+  limit 1
+);
+
+comment on function records.find_hold(uuid, uuid, uuid) is
+  'The first legal hold, not released, that covers the crate, the document, a document in the crate or the crate of the '
+  'document, as far as the caller sees';
+
+grant execute on function records.find_hold(uuid, uuid, uuid) to member, superadmin, migrator;
+
+create or replace function records.find_hold_unseen(crate_id uuid, document_id uuid)
+returns uuid
+language plpgsql
+stable
+parallel safe
+-- definer: who may not see a hold, or what lies in a crate, is held to it all the same
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return records.find_hold(core.org_id(), find_hold_unseen.crate_id, find_hold_unseen.document_id);
+end
+$$;
+
+comment on function records.find_hold_unseen(uuid, uuid) is
+  'records.find_hold in the organisation of the request, whatever the caller sees of it';
+
+grant execute on function records.find_hold_unseen(uuid, uuid) to member, superadmin, migrator;
+
 create or replace function records.check_hold(org_id uuid, crate_id uuid, document_id uuid)
 returns void
 language plpgsql
@@ -9,40 +64,20 @@ volatile
 parallel unsafe
 as $$
 declare
-  v_item records.legal_hold_item;
+  -- The tools act for no organisation and see all of them.
+  v_hold_id uuid := case
+    when core.org_id() = check_hold.org_id
+      then records.find_hold_unseen(check_hold.crate_id, check_hold.document_id)
+    else records.find_hold(check_hold.org_id, check_hold.crate_id, check_hold.document_id)
+  end;
 begin
-  select i.*
-  into v_item
-  from records.legal_hold_item as i
-  where i.org_id = check_hold.org_id
-    and i.is_active
-    and (
-      i.crate_id = check_hold.crate_id
-      or i.document_id = check_hold.document_id
-      or i.document_id in (
-        select e.document_id
-        from records.crate_document as e
-        where e.org_id = check_hold.org_id
-          and e.crate_id = check_hold.crate_id
-          and e.removed_at is null
-      )
-      or i.crate_id in (
-        select e.crate_id
-        from records.crate_document as e
-        where e.org_id = check_hold.org_id
-          and e.document_id = check_hold.document_id
-          and e.removed_at is null
-      )
-    )
-  order by i.id
-  limit 1;
-  if found then
+  if v_hold_id is not null then
     perform core.raise_error(
       'records.held',
       jsonb_build_object(
         'what', case when check_hold.document_id is null then 'crate' else 'document' end,
         'id', coalesce(check_hold.document_id, check_hold.crate_id),
-        'hold_id', v_item.hold_id
+        'hold_id', v_hold_id
       )
     );
   end if;
@@ -52,6 +87,8 @@ $$;
 comment on function records.check_hold(uuid, uuid, uuid) is
   'Raises records.held (423) when a legal hold that is not released covers the crate, the document, a document in the crate or '
   'the crate of the document. Who asks holds a lock on the crate or document, so that no hold slips in after it.';
+
+grant execute on function records.check_hold(uuid, uuid, uuid) to member, superadmin, migrator;
 
 create or replace function records.tg_crate__hold()
 returns trigger

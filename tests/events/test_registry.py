@@ -13,6 +13,7 @@ NOT_RECORDED = {
     "core.import_row": "what stood in a file, for a day; what is loaded from it is recorded",
     "core.number_counter": "follows from the numbers of documents, whose events hold them",
     "core.number_register": "follows from the numbers of documents, whose events hold them",
+    "core.signature_use": "append-only itself, and the event of the step says that it was taken",
     "core.security_event": "is a log itself, with rows of no organisation; kept apart for those who watch over access",
     "core.session": "its beginning and end are security events; the rest is renewal of tokens",
     "events.consumer": "where a reader stands, which changes with everything it reads",

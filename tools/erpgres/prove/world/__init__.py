@@ -27,8 +27,8 @@ from erpgres.tokens import open_session
 
 Connection = psycopg.Connection[Any]
 UNIT_PERMISSIONS = (
-    "core.item.update", "core.partner.update", "core.org_unit.update", "records.crate.read", "records.document.read",
-    "records.request.read",
+    "core.item.update", "core.partner.update", "core.org_unit.update", "core.approval.read", "core.signature.read",
+    "records.crate.read", "records.document.read", "records.request.read",
 )  # fmt: skip
 
 

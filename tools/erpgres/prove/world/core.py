@@ -5,6 +5,7 @@ from __future__ import annotations
 from psycopg.types.json import Jsonb
 
 from erpgres.prove.world import Side
+from erpgres.prove.world.approvals import fill_approvals
 
 
 def fill(side: Side) -> None:
@@ -55,6 +56,7 @@ def fill(side: Side) -> None:
             partner,
         )
     _imports(side)
+    fill_approvals(side)
 
 
 def _imports(side: Side) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from erpgres.prove.world import Side, _member, _user
+from erpgres.prove.world.records_holds import fill_holds
 
 ROLES = ("records_document_manager", "records_store_head", "records_approver")
 
@@ -93,3 +94,4 @@ def fill(side: Side) -> None:
             purpose="Moves",
         )
         side.ids[f"records_crate_{number}"] = str(crates[2])
+    fill_holds(side)
