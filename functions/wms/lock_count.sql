@@ -1,6 +1,6 @@
 -- The first step of everything that is done to a count.
 
-create or replace function wms.lock_count(id uuid, version integer, statuses text [])
+create or replace function wms.lock_count(id uuid, version integer, statuses text[])
 returns wms.count_session
 language plpgsql
 volatile
@@ -30,7 +30,7 @@ begin
 end
 $$;
 
-comment on function wms.lock_count(uuid, integer, text []) is
+comment on function wms.lock_count(uuid, integer, text[]) is
   'Locks a count until the transaction ends and returns it. Raises wms.count_not_found (404), wms.count_status (409: it '
   'has none of these statuses), core.stale_version (412; a null version matches any).';
 

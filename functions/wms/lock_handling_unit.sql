@@ -57,16 +57,16 @@ begin atomic
   where up.parent_id is null;
 end;
 
-comment on function wms.outermost(uuid) is 'The handling unit that stands by itself and has this one in it; itself if nothing has.';
+comment on function wms.outermost(uuid) is 'The handling unit that stands by itself and has this one in it; itself if none has.';
 
-create or replace function wms.lock_handling_units(ids uuid [])
+create or replace function wms.lock_handling_units(ids uuid[])
 returns void
 language plpgsql
 volatile
 parallel unsafe
 as $$
 declare
-  v_outermost uuid [] := array(
+  v_outermost uuid[] := array(
     select distinct wms.outermost(i) as root from unnest(lock_handling_units.ids) as i order by root
   );
 begin
@@ -85,7 +85,7 @@ begin
 end
 $$;
 
-comment on function wms.lock_handling_units(uuid []) is
+comment on function wms.lock_handling_units(uuid[]) is
   'Locks the outermost units of these, which stand for all that is in them. Raises wms.busy (503).';
 
 create or replace function wms.handling_unit_family(id uuid)
@@ -95,7 +95,7 @@ stable
 parallel safe
 begin atomic
   with recursive down as (
-    select handling_unit_family.id as id
+    select handling_unit_family.id
     union all
     select u.id
     from down
@@ -112,9 +112,9 @@ comment on function wms.handling_unit_family(uuid) is 'A handling unit and all t
 create or replace function wms.change_packed(
   warehouse_id uuid,
   position_id uuid,
-  items uuid [],
-  lots uuid [],
-  quantities numeric []
+  items uuid[],
+  lots uuid[],
+  quantities numeric[]
 )
 returns void
 language sql
@@ -131,5 +131,5 @@ begin atomic
     and b.lot_id is not distinct from k.lot_id;
 end;
 
-comment on function wms.change_packed(uuid, uuid, uuid [], uuid [], numeric []) is
+comment on function wms.change_packed(uuid, uuid, uuid[], uuid[], numeric[]) is
   'Adds to what is packed of balances at a position, or takes from it; the caller holds them.';

@@ -75,7 +75,7 @@ return (
 comment on function wms.free_capacity(uuid) is
   'What a position can take, in the unit of its capacity; below zero when it holds more; null: no limit.';
 
-create or replace function wms.require_capacity(position_id uuid, items uuid [], quantities numeric [])
+create or replace function wms.require_capacity(position_id uuid, items uuid[], quantities numeric[])
 returns void
 language plpgsql
 volatile
@@ -118,10 +118,10 @@ begin
 end
 $$;
 
-comment on function wms.require_capacity(uuid, uuid [], numeric []) is
+comment on function wms.require_capacity(uuid, uuid[], numeric[]) is
   'Locks a position that has a limit, and raises wms.capacity_exceeded (422) unless these quantities of items fit in.';
 
-create or replace function wms.lock_balances(warehouse_id uuid, items uuid [], lots uuid [], places uuid [])
+create or replace function wms.lock_balances(warehouse_id uuid, items uuid[], lots uuid[], places uuid[])
 returns void
 language plpgsql
 volatile
@@ -155,5 +155,5 @@ begin
 end
 $$;
 
-comment on function wms.lock_balances(uuid, uuid [], uuid [], uuid []) is
+comment on function wms.lock_balances(uuid, uuid[], uuid[], uuid[]) is
   'Locks balances of one warehouse, made where there are none, in key order until the transaction ends.';

@@ -1,6 +1,6 @@
 -- Differences that nobody believes are counted again.
 
-create or replace function api.wms_count_recount(id uuid, lines uuid [] default null, version integer default null)
+create or replace function api.wms_count_recount(id uuid, lines uuid[] default null, version integer default null)
 returns api.wms_counts
 language plpgsql
 volatile
@@ -11,7 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_count wms.count_session;
-  v_again uuid [];
+  v_again uuid[];
   v_row api.wms_counts;
 begin
   perform core.require_permission('wms.count.plan');
@@ -65,9 +65,9 @@ exception
 end
 $$;
 
-comment on function api.wms_count_recount(uuid, uuid [], integer) is
+comment on function api.wms_count_recount(uuid, uuid[], integer) is
   'Have lines of a count counted again
 Those of lines (ids), else all that differ. What was counted before stays in the history of the line. A blind count hides
 what is expected again until it is finished. Needs wms.count.plan.';
 
-grant execute on function api.wms_count_recount(uuid, uuid [], integer) to member, superadmin, migrator;
+grant execute on function api.wms_count_recount(uuid, uuid[], integer) to member, superadmin, migrator;

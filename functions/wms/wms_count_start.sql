@@ -11,7 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_count wms.count_session;
-  v_balances uuid [];
+  v_balances uuid[];
   v_mark uuid;
   v_lines integer;
   v_other text;

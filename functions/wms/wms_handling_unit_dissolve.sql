@@ -11,9 +11,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_unit wms.handling_unit;
-  v_items uuid [];
-  v_lots uuid [];
-  v_taken numeric [];
+  v_items uuid[];
+  v_lots uuid[];
+  v_taken numeric[];
   v_row api.wms_handling_units;
 begin
   perform core.require_permission('wms.handling_unit.update');

@@ -17,10 +17,10 @@ as $$
 declare
   v_unit wms.handling_unit;
   v_target api.wms_positions;
-  v_items uuid [];
-  v_lots uuid [];
-  v_quantities numeric [];
-  v_taken numeric [];
+  v_items uuid[];
+  v_lots uuid[];
+  v_quantities numeric[];
+  v_taken numeric[];
   v_row api.wms_handling_units;
 begin
   perform core.require_permission('wms.handling_unit.update');
@@ -71,9 +71,9 @@ grant execute on function api.wms_handling_unit_move(uuid, uuid, text, integer) 
 
 create or replace function wms.handling_unit_goods(
   id uuid,
-  out items uuid [],
-  out lots uuid [],
-  out quantities numeric []
+  out items uuid[],
+  out lots uuid[],
+  out quantities numeric[]
 )
 returns record
 language sql
@@ -98,9 +98,9 @@ comment on function wms.handling_unit_goods(uuid) is
   'All that is in a handling unit and in the units in it, summed up by item and lot.';
 
 create or replace function wms.lines_between(
-  items uuid [],
-  lots uuid [],
-  quantities numeric [],
+  items uuid[],
+  lots uuid[],
+  quantities numeric[],
   from_position_id uuid,
   to_position_id uuid
 )
@@ -122,5 +122,5 @@ begin atomic
     as g (item_id, lot_id, quantity, n);
 end;
 
-comment on function wms.lines_between(uuid [], uuid [], numeric [], uuid, uuid) is
+comment on function wms.lines_between(uuid[], uuid[], numeric[], uuid, uuid) is
   'Lines of a document that takes these goods from one place to another; a place that is null is left to the document.';

@@ -17,10 +17,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_unit wms.handling_unit;
-  v_items uuid [];
-  v_lots uuid [];
-  v_quantities numeric [];
-  v_taken numeric [];
+  v_items uuid[];
+  v_lots uuid[];
+  v_quantities numeric[];
+  v_taken numeric[];
   v_document wms.document;
   v_row api.wms_handling_units;
 begin

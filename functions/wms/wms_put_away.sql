@@ -21,8 +21,8 @@ declare
   v_from api.wms_positions;
   v_item core.item;
   v_quantity numeric;
-  v_places uuid [];
-  v_quantities numeric [];
+  v_places uuid[];
+  v_quantities numeric[];
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.stock.move');
@@ -73,8 +73,8 @@ create or replace function wms.move_goods(
   source api.wms_positions,
   item_id uuid,
   lot_id uuid,
-  places uuid [],
-  quantities numeric [],
+  places uuid[],
+  quantities numeric[],
   reason text,
   reference text
 )
@@ -113,6 +113,6 @@ begin
 end
 $$;
 
-comment on function wms.move_goods(api.wms_positions, uuid, uuid, uuid [], numeric [], text, text) is
+comment on function wms.move_goods(api.wms_positions, uuid, uuid, uuid[], numeric[], text, text) is
   'Moves goods from one position to others of its warehouse by one MOVE document, as far as they have room. Raises '
   'wms.same_position, wms.capacity_exceeded, wms.place_inactive, wms.position_elsewhere (422) and the errors of posting.';

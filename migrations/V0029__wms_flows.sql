@@ -123,7 +123,7 @@ create table wms.count_session (
   count_index integer not null default 1,
   line_count integer not null default 0,
   difference_count integer,
-  counters uuid [] not null default '{}',
+  counters uuid[] not null default '{}',
   document_id uuid,
   note text,
   status_reason text,
@@ -173,7 +173,7 @@ comment on column wms.count_session.planned_on is 'Day that it is planned for';
 comment on column wms.count_session.count_index is 'How often it has been counted: 1, and one more with each recount';
 comment on column wms.count_session.line_count is 'How many lines it has';
 comment on column wms.count_session.difference_count is 'How many lines differed when it was last counted';
-comment on column wms.count_session.counters is 'Everybody who counted, as of when counting was last finished: none of them posts';
+comment on column wms.count_session.counters is 'Everybody who counted, as of when it was last finished: none of them posts';
 comment on column wms.count_session.document_id is 'COUNT document that posted the differences; null: there were none';
 
 create index count_session_status_idx on wms.count_session (org_id, status, id);
@@ -195,7 +195,7 @@ create table wms.count_line (
   counted numeric(18, 6),
   counted_at timestamptz,
   counted_by uuid,
-  counters uuid [] not null default '{}',
+  counters uuid[] not null default '{}',
   reason text,
   created_at timestamptz not null default now(),
   created_by uuid default core.user_id(),
