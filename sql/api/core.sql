@@ -305,7 +305,8 @@ create view api.permissions
 with (security_invoker = true) as
 select
   t.code,
-  t.description
+  t.description,
+  t.is_duty
 from core.permission as t;
 
 comment on view api.permissions is
@@ -313,6 +314,7 @@ comment on view api.permissions is
   'What can be allowed; roles are made of these.';
 comment on column api.permissions.code is 'Code as domain.entity.action';
 comment on column api.permissions.description is 'What it allows';
+comment on column api.permissions.is_duty is 'Held only by roles that list it, not by being an administrator';
 
 create view api.errors
 with (security_invoker = true) as

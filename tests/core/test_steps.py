@@ -55,9 +55,11 @@ class Probe:
         """A user who holds the permission in a unit; None: everywhere."""
         tag = uuid.uuid4().hex
         with psycopg.connect(self.tools, autocommit=True) as connection:
-            new_user = "insert into core.app_user (email, name) values (%s, 'U') returning id"
+            new_user = "insert into core.app_user (email, name, kind) values (%s, 'U', 'INTERNAL') returning id"
             user: uuid.UUID = self.one(connection, new_user, f"{tag}@example.com")
-            connection.execute("insert into core.membership (org_id, user_id) values (%s, %s)", [self.org, user])
+            connection.execute(
+                "insert into core.membership (org_id, user_id, kind) values (%s, %s, 'INTERNAL')", [self.org, user]
+            )
             role = self.one(
                 connection, "insert into core.role (org_id, code, name) values (%s, %s, 'R') returning id",
                 self.org, f"r_{tag}",
