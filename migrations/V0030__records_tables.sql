@@ -103,6 +103,7 @@ create table records.crate (
   id uuid not null default uuidv7(),
   barcode text not null,
   unit_id uuid not null,
+  bound_for_id uuid,
   status text not null default 'PROPOSED',
   status_reason text,
   is_for_central boolean not null default false,
@@ -118,10 +119,12 @@ create table records.crate (
   constraint crate_pkey primary key (org_id, id),
   constraint organization_exists foreign key (org_id) references core.organization (id),
   constraint unit_exists foreign key (org_id, unit_id) references core.org_unit (org_id, id),
+  constraint target_unit_exists foreign key (org_id, bound_for_id) references core.org_unit (org_id, id),
   constraint crate_barcode_unique unique (org_id, barcode),
   constraint crate_status_known check (
     status in ('PROPOSED', 'ACTIVE', 'WITHDRAWN', 'IN_TRANSIT', 'ARCHIVED', 'DESTROYED', 'CANCELLED')
   ),
+  constraint crates_in_transit_say_where_to check ((status = 'IN_TRANSIT') = (bound_for_id is not null)),
   constraint retained_or_a_destruction_date check (is_retained = (destruction_on is null)),
   constraint permanent_crates_are_retained check (is_retained or not is_permanent),
   constraint kept_until_the_minimum check (destruction_on >= minimum_on)
@@ -130,6 +133,7 @@ create table records.crate (
 comment on table records.crate is 'A crate of documents with a barcode; it is stored, withdrawn, moved and destroyed by requests';
 comment on column records.crate.barcode is 'UNIT/DEPARTMENT[/SECTION]/YEAR/00001, without gaps in a unit and year';
 comment on column records.crate.unit_id is 'Unit that it belongs to: a department or section';
+comment on column records.crate.bound_for_id is 'Unit that it is on its way to';
 comment on column records.crate.status is
   'PROPOSED (not stored yet), ACTIVE, WITHDRAWN, IN_TRANSIT, ARCHIVED, DESTROYED, CANCELLED (never stored)';
 comment on column records.crate.is_for_central is 'Whether Central sees it, and may store it';
@@ -141,6 +145,7 @@ comment on column records.crate.destruction_on is
   'First day on which it may be destroyed: the latest of minimum_on and of its documents';
 
 create index crate_unit_idx on records.crate (org_id, unit_id, id);
+create index crate_bound_for_idx on records.crate (org_id, bound_for_id) where bound_for_id is not null;
 create index crate_status_idx on records.crate (org_id, status, id);
 create index crate_destruction_idx on records.crate (org_id, destruction_on, id)
 where status in ('ACTIVE', 'ARCHIVED') and not is_retained;
