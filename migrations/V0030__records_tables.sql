@@ -54,7 +54,7 @@ create table records.document (
   description text,
   barcode text,
   retention_class_id uuid,
-  dated_on date not null default core.today(),
+  dated_on date not null,
   closed_on date,
   event_on date,
   due_on date,

@@ -30,9 +30,21 @@ begin
       and a.path operator (public.@>) u.path
     where u.org_id = v_org
       and u.id = next_barcode.unit_id;
+    v_codes[cardinality(v_codes)] := '{unit}';
     v_pattern := array_to_string(v_codes[coalesce(v_from, 1):], '/') || '/{year}/{number:5}';
     if exists (
-      select from core.number_series as s where s.org_id = v_org and s.document_type = 'records.crate' and s.pattern = v_pattern
+      select
+      from core.number_series as s
+      inner join core.org_unit as o
+        on o.org_id = s.org_id
+        and o.id = s.unit_id
+      inner join core.org_unit as u
+        on u.org_id = o.org_id
+        and u.id = next_barcode.unit_id
+        and u.code = o.code
+      where s.org_id = v_org
+        and s.document_type = 'records.crate'
+        and s.pattern = v_pattern
     ) then
       -- Two units of the same code in two branches.
       v_pattern := array_to_string(v_codes, '/') || '/{year}/{number:5}';

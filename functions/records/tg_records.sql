@@ -93,6 +93,7 @@ begin
   if tg_op = 'UPDATE' and old.status = 'DESTROYED' then
     perform core.raise_error('records.document_destroyed', jsonb_build_object('number', old.document_number));
   end if;
+  new.dated_on := coalesce(new.dated_on, core.today());
   new.due_on := (
     select (
       case c.counts_from when 'CREATED' then new.dated_on when 'CLOSED' then new.closed_on else new.event_on end
@@ -107,7 +108,7 @@ end
 $$;
 
 comment on function records.tg_document__keep_due() is
-  'Sets due_on by the class of the document, and refuses changes of a destroyed one.';
+  'Sets dated_on (today) and due_on by the class of the document, and refuses changes of a destroyed one.';
 
 create or replace trigger keep_due
 before insert or update on records.document
