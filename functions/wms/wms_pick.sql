@@ -29,7 +29,7 @@ declare
   v_more numeric;
   v_row api.wms_documents;
 begin
-  perform core.require_permission('wms.stock.pick');
+  perform core.require_permission('wms.document.pick');
   v_document := wms.lock_reserved(wms_pick.document_id, wms_pick.version);
   select l.*
   into v_line
@@ -84,7 +84,7 @@ to_position_id, else to the STAGING (or SHIPPING) position of the warehouse, whe
 a MOVE, which is returned; the document becomes PICKING. More than is reserved is refused (wms.over_pick, 422) unless the
 setting wms.is_over_pick_allowed says otherwise, and never more than the line. Refused besides: wms.document_not_reserved
 (409), wms.lot_not_pickable (423), wms.place_not_pickable, wms.same_position, wms.capacity_exceeded, wms.insufficient_stock
-(422). Needs wms.stock.pick.';
+(422). Needs wms.document.pick.';
 
 grant execute on function api.wms_pick(uuid, uuid, numeric, uuid, uuid, uuid, text, integer)
 to member, superadmin, migrator;
