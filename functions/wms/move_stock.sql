@@ -41,23 +41,25 @@ begin
 
   perform wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
   perform wms.take_reservations(org_id, v_movements);
+  v_movements := wms.value_movements(org_id, v_movements);
 
   insert into wms.stock_ledger (
-    org_id, item_id, lot_id, location_id, delta, value_delta, document_id, line_id, occurred_at
+    org_id, item_id, lot_id, location_id, warehouse_id, delta, value_delta, document_id, line_id, occurred_at
   )
   select
-    move_stock.org_id, m.item_id, m.lot_id, s.location_id, s.delta, s.value_delta, m.document_id, m.line_id, m.occurred_at
+    move_stock.org_id, m.item_id, m.lot_id, s.location_id, s.warehouse_id, s.delta, s.value_delta, m.document_id, m.line_id,
+    m.occurred_at
   from unnest(v_movements) as m
   cross join lateral (
     values
-      (m.from_location_id, - m.quantity, - m.value),
-      (m.to_location_id, m.quantity, m.value)
-  ) as s (location_id, delta, value_delta);
+      (m.from_location_id, m.from_warehouse_id, - m.quantity, - m.value),
+      (m.to_location_id, m.to_warehouse_id, m.quantity, m.value)
+  ) as s (location_id, warehouse_id, delta, value_delta);
 end
 $$;
 
 comment on function wms.move_stock(uuid, wms.movement[]) is
-  'Changes the balances and reservations that the movements touch, and writes the ledger, all at once. Raises '
+  'Changes the balances, reservations and values that the movements touch, and writes the ledger, all at once. Raises '
   'wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
 
 create or replace function wms.change_balances(

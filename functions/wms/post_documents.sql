@@ -15,6 +15,7 @@ declare
   v_today date := core.today();
   v_movements wms.movement[];
   v_lots uuid[];
+  v_limit numeric := (core.setting('wms.second_person_total') #>> '{}')::numeric;
   v_document wms.document;
 begin
   foreach v_document in array documents loop
@@ -24,11 +25,21 @@ begin
       perform core.raise_error(
         'wms.posting_date_ahead', jsonb_build_object('posting_date', v_document.posting_date, 'id', v_document.id)
       );
+    elsif v_limit > 0
+      and v_document.status <> 'POSTING'
+      and v_document.total >= v_limit
+      and v_document.created_by = core.user_id() then
+      perform core.raise_error(
+        'wms.poster_is_creator',
+        jsonb_build_object(
+          'id', v_document.id, 'total', trim_scale(v_document.total), 'currency', v_document.currency, 'limit', v_limit
+        )
+      );
     end if;
   end loop;
 
-  -- The order of locks is the same for every posting: documents, the right to post into the period, lots, values, balances by
-  -- key, reservations, counters of the numbers.
+  -- The order of locks is the same for every posting: documents, the right to post into the period, lots, balances by key,
+  -- values by key, counters of the numbers.
   perform wms.enter_period(v_org);
   foreach v_document in array documents loop
     perform wms.check_period(v_org, v_document.from_location_id, coalesce(v_document.posting_date, v_today));

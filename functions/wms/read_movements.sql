@@ -28,7 +28,7 @@ begin
           when coalesce(c.posting_date, today) = today then date_trunc('milliseconds', now())
           else (c.posting_date + 1)::timestamp at time zone v_time_zone - interval '1 millisecond'
         end,
-        0
+        c.reverses, 0
       )::wms.movement
       order by c.document_no, c.line_no, c.reservation_id
     ),
