@@ -68,6 +68,7 @@ $$;
 
 comment on function api.wms_document_pack(uuid, integer) is
   'Say that the goods of a document are packed
-Refused: wms.document_status (409) unless it is PICKING. Needs wms.document.pick.';
+Refused: wms.document_status (409) unless it is PICKING; wms.not_all_picked (409) while something reserved for it lies
+elsewhere than in STAGING or SHIPPING. Needs wms.document.pick.';
 
 grant execute on function api.wms_document_pack(uuid, integer) to member, superadmin, migrator;
