@@ -61,6 +61,7 @@ declare
 begin
   perform core.require_permission('wms.document.pick');
   perform wms.step_document(id, version, 'PICKING', 'PACKED');
+  perform wms.require_all_picked(wms_document_pack.id);
   select d.* into v_row from api.wms_documents as d where d.org_id = core.org_id() and d.id = wms_document_pack.id;
   return v_row;
 end
