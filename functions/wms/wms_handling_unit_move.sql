@@ -35,6 +35,9 @@ begin
 
   if cardinality(v_items) > 0 then
     perform wms.require_capacity(v_target.id, v_items, v_quantities);
+    -- In the order of every posting: the days, lots, balances.
+    perform wms.enter_period(v_unit.org_id);
+    perform wms.lock_lots(v_unit.org_id, array_remove(v_lots, null));
     v_taken := array(select - q.quantity from unnest(v_quantities) with ordinality as q (quantity, n) order by q.n);
     perform wms.lock_balances(
       v_unit.warehouse_id, v_items || v_items, v_lots || v_lots,

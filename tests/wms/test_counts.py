@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from wms.conftest import Acting
 from wms.flows import Person, lies, person, position, stocked
 from wms.support import Warehouse, World, refused, violations
 
@@ -233,3 +235,33 @@ def test_a_partial_count_leaves_the_rest_as_it_is(world: World, one: Warehouse, 
     world.done("wms_count_finish", counter.client, id=count, is_partial=True)
     world.done("wms_count_post", id=count)
     assert (lies(world, counted), lies(world, left)) == ({}, {"STORAGE": 10})
+
+
+def test_postings_and_counters_at_once(world: World, one: Warehouse, acting: Acting) -> None:
+    """Whatever comes between, the ledger between two marks is what the expectation changed by."""
+    shelf = position(world, "A-1")
+    items = [stocked(world, one.storage, 100) for _ in range(3)]
+    count = started(world, one)
+    movers, user_id = 4, world.org.user(administrator=True)
+
+    def work(number: int) -> None:
+        with acting(world.org, user_id) as session:
+            for n in range(6):
+                item = items[(n + number) % 3]
+                if number < movers:
+                    session.execute(
+                        "select api.wms_stock_move(%s, %s, %s, 1, 'x')", [one.storage, shelf, item]
+                    )
+                else:
+                    session.execute("select api.wms_count_record(%s, %s, %s, 90)", [count, one.storage, item])
+
+    with ThreadPoolExecutor(movers + 2) as pool:
+        list(pool.map(work, range(movers + 2)))
+    world.done("wms_count_finish", id=count)
+    rows = world.rows("wms_count_lines", count_id=f"eq.{count}")
+    assert len(rows) == 3 and all(-8 <= row["moved"] <= 0 for row in rows)
+    assert violations(world.db, world.org.id) == {}
+    world.done("wms_count_post", id=count)
+    for row in rows:
+        assert lies(world, row["item_id"]) == {"STORAGE": 92 + row["difference"], "A-1": 8}
+    assert violations(world.db, world.org.id) == {}
