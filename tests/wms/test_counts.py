@@ -136,9 +136,7 @@ def test_a_difference_is_counted_again(world: World, one: Warehouse, counter: Pe
     wrong, right = stocked(world, one.storage), stocked(world, one.storage)
     count = started(world, one)
     for item, counted in ((wrong, 3), (right, 10)):
-        world.done(
-            "wms_count_record", counter.client, id=count, position_id=one.storage, item_id=item, counted=counted
-        )
+        world.done("wms_count_record", counter.client, id=count, position_id=one.storage, item_id=item, counted=counted)
     world.done("wms_count_finish", counter.client, id=count)
     again = world.done("wms_count_recount", id=count)
     assert (again["status"], again["count_index"]) == ("INVESTIGATING", 2)
@@ -220,9 +218,7 @@ def test_counting_is_refused(world: World, one: Warehouse, two: Warehouse, count
     world.done("wms_count_record", counter.client, **record)
     refused(world.call("wms_count_post", counter.client, id=planned), 403, "core.permission_missing")
     world.done("wms_count_finish", id=planned)
-    refused(
-        world.call("wms_count_recount", id=planned, lines=[str(uuid.uuid4())]), 422, "wms.count_nothing_to_recount"
-    )
+    refused(world.call("wms_count_recount", id=planned, lines=[str(uuid.uuid4())]), 422, "wms.count_nothing_to_recount")
     refused(world.call("wms_count_recount", counter.client, id=planned), 403, "core.permission_missing")
     refused(world.call("wms_count_cancel", counter.client, id=planned, reason="x"), 403, "core.permission_missing")
 
@@ -249,9 +245,7 @@ def test_postings_and_counters_at_once(world: World, one: Warehouse, acting: Act
             for n in range(6):
                 item = items[(n + number) % 3]
                 if number < movers:
-                    session.execute(
-                        "select api.wms_stock_move(%s, %s, %s, 1, 'x')", [one.storage, shelf, item]
-                    )
+                    session.execute("select api.wms_stock_move(%s, %s, %s, 1, 'x')", [one.storage, shelf, item])
                 else:
                     session.execute("select api.wms_count_record(%s, %s, %s, 90)", [count, one.storage, item])
 

@@ -219,7 +219,9 @@ def test_only_what_is_listed_passes(world: World, one: Warehouse, roles: dict[st
                     expected = (200,) if is_listed and holds else (403,) if is_listed else (403, 409)
                     passed += response.status_code == 200
                     if response.status_code not in expected:
-                        wrong.append(f"{entity} {state} {action} by {role}: {response.status_code} {response.text[:150]}")
+                        wrong.append(
+                            f"{entity} {state} {action} by {role}: {response.status_code} {response.text[:150]}"
+                        )
     assert wrong == []
     assert asked > 500 and passed > 50, "the matrix is not empty"
 
