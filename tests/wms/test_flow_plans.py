@@ -21,8 +21,8 @@ FILL = (
     "insert into wms.balance (org_id, item_id, location_id, warehouse_id, quantity)"
     " select %(org)s, i.id, %(place)s, %(warehouse)s, 5 from core.item as i where i.org_id = %(org)s",
     "insert into wms.count_session (org_id, id, status, number, warehouse_id, started_at, posted_at)"
-    " select %(org)s, m.id, case when m.n %% 100 = 0 then 'COUNTING' else 'POSTED' end, 'T' || m.n, %(warehouse)s, now(),"
-    " case when m.n %% 100 > 0 then now() end from made as m",
+    " select %(org)s, m.id, case when m.n %% 100 = 0 then 'COUNTING' else 'POSTED' end, 'T' || m.n, %(warehouse)s,"
+    " now(), case when m.n %% 100 > 0 then now() end from made as m",
     "insert into wms.count_line (org_id, id, count_id, position_id, item_id, is_open)"
     " select %(org)s, m.id, m.id, %(place)s, m.item_id, false from made as m",
     "insert into wms.count_expectation (org_id, line_id, count_id, expected, start_mark)"
@@ -32,8 +32,8 @@ FILL = (
     " %(warehouse)s, %(place)s, m.item_id, 1, 2, 'USD', 'x', case when m.n > 20 then now() end from made as m",
     "insert into wms.handling_unit (org_id, id, sscc, kind, status, location_id, warehouse_id) select %(org)s, m.id,"
     " lpad(m.n::text, 17, '0') || wms.gs1_check_digit(lpad(m.n::text, 17, '0')), 'PALLET',"
-    " case when m.n %% 50 = 0 then 'OPEN' else 'DISSOLVED' end, case when m.n %% 60 = 0 then %(place)s else %(other)s end,"
-    " %(warehouse)s from made as m",
+    " case when m.n %% 50 = 0 then 'OPEN' else 'DISSOLVED' end, case when m.n %% 60 = 0 then %(place)s"
+    " else %(other)s end, %(warehouse)s from made as m",
     "insert into wms.handling_unit_content (org_id, id, handling_unit_id, item_id, quantity)"
     " select %(org)s, m.id, m.id, m.item_id, 1 from made as m",
     "insert into wms.lot (org_id, id, item_id, lot_no, expires_on, status) select %(org)s, m.id, m.item_id, 'L' || m.n,"
