@@ -249,8 +249,19 @@ create type wms.movement as (
   reservation_document_id uuid,
   is_hold_carried boolean,
   occurred_at timestamptz,
-  reverses uuid,
-  value numeric
+  reverses uuid
 );
+
+create type wms.line_part as (
+  line_id uuid,
+  id uuid,
+  document_id uuid,
+  lot_id uuid,
+  location_id uuid,
+  quantity numeric,
+  is_own boolean
+);
+
+comment on type wms.line_part is 'A reservation that a line is taken out of; without an id: how much of the line is reserved in all';
 
 comment on type wms.movement is 'One part of a line that goes from one place to another; the places outside have no warehouse';

@@ -10,10 +10,6 @@ declare
   v_taken integer;
   v_wanted integer;
 begin
-  if not exists (select from unnest(movements) as m where m.reservation_id is not null) then
-    return;
-  end if;
-
   -- What is left of a reservation stays held in its row; what was taken of it gets a row of its own.
   with wanted as (
     select
@@ -120,7 +116,7 @@ begin
     array[
       row(
         null, 1, 1, null, v_reservation.item_id, v_reservation.lot_id, v_reservation.location_id, null, null, null, quantity,
-        null, null, false, v_reservation.id, v_reservation.document_id, false, null, null, 0
+        null, null, false, v_reservation.id, v_reservation.document_id, false, null, null
       )::wms.movement
     ]
   );

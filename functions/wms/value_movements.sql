@@ -1,156 +1,122 @@
 -- What movements are worth: moving average or layers, by item and warehouse.
 
-create or replace function wms.value_movements(org_id uuid, movements wms.movement[])
-returns wms.movement[]
+create or replace function wms.value_movements(
+  org_id uuid,
+  movements wms.movement[],
+  items uuid[],
+  warehouses uuid[],
+  deltas numeric[],
+  is_missing boolean
+)
+returns numeric[]
 language plpgsql
 volatile
 parallel unsafe
 as $$
 declare
   v_method text := core.setting('wms.valuation_method') #>> '{}';
-  v_movements wms.movement[] := movements;
   v_movement wms.movement;
+  v_keys text[];
   v_items uuid[];
   v_warehouses uuid[];
-  v_deltas numeric[];
   v_quantities numeric[];
   v_values numeric[];
   v_costs numeric[];
   v_old_methods text[];
-  v_from integer[];
-  v_to integer[];
+  v_is_inside boolean := true;
+  v_from integer;
+  v_to integer;
   v_value numeric;
+  v_booked numeric[];
   v_n integer;
 begin
   if v_method is distinct from 'FIFO' then
     v_method := 'AVERAGE';
   end if;
-
-  -- Inside a warehouse nothing changes its value. The stocks whose value changes, in key order, and which of them are at the
-  -- ends of each movement.
-  with ends as (
-    select m.n, m.item_id, s.warehouse_id, s.delta, s.is_from
-    from unnest(movements) with ordinality as m (
-      document_id, document_no, line_no, line_id, item_id, lot_id, from_location_id, to_location_id, from_warehouse_id,
-      to_warehouse_id, quantity, line_value, tracking, needs_approved, reservation_id, reservation_document_id, is_hold_carried,
-      occurred_at, reverses, value, n
-    )
-    cross join lateral (
-      values
-        (m.from_warehouse_id, - m.quantity, true),
-        (m.to_warehouse_id, m.quantity, false)
-    ) as s (warehouse_id, delta, is_from)
-    where s.warehouse_id is not null
-      and m.from_warehouse_id is distinct from m.to_warehouse_id
-  ),
-  stocks as (
-    select e.item_id, e.warehouse_id, sum(e.delta) as delta, row_number() over (order by e.item_id, e.warehouse_id) as k
-    from ends as e
-    group by e.item_id, e.warehouse_id
-  ),
-  places as (
-    select
-      e.n,
-      max(s.k) filter (where e.is_from) as from_k,
-      max(s.k) filter (where not e.is_from) as to_k
-    from ends as e
-    inner join stocks as s
-      on s.item_id = e.item_id
-      and s.warehouse_id = e.warehouse_id
-    group by e.n
-  )
-  select
-    (select array_agg(s.item_id order by s.k) from stocks as s),
-    (select array_agg(s.warehouse_id order by s.k) from stocks as s),
-    (select array_agg(s.delta order by s.k) from stocks as s),
-    array_agg(p.from_k order by g.n),
-    array_agg(p.to_k order by g.n)
-  into v_items, v_warehouses, v_deltas, v_from, v_to
-  from generate_series(1, cardinality(movements)) as g (n)
-  left join places as p
-    on p.n = g.n;
-  if v_items is null then
-    return v_movements;
+  foreach v_movement in array movements loop
+    v_is_inside := v_is_inside and v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+  end loop;
+  if v_is_inside then
+    -- Nothing changes its value inside a warehouse.
+    return array_fill(0::numeric, array[cardinality(movements)]);
   end if;
 
-  -- The balances are changed already, and stay locked: what lay there before is known.
-  insert into wms.stock_value (org_id, item_id, warehouse_id, quantity, method)
+  if is_missing then
+    -- Before any value is locked, in the order of all.
+    perform wms.begin_values(org_id, items, warehouses, deltas, v_method);
+  end if;
   select
-    value_movements.org_id,
-    s.item_id,
-    s.warehouse_id,
-    (
-      select sum(b.quantity)
-      from wms.balance as b
-      where b.org_id = value_movements.org_id
-        and b.warehouse_id = s.warehouse_id
-        and b.item_id = s.item_id
-    ) - s.delta,
-    v_method
-  from unnest(v_items, v_warehouses, v_deltas) with ordinality as s (item_id, warehouse_id, delta, k)
-  where not exists (
-    select
-    from wms.stock_value as v
-    where v.org_id = value_movements.org_id
-      and v.item_id = s.item_id
-      and v.warehouse_id = s.warehouse_id
-  )
-  order by s.k
-  on conflict on constraint stock_value_pkey do nothing;
-
-  select
-    array_agg(h.quantity order by h.k),
-    array_agg(h.value order by h.k),
-    array_agg(h.unit_cost order by h.k),
-    array_agg(h.method order by h.k)
-  into v_quantities, v_values, v_costs, v_old_methods
+    array_agg(h.key),
+    array_agg(h.quantity),
+    array_agg(h.value),
+    array_agg(h.unit_cost),
+    array_agg(h.method),
+    array_agg(h.item_id),
+    array_agg(h.warehouse_id)
+  into v_keys, v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
   from (
-    select v.quantity, v.value, v.unit_cost, v.method, s.k
-    from unnest(v_items, v_warehouses) with ordinality as s (item_id, warehouse_id, k)
+    select
+      v.item_id,
+      v.warehouse_id,
+      v.item_id::text || v.warehouse_id::text as key,
+      v.quantity,
+      v.value,
+      v.unit_cost,
+      v.method
+    from (
+      select distinct s.item_id, s.warehouse_id
+      from unnest(items, warehouses) as s (item_id, warehouse_id)
+    ) as s
     inner join wms.stock_value as v
       on v.org_id = value_movements.org_id
       and v.item_id = s.item_id
       and v.warehouse_id = s.warehouse_id
-    order by s.k
+    order by s.item_id, s.warehouse_id
     for no key update of v
   ) as h;
 
-  if v_method = 'FIFO' or 'FIFO' = any (v_old_methods) then
-    for v_n in 1..cardinality(v_items) loop
+  if array_remove(v_old_methods, v_method) <> '{}' then
+    for v_n in 1..cardinality(v_keys) loop
       if v_old_methods[v_n] <> v_method then
-        perform wms.begin_layers(org_id, v_items[v_n], v_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]);
+        perform wms.begin_layers(
+          org_id, v_items[v_n], v_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
+        );
       end if;
     end loop;
   end if;
 
-  for v_n in 1..cardinality(v_movements) loop
-    v_movement := v_movements[v_n];
-    continue when v_from[v_n] is null and v_to[v_n] is null;
+  foreach v_movement in array movements loop
+    if v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id then
+      v_booked := v_booked || 0::numeric;
+      continue;
+    end if;
 
-    if v_from[v_n] is null then
-      v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to[v_n]], 4));
+    v_from := array_position(v_keys, v_movement.item_id::text || v_movement.from_warehouse_id::text);
+    v_to := array_position(v_keys, v_movement.item_id::text || v_movement.to_warehouse_id::text);
+    if v_from is null then
+      v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to], 4));
     else
       v_value := case
         when v_method = 'FIFO' then wms.take_layers(
           org_id, v_movement.item_id, v_movement.from_warehouse_id, v_movement.quantity, v_movement.reverses
         )
         -- The last of it takes all that is left.
-        when v_movement.quantity = v_quantities[v_from[v_n]] then v_values[v_from[v_n]]
+        when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
         -- What is reversed leaves at the value with which it came, as far as that still lies there.
-        when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from[v_n]])
-        else round(v_values[v_from[v_n]] * v_movement.quantity / v_quantities[v_from[v_n]], 4)
+        when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
+        else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
       end;
-      v_quantities[v_from[v_n]] := v_quantities[v_from[v_n]] - v_movement.quantity;
-      v_values[v_from[v_n]] := v_values[v_from[v_n]] - v_value;
-      if v_quantities[v_from[v_n]] > 0 then
-        v_costs[v_from[v_n]] := v_values[v_from[v_n]] / v_quantities[v_from[v_n]];
+      v_quantities[v_from] := v_quantities[v_from] - v_movement.quantity;
+      v_values[v_from] := v_values[v_from] - v_value;
+      if v_quantities[v_from] > 0 then
+        v_costs[v_from] := v_values[v_from] / v_quantities[v_from];
       end if;
     end if;
 
-    if v_to[v_n] is not null then
-      v_quantities[v_to[v_n]] := v_quantities[v_to[v_n]] + v_movement.quantity;
-      v_values[v_to[v_n]] := v_values[v_to[v_n]] + v_value;
-      v_costs[v_to[v_n]] := v_values[v_to[v_n]] / v_quantities[v_to[v_n]];
+    if v_to is not null then
+      v_quantities[v_to] := v_quantities[v_to] + v_movement.quantity;
+      v_values[v_to] := v_values[v_to] + v_value;
+      v_costs[v_to] := v_values[v_to] / v_quantities[v_to];
       if v_method = 'FIFO' then
         insert into wms.value_layer (org_id, item_id, warehouse_id, document_id, quantity, value)
         values (
@@ -159,7 +125,7 @@ begin
         );
       end if;
     end if;
-    v_movements[v_n].value := v_value;
+    v_booked := v_booked || v_value;
   end loop;
 
   update wms.stock_value as v
@@ -174,15 +140,44 @@ begin
   where v.org_id = value_movements.org_id
     and v.item_id = s.item_id
     and v.warehouse_id = s.warehouse_id;
-  return v_movements;
+  return v_booked;
 end
 $$;
 
-comment on function wms.value_movements(uuid, wms.movement[]) is
-  'Says what each movement is worth, in their order, and changes the values of the stocks at their ends. What comes in has the '
+comment on function wms.value_movements(uuid, wms.movement[], uuid[], uuid[], numeric[], boolean) is
+  'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the '
   'value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest '
   'layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still '
-  'lies there. Later postings never change it. The caller has changed the balances.';
+  'lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says '
+  'whether a value is missing.';
+
+create or replace function wms.begin_values(org_id uuid, items uuid[], warehouses uuid[], deltas numeric[], method text)
+returns void
+language sql
+volatile
+parallel unsafe
+begin atomic
+  insert into wms.stock_value (org_id, item_id, warehouse_id, quantity, method)
+  select
+    begin_values.org_id,
+    s.item_id,
+    s.warehouse_id,
+    (
+      select sum(b.quantity)
+      from wms.balance as b
+      where b.org_id = begin_values.org_id
+        and b.warehouse_id = s.warehouse_id
+        and b.item_id = s.item_id
+    ) - sum(s.delta),
+    begin_values.method
+  from unnest(begin_values.items, begin_values.warehouses, begin_values.deltas) as s (item_id, warehouse_id, delta)
+  group by s.item_id, s.warehouse_id
+  order by s.item_id, s.warehouse_id
+  on conflict on constraint stock_value_pkey do nothing;
+end;
+
+comment on function wms.begin_values(uuid, uuid[], uuid[], numeric[], text) is
+  'Makes the values that are missing, of stock that was there before values were kept; the balances are changed already.';
 
 create or replace function wms.begin_layers(
   org_id uuid,
