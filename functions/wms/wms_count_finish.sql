@@ -66,7 +66,7 @@ $$;
 
 comment on function api.wms_count_finish(uuid, boolean, integer) is
   'Finish counting
-From now on what was expected and the differences are shown (of a blind count in the views, not in this answer). Refused while lines are not counted (wms.count_incomplete, 422),
-unless is_partial: they keep what the balance says. Needs wms.count.record.';
+From now on what was expected and the differences are shown; of a blind count in the views, not in this answer. Refused while
+lines are not counted (wms.count_incomplete, 422), unless is_partial: they keep what the balance says. Needs wms.count.record.';
 
 grant execute on function api.wms_count_finish(uuid, boolean, integer) to member, superadmin, migrator;
