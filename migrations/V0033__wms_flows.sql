@@ -1,6 +1,6 @@
 -- domain: wms
 -- why: put-away rules, adjustments that wait for a second person, stock counts, and handling units with their contents
--- locks: wms.balance, access exclusive for an instant (a column with a constant default, a constraint not yet validated)
+-- locks: wms.balance, access exclusive for an instant (a column with a default); what new tables refer to, share row exclusive
 -- breaking: no
 
 -- Quantities that are packed in handling units: a part of the balance, like what is reserved. Kept in no index, so that a

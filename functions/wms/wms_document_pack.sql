@@ -61,7 +61,6 @@ declare
 begin
   perform core.require_permission('wms.document.pick');
   perform wms.step_document(id, version, 'PICKING', 'PACKED');
-  perform wms.require_all_picked(wms_document_pack.id);
   select d.* into v_row from api.wms_documents as d where d.org_id = core.org_id() and d.id = wms_document_pack.id;
   return v_row;
 end
@@ -69,7 +68,6 @@ $$;
 
 comment on function api.wms_document_pack(uuid, integer) is
   'Say that the goods of a document are packed
-Refused: wms.document_status (409) unless it is PICKING; wms.not_all_picked (409) while something reserved for it lies
-elsewhere than in STAGING or SHIPPING. Needs wms.document.pick.';
+Refused: wms.document_status (409) unless it is PICKING. Needs wms.document.pick.';
 
 grant execute on function api.wms_document_pack(uuid, integer) to member, superadmin, migrator;
