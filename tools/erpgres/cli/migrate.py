@@ -162,3 +162,10 @@ def release() -> None:
         click.echo(f"released {name}")
     if not names:
         click.echo("nothing to release")
+
+
+from erpgres.cli._migrate_locks import locks  # noqa: E402
+from erpgres.cli._migrate_plan import plan  # noqa: E402
+
+command.add_command(locks)
+command.add_command(plan)

@@ -24,6 +24,7 @@ _NAME = re.compile(
     r"V(?P<version>\d{4})__(?P<what>[a-z][a-z0-9_]*(?:NONTRANSACTIONAL[a-z0-9_]*)?)(?P<check>\.check)?\.sql"
 )
 _HEADER = re.compile(r"^-- (?P<key>[a-z]+):\s*(?P<value>.*)$")
+_ACCEPT = re.compile(r"(?P<rule>[a-z_]+(?:\.[a-z_]+)?)(?::\s*(?P<reason>.*))?")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Migration:
     def transactional(self) -> bool:
         """Whether it runs inside the migration transaction."""
         return NONTRANSACTIONAL not in self.path.name
+
+    @property
+    def accepts(self) -> list[tuple[str, str]]:
+        """What findings of `erpgres migrate plan` its header accepts; see `read_accepts`."""
+        return read_accepts(self.path.read_text(encoding="utf-8"))
 
 
 def domain_of(what: str, domains: list[str]) -> str | None:
@@ -88,6 +94,26 @@ def read_header(text: str) -> dict[str, str]:
         elif key:
             header[key] = f"{header[key]} {line.removeprefix('--').strip()}".strip()
     return header
+
+
+def read_accepts(text: str) -> list[tuple[str, str]]:
+    """Return (rule, reason) of the lines `-- accept: RULE: reason` at the top of a file; the reason may be empty."""
+    found: list[tuple[str, str]] = []
+    going_on = False
+    for line in text.splitlines():
+        if line.strip() == ENCODING_MARK:
+            continue
+        if not line.startswith("--"):
+            break
+        match = _HEADER.match(line)
+        if match:
+            going_on = match["key"] == "accept"
+            if going_on:
+                accepted = _ACCEPT.fullmatch(match["value"].strip())
+                found.append((accepted["rule"], accepted["reason"] or "") if accepted else (match["value"].strip(), ""))
+        elif going_on:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line.removeprefix('--').strip()}".strip())
+    return found
 
 
 def read_migrations(root: Path = settings.ROOT, domains: list[str] | None = None) -> list[Migration]:

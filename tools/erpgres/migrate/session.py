@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import IO, Any
 
 import psycopg
@@ -29,6 +30,21 @@ MIGRATION_KEY = 4_711_202_518  # advisory lock: one migration a database
 
 Query = str | sql.Composable
 Params = Sequence[Any] | Mapping[str, Any] | None
+
+
+# Called with each statement that a Session runs, and with what runs it; see `erpgres.migrate.plan.observe`.
+Watcher = Callable[["Session", str, Callable[[], None]], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Let a watcher run the statements of all sessions of this thread within the block."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def quoted(text: str) -> sql.SQL:
@@ -94,8 +110,12 @@ class Session:
 
     def _run(self, query: Query, params: Params, cursor: Any) -> None:
         text = query if isinstance(query, str) else query.as_string(None)
+        watcher = _watcher.get()
         try:
-            cursor.execute(text, params)
+            if watcher is None:
+                cursor.execute(text, params)
+            else:
+                watcher(self, text, lambda: cursor.execute(text, params))
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             if self.connection.closed:
                 raise ConnectionLost(f"the connection was lost: {str(error).strip()}") from None
