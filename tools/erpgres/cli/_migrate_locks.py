@@ -10,7 +10,9 @@ from erpgres.cli._options import format_option, say
 
 
 @click.group("locks", invoke_without_command=True)
-@click.option("--postgres", "major", type=int, metavar="MAJOR", help="Version of PostgreSQL (default: the newest known).")
+@click.option(
+    "--postgres", "major", type=int, metavar="MAJOR", help="Version of PostgreSQL (default: the newest known)."
+)
 @format_option
 @click.pass_context
 def locks(context: click.Context, output: str, major: int | None) -> None:
@@ -29,7 +31,9 @@ def locks(context: click.Context, output: str, major: int | None) -> None:
     rows = table.read(major or table.versions()[-1])
     known = table.kinds()
     if output == "json":
-        found = [{"title": known[name].title, **row.cells(), "instead": known[name].instead} for name, row in rows.items()]
+        found = [
+            {"title": known[name].title, **row.cells(), "instead": known[name].instead} for name, row in rows.items()
+        ]
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     click.echo(f"{'statement':<52} {'lock':<24} {'rewrite':<8} {'scan':<6} elsewhere")

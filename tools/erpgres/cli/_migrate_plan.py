@@ -10,6 +10,29 @@ from erpgres.cli._options import database_url_option, say, state_option
 from erpgres.stack.state import State
 
 
+def _assumptions(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for text in values:
+        table, _, number = text.partition("=")
+        try:
+            found[table] = float(number.replace("_", ""))
+        except ValueError:
+            raise click.BadParameter(f"{text}: wanted is schema.table=N") from None
+    return found
+
+
+def _acceptances(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
+    from erpgres.migrate.plan.rules import RULES
+
+    found = []
+    for text in values:
+        rule, _, reason = text.partition(":")
+        if rule not in RULES or not reason.strip():
+            raise click.BadParameter(f"{text}: wanted is a rule, a colon and a reason")
+        found.append((rule, reason.strip()))
+    return found
+
+
 @click.command("plan")
 @click.argument("paths", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -23,9 +46,13 @@ from erpgres.stack.state import State
 )  # fmt: skip
 @click.option("--check-timeout", default="30s", show_default=True, help="Limit of each data pre-check.")
 @click.option(
-    "--rows", multiple=True, metavar="TABLE=N", help="Judge a table as if it had N rows (schema.table=N); may repeat."
-)
-@click.option("--accept", multiple=True, metavar="RULE:REASON", help="Accept a finding, as a header would; may repeat.")
+    "--rows", multiple=True, metavar="TABLE=N", callback=_assumptions,
+    help="Judge a table as if it had N rows (schema.table=N); may repeat.",
+)  # fmt: skip
+@click.option(
+    "--accept", multiple=True, metavar="RULE:REASON", callback=_acceptances,
+    help="Accept a finding, as a header would; may repeat.",
+)  # fmt: skip
 @database_url_option
 @state_option
 @click.pass_context
@@ -38,8 +65,8 @@ def plan(
     budget: float,
     patience: float,
     check_timeout: str,
-    rows: tuple[str, ...],
-    accept: tuple[str, ...],
+    rows: dict[str, float],
+    accept: list[tuple[str, str]],
 ) -> None:
     """Say what the pending migrations would do to the live database: locks, waits, access, API, plans.
 
@@ -71,25 +98,8 @@ def plan(
     ):
         options = run.Options(
             root=root, budget=budget, patience=patience, check_timeout=check_timeout, progress=say, only=only,
-            rows=dict(_assumption(text) for text in rows), accepts=[_acceptance(text) for text in accept],
+            rows=rows, accepts=accept,
         )  # fmt: skip
         found = run.plan(server, cache, url, options)
     click.echo(report.write(found, output))
     context.exit(REFUSED if found.refused else DONE)
-
-
-def _assumption(text: str) -> tuple[str, float]:
-    table, _, number = text.partition("=")
-    try:
-        return table, float(number.replace("_", ""))
-    except ValueError:
-        raise click.BadParameter(f"{text}: wanted is schema.table=N", param_hint="--rows") from None
-
-
-def _acceptance(text: str) -> tuple[str, str]:
-    from erpgres.migrate.plan.rules import RULES
-
-    rule, _, reason = text.partition(":")
-    if rule not in RULES or not reason.strip():
-        raise click.BadParameter(f"{text}: wanted is a rule, a colon and a reason", param_hint="--accept")
-    return rule, reason.strip()

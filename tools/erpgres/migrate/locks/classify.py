@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pglast import ast, enums
+from pglast.visitors import Visitor
 
 AT = enums.AlterTableType
 CT = enums.ConstrType
@@ -201,6 +202,25 @@ def _create(node: Any) -> list[Found]:
             for parent in node.inhRelations or ()
         ]
     return []
+
+
+class _Tables(Visitor):  # type: ignore[misc]
+    """Collects the tables that a statement names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[Name] = set()
+
+    def visit_RangeVar(self, ancestors: Any, node: Any) -> None:
+        """Note a name."""
+        self.names.add(name_of(node))
+
+
+def tables_of(node: Any) -> set[Name]:
+    """Return (schema, name) of all tables that a statement names."""
+    found = _Tables()
+    found(node)
+    return found.names
 
 
 def concurrent_tables(node: Any) -> list[Name] | None:

@@ -64,20 +64,20 @@ def major(dsn: str) -> int:
 
 
 def _relations(connection: Connection, scans: str) -> dict[int, tuple[str, str, int, int]]:
-    query = sql.SQL(_RELATIONS).format(scans=sql.SQL(scans))  # type: ignore[arg-type]
+    query = sql.SQL(_RELATIONS).format(scans=sql.SQL(scans))
     return {row[0]: row[1:] for row in connection.execute(query)}
 
 
 def _measure(connection: Connection, other: Connection, kind: Kind) -> Row:
-    connection.execute(setup())  # type: ignore[call-overload]
+    connection.execute(setup())
     if kind.before:
-        connection.execute(kind.before)  # type: ignore[call-overload]
+        connection.execute(kind.before)
     if kind.alone:
         return _measure_alone(connection, other, kind)
     counter = "pg_stat_get_xact_numscans(c.oid)"
     with connection.transaction(force_rollback=True):
         before = _relations(connection, counter)
-        connection.execute(kind.statement)  # type: ignore[call-overload]
+        connection.execute(kind.statement)
         locks: Locks = {}
         for relation, mode in connection.execute(_LOCKS, [connection.info.backend_pid]):
             locks.setdefault(relation, []).append(mode_of(mode))
@@ -96,7 +96,7 @@ def _measure_alone(connection: Connection, other: Connection, kind: Kind) -> Row
     tables = [("lk", name) for name in _words(kind.statement) if name in names]
     dsn = make_conninfo(other.info.dsn, password=other.info.password)
     with Chase(dsn, connection.info.backend_pid, tables or [("lk", "item")]) as chase:
-        connection.execute(kind.statement)  # type: ignore[call-overload]
+        connection.execute(kind.statement)
     connection.execute("select pg_stat_force_next_flush()")
     connection.execute("select 1")
     return _row(kind, before, _relations(other, counter), chase.locks)

@@ -68,7 +68,8 @@ _MEMBERS = (
 
 @dataclass(frozen=True)
 class Change:
-    """A difference in access: `effect` is widened, narrowed, or new (on an object that was not there before)."""
+    """A difference in access: `effect` is widened, narrowed, changed (nobody can tell),
+    or new (on an object that was not there before)."""
 
     what: str
     message: str
@@ -105,7 +106,7 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
             found.append(Change(f"view {view}", words, "narrowed" if invoker else "widened"))
         elif view not in before["views"] and not invoker and view.startswith("api."):
             found.append(Change(f"view {view}", "is new and runs with the rights of its owner", "widened"))
-    order = {"widened": 0, "narrowed": 1, "new": 2}
+    order = {"widened": 0, "narrowed": 1, "changed": 2, "new": 3}
     return sorted(found, key=lambda change: (order[change.effect], change.what))
 
 
@@ -121,18 +122,19 @@ def _policies(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
             effect = "new" if table not in before["tables"] else "widened"
             if now[0].startswith("restrictive"):
                 effect = "narrowed"
-            found.append(Change(what, f"policy {name} is new: {now[0]} using ({now[1]}){_check(now)}", effect))
+            found.append(Change(what, f"policy {name} is new: {_says(now)}", effect))
         elif now is None and was is not None:
             effect = "widened" if was[0].startswith("restrictive") else "narrowed"
             found.append(Change(what, f"policy {name} is gone", effect))
         elif was is not None and now is not None and was != now:
-            message = f"policy {name} says ({now[1]}){_check(now)} for {now[0]}; it said ({was[1]}){_check(was)} for {was[0]}"
+            message = f"policy {name} says {_says(now)}; it said {_says(was)}"
             found.append(Change(what, message, "widened"))  # which of two conditions lets more through nobody can tell
     return found
 
 
-def _check(policy: tuple[str, ...]) -> str:
-    return f" with check ({policy[2]})" if policy[2] else ""
+def _says(policy: tuple[str, ...]) -> str:
+    using, check = (f" {word} ({text})" if text else "" for word, text in (("using", policy[1]), ("check", policy[2])))
+    return f"{policy[0]}{using}{check}"
 
 
 def _names(side: dict[str, Any]) -> set[str]:
@@ -177,7 +179,7 @@ def _functions(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
         elif definer and (was[1], was[2]) != (owner, config):
             found.append(Change(what, f"runs as {owner} with {config}; it was {was[1]} with {was[2]}", "widened"))
         elif definer and was[3] != body:
-            found.append(Change(what, f"has another body, and runs with the rights of {owner}", "new"))
+            found.append(Change(what, f"has another body, and runs with the rights of {owner}", "changed"))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The clone: a database in a PostgreSQL of the plan's own, with the schema, the roles and the statistics of the live one.
+"""The clone: a database in a PostgreSQL of the plan's own, with schema, roles and statistics of the live one.
 
 No row of business data is in it: only what `erpgres migrate` keeps about itself, and reference data. Its tables are
 empty, so a migration runs at once; for the plans of queries its files are given the size of the live ones, as holes.
@@ -65,7 +65,7 @@ class Clone:
                 }
             for statement in self.statistics:
                 with suppress(psycopg.Error):  # of a table or a column that the migrations took away
-                    connection.execute(statement)  # type: ignore[call-overload]
+                    connection.execute(statement)
             for oid, schema, name, kind, path, of in rows:
                 size, tuples, visible = self.sizes.get(oid, (0, 0.0, 0))
                 if kind == "i" and oid not in self.sizes and of in self.sizes:  # a new one: 40 bytes an entry
@@ -143,7 +143,7 @@ def make(state: State, live_dsn: str, live: Live, data: Iterable[Name]) -> Clone
             name, _, value = setting.partition("=")
             connection.execute(
                 sql.SQL("alter database {} set {} = {}").format(
-                    sql.Identifier(NAME), sql.SQL(name), sql.Literal(value)  # type: ignore[arg-type]
+                    sql.Identifier(NAME), sql.SQL(name), sql.Literal(value)
                 )
             )  # fmt: skip
         connection.execute("reset all")
@@ -153,7 +153,7 @@ def make(state: State, live_dsn: str, live: Live, data: Iterable[Name]) -> Clone
 
 def _run(connection: psycopg.Connection[Any], script: str) -> None:
     try:
-        connection.execute(script)  # type: ignore[call-overload]
+        connection.execute(script)
     except psycopg.Error as error:
         raise CannotRun(f"the schema of the live database cannot be made again: {str(error).splitlines()[0]}") from None
 
@@ -163,8 +163,7 @@ def _clean(state: State) -> None:
     with psycopg.connect(state.dsn("postgres", "postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(NAME)))
         left = [
-            row[0]
-            for row in connection.execute("select rolname from pg_roles where rolname !~ '^pg_' and oid <> 10")
+            row[0] for row in connection.execute("select rolname from pg_roles where rolname !~ '^pg_' and oid <> 10")
         ]
         for role in left:
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
@@ -181,7 +180,12 @@ def _dump(state: State, dsn: str, program: str, *options: str) -> str:
     environment = {**os.environ, "PGTZ": "UTC", "PGAPPNAME": "erpgres migrate plan"}
     if password is not None:
         environment["PGPASSWORD"] = str(password)
-    command = [str(state.bindir / program), *options, "--lock-wait-timeout=2000", f"--dbname={make_conninfo('', **parts)}"]
+    command = [
+        str(state.bindir / program),
+        *options,
+        "--lock-wait-timeout=2000",
+        f"--dbname={make_conninfo('', **parts)}",
+    ]
     role = _role(dsn)
     if role:
         command.append(f"--role={role}")

@@ -21,6 +21,9 @@ _WIDER = (
 
 _VIEWS = """
   select c.relname, pg_relation_is_updatable(c.oid, true),
+         array(select x.privilege_type from aclexplode(c.relacl) x where x.grantee <> c.relowner
+               union select x.privilege_type from pg_attribute g, aclexplode(g.attacl) x
+                      where g.attrelid = c.oid and x.grantee <> c.relowner),
          jsonb_object_agg(a.attname, jsonb_build_object(
            'type', format_type(a.atttypid, a.atttypmod), 'written', pg_column_is_updatable(c.oid, a.attnum, true))),
          (select coalesce(jsonb_agg(b.attrelid::regclass::text || '.' || b.attname order by 1), '[]')
@@ -64,13 +67,16 @@ class Change:
 
 
 def read(connection: psycopg.Connection[Any]) -> dict[str, Any]:
-    """Return the contract of a database: views, functions and types of `api`."""
+    """Return the contract of a database: views, functions and types of `api`.
+
+    A view can be written to if PostgreSQL lets it and some role is granted it.
+    """
     views = {
         name: {
-            "insert": bool(bits & 8), "update": bool(bits & 4), "delete": bool(bits & 16), "columns": columns,
-            "required": required,
+            "insert": bool(bits & 8) and "INSERT" in granted, "update": bool(bits & 4) and "UPDATE" in granted,
+            "delete": bool(bits & 16) and "DELETE" in granted, "columns": columns, "required": required,
         }
-        for name, bits, columns, required in connection.execute(_VIEWS)
+        for name, bits, granted, columns, required in connection.execute(_VIEWS)
     }  # fmt: skip
     functions = {}
     for name, volatility, is_set, result, count, defaults, types, names, modes in connection.execute(_FUNCTIONS):

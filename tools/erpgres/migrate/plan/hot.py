@@ -79,7 +79,8 @@ def plans(dsn: str, queries: list[Query]) -> dict[str, Plan]:
             for schema, name, root, shown in connection.execute(
                 "select n.nspname, c.relname, coalesce(pg_partition_root(c.oid)::oid, c.oid),"
                 " coalesce(pg_partition_root(c.oid), c.oid::regclass)::text"
-                " from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r','p','i','I','m')"
+                " from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+                " where c.relkind in ('r', 'p', 'i', 'I', 'm')"
             )
         }
         for query in queries:
@@ -89,7 +90,7 @@ def plans(dsn: str, queries: list[Query]) -> dict[str, Plan]:
                     connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
                     connection.execute("select set_config('erpgres.org_id', %s, true)", [_SOMEBODY])
                     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(query.role)))
-                    row = connection.execute("explain (verbose, format json) " + query.text).fetchone()  # type: ignore[operator]
+                    row = connection.execute("explain (verbose, format json) " + query.text).fetchone()
                     assert row is not None
                     found[query.name] = _reduce(row[0][0]["Plan"], relations)
                 except psycopg.Error as error:

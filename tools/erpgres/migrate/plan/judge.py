@@ -9,6 +9,7 @@ from pglast import ast, enums
 
 from erpgres.migrate.files import Migration
 from erpgres.migrate.locks import table as lock_table
+from erpgres.migrate.locks.classify import tables_of
 from erpgres.migrate.locks.table import blocks, strength, strongest
 from erpgres.migrate.plan.live import Live
 from erpgres.migrate.plan.model import LAYER, Finding, Held, Lock, StatementReport, Verdict
@@ -87,8 +88,7 @@ class Judge:
             reasons.append(f"builds an index on {self.describe(built)}")
         if kinds & set(WRITES):
             rows = self.rows_written.get((step.path, step.line), 0.0)
-            scanned = {oid for oid in step.scans if relations[oid].kind in "rm"}
-            size = sum(self._bytes(oid) for oid in scanned)
+            size = sum(self.live.heap(name) for name in tables_of(step.node))
             total += self.estimator.scan(size) + self.estimator.write(rows * self._width(step))
             reasons.append(f"writes about {rows:,.0f} rows")
             return total, "; ".join(reasons)
@@ -103,7 +103,8 @@ class Judge:
     def _width(self, step: Step) -> float:
         """Return the bytes of a row of what is written: that of the table, or of what is read."""
         names = {part.table for part in step.parts if part.table}
-        oids = [oid for oid, r in self.observer.relations.items() if r.name in names or oid in step.scans]
+        names |= tables_of(step.node)
+        oids = [oid for oid, r in self.observer.relations.items() if r.name in names]
         widths = [self._bytes(oid) / self._rows(oid) for oid in oids if self._rows(oid) >= 1]
         return max(widths, default=100.0)
 
@@ -188,13 +189,15 @@ class Judge:
         found = [*self._partitions(step), *self._dropped(step), *self._against_table(step)]
         if isinstance(step.node, ast.DoStmt):
             message = "a DO block is code: what it does to rows cannot be known from an empty clone"
-            found.append(Finding("plan.not_measured", step.place, message, "statements, or a job that works in batches"))
+            found.append(
+                Finding("plan.not_measured", step.place, message, "statements, or a job that works in batches")
+            )
         rows = self.rows_written.get((step.path, step.line), 0.0)
         if rows > BATCH:
             message = f"writes about {rows:,.0f} rows in one statement ({estimate}); they stay locked until the commit"
             hint = "a back-fill in batches, each committed: erpgres migrate new --kind shows how"
             found.append(Finding("plan.unbatched_write", step.place, message, hint))
-        if estimate.high <= self.budget or step.alone and not self._blocking(step):
+        if estimate.high <= self.budget or (step.alone and not self._blocking(step)):
             return found
         blocking = self._blocking(step)
         if not blocking:
@@ -359,8 +362,11 @@ def _size(size: float) -> str:
 def findings_of_contract(contract: list[Any], access: list[Any], queries: list[Any]) -> list[Finding]:
     """Turn differences of the whole run into findings of the repeatable layer."""
     found = [
-        Finding("plan.breaking_api", change.what, change.message, "keep the old form beside the new until clients moved")
-        for change in contract if change.breaking
+        Finding(
+            "plan.breaking_api", change.what, change.message, "keep the old form beside the new until clients moved"
+        )
+        for change in contract
+        if change.breaking
     ]
     for change in access:
         if change.effect == "widened":

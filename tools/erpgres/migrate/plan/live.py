@@ -41,6 +41,7 @@ _RELATIONS = """
      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 """
 
+
 @dataclass
 class Relation:
     """A table, partition or index of the live database. `of` is an index's table or a partition's parent."""
@@ -76,7 +77,8 @@ class Blocker:
         if self.is_wraparound:
             return f"autovacuum to prevent wraparound (process {self.pid}), running for {self.age:.0f} s"
         who = f"process {self.pid}" if self.pid else "a prepared transaction"
-        parts = [f"user {self.user}" if self.user else "", f"application {self.application}" if self.application else ""]
+        named = (("user", self.user), ("application", self.application))
+        parts = [f"{word} {value}" for word, value in named if value]
         words = ", ".join(part for part in (*parts, self.state) if part)
         return f"{who} ({words}), transaction open for {self.age:.0f} s"
 

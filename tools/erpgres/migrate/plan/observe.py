@@ -200,6 +200,17 @@ class Observer:
             step.held = self._locks(session)
             step.locks = {oid: mode for oid, mode in step.held.items() if strength(mode) > strength(held.get(oid, ""))}
             self._compare(step, before, self._state(cursor, counter), cursor)
+        self._add_joined(step)
+
+    def _add_joined(self, step: Step) -> None:
+        """Add the scan that checks a foreign key: between empty tables, the join need not look at both of them."""
+        for part in step.parts:
+            if {"add_foreign_key", "validate_foreign_key"} & set(part.kinds):
+                named = [oid for oid, r in self.relations.items() if r.name == part.table]
+                below = [oid for oid, r in self.relations.items() if r.root in named and r.kind == "r"]
+                heaps = below or [oid for oid in named if self.relations[oid].kind == "r"]
+                if not set(heaps) & set(step.scans):
+                    step.scans += heaps
 
     def _alone(self, session: Session, step: Step, tables: list[Name], run: Callable[[], None]) -> None:
         counter = "pg_stat_get_numscans(c.oid)"

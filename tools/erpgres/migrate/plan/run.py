@@ -20,6 +20,7 @@ from erpgres.data import reference
 from erpgres.errors import Refused
 from erpgres.migrate import bookkeeping, files, repeatable, runner, sqlfile
 from erpgres.migrate.files import Migration
+from erpgres.migrate.locks.classify import tables_of
 from erpgres.migrate.plan import access, contract, hot, judge
 from erpgres.migrate.plan import clone as cloning
 from erpgres.migrate.plan import live as looking
@@ -107,9 +108,7 @@ def _agree(live_dsn: str, clone: Clone, options: Options) -> None:
                 )
 
 
-def _run(
-    clone: Clone, live_dsn: str, migrations: list[Migration], estimator: Estimator, options: Options
-) -> Report:
+def _run(clone: Clone, live_dsn: str, migrations: list[Migration], estimator: Estimator, options: Options) -> Report:
     live = clone.live
     queries = hot.find(options.root)
     report = Report(live.name, live.version // 10000, options.budget, hot_queries=len(queries))
@@ -172,9 +171,7 @@ def _applied(connection: psycopg.Connection[Any]) -> set[int]:
     return {version for (version,) in connection.execute("select version from ops.schema_version")}
 
 
-def _failed(
-    report: Report, last: Verdict, pending: list[Migration], observer: Observer, failure: Refused
-) -> None:
+def _failed(report: Report, last: Verdict, pending: list[Migration], observer: Observer, failure: Refused) -> None:
     """Put a failure where it belongs, and say what was not looked at because of it."""
     at = observer.failed
     name = Path(at.path).name if at is not None else ""
@@ -243,8 +240,7 @@ def _rows_written(clone: Clone, observer: Observer, live: Live) -> dict[tuple[st
             table = step.parts[0].table or ("", "")
             most = live.rows(table)
             if "insert_select" in step.parts[0].kinds:
-                sources = [observer.relations[oid].name for oid in step.scans]
-                most = max((live.rows(name) for name in sources), default=0.0)
+                most = sum(live.rows(name) for name in tables_of(step.node) if name != table)
             columns = _Columns()
             where = getattr(step.node, "whereClause", None)
             if where is not None:
@@ -263,7 +259,7 @@ def _rows_written(clone: Clone, observer: Observer, live: Live) -> dict[tuple[st
 
 def _planned(connection: psycopg.Connection[Any], text: str, otherwise: float) -> float:
     try:
-        row = connection.execute("explain (format json) " + text).fetchone()  # type: ignore[operator]
+        row = connection.execute("explain (format json) " + text).fetchone()
     except psycopg.Error:  # it names what a later statement took away
         return otherwise
     assert row is not None
@@ -304,7 +300,8 @@ def _check_one(verdict: Verdict, statement: Statement, live_dsn: str, options: O
     else:
         took = time.monotonic() - started
         if rows:
-            shown = "; ".join(", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True)) for row in rows[:_SHOWN_ROWS])
+            cells = [", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True)) for row in rows[:_SHOWN_ROWS]]
+            shown = "; ".join(cells)
             more = "; …" if len(rows) > _SHOWN_ROWS else ""
             hint = "repair the data before the migration"
             verdict.findings.append(
