@@ -27,8 +27,9 @@ def test_a_handful_is_as_the_table_says(tree: Tree) -> None:
     assert tree.value("select to_regnamespace('lk')") is None
     wrong = {**stored, "add_column": Row("add_column", "SHARE", {}, frozenset({"item"}), frozenset())}
     assert table.difference(wrong, [by_kind["add_column"]]) == [
-        "add_column: lock is ACCESS EXCLUSIVE, the table says SHARE", "add_column: rewrite is none, the table says item",
-    ]  # fmt: skip
+        "add_column: lock is ACCESS EXCLUSIVE, the table says SHARE",
+        "add_column: rewrite is none, the table says item",
+    ]
 
 
 def test_every_kind_was_measured() -> None:

@@ -78,22 +78,22 @@ NAIVE = {
     "log_attached": "alter table core.book attach partition core.old_log for values from (0) to (100);",
 }
 REASONS = {
-    "item_token": ("plan.rewrite_under_lock", r"writes core.item \(10,000,000 rows, .*\) anew: .* under ACCESS EXCL"),
-    "item_price_check": ("plan.blocking_scan", r"reads core.item .* under ACCESS EXCLUSIVE .*, so reads and writes"),
-    "item_partner": (
-        "plan.blocking_scan",
-        r"reads core.item .* under .*SHARE ROW EXCLUSIVE on .*core.partner, so writes wait",
+    "item_token": (
+        "plan.rewrite_under_lock",
+        r"writes core.item \(10,000,000 rows, .*\) anew: .*reads and writes wait on core.item \(ACCESS EXCLUSIVE",
     ),
-    "item_named": ("plan.blocking_scan", r"reads core.item .* under ACCESS EXCLUSIVE"),
-    "movement_item": ("plan.index_not_concurrent", r"builds an index on core.movement \(40,000,000 rows"),
+    "item_price_check": ("plan.blocking_scan", r"reads core.item .*reads and writes wait on .*core.item"),
+    "item_partner": ("plan.blocking_scan", r"reads core.item .*writes wait on core.partner \(SHARE ROW EXCLUSIVE"),
+    "item_named": ("plan.blocking_scan", r"reads core.item .*reads and writes wait on .*core.item \(ACCESS EXCLUSIVE"),
+    "movement_item": (
+        "plan.index_not_concurrent",
+        r"builds an index on core.movement \(40,000,000 rows.* writes wait on .*core.movement \(SHARE\)",
+    ),
     "item_weight": ("plan.rewrite_under_lock", r"writes core.item .* anew"),
     "item_filled": ("plan.unbatched_write", r"about 10,000,000 rows in one statement"),
     "log_default": ("plan.default_partition", r"every partition made later reads it from end to end"),
-    "log_next": ("plan.blocking_scan", r"reads core.log .* under ACCESS EXCLUSIVE on .*core.log.*, so reads"),
-    "log_attached": (
-        "plan.blocking_scan",
-        r"reads core.old_log .* under ACCESS EXCLUSIVE on .*core.old_log.*, so reads",
-    ),
+    "log_next": ("plan.blocking_scan", r"reads core.log .*reads and writes wait on .*core.log \(ACCESS EXCLUSIVE\)"),
+    "log_attached": ("plan.blocking_scan", r"reads core.old_log .*wait on .*core.old_log \(ACCESS EXCLUSIVE\)"),
 }
 SAFE = {
     "item_token": """
@@ -236,7 +236,7 @@ def test_a_lock_that_was_taken_earlier_counts_while_another_table_is_read(base: 
     report = planned(base, rows={"core.item": 10_000_000})
     found = verdict(report, "both")
     assert [finding.rule for finding in found.refused] == ["plan.index_not_concurrent"]
-    assert "ACCESS EXCLUSIVE on core.partner (taken by line 6)" in found.refused[0].message
+    assert "reads and writes wait on core.partner (ACCESS EXCLUSIVE since line 6)" in found.refused[0].message
     waits = {held.table: held for held in found.held}
     assert waits["core.partner"].keeps_out == "reads and writes" and waits["core.partner"].estimate.high > 1
     # A table with few rows may be read under any lock: it is over before anybody waits for long.

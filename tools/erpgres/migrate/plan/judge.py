@@ -193,27 +193,27 @@ class Judge:
                 Finding("plan.not_measured", step.place, message, "statements, or a job that works in batches")
             )
         rows = self.rows_written.get((step.path, step.line), 0.0)
+        blocking = self._blocking(step) if estimate.high > self.budget else {}
         if rows > BATCH:
-            message = f"writes about {rows:,.0f} rows in one statement ({estimate}); they stay locked until the commit"
-            hint = "a back-fill in batches, each committed: erpgres migrate new --kind shows how"
-            found.append(Finding("plan.unbatched_write", step.place, message, hint))
-        if estimate.high <= self.budget or (step.alone and not self._blocking(step)):
-            return found
-        blocking = self._blocking(step)
-        if not blocking:
-            return found
-        since = {oid: earlier for earlier in reversed(until) for oid in earlier.locks if oid in blocking}
-        words = []
-        modes: dict[tuple[str, int], set[str]] = {}
-        for oid, mode in blocking.items():
-            line = since[oid].line if oid in since and since[oid].transaction == step.transaction else step.line
-            modes.setdefault((mode, line), set()).add(self._root(oid))
-        for (mode, line), names in sorted(modes.items(), key=lambda item: -strength(item[0][0])):
-            earlier = f" (taken by line {line})" if line != step.line else ""
-            words.append(f"{mode} on {', '.join(sorted(names))}{earlier}, so {blocks(mode)} wait")
-        message = f"{why}: {estimate} under {'; '.join(words)}"
-        found.append(Finding(self._rule(step), step.place, message, self._instead(step)))
+            message = f"writes about {rows:,.0f} rows in one statement: {estimate}; they stay locked until the commit"
+            hint = "a back-fill in batches, each committed"
+            found.append(Finding("plan.unbatched_write", step.place, message + self._waiting(step, until), hint))
+        elif blocking:
+            message = f"{why}: {estimate}{self._waiting(step, until)}"
+            found.append(Finding(self._rule(step), step.place, message, self._instead(step)))
         return found
+
+    def _waiting(self, step: Step, until: list[Step]) -> str:
+        """Return on which tables requests wait while a statement runs, through which lock, since when."""
+        blocking = self._blocking(step)
+        since = {oid: earlier for earlier in reversed(until) for oid in earlier.locks if oid in blocking}
+        waiting: dict[str, set[str]] = {}
+        for oid, mode in blocking.items():
+            first = since.get(oid, step)
+            earlier = f" since line {first.line}" if first.line < step.line else ""
+            waiting.setdefault(blocks(mode), set()).add(f"{self._root(oid)} ({mode}{earlier})")
+        words = [f"{what} wait on {', '.join(sorted(names))}" for what, names in sorted(waiting.items())]
+        return f"; meanwhile {'; '.join(words)}" if words else ""
 
     def _blocking(self, step: Step) -> dict[int, str]:
         """Return the locks on tables, held when a statement had run, that keep requests out."""

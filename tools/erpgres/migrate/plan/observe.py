@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pglast
 import psycopg
 import psycopg2.extensions
 
@@ -34,6 +35,9 @@ _LOCKS = (
     "select relation, mode from pg_locks where pid = pg_backend_pid() and locktype = 'relation' and granted"
     " and database = (select oid from pg_database where datname = current_database()) and relation >= 16384"
 )
+# What the runner makes out of a statement itself: the indexes of partitions, and the repair of those that are invalid.
+_GENERATED = re.compile(r"\s*(create (unique )?index|alter index|drop index|reindex)\b", re.IGNORECASE)
+_FILE = re.compile(r"^V\d{4}__\w+\.sql")
 _API_GONE = re.compile(r'\s*drop (view|function|type|domain) "?(?:if exists )?api\b', re.IGNORECASE)
 
 
@@ -89,9 +93,14 @@ class Transaction:
 
 
 class Observer:
-    """The watcher of a run (`erpgres.migrate.session.watched`); `dsn` is the clone's superuser's."""
+    """The watcher of a run (`erpgres.migrate.session.watched`); `dsn` is the clone's superuser's.
 
-    def __init__(self, dsn: str) -> None:
+    `statements` are those of the pending migrations by file name; `progress` must see the runner's messages.
+    """
+
+    def __init__(self, dsn: str, statements: dict[str, list[Statement]]) -> None:
+        self._statements = statements
+        self._file: str | None = None
         self.steps: list[Step] = []
         self.transactions: list[Transaction] = []
         self.failed: Statement | None = None
@@ -125,10 +134,26 @@ class Observer:
             except psycopg2.Error:
                 self.failed = text
                 raise
+        elif self._file is not None and _GENERATED.match(text) and not isinstance(text, Statement):
+            self._step(session, self._generated(text), run)
         else:
             if self._away_since is None and _API_GONE.match(text):
                 self._away_since = self._now()
             run()
+
+    def progress(self, message: str) -> None:
+        """Note of which migration the runner speaks."""
+        found = _FILE.match(message)
+        if found:
+            self._file = found[0]
+
+    def _generated(self, text: str) -> Statement:
+        """Return a statement of the runner's own as one of the migration that it is at, where that names its index."""
+        found = self._statements.get(self._file or "", [])
+        named = [each for each in found if getattr(each.node, "idxname", None) and each.node.idxname in text]
+        origin = next(iter(named or found), None)
+        path, line = (origin.path, origin.line) if origin is not None else (f"{FOLDER}/{self._file}", 1)
+        return Statement(text, path, line, pglast.parse_sql(text)[0].stmt)
 
     def _now(self) -> float:
         """Return the time without what the watching took."""

@@ -224,7 +224,7 @@ def _verdict_markdown(report: Report, verdict: Verdict) -> list[str]:
     if verdict.statements:
         lines += ["| line | statement | locks | estimate |", "|---:|---|---|---|"]
         for statement in verdict.statements:
-            locks = "<br>".join(f"{lock.mode}: {_md(_few(lock.tables))}" for lock in statement.locks) or "none"
+            locks = "<br>".join(f"{lock.mode}: {_md(_few(lock.tables))}" for lock in statement.locks) or "none new"
             waits = "".join(f"<br>waits now for {_md(who)}" for lock in statement.locks for who in lock.waits_for)
             what = f"{_md(statement.why)}: {statement.estimate}" if statement.why else "at once"
             text = _cut(statement.text, 70).replace("|", "\\|").replace("`", "'")
