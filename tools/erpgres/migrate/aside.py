@@ -18,7 +18,7 @@ from erpgres.migrate.catalog import ANALYTICS_SCHEMA, API_SCHEMA, REBUILT, Entry
 from erpgres.migrate.session import DEADLOCK, DEPENDED_ON, LOCK_NOT_AVAILABLE, Session, StatementFailed, sleep
 
 MARK = "__old"
-_PATIENCE = 30.0  # longer than an API request may take; an analyst's transaction may take longer and is not waited for
+PATIENCE = 30.0  # longer than an API request may take; an analyst's transaction may take longer and is not waited for
 
 # What outside of a schema stands on something in it, as far as it can: views, functions, defaults, constraints.
 _OUTSIDERS = """
@@ -110,7 +110,7 @@ def left_behind(session: Session) -> list[str]:
     ]
 
 
-def sweep(session: Session, progress: Callable[[str], None], *, patience: float = _PATIENCE) -> list[str]:
+def sweep(session: Session, progress: Callable[[str], None], *, patience: float = PATIENCE) -> list[str]:
     """Remove the schemas that stepped aside, when the transactions that may use them are over.
 
     `patience` seconds are waited for those. Then each object is dropped by itself and its lock tried for a moment only:
@@ -122,6 +122,7 @@ def sweep(session: Session, progress: Callable[[str], None], *, patience: float 
         return []
     _await_others(session, patience)
     tries = 0
+    deadline = time.monotonic() + max(1.0, patience)
     while True:
         left, why = _drop_some(session, schemas)
         if not left:
@@ -131,7 +132,7 @@ def sweep(session: Session, progress: Callable[[str], None], *, patience: float 
                     session.execute(sql.SQL("drop schema {}").format(sql.Identifier(schema)))
             return []
         tries += 1
-        if tries > 20:
+        if time.monotonic() > deadline:
             progress(f"{', '.join(schemas)} stays until the next run: {why}")
             return schemas
         sleep(min(0.05 * 2**tries, 2.0))

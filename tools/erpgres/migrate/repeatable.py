@@ -8,6 +8,7 @@ changes nothing takes no lock on a table.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from erpgres.errors import Refused
 from erpgres.migrate import aside, bookkeeping, catalog
 from erpgres.migrate.catalog import ANALYTICS_SCHEMA, REBUILT, Entry
 from erpgres.migrate.objects import API, POLICY, REFERENCE, Made, RepeatableFile, find
-from erpgres.migrate.session import NOT_YET_THERE, Session, StatementFailed, quoted
+from erpgres.migrate.session import NOT_REPLACED, NOT_YET_THERE, Session, StatementFailed, quoted
 
 Key = tuple[str, str]
 
@@ -199,7 +200,7 @@ def put_up(session: Session, layer: Layer, rebuild: set[str], outcome: Outcome) 
         elif any(file.is_schema and schema in file.homes for file in todo):
             catalog.revoke_all(session, layer.entries[("schema", schema)])
     _make_room(session, layer, todo)
-    _apply_in_turn(session, todo)
+    _apply_in_turn(session, todo, lambda file: _drop_made(session, layer, file))
     for file in todo:
         _remember(session, layer, file)
         if file.shown in changed | lacking | layer.damaged:
@@ -207,10 +208,10 @@ def put_up(session: Session, layer: Layer, rebuild: set[str], outcome: Outcome) 
 
 
 def _make_room(session: Session, layer: Layer, todo: list[RepeatableFile]) -> None:
-    """Drop the private functions that will be made anew, or take their privileges when something uses them.
+    """Take grants and comments from the private functions that will be made anew: the file states what is left of them.
 
-    A dropped function leaves neither grants nor comments behind that its file no longer states. What these files made
-    and no longer make goes too, as far as nothing uses it: a view must not find an overload that is about to vanish.
+    They are replaced, not dropped: a call that has looked a function up finds it. What these files made and no longer
+    make goes, as far as nothing uses it: a view must not find an overload that is about to vanish.
     """
     makes = [made for file in todo for made in file.makes]
     keys = {(made.kind, name) for made, name in zip(makes, _identities(session, makes), strict=True) if name}
@@ -223,13 +224,31 @@ def _make_room(session: Session, layer: Layer, todo: list[RepeatableFile]) -> No
         [private[key] for key, (path, _) in layer.objects.items() if path in paths and key in private.keys() - keys],
     )
     for key in sorted(keys & private.keys()):
-        if key[0] == "function" and catalog.drop_all(session, [private[key]]):
+        if key[0] == "function":
             catalog.revoke_all(session, private[key])
+            session.execute(sql.SQL("comment on routine {} is null").format(quoted(private[key].identity)))
 
 
-def _apply_in_turn(session: Session, todo: list[RepeatableFile]) -> None:
-    """Apply files, putting one off while it names an object that another file is yet to make."""
+def _drop_made(session: Session, layer: Layer, file: RepeatableFile) -> bool:
+    """Drop the private functions that a file is about to make; False when none was there."""
+    found = [
+        layer.entries[("function", name)]
+        for made, name in zip(file.makes, _identities(session, file.makes), strict=True)
+        if made.kind == "function" and name and made.schema not in REBUILT and ("function", name) in layer.entries
+    ]
+    errors = catalog.drop_all(session, found)
+    if errors:
+        raise errors[0]
+    return bool(found)
+
+
+def _apply_in_turn(session: Session, todo: list[RepeatableFile], drop: Callable[[RepeatableFile], bool]) -> None:
+    """Apply files, putting one off while it names an object that another file is yet to make.
+
+    `drop` is asked once for a file whose function cannot be replaced: it returns another type, or is an aggregate.
+    """
     queue = deque(todo)
+    dropped: set[str] = set()
     put_off: dict[str, StatementFailed] = {}
     while queue:
         if len(put_off) == len(queue):
@@ -244,6 +263,10 @@ def _apply_in_turn(session: Session, todo: list[RepeatableFile]) -> None:
                     session.execute(statement)
             put_off.clear()
         except StatementFailed as error:
+            if error.sqlstate in NOT_REPLACED and file.shown not in dropped and drop(file):
+                dropped.add(file.shown)
+                queue.appendleft(file)
+                continue
             if error.sqlstate not in NOT_YET_THERE:
                 raise
             put_off[file.shown] = error
