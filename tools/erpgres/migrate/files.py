@@ -20,6 +20,7 @@ LEDGER = "LEDGER"
 HEADERS = ("domain", "why", "locks", "breaking")
 ENCODING_MARK = "/* pgmigrate-encoding: utf-8 */"
 NONTRANSACTIONAL = "NONTRANSACTIONAL"
+AHEAD = "ahead"
 _NAME = re.compile(
     r"V(?P<version>\d{4})__(?P<what>[a-z][a-z0-9_]*(?:NONTRANSACTIONAL[a-z0-9_]*)?)(?P<check>\.check)?\.sql"
 )
@@ -53,6 +54,16 @@ class Migration:
     def accepts(self) -> list[tuple[str, str]]:
         """What findings of `erpgres migrate plan` its header accepts; see `read_accepts`."""
         return read_accepts(self.path.read_text(encoding="utf-8"))
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it is committed by itself, before the migrations after it and the layer."""
+        return self.header.get("apply") == AHEAD
+
+    @property
+    def needs(self) -> list[str]:
+        """The back-fills that must be complete before it."""
+        return re.findall(r"[a-z0-9_]+", self.header.get("backfill", ""))
 
 
 def domain_of(what: str, domains: list[str]) -> str | None:
@@ -190,6 +201,8 @@ def _check_header(name: str, header: dict[str, str], domain: str) -> None:
         raise Refused(f"{FOLDER}/{name}: the header says domain {header['domain']}, the name says {domain}")
     if header["breaking"].split()[0] not in ("yes", "no"):
         raise Refused(f"{FOLDER}/{name}: `-- breaking:` must be yes or no")
+    if header.get("apply", AHEAD) != AHEAD:
+        raise Refused(f"{FOLDER}/{name}: `-- apply:` is {AHEAD}, or left out")
 
 
 def _check_ledger(name: str, sha256: str, ledger: dict[str, str]) -> None:

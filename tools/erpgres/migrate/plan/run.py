@@ -33,7 +33,7 @@ from erpgres.migrate.session import Session, watched
 from erpgres.migrate.sqlfile import Statement
 from erpgres.stack.state import State
 
-KEPT = ("schema_version", "migration_file", "repeatable_file", "repeatable_object")
+KEPT = ("schema_version", "migration_file", "migration_step", "backfill", "repeatable_file", "repeatable_object")
 _SHOWN_ROWS = 5
 
 
