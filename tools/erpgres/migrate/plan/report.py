@@ -145,11 +145,22 @@ def _layer_text(report: Report) -> list[str]:
         if names:
             lines += _wrap(f"{label}: {_few(names, 12)}", "    ", "  - ")
     for label, changes in (("API", report.contract), ("access", report.access), ("hot query", report.queries)):
-        for change in changes:
+        for change in _grouped(changes):
             lines += _wrap(f"{label}: {_change(change)}", "    ", "  - ")
     if report.hot_queries and not report.queries:
         lines.append(f"  - {_count(report.hot_queries, 'hot query').replace('querys', 'queries')}: same plans")
     return lines
+
+
+def _grouped(changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return changes with one line for all objects that the same is said of."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for change in changes:
+        groups.setdefault(tuple(value for key, value in change.items() if key != "what"), []).append(change)
+    return [
+        {**group[0], "what": _few([change["what"] for change in group], 4)} if "what" in group[0] else group[0]
+        for group in groups.values()
+    ]
 
 
 def _change(change: dict[str, Any]) -> str:
@@ -241,7 +252,7 @@ def _changes_markdown(title: str, key: str, changes: list[dict[str, Any]]) -> li
     if not changes:
         return []
     lines = [f"### {title}", ""]
-    for change in changes:
+    for change in _grouped(changes):
         effect = change.get("effect") or ("breaking" if change.get("breaking") else "")
         mark = f" **{effect}**" if effect in ("breaking", "widened") else f" ({effect})" if effect else ""
         lines.append(f"- `{change[key]}` {_md(change['message'])}{mark}")
