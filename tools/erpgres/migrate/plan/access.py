@@ -47,7 +47,8 @@ _GRANTS = f"""
                       where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
 """
 _FUNCTIONS = f"""
-  select p.oid::regprocedure::text, p.prosecdef, pg_get_userbyid(p.proowner), p.proconfig::text, md5(p.prosrc)
+  select p.oid::regprocedure::text, p.prosecdef, pg_get_userbyid(p.proowner), p.proconfig::text, md5(p.prosrc),
+         p.prorettype = 'trigger'::regtype
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace where {_OURS}
 """
 _VIEWS = f"""
@@ -166,12 +167,13 @@ def _grants(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 
 def _functions(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     found = []
-    for name, (definer, owner, config, body) in sorted(after["functions"].items()):
+    for name, (definer, owner, config, body, is_trigger) in sorted(after["functions"].items()):
         was = before["functions"].get(name)
         what = f"function {name}"
         if was is None:
             if definer:
-                found.append(Change(what, f"is new and runs with the rights of {owner}", "widened"))
+                effect = "new" if is_trigger else "widened"  # a trigger function cannot be called
+                found.append(Change(what, f"is new and runs with the rights of {owner}", effect))
         elif definer and not was[0]:
             found.append(Change(what, f"runs with the rights of {owner} from now on", "widened"))
         elif was[0] and not definer:

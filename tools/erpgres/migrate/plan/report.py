@@ -112,13 +112,24 @@ def _statements_text(verdict: Verdict) -> list[str]:
     lines = []
     transaction = 0
     several = len({statement.transaction for statement in verdict.statements}) > 1
-    for statement in verdict.statements:
+    shown, rest = _telling(verdict)
+    for statement in shown:
         if several and statement.transaction != transaction:
             transaction = statement.transaction
             lines.append("  -- a transaction of its own")
         lines.append(f"  {statement.line:>4}  {_cut(statement.text, WIDTH - 8)}")
         lines += _wrap(_does(statement), "          ", "        ")
-    return lines
+    return [*lines, f"        {rest}"] if rest else lines
+
+
+def _telling(verdict: Verdict) -> tuple[list[StatementReport], str]:
+    """Return the statements that lock or work, and a line on the rest."""
+    shown = [each for each in verdict.statements if each.locks or each.why]
+    count = len(verdict.statements) - len(shown)
+    if not count:
+        return shown, ""
+    more = f"{count} more" if shown else _count(count, "statement")
+    return shown, f"{more}: on what is new, or on tables that are locked already; at once"
 
 
 def _does(statement: StatementReport) -> str:
@@ -234,12 +245,15 @@ def _verdict_markdown(report: Report, verdict: Verdict) -> list[str]:
         lines.append("")
     if verdict.statements:
         lines += ["| line | statement | locks | estimate |", "|---:|---|---|---|"]
-        for statement in verdict.statements:
+        shown, rest = _telling(verdict)
+        for statement in shown:
             locks = "<br>".join(f"{lock.mode}: {_md(_few(lock.tables))}" for lock in statement.locks) or "none new"
             waits = "".join(f"<br>waits now for {_md(who)}" for lock in statement.locks for who in lock.waits_for)
             what = f"{_md(statement.why)}: {statement.estimate}" if statement.why else "at once"
             text = _cut(statement.text, 70).replace("|", "\\|").replace("`", "'")
             lines.append(f"| {statement.line} | `{text}` | {locks}{waits} | {what} |")
+        if rest:
+            lines.append(f"| | {rest} | | |")
         lines.append("")
     for note in verdict.notes:
         lines.append(f"- {_md(note)}")
