@@ -53,13 +53,14 @@ def blocks(mode: str) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of statement and how to measure it."""
+    """A kind of statement and how to measure it; `template` is the kind of `migrate new --kind` that is safe."""
 
     name: str
     title: str
     statement: str
     before: str = ""
     instead: str = ""
+    template: str = ""
     alone: bool = False
 
 

@@ -196,8 +196,8 @@ class Judge:
         blocking = self._blocking(step) if estimate.high > self.budget else {}
         if rows > BATCH:
             message = f"writes about {rows:,.0f} rows in one statement: {estimate}; they stay locked until the commit"
-            hint = "a back-fill in batches, each committed"
-            found.append(Finding("plan.unbatched_write", step.place, message + self._waiting(step, until), hint))
+            message += self._waiting(step, until)
+            found.append(Finding("plan.unbatched_write", step.place, message, self._instead(step)))
         elif blocking:
             message = f"{why}: {estimate}{self._waiting(step, until)}"
             found.append(Finding(self._rule(step), step.place, message, self._instead(step)))
@@ -228,9 +228,13 @@ class Judge:
         return "plan.index_not_concurrent" if step.builds else "plan.blocking_scan"
 
     def _instead(self, step: Step) -> str:
-        """Return the safe way of the kind that a statement turned out to be."""
+        """Return the safe way of the kind that a statement turned out to be, and the template that writes it."""
         titles = {self._title(step, part.kinds) for part in step.parts}
-        hints = [kind.instead for kind in lock_table.kinds().values() if kind.title in titles and kind.instead]
+        found = [kind for kind in lock_table.kinds().values() if kind.title in titles and kind.instead]
+        hints = [
+            *(kind.instead for kind in found),
+            *(f"erpgres migrate new --kind {k.template}" for k in found if k.template),
+        ]
         return "; ".join(dict.fromkeys(hints)) or "take the lock in a migration of its own, after the long work"
 
     def _partitions(self, step: Step) -> list[Finding]:

@@ -62,7 +62,10 @@ def _basis(report: Report) -> list[str]:
 
 
 def _wrap(text: str, indent: str, first: str | None = None) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=first or indent, subsequent_indent=indent) or [first or indent]
+    wrapped = textwrap.wrap(
+        text, WIDTH, initial_indent=first or indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+    return wrapped or [first or indent]
 
 
 def _text(report: Report) -> str:
