@@ -129,7 +129,7 @@ class _Worker:
         self.session, self.name, self.throttle, self.progress = session, name, throttle, progress
         self.size = 1000
         self.told = 0.0
-        with self._owner():
+        with session.transaction(), self._owner():
             self.row = get(session, name)
         self.key = self._key_columns()
         self.by_owner = self._owner_sees_all()

@@ -268,17 +268,25 @@ TEMPLATE = """\
 """
 
 
-def new(domain: str, what: str, root: Path = settings.ROOT, domains: list[str] | None = None) -> Path:
-    """Write the next migration as a file with a header to fill in, and return its path."""
+def new(
+    domain: str, what: str, root: Path = settings.ROOT, domains: list[str] | None = None, *, text: str = ""
+) -> Path:
+    """Write the next migration, with the text or a header to fill in, and return its path.
+
+    A `what` that begins with NONTRANSACTIONAL makes one that runs in steps.
+    """
     names = settings.DOMAINS if domains is None else domains
     if domain not in names:
         raise Refused(f"no such domain: {domain}", f"one of {', '.join(names)}")
-    slug = re.sub(r"[^a-z0-9]+", "_", what.lower()).strip("_")
+    marked = what.removeprefix(NONTRANSACTIONAL)
+    slug = re.sub(r"[^a-z0-9]+", "_", marked.lower()).strip("_")
+    if slug and marked != what:
+        slug = f"{NONTRANSACTIONAL}_{slug}"
     if not slug:
         raise Refused("say in a few words what the migration does", "erpgres migrate new core 'partner email'")
     migrations = read_migrations(root, domains)
     version = migrations[-1].version + 1 if migrations else 1
     path = root / FOLDER / f"V{version:04}__{domain}_{slug}.sql"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(TEMPLATE.format(domain=domain), encoding="utf-8")
+    path.write_text(text or TEMPLATE.format(domain=domain), encoding="utf-8")
     return path

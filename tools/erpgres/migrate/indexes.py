@@ -107,6 +107,17 @@ def _build_on(
         session.execute(_text(node, schema, table, index, concurrent=True, only=False))
 
 
+def drop(session: Session, statement: Statement) -> None:
+    """Do a `drop index concurrently`; that of a partitioned table is dropped for an instant's lock on all partitions."""
+    for item in statement.node.objects:
+        name = ".".join(sql.Identifier(part.sval).as_string(None) for part in item)
+        kind = session.value("select relkind from pg_class where oid = to_regclass(%s)", [name])
+        if kind == "I":
+            _quickly(session, sql.SQL("drop index {}").format(quoted(name)))
+        elif kind is not None or not statement.node.missing_ok:
+            session.execute(sql.SQL("drop index concurrently {}").format(quoted(name)))
+
+
 def rebuild(session: Session, found: Invalid, progress: Progress) -> None:
     """Build an invalid index again under its name."""
     progress(f"index {found.name} of {found.table} is invalid: it is built again")

@@ -167,7 +167,7 @@ def migrate(
         migrations, result, throttle or backfill.Throttle(),
     )  # fmt: skip
     with Session(dsn) as session:
-        _settle(session)
+        settle(session)
         try:
             current = _is_current(session, run)
         except StatementFailed as error:
@@ -218,7 +218,7 @@ def status(dsn: str, *, root: Path = settings.ROOT, domains: list[str] | None = 
     migrations = files.read_migrations(root, names)
     run = Run(dsn, root, names, None, True, lambda _: None, 0, 1, 0, 0, migrations, Result())
     with Session(dsn) as session:
-        _settle(session)
+        settle(session)
         with session.transaction(rollback=True):
             session.execute("set transaction isolation level repeatable read, read only")
             bookkeeping.become_owner(session)
@@ -241,7 +241,7 @@ def status(dsn: str, *, root: Path = settings.ROOT, domains: list[str] | None = 
     )
 
 
-def _settle(session: Session) -> None:
+def settle(session: Session) -> None:
     """Free the session from the limits that its role has for ordinary work, and fix the search path."""
     limits = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout", "idle_session_timeout")
     for name in limits:

@@ -173,6 +173,8 @@ def _run_outside(session: Session, version: int, step: Step, progress: Progress)
         session.execute("set lock_timeout = 0")
         if isinstance(statement.node, ast.IndexStmt):
             indexes.build(session, statement, progress)
+        elif isinstance(statement.node, ast.DropStmt):
+            indexes.drop(session, statement)
         elif isinstance(statement.node, ast.AlterTableStmt):
             _detach(session, statement)
         else:

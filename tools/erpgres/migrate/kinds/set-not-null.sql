@@ -1,0 +1,12 @@
+-- kind: forbid null in a column that has rows
+-- set: column
+-- file: migration, in steps
+-- ---
+-- domain: {domain}
+-- why: {what}
+-- locks: {table}, access exclusive for an instant; share update exclusive while the rows are looked at
+-- breaking: no
+
+alter table {table} add constraint {name}_{column}_not_null not null {column} not valid;
+
+alter table {table} validate constraint {name}_{column}_not_null;
