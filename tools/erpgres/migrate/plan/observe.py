@@ -242,6 +242,7 @@ class Observer:
         self.transactions.append(Transaction(self.transaction + 1, committed=True))
         step.transaction, step.alone = self.transaction, True
         with session.connection.cursor() as cursor, self._looker.cursor() as looker:
+            _flush(cursor)  # what was counted before it
             before = self._state(looker, counter)
             if not tables:
                 tables = self._owners(step.node)
@@ -249,8 +250,7 @@ class Observer:
             with Chase(self._dsn, session.pid, tables) as chase:
                 run()
             step.seconds = time.monotonic() - started
-            cursor.execute("select pg_stat_force_next_flush()")
-            cursor.execute("select 1")
+            _flush(cursor)
             step.held = {oid: strongest(modes) for oid, modes in chase.locks.items() if oid in self.relations}
             step.locks = dict(step.held)
             self._compare(step, before, self._state(looker, counter), looker)
@@ -279,6 +279,12 @@ class Observer:
                 " where x.indexrelid = any (%s)", [new],
             )  # fmt: skip
             step.builds = [(oid, name) for oid, name in cursor.fetchall() if oid in self.relations]
+
+
+def _flush(cursor: Any) -> None:
+    """Let a session's counters be seen by others."""
+    cursor.execute("select pg_stat_force_next_flush()")
+    cursor.execute("select 1")
 
 
 def _is_open(session: Session) -> bool:
