@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 
+from conftest import free_port
 from erpgres.errors import Refused
-from erpgres.migrate import indexes, runner, sqlfile, steps
+from erpgres.migrate import drill, indexes, kinds, runner, sqlfile, steps
 from erpgres.migrate.bookkeeping import become_owner
 from erpgres.migrate.session import Session
 from erpgres.settings import ROOT
@@ -284,3 +288,62 @@ def test_the_old_api_is_used_to_its_end(shop: Tree) -> None:
         assert client.execute("fetch 1 from c").fetchone() == ("Trousers",)
     assert not shop.migrate(sweep_wait=0.2).changed
     assert shop.rows("select from pg_namespace where nspname ~ '__old'") == []
+
+
+def test_requests_go_on_while_it_is_applied(parts: Tree) -> None:
+    """Readers and writers all the while; one transaction is long. Nobody fails, the changes are there."""
+    stop = threading.Event()
+    failures: list[str] = []
+    answered = [0, 0]
+
+    def client(number: int) -> None:
+        try:
+            with psycopg.connect(parts.admin_dsn, autocommit=True) as connection:
+                connection.execute("set lock_timeout = '2s'")
+                while not stop.is_set():
+                    row = random.Random(answered[number]).randrange(1, 1999)
+                    if number:
+                        connection.execute("update core.part set qty = 3 where id = %s", [row])
+                    else:
+                        connection.execute("select qty from core.part where id = %s", [row])
+                    answered[number] += 1
+        except psycopg.Error as error:
+            failures.append(str(error))
+
+    clients = [threading.Thread(target=client, args=(number,)) for number in (0, 1)]
+    for thread in clients:
+        thread.start()
+    try:
+        for version, (kind, values) in enumerate(
+            [
+                ("add-column", {"column": "note", "type": "text", "meaning": "Note"}),
+                ("add-check", {"constraint": "qty_not_negative", "check": "qty >= 0"}),
+                ("set-not-null", {"column": "qty"}),
+                ("add-index", {"columns": "qty, id"}),
+                ("drop-constraint", {"constraint": "qty_not_negative"}),
+            ],
+            2,
+        ):
+            before = list(answered)
+            kinds.new(kind, "core.part", f"try {kind} {version}", values, parts.root)
+            parts.migrate(pause=0.02, attempts=60)
+            deadline = time.monotonic() + 20
+            while min(now - then for now, then in zip(answered, before, strict=True)) < 3 and not failures:
+                assert time.monotonic() < deadline, "the clients stand still"
+                time.sleep(0.01)
+    finally:
+        stop.set()
+        for thread in clients:
+            thread.join()
+    assert failures == []
+
+
+@pytest.mark.drill
+def test_the_drill() -> None:
+    """Every change under load through the gateway: none fails a request."""
+    told: list[str] = []
+    options = drill.Options(rows=20_000, rate=50, connections=8, share=1.0, quiet_seconds=2, pause_seconds=0.2)
+    found = drill.run(options, told.append, free_port(5))
+    assert found.failures == []
+    assert [item.name for item in found.items if item.failed or not item.requests] == []
+    assert len(found.items) == 14

@@ -7,7 +7,7 @@ import json
 
 import click
 
-from erpgres.cli import _migrate_backfill, _migrate_locks, _migrate_plan
+from erpgres.cli import _migrate_backfill, _migrate_drill, _migrate_locks, _migrate_plan
 from erpgres.cli._options import database_url_option, format_option, say, state_option
 from erpgres.stack.state import State
 
@@ -204,5 +204,6 @@ def release() -> None:
 
 
 command.add_command(_migrate_backfill.command)
+command.add_command(_migrate_drill.command)
 command.add_command(_migrate_locks.locks)
 command.add_command(_migrate_plan.plan)

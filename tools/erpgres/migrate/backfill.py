@@ -131,7 +131,7 @@ class _Worker:
         self.told = 0.0
         with session.transaction(), self._owner():
             self.row = get(session, name)
-        self.key = self._key_columns()
+            self.key = self._key_columns()
         self.by_owner = self._owner_sees_all()
         if "{batch}" not in self.row.statement:
             raise Refused(f"the statement of the back-fill {name} does not say where the {{batch}} goes")

@@ -108,7 +108,7 @@ def _build_on(
 
 
 def drop(session: Session, statement: Statement) -> None:
-    """Do a `drop index concurrently`; that of a partitioned table is dropped for an instant's lock on all partitions."""
+    """Do a `drop index concurrently`; on a partitioned table it takes the lock of all partitions, for an instant."""
     for item in statement.node.objects:
         name = ".".join(sql.Identifier(part.sval).as_string(None) for part in item)
         kind = session.value("select relkind from pg_class where oid = to_regclass(%s)", [name])

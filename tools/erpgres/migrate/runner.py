@@ -98,6 +98,12 @@ class Run:
     result: Result
     throttle: backfill.Throttle = field(default_factory=backfill.Throttle)
     failures: int = 0
+    has_new_relations: bool = False
+
+    def note_relations(self, migrations: list[Migration]) -> None:
+        """See whether a migration makes or drops what PostgREST embeds rows by."""
+        words = re.compile(r"\b(references|drop (constraint|table|column))\b", re.IGNORECASE)
+        self.has_new_relations |= any(words.search(m.path.read_text(encoding="utf-8")) for m in migrations)
 
     @property
     def patience(self) -> float:
@@ -348,7 +354,7 @@ def _apply_next(session: Session, run: Run) -> bool:
             bookkeeping.become_owner(session)
             bookkeeping.create(session)
         backfill.require(session, group[0].needs, run.throttle, run.progress)
-    is_ahead = bool(group) and group[0].ahead and not run.dry_run
+    is_ahead = _is_ahead(group) and not run.dry_run
     last = len(group) == len(pending) and not is_ahead
     for migration in group:
         files.statements(migration, run.root)
@@ -361,11 +367,16 @@ def _apply_next(session: Session, run: Run) -> bool:
             raise
         outcome = _apply_group(session, run, group, with_layer=True, drop_first=True)
     run.result.applied += [migration.name for migration in group]
+    run.note_relations(group)
     run.result.repeatable += outcome.applied
     run.result.dropped += outcome.dropped
     if run.dry_run and not last:
         run.result.left += [migration.name for migration in pending[len(group) :]]
     return last or run.dry_run
+
+
+def _is_ahead(group: list[Migration]) -> bool:
+    return bool(group) and group[0].ahead
 
 
 def _apply_group(
@@ -387,7 +398,7 @@ def _apply_group(
         if with_layer:
             for file in layer.files.values():
                 file.check()
-            rebuild = set(REBUILT) if group or run.result.applied or drop_first else layer.rebuild()
+            rebuild = set(REBUILT) if group or drop_first else layer.rebuild()
             if not drop_first:
                 rebuilt = repeatable.set_aside(session, layer, rebuild)
             rebuilt = rebuilt or repeatable.take_down(session, layer, rebuild)
@@ -401,7 +412,9 @@ def _apply_group(
                 session.rows("select events.ensure_triggers()")
             repeatable.apply_policies(session, layer, rebuilt, outcome)
             repeatable.finish(session, layer, outcome)
-        if group or rebuilt or outcome.applied or outcome.dropped:
+        # PostgREST opens all its connections anew when it looks again, so it is told only of what it looks at.
+        is_new = with_layer and run.has_new_relations
+        if (group and not _is_ahead(group)) or rebuilt or outcome.applied or outcome.dropped or is_new:
             session.execute("notify pgrst")
     run.result.reference += loaded
     return outcome
@@ -462,6 +475,7 @@ def _apply_steps(session: Session, run: Run, migration: Migration) -> None:
         bookkeeping.record_migration(session, migration.version, migration.sha256)
         steps.forget(session, migration.version)
     run.result.applied.append(migration.name)
+    run.note_relations([migration])
 
 
 def _config(session: Session, base: str) -> pgmigrate.Config:

@@ -8,6 +8,7 @@
 -- breaking: no
 -- backfill: {name}_{column}
 
+-- lint: allow sqlfluff.PRS: sqlfluff does not know a not null constraint with a name
 alter table {table} add constraint {name}_{column}_not_null not null {column} not valid;
 
 alter table {table} validate constraint {name}_{column}_not_null;

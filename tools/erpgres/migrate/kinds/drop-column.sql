@@ -5,7 +5,8 @@
 -- domain: {domain}
 -- why: {what}
 -- locks: {table}, access exclusive for an instant; the space is freed as rows are written again
--- breaking: no (views and functions of the release before this one do not use it; else this is refused)
+-- breaking: yes (refused while views or functions of the release before use it)
 -- apply: ahead
 
+-- lint: allow squawk.ban-drop-column: nothing uses it any more
 alter table {table} drop column {column};

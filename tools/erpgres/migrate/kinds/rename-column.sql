@@ -40,6 +40,7 @@ $$;
 comment on function {schema}.tg_{name}__sync_{new}() is
   'BEFORE INSERT OR UPDATE: keeps {column} and {new} of a row equal while both are used';
 
+-- lint: allow right_tree: as its function
 create trigger sync_{new} before insert or update on {table}
 for each row execute function {schema}.tg_{name}__sync_{new}();
 
