@@ -89,6 +89,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after

@@ -7,6 +7,7 @@ import json
 
 import click
 
+from erpgres.cli import _migrate_backfill, _migrate_drill, _migrate_locks, _migrate_plan
 from erpgres.cli._options import database_url_option, format_option, say, state_option
 from erpgres.stack.state import State
 
@@ -18,15 +19,15 @@ from erpgres.stack.state import State
 @click.option("--dry-run", is_flag=True, help="Do everything, locks included, and roll it back.")
 @click.option(
     "--lock-timeout",
-    default="5s",
+    default="400ms",
     show_default=True,
     envvar="ERPGRES_LOCK_TIMEOUT",
     show_envvar=True,
-    help="Longest wait for one lock before all is rolled back and tried again.",
+    help="Longest wait for a lock, a quarter of it at first: requests wait behind it.",
 )
 @click.option(
     "--attempts",
-    default=8,
+    default=20,
     show_default=True,
     envvar="ERPGRES_ATTEMPTS",
     show_envvar=True,
@@ -60,7 +61,8 @@ def command(
     """Bring the database to the state of this checkout.
 
     Migrations, functions, views, reference data, policies and grants are applied in one transaction, as the role
-    owner: it all happens or nothing does. --database-url names the database as migrator (or as a member of owner).
+    owner: it all happens or nothing does. Migrations that say so are applied before, ahead or in steps, and go on
+    where they were when they were cut off. --database-url names the database as migrator (or as a member of owner).
 
     \b
     Examples:
@@ -134,17 +136,54 @@ def status(context: click.Context, state: State, database_url: str | None, outpu
 @command.command("new")
 @click.argument("domain")
 @click.argument("what", nargs=-1, required=True)
-def new(domain: str, what: tuple[str, ...]) -> None:
-    """Write the next migration as a file with a header to fill in.
+@click.option("--kind", metavar="KIND", help="What it does; migrate kinds lists them.")
+@click.option("--table", metavar="TABLE", help="The table, with its domain.")
+@click.option("--set", "values", metavar="NAME=VALUE", multiple=True, help="What the kind wants to know; repeatable.")
+def new(domain: str, what: tuple[str, ...], kind: str | None, table: str | None, values: tuple[str, ...]) -> None:
+    """Write the next migration: with a header to fill in, or of a kind, in its safe form.
+
+    \b
+    Examples:
+      erpgres migrate new core partner email
+      erpgres migrate new core partner email --kind add-column --table core.partner --set column=email
+        --set type=text --set 'meaning=Where orders are sent'
+    """
+    from erpgres.errors import Refused
+    from erpgres.migrate import files, kinds
+    from erpgres.settings import ROOT
+
+    if kind is None:
+        if table or values:
+            raise Refused("--table and --set belong to a --kind", "erpgres migrate kinds lists them")
+        click.echo(files.new(domain, " ".join(what)).relative_to(ROOT))
+        return
+    if table is None or table.partition(".")[0] != domain:
+        raise Refused(f"{kind} wants --table {domain}.NAME")
+    said = dict(value.partition("=")[::2] for value in values)
+    click.echo(kinds.new(kind, table, " ".join(what), said).relative_to(ROOT))
+
+
+@command.command("kinds")
+@format_option
+def list_kinds(output: str) -> None:
+    """List the kinds of `migrate new --kind`, and what each wants to know.
+
+    A `.contract` is the second half of a change in two releases: it is for when nothing uses the old form any more.
 
     \b
     Example:
-      erpgres migrate new core partner email
+      erpgres migrate kinds
     """
-    from erpgres.migrate import files
-    from erpgres.settings import ROOT
+    from erpgres.migrate import kinds
 
-    click.echo(files.new(domain, " ".join(what)).relative_to(ROOT))
+    found = kinds.read().values()
+    if output == "json":
+        listed = [{"kind": kind.name, "summary": kind.summary, "values": kind.values} for kind in found]
+        click.echo(json.dumps(listed, indent=2))
+        return
+    for kind in found:
+        wants = ", ".join(name if default is None else f"{name}={default}" for name, default in kind.values.items())
+        click.echo(f"{kind.name}: {kind.summary}\n    {wants or '(nothing)'}")
 
 
 @command.command("release")
@@ -162,3 +201,9 @@ def release() -> None:
         click.echo(f"released {name}")
     if not names:
         click.echo("nothing to release")
+
+
+command.add_command(_migrate_backfill.command)
+command.add_command(_migrate_drill.command)
+command.add_command(_migrate_locks.locks)
+command.add_command(_migrate_plan.plan)

@@ -62,21 +62,31 @@ def database(cache: Path, root: Path = ROOT) -> Iterator[str]:
 
     Raises CannotRun when PostgreSQL does not start, Refused when the checkout cannot be migrated.
     """
+    with server(cache) as state:
+        yield _migrated(state, root)
+
+
+@contextmanager
+def server(cache: Path, name: str = "cluster", more: str = "") -> Iterator[State]:
+    """Yield a running PostgreSQL of nobody's, made if it is not there, with `more` settings; stops it at the end.
+
+    Raises CannotRun when it does not start. Two runs with the same name and cache come one after the other.
+    """
     try:
         cache.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotRun(f"{cache} cannot be written: {error.strerror}", "name another in ERPGRES_LINT_CACHE") from None
-    state = State(cache / f"cluster-{hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]}")
+    state = State(cache / f"{name}-{hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]}")
     with state.locked():
-        _prepare(state)
+        _prepare(state, more)
         _control(state, "start")
         try:
-            yield _migrated(state, root)
+            yield state
         finally:
             _control(state, "stop")
 
 
-def _prepare(state: State) -> None:
+def _prepare(state: State, more: str) -> None:
     programs = state.bindir.parent.name
     mark = state.path / "programs"
     if mark.exists() and mark.read_text() != programs:  # made by another PostgreSQL: nothing in it is worth keeping
@@ -87,7 +97,7 @@ def _prepare(state: State) -> None:
     state.write(mark, programs)
     state.write(state.etc / "pg_hba.conf", _HOST_RULES, mode=0o640, service=True)
     places = f"unix_socket_directories = '{state.run}'\nhba_file = '{state.etc / 'pg_hba.conf'}'\n"
-    text = f"{_SETTINGS}port = {state.postgres_port}\n{places}"
+    text = f"{_SETTINGS}{more}port = {state.postgres_port}\n{places}"
     state.write(state.pgdata / "postgresql.conf", text, mode=0o600, service=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pgmigrate
@@ -21,6 +23,53 @@ create table ops.migration_file (
 comment on table ops.migration_file is 'Text of each migration as it was applied, so that a later change is noticed.';
 comment on column ops.migration_file.version is 'Number of the migration file.';
 comment on column ops.migration_file.sha256 is 'Digest of the text that was applied.';
+"""
+
+_STEPS = """
+create table ops.migration_step (
+  version bigint not null,
+  number smallint not null,
+  sha256 text not null constraint sha256_is_64_hex_digits check (sha256 ~ '^[0-9a-f]{64}$'),
+  done_at timestamptz not null default now(),
+  constraint migration_step_pkey primary key (version, number)
+);
+comment on table ops.migration_step is
+  'Steps that are done of a migration that is not complete: where the next run of erpgres migrate goes on.';
+comment on column ops.migration_step.version is 'Number of the migration file.';
+comment on column ops.migration_step.number is 'The step, counted from 1.';
+comment on column ops.migration_step.sha256 is 'Digest of its statements.';
+comment on column ops.migration_step.done_at is 'When it was done.';
+"""
+
+_BACKFILL = r"""
+create table ops.backfill (
+  name text constraint backfill_pkey primary key,
+  table_name text not null,
+  statement text not null,
+  remaining text,
+  state text not null default 'PENDING',
+  last_key jsonb,
+  rows_done bigint not null default 0,
+  batches bigint not null default 0,
+  ordered_at timestamptz not null default now(),
+  started_at timestamptz,
+  finished_at timestamptz,
+  error text,
+  constraint name_is_plain check (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+  constraint statement_has_batch check (statement ~ '[{]batch[}]'),
+  constraint state_known check (state in ('PENDING', 'PAUSED', 'CANCELLED', 'DONE')),
+  constraint finished_when_done check ((finished_at is not null) = (state = 'DONE'))
+);
+comment on table ops.backfill is
+  'Back-fills that migrations ordered: rows brought to a new form in batches, by erpgres migrate backfill.';
+comment on column ops.backfill.name is 'What a later migration names in its header as -- backfill:';
+comment on column ops.backfill.table_name is 'The table whose rows are gone through, in the order of its primary key.';
+comment on column ops.backfill.statement is
+  'What is done to a batch: {batch} is the condition on the table''s alias t.';
+comment on column ops.backfill.remaining is
+  'Query of the rows that are not in the new form; none may be left at the end.';
+comment on column ops.backfill.last_key is 'The primary key of the last row that is done.';
+comment on column ops.backfill.ordered_at is 'When the migration ran.';
 """
 
 _TABLES = """
@@ -89,8 +138,19 @@ def create(session: Session) -> None:
         session.execute(_VERSION_COMMENTS)
     if not session.value("select to_regclass('ops.migration_file') is not null"):
         session.execute(_MIGRATION_FILE)
+    for table, text in (("migration_step", _STEPS), ("backfill", _BACKFILL)):
+        if not session.value("select to_regclass(%s) is not null", [f"{SCHEMA}.{table}"]):
+            session.execute(text)
     if not has_tables(session):
         session.execute(_TABLES)
+
+
+@contextmanager
+def as_owner(session: Session) -> Iterator[None]:
+    """Be the owner for a part of a transaction whose rest is done by the session's user."""
+    session.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
+    yield
+    session.execute("set local role none")
 
 
 def applied_versions(session: Session) -> dict[int, str]:

@@ -20,10 +20,12 @@ LEDGER = "LEDGER"
 HEADERS = ("domain", "why", "locks", "breaking")
 ENCODING_MARK = "/* pgmigrate-encoding: utf-8 */"
 NONTRANSACTIONAL = "NONTRANSACTIONAL"
+AHEAD = "ahead"
 _NAME = re.compile(
     r"V(?P<version>\d{4})__(?P<what>[a-z][a-z0-9_]*(?:NONTRANSACTIONAL[a-z0-9_]*)?)(?P<check>\.check)?\.sql"
 )
 _HEADER = re.compile(r"^-- (?P<key>[a-z]+):\s*(?P<value>.*)$")
+_ACCEPT = re.compile(r"(?P<rule>[a-z_]+(?:\.[a-z_]+)?)(?::\s*(?P<reason>.*))?")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,21 @@ class Migration:
     def transactional(self) -> bool:
         """Whether it runs inside the migration transaction."""
         return NONTRANSACTIONAL not in self.path.name
+
+    @property
+    def accepts(self) -> list[tuple[str, str]]:
+        """What findings of `erpgres migrate plan` its header accepts; see `read_accepts`."""
+        return read_accepts(self.path.read_text(encoding="utf-8"))
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it is committed by itself, before the migrations after it and the layer."""
+        return self.header.get("apply") == AHEAD
+
+    @property
+    def needs(self) -> list[str]:
+        """The back-fills that must be complete before it."""
+        return re.findall(r"[a-z0-9_]+", self.header.get("backfill", ""))
 
 
 def domain_of(what: str, domains: list[str]) -> str | None:
@@ -88,6 +105,26 @@ def read_header(text: str) -> dict[str, str]:
         elif key:
             header[key] = f"{header[key]} {line.removeprefix('--').strip()}".strip()
     return header
+
+
+def read_accepts(text: str) -> list[tuple[str, str]]:
+    """Return (rule, reason) of the lines `-- accept: RULE: reason` at the top of a file; the reason may be empty."""
+    found: list[tuple[str, str]] = []
+    going_on = False
+    for line in text.splitlines():
+        if line.strip() == ENCODING_MARK:
+            continue
+        if not line.startswith("--"):
+            break
+        match = _HEADER.match(line)
+        if match:
+            going_on = match["key"] == "accept"
+            if going_on:
+                accepted = _ACCEPT.fullmatch(match["value"].strip())
+                found.append((accepted["rule"], accepted["reason"] or "") if accepted else (match["value"].strip(), ""))
+        elif going_on:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line.removeprefix('--').strip()}".strip())
+    return found
 
 
 def read_migrations(root: Path = settings.ROOT, domains: list[str] | None = None) -> list[Migration]:
@@ -164,6 +201,8 @@ def _check_header(name: str, header: dict[str, str], domain: str) -> None:
         raise Refused(f"{FOLDER}/{name}: the header says domain {header['domain']}, the name says {domain}")
     if header["breaking"].split()[0] not in ("yes", "no"):
         raise Refused(f"{FOLDER}/{name}: `-- breaking:` must be yes or no")
+    if header.get("apply", AHEAD) != AHEAD:
+        raise Refused(f"{FOLDER}/{name}: `-- apply:` is {AHEAD}, or left out")
 
 
 def _check_ledger(name: str, sha256: str, ledger: dict[str, str]) -> None:
@@ -229,17 +268,25 @@ TEMPLATE = """\
 """
 
 
-def new(domain: str, what: str, root: Path = settings.ROOT, domains: list[str] | None = None) -> Path:
-    """Write the next migration as a file with a header to fill in, and return its path."""
+def new(
+    domain: str, what: str, root: Path = settings.ROOT, domains: list[str] | None = None, *, text: str = ""
+) -> Path:
+    """Write the next migration, with the text or a header to fill in, and return its path.
+
+    A `what` that begins with NONTRANSACTIONAL makes one that runs in steps.
+    """
     names = settings.DOMAINS if domains is None else domains
     if domain not in names:
         raise Refused(f"no such domain: {domain}", f"one of {', '.join(names)}")
-    slug = re.sub(r"[^a-z0-9]+", "_", what.lower()).strip("_")
+    marked = what.removeprefix(NONTRANSACTIONAL)
+    slug = re.sub(r"[^a-z0-9]+", "_", marked.lower()).strip("_")
+    if slug and marked != what:
+        slug = f"{NONTRANSACTIONAL}_{slug}"
     if not slug:
         raise Refused("say in a few words what the migration does", "erpgres migrate new core 'partner email'")
     migrations = read_migrations(root, domains)
     version = migrations[-1].version + 1 if migrations else 1
     path = root / FOLDER / f"V{version:04}__{domain}_{slug}.sql"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(TEMPLATE.format(domain=domain), encoding="utf-8")
+    path.write_text(text or TEMPLATE.format(domain=domain), encoding="utf-8")
     return path

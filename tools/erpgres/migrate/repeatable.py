@@ -8,16 +8,17 @@ changes nothing takes no lock on a table.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from psycopg import sql
 
 from erpgres.errors import Refused
-from erpgres.migrate import bookkeeping, catalog
+from erpgres.migrate import aside, bookkeeping, catalog
 from erpgres.migrate.catalog import ANALYTICS_SCHEMA, REBUILT, Entry
 from erpgres.migrate.objects import API, POLICY, REFERENCE, Made, RepeatableFile, find
-from erpgres.migrate.session import NOT_YET_THERE, Session, StatementFailed, quoted
+from erpgres.migrate.session import NOT_REPLACED, NOT_YET_THERE, Session, StatementFailed, quoted
 
 Key = tuple[str, str]
 
@@ -148,9 +149,28 @@ def take_down(session: Session, layer: Layer, schemas: set[str]) -> set[str]:
                 continue
             raise
     layer.entries = {key: entry for key, entry in layer.entries.items() if entry not in entries}
+    _drop_orphans(session, layer)
+    return todo
+
+
+def set_aside(session: Session, layer: Layer, schemas: set[str]) -> set[str]:
+    """As `take_down`, without a lock that a request could feel: the schemas are renamed and made anew, empty.
+
+    Returns the schemas that are to be filled; empty when that is not possible and `take_down` must do.
+    """
+    todo = aside.can_step_aside(session, schemas, list(layer.entries.values()))
+    for schema in sorted(todo):
+        aside.step_aside(session, schema)
+    if todo:
+        layer.entries = {key: entry for key, entry in layer.entries.items() if entry.schema not in todo}
+        _drop_orphans(session, layer)
+    return todo | schemas if todo else set()
+
+
+def _drop_orphans(session: Session, layer: Layer) -> None:
+    """Drop the functions and triggers of files that are gone, as far as nothing uses them."""
     gone = [entry for entry in _orphans(layer) if entry.kind in ("function", "trigger")]
     catalog.drop_all(session, gone)
-    return todo
 
 
 def _orphans(layer: Layer) -> list[Entry]:
@@ -180,7 +200,7 @@ def put_up(session: Session, layer: Layer, rebuild: set[str], outcome: Outcome) 
         elif any(file.is_schema and schema in file.homes for file in todo):
             catalog.revoke_all(session, layer.entries[("schema", schema)])
     _make_room(session, layer, todo)
-    _apply_in_turn(session, todo)
+    _apply_in_turn(session, todo, lambda file: _drop_made(session, layer, file))
     for file in todo:
         _remember(session, layer, file)
         if file.shown in changed | lacking | layer.damaged:
@@ -188,10 +208,10 @@ def put_up(session: Session, layer: Layer, rebuild: set[str], outcome: Outcome) 
 
 
 def _make_room(session: Session, layer: Layer, todo: list[RepeatableFile]) -> None:
-    """Drop the private functions that will be made anew, or take their privileges when something uses them.
+    """Take grants and comments from the private functions that will be made anew: the file states what is left of them.
 
-    A dropped function leaves neither grants nor comments behind that its file no longer states. What these files made
-    and no longer make goes too, as far as nothing uses it: a view must not find an overload that is about to vanish.
+    They are replaced, not dropped: a call that has looked a function up finds it. What these files made and no longer
+    make goes, as far as nothing uses it: a view must not find an overload that is about to vanish.
     """
     makes = [made for file in todo for made in file.makes]
     keys = {(made.kind, name) for made, name in zip(makes, _identities(session, makes), strict=True) if name}
@@ -204,13 +224,31 @@ def _make_room(session: Session, layer: Layer, todo: list[RepeatableFile]) -> No
         [private[key] for key, (path, _) in layer.objects.items() if path in paths and key in private.keys() - keys],
     )
     for key in sorted(keys & private.keys()):
-        if key[0] == "function" and catalog.drop_all(session, [private[key]]):
+        if key[0] == "function":
             catalog.revoke_all(session, private[key])
+            session.execute(sql.SQL("comment on routine {} is null").format(quoted(private[key].identity)))
 
 
-def _apply_in_turn(session: Session, todo: list[RepeatableFile]) -> None:
-    """Apply files, putting one off while it names an object that another file is yet to make."""
+def _drop_made(session: Session, layer: Layer, file: RepeatableFile) -> bool:
+    """Drop the private functions that a file is about to make; False when none was there."""
+    found = [
+        layer.entries[("function", name)]
+        for made, name in zip(file.makes, _identities(session, file.makes), strict=True)
+        if made.kind == "function" and name and made.schema not in REBUILT and ("function", name) in layer.entries
+    ]
+    errors = catalog.drop_all(session, found)
+    if errors:
+        raise errors[0]
+    return bool(found)
+
+
+def _apply_in_turn(session: Session, todo: list[RepeatableFile], drop: Callable[[RepeatableFile], bool]) -> None:
+    """Apply files, putting one off while it names an object that another file is yet to make.
+
+    `drop` is asked once for a file whose function cannot be replaced: it returns another type, or is an aggregate.
+    """
     queue = deque(todo)
+    dropped: set[str] = set()
     put_off: dict[str, StatementFailed] = {}
     while queue:
         if len(put_off) == len(queue):
@@ -225,6 +263,10 @@ def _apply_in_turn(session: Session, todo: list[RepeatableFile]) -> None:
                     session.execute(statement)
             put_off.clear()
         except StatementFailed as error:
+            if error.sqlstate in NOT_REPLACED and file.shown not in dropped and drop(file):
+                dropped.add(file.shown)
+                queue.appendleft(file)
+                continue
             if error.sqlstate not in NOT_YET_THERE:
                 raise
             put_off[file.shown] = error

@@ -8,6 +8,7 @@ and the layer, all on one connection that pgmigrate may neither commit nor close
 from __future__ import annotations
 
 import random
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pgmigrate
-from psycopg import sql
 
 from erpgres import settings
 from erpgres.data import reference
 from erpgres.errors import CannotRun, Refused
-from erpgres.migrate import bookkeeping, files, repeatable, sqlfile
+from erpgres.migrate import aside, backfill, bookkeeping, files, references, repeatable, sqlfile, steps
 from erpgres.migrate.catalog import REBUILT
 from erpgres.migrate.files import Migration
 from erpgres.migrate.objects import REFERENCE
@@ -32,6 +32,7 @@ from erpgres.migrate.session import (
     LOCK_NOT_AVAILABLE,
     MIGRATION_KEY,
     SIGNATURE,
+    USED_BY_A_VIEW,
     BlockWatch,
     HeldConnection,
     MigrationCursor,
@@ -41,6 +42,9 @@ from erpgres.migrate.session import (
 )
 
 Progress = Callable[[str], None]
+FIRST_LOCK_TIMEOUT = 0.1  # seconds; doubled with each attempt
+LOCK_TIMEOUT = "400ms"
+ATTEMPTS = 20
 
 # sqlparse, which pgmigrate splits with, has no notion of lines and its own of SQL; what it is given here is parsed by
 # PostgreSQL's grammar, and each statement carries its place. A data pre-check comes first.
@@ -49,7 +53,8 @@ _paths: dict[str, tuple[Migration, Path]] = {}
 
 def _statements(path: str) -> Iterator[sqlfile.Statement]:
     migration, root = _paths[path]
-    yield from files.statements(migration, root)
+    if migration.transactional:  # the steps of another are done before it is remembered
+        yield from files.statements(migration, root)
 
 
 pgmigrate._get_statements = _statements
@@ -85,12 +90,25 @@ class Run:
     target: int | None
     dry_run: bool
     progress: Progress
-    lock_timeout: str
+    lock_timeout: float
     attempts: int
     wait: float
     pause: float
     migrations: list[Migration]
     result: Result
+    throttle: backfill.Throttle = field(default_factory=backfill.Throttle)
+    failures: int = 0
+    has_new_relations: bool = False
+
+    def note_relations(self, migrations: list[Migration]) -> None:
+        """See whether a migration makes or drops what PostgREST embeds rows by."""
+        words = re.compile(r"\b(references|drop (constraint|table|column))\b", re.IGNORECASE)
+        self.has_new_relations |= any(words.search(m.path.read_text(encoding="utf-8")) for m in migrations)
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for a lock at this attempt: little at first, since requests wait behind it."""
+        return float(min(self.lock_timeout, FIRST_LOCK_TIMEOUT * 2**self.failures))
 
     def pending(self, session: Session) -> list[Migration]:
         """Return the migrations to apply, after comparing what the database has with the files."""
@@ -127,17 +145,21 @@ def migrate(
     target: int | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-    lock_timeout: str = "5s",
-    attempts: int = 8,
+    lock_timeout: str = LOCK_TIMEOUT,
+    attempts: int = ATTEMPTS,
     wait: float = 60.0,
     pause: float = 0.5,
     domains: list[str] | None = None,
+    throttle: backfill.Throttle | None = None,
+    sweep_wait: float = aside.PATIENCE,
 ) -> Result:
     """Bring the database that `dsn` (of migrator) names to the state of the tree.
 
     `target` stops after that version and leaves the repeatable layer alone; `dry_run` does everything and rolls back;
-    `lock_timeout` bounds each wait for a lock, after which everything is rolled back and tried again, `attempts` times
-    in all with pauses that start at `pause` seconds and double; `wait` bounds the waiting for another run, in seconds.
+    `lock_timeout` bounds the waiting for a lock, a quarter of it at first, doubled at each attempt; when it is over
+    everything that is not committed is rolled back and tried again, `attempts` times in all with pauses that start at
+    `pause` seconds and double; `wait` bounds the waiting for another run, in seconds; `throttle` is what back-fills
+    give way to; `sweep_wait` bounds the waiting for those who still use the old `api`, in seconds.
     Raises Refused when files or data stand against it or a statement fails, CannotRun when there is no database.
     """
     started = time.monotonic()
@@ -147,11 +169,11 @@ def migrate(
         raise Refused(f"there is no migration {target}", f"the newest is {migrations[-1].version if migrations else 0}")
     result = Result(dry_run=dry_run, unreleased=[m.name for m in migrations if not m.released])
     run = Run(
-        dsn, root, names, target, dry_run, progress or (lambda _: None), lock_timeout, attempts, wait, pause,
-        migrations, result,
+        dsn, root, names, target, dry_run, progress or (lambda _: None), seconds(lock_timeout), attempts, wait, pause,
+        migrations, result, throttle or backfill.Throttle(),
     )  # fmt: skip
     with Session(dsn) as session:
-        _settle(session)
+        settle(session)
         try:
             current = _is_current(session, run)
         except StatementFailed as error:
@@ -161,6 +183,9 @@ def migrate(
         if not current:
             with _alone(session, run):
                 _retrying(session, run)
+        if not dry_run and aside.left_behind(session):
+            with _alone(session, run):
+                aside.sweep(session, run.progress, patience=sweep_wait)
     if run.is_whole is False:
         result.left += [m.name for m in migrations if target is not None and m.version > target]
     result.seconds = time.monotonic() - started
@@ -185,13 +210,21 @@ class Status:
         return not (self.pending or self.changed or self.gone or self.drift)
 
 
+def seconds(text: str) -> float:
+    """Read a time as PostgreSQL writes it: 400ms, 5s, 1min; a bare number is milliseconds. Raises Refused."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min)?", text.strip())
+    if match is None:
+        raise Refused(f"not a time: {text}", "write it as PostgreSQL does: 400ms, 5s")
+    return float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2] or "ms"]
+
+
 def status(dsn: str, *, root: Path = settings.ROOT, domains: list[str] | None = None) -> Status:
     """Compare a database with the tree, without changing anything."""
     names = settings.DOMAINS if domains is None else domains
     migrations = files.read_migrations(root, names)
-    run = Run(dsn, root, names, None, True, lambda _: None, "0", 1, 0, 0, migrations, Result())
+    run = Run(dsn, root, names, None, True, lambda _: None, 0, 1, 0, 0, migrations, Result())
     with Session(dsn) as session:
-        _settle(session)
+        settle(session)
         with session.transaction(rollback=True):
             session.execute("set transaction isolation level repeatable read, read only")
             bookkeeping.become_owner(session)
@@ -214,7 +247,7 @@ def status(dsn: str, *, root: Path = settings.ROOT, domains: list[str] | None = 
     )
 
 
-def _settle(session: Session) -> None:
+def settle(session: Session) -> None:
     """Free the session from the limits that its role has for ordinary work, and fix the search path."""
     limits = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout", "idle_session_timeout")
     for name in limits:
@@ -279,7 +312,7 @@ def _retrying(session: Session, run: Run) -> None:
             except StatementFailed as error:
                 if error.sqlstate not in (LOCK_NOT_AVAILABLE, DEADLOCK):
                     raise
-                failures += 1
+                failures = run.failures = failures + 1
                 blocker = f"blocked by {watch.last}" if watch.last else "the blocker had gone when it was looked for"
                 if failures >= run.attempts:
                     raise Refused(
@@ -306,24 +339,35 @@ def _apply_next(session: Session, run: Run) -> bool:
             run.result.left += [migration.name for migration in pending]
             run.progress(f"{pending[0].name} cannot be tried: it does not run in a transaction")
             return True
-        _apply_nontransactional(session, run, pending[0])
+        _apply_steps(session, run, pending[0])
         return False
     group: list[Migration] = []
     for migration in pending:
-        if not migration.transactional:
+        alone = migration.ahead and not run.dry_run
+        if not migration.transactional or (alone and group) or (migration.needs and group):
             break
         group.append(migration)
-    last = len(group) == len(pending)
+        if alone:
+            break
+    if group and group[0].needs and not run.dry_run:
+        with session.transaction():
+            bookkeeping.become_owner(session)
+            bookkeeping.create(session)
+        backfill.require(session, group[0].needs, run.throttle, run.progress)
+    is_ahead = _is_ahead(group) and not run.dry_run
+    last = len(group) == len(pending) and not is_ahead
     for migration in group:
         files.statements(migration, run.root)
+    with_layer = last and run.is_whole
     try:
-        outcome = _apply_group(session, run, group, with_layer=last and run.is_whole)
+        outcome = _apply_group(session, run, group, with_layer=with_layer)
     except (StillUsed, StatementFailed) as error:
-        # A private function that a view of `api` stands on can change its type only while the view is away.
-        if not last or group or getattr(error, "sqlstate", DEPENDED_ON) not in (DEPENDED_ON, SIGNATURE):
+        # What a view of `api` stands on can change its type, or go, only while the view is away. Its readers wait then.
+        if not with_layer or getattr(error, "sqlstate", DEPENDED_ON) not in (DEPENDED_ON, SIGNATURE, USED_BY_A_VIEW):
             raise
-        outcome = _apply_group(session, run, group, with_layer=run.is_whole, rebuild=set(REBUILT))
+        outcome = _apply_group(session, run, group, with_layer=True, drop_first=True)
     run.result.applied += [migration.name for migration in group]
+    run.note_relations(group)
     run.result.repeatable += outcome.applied
     run.result.dropped += outcome.dropped
     if run.dry_run and not last:
@@ -331,24 +375,33 @@ def _apply_next(session: Session, run: Run) -> bool:
     return last or run.dry_run
 
 
+def _is_ahead(group: list[Migration]) -> bool:
+    return bool(group) and group[0].ahead
+
+
 def _apply_group(
-    session: Session, run: Run, group: list[Migration], *, with_layer: bool, rebuild: set[str] | None = None
+    session: Session, run: Run, group: list[Migration], *, with_layer: bool, drop_first: bool = False
 ) -> Outcome:
-    """Apply transactional migrations and, if it is the last group, the layer; one transaction."""
+    """Apply transactional migrations and, if it is the last group, the layer; one transaction.
+
+    The views of `api` step aside while the new ones are made. `drop_first` drops them instead, for a migration or a
+    function that cannot change what they stand on.
+    """
     outcome = Outcome()
     loaded: list[str] = []
     with session.transaction(rollback=run.dry_run):
         bookkeeping.become_owner(session)
-        session.rows("select set_config('lock_timeout', %s, true)", [run.lock_timeout])
+        session.rows("select set_config('lock_timeout', %s, true)", [f"{round(run.patience * 1000)}ms"])
         bookkeeping.create(session)
         layer = repeatable.inspect(session, run.root, run.domains)
         rebuilt: set[str] = set()
         if with_layer:
             for file in layer.files.values():
                 file.check()
-            if rebuild is None:
-                rebuild = set(REBUILT) if group or run.result.applied else layer.rebuild()
-            rebuilt = repeatable.take_down(session, layer, rebuild)
+            rebuild = set(REBUILT) if group or drop_first else layer.rebuild()
+            if not drop_first:
+                rebuilt = repeatable.set_aside(session, layer, rebuild)
+            rebuilt = rebuilt or repeatable.take_down(session, layer, rebuild)
         _run_pgmigrate(session, run, group)
         if with_layer:
             repeatable.put_up(session, layer, rebuilt, outcome)
@@ -359,7 +412,9 @@ def _apply_group(
                 session.rows("select events.ensure_triggers()")
             repeatable.apply_policies(session, layer, rebuilt, outcome)
             repeatable.finish(session, layer, outcome)
-        if group or rebuilt or outcome.applied or outcome.dropped:
+        # PostgREST opens all its connections anew when it looks again, so it is told only of what it looks at.
+        is_new = with_layer and run.has_new_relations
+        if (group and not _is_ahead(group)) or rebuilt or outcome.applied or outcome.dropped or is_new:
             session.execute("notify pgrst")
     run.result.reference += loaded
     return outcome
@@ -396,35 +451,45 @@ def _run_pgmigrate(session: Session, run: Run, group: list[Migration]) -> None:
         bookkeeping.record_migration(session, migration.version, migration.sha256)
 
 
-def _apply_nontransactional(session: Session, run: Run, migration: Migration) -> None:
-    """Let pgmigrate apply one migration statement by statement, each committed at once."""
-    run.progress(f"{migration.name} (not in a transaction)")
+def _apply_steps(session: Session, run: Run, migration: Migration) -> None:
+    """Apply a migration step by step; the last thing is that pgmigrate remembers it."""
     with session.transaction():
         bookkeeping.become_owner(session)
         bookkeeping.create(session)
-    session.execute(sql.SQL("set role {}").format(sql.Identifier(bookkeeping.OWNER)))
-    session.rows("select set_config('lock_timeout', %s, false)", [run.lock_timeout])
+    run.progress(f"{migration.name} (in steps)")
+    backfill.require(session, migration.needs, run.throttle, run.progress)
+    statements = files.statements(migration, run.root)
     try:
+        steps.run(session, migration.version, statements, lock_timeout=run.patience, progress=run.progress)
+    except StatementFailed as error:
+        error.add("the steps before this one stay: run it again when the cause is gone, and it goes on here")
+        raise
+    with session.transaction():
+        bookkeeping.become_owner(session)
         with _staged(run, migration.version) as base:
             config = _config(session, base)
             state = pgmigrate._get_state(base, 0, migration.version, bookkeeping.SCHEMA, config.cursor)
-            nothing = pgmigrate._get_callbacks("")
-            pgmigrate._migrate_step(state, nothing, config.user, bookkeeping.SCHEMA, False, config.cursor)
+            pgmigrate._migrate_step(
+                state, pgmigrate._get_callbacks(""), config.user, bookkeeping.SCHEMA, False, config.cursor
+            )
         bookkeeping.record_migration(session, migration.version, migration.sha256)
-    except StatementFailed as error:
-        error.add("statements before this one stay: the migration does not run in a transaction")
-        raise
-    finally:
-        if not session.connection.closed:
-            session.execute("reset role")
-            session.execute("reset lock_timeout")
+        steps.forget(session, migration.version)
     run.result.applied.append(migration.name)
+    run.note_relations([migration])
 
 
 def _config(session: Session, base: str) -> pgmigrate.Config:
+    def before(statement: sqlfile.Statement) -> bool:
+        if statement.is_check:
+            steps.check(session, statement)
+        return statement.is_check
+
+    def after(statement: sqlfile.Statement) -> None:
+        references.prove(session, statement)
+
     user = session.value("select session_user::text")
     return pgmigrate.CONFIG_DEFAULTS._replace(
-        base_dir=base, schema=bookkeeping.SCHEMA, user=user, cursor=MigrationCursor(session), session=[],
+        base_dir=base, schema=bookkeeping.SCHEMA, user=user, cursor=MigrationCursor(session, before, after), session=[],
         callbacks=pgmigrate._get_callbacks(""), disable_schema_check=True, check_serial_versions=True,
     )  # fmt: skip
 

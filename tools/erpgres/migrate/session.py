@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import IO, Any
 
 import psycopg
@@ -25,10 +26,29 @@ DEADLOCK = "40P01"
 NOT_YET_THERE = {"42P01", "42883", "42704", "42703"}  # undefined table, function, object, column
 DEPENDED_ON = "2BP01"
 SIGNATURE = "42P13"  # cannot change the return type or a parameter name of an existing function
+NOT_REPLACED = {SIGNATURE, "42723"}  # or a function of that name and arguments exists
+USED_BY_A_VIEW = "0A000"  # feature not supported: cannot alter type of a column used by a view
 MIGRATION_KEY = 4_711_202_518  # advisory lock: one migration a database
+
+_NOTICED, _LEAST = 0.01, 0.05  # seconds: a statement that may have waited; the shortest lock_timeout
 
 Query = str | sql.Composable
 Params = Sequence[Any] | Mapping[str, Any] | None
+
+
+# Called with each statement that a Session runs, and with what runs it; see `erpgres.migrate.plan.observe`.
+Watcher = Callable[["Session", str, Callable[[], None]], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Let a watcher run the statements of all sessions of this thread within the block."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def quoted(text: str) -> sql.SQL:
@@ -79,6 +99,8 @@ class Session:
             reason = str(error).strip()
             raise CannotRun(f"cannot connect: {reason}", "is the database running? erpgres status") from None
         self.connection.autocommit = True
+        self._patience: float | None = None
+        self._since: float | None = None
         self.pid: int = self.connection.info.backend_pid
 
     def __enter__(self) -> Session:
@@ -94,14 +116,49 @@ class Session:
 
     def _run(self, query: Query, params: Params, cursor: Any) -> None:
         text = query if isinstance(query, str) else query.as_string(None)
+        watcher = _watcher.get()
+        began = time.monotonic()
         try:
-            cursor.execute(text, params)
+            if watcher is None:
+                cursor.execute(text, params)
+            else:
+                watcher(self, text, lambda: cursor.execute(text, params))
+            if self._patience is not None and time.monotonic() - began > _NOTICED:
+                self._lose_patience(began)
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             if self.connection.closed:
                 raise ConnectionLost(f"the connection was lost: {str(error).strip()}") from None
             raise StatementFailed(text, error) from None
         except psycopg2.Error as error:
             raise StatementFailed(text, error) from None
+
+    @contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Wait at most so long for the locks of a transaction, all of them together.
+
+        Requests wait behind the first lock that is held while the second is waited for. Needs a transaction.
+        """
+        self._patience, self._since = seconds, None
+        self.rows("select set_config('lock_timeout', %s, true)", [f"{round(seconds * 1000)}ms"])
+        try:
+            yield
+        finally:
+            self._patience = None
+
+    def _lose_patience(self, began: float) -> None:
+        assert self._patience is not None
+        self._since = self._since or began
+        left = max(_LEAST, self._patience - (time.monotonic() - self._since))
+        with self.connection.cursor() as cursor:
+            cursor.execute("select set_config('lock_timeout', %s, true)", [f"{round(left * 1000)}ms"])
+
+    @contextmanager
+    def as_user(self) -> Iterator[None]:
+        """Be the session's user for a part of a transaction of the owner."""
+        owner = self.value("select current_user::text")
+        self.execute("set local role none")
+        yield
+        self.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
 
     def execute(self, query: Query, params: Params = None) -> int:
         """Run one statement; returns the number of rows it touched."""
@@ -162,19 +219,28 @@ class Session:
 
 
 class MigrationCursor:
-    """The cursor handed to pgmigrate: executes Statements with their place, and data pre-checks as refusals."""
+    """The cursor handed to pgmigrate: executes Statements with their place.
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    `before` is shown each first and says whether that was all; `after` is shown each that was executed.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        before: Callable[[Statement], bool] | None = None,
+        after: Callable[[Statement], None] | None = None,
+    ) -> None:
+        self.session, self.before, self.after = session, before, after
         self._cursor = session.connection.cursor()
 
     def execute(self, query: Any, params: Any = None) -> None:
         """Run a statement of a migration, or one of pgmigrate's own."""
-        if isinstance(query, Statement) and query.is_check:
-            refuse_rows(query, *self.session.table(query))
+        if isinstance(query, Statement) and self.before is not None and self.before(query):
             return
         text = query if isinstance(query, str) else query.as_string(self.session.connection)
         self.session._run(text, params, self._cursor)
+        if isinstance(query, Statement) and self.after is not None:
+            self.after(query)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)

@@ -1,0 +1,12 @@
+-- kind: drop a column that nothing uses any more
+-- set: column
+-- file: migration
+-- ---
+-- domain: {domain}
+-- why: {what}
+-- locks: {table}, access exclusive for an instant; the space is freed as rows are written again
+-- breaking: yes (refused while views or functions of the release before use it)
+-- apply: ahead
+
+-- lint: allow squawk.ban-drop-column: nothing uses it any more
+alter table {table} drop column {column};

@@ -1,0 +1,12 @@
+-- kind: drop a table that nothing uses any more
+-- set:
+-- file: migration
+-- ---
+-- domain: {domain}
+-- why: {what}
+-- locks: {table} and the tables that its foreign keys point at, access exclusive for an instant
+-- breaking: yes (refused while views or functions of the release before use it)
+-- apply: ahead
+
+-- lint: allow squawk.ban-drop-table: nothing uses it any more
+drop table {table};

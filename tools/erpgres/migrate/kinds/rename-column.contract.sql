@@ -1,0 +1,17 @@
+-- kind: nothing uses the old column any more
+-- set: column, new
+-- file: migration, in steps
+-- ---
+-- domain: {domain}
+-- why: {what}
+-- locks: {table}, access exclusive for an instant
+-- breaking: yes (refused while views or functions of the release before use it)
+-- backfill: {name}_{new}
+
+drop trigger sync_{new} on {table};
+
+-- lint: allow squawk.ban-drop-function: only the trigger called it
+drop function {schema}.tg_{name}__sync_{new}();
+
+-- lint: allow squawk.ban-drop-column: nothing uses it any more
+alter table {table} drop column {column};
