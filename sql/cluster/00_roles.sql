@@ -120,5 +120,5 @@ $$;
 alter role analyst set default_transaction_read_only = on;
 
 -- The statements of PostgREST are prepared and come again and again, and the policies let all of them begin with the same
--- index: planned once a connection instead of at each request, which takes longer than running them (decision 7).
+-- index: planned once a connection instead of at each request, which takes longer than running them (decision 9).
 alter role authenticator set plan_cache_mode = force_generic_plan;

@@ -4,7 +4,7 @@ Under RLS: role member with the claims of a request. By hand: what an applicatio
 same statement through the same view, with `org_id = <bind parameter>` added, by a role that no policy binds (BYPASSRLS)
 and that may read the same, so that the rights are checked in both. A list is the statement that PostgREST 12 sends for
 `GET /partners?id=lt.<id>&order=id.desc&limit=20`, with its three parameters. "prepared" is how PostgREST sends it,
-under the settings of its login (decision 7: planned once); "planned each time" is an unprepared statement with the same
+under the settings of its login (decision 9: planned once); "planned each time" is an unprepared statement with the same
 parameters. What a request costs besides, with RLS or without, is not part of it: the transaction, the settings,
 core.pre_request.
 
