@@ -151,7 +151,8 @@ create index crate_status_idx on records.crate (org_id, status, id);
 create index crate_destruction_idx on records.crate (org_id, destruction_on, id)
 where status in ('ACTIVE', 'ARCHIVED') and not is_retained;
 create index crate_central_idx on records.crate (org_id, id) where is_for_central;
-create index crate_barcode_search_idx on records.crate using gist (org_id, barcode public.gist_trgm_ops);
+-- Of lower(barcode): one of barcode itself would be taken for a whole barcode, too, in place of the unique b-tree.
+create index crate_barcode_search_idx on records.crate using gist (org_id, lower(barcode) public.gist_trgm_ops);
 
 create table records.crate_document (
   org_id uuid not null default core.org_id(),

@@ -41,7 +41,7 @@ begin
       select 'CRATE' as kind, c.id, c.barcode as code, null::text as name, c.unit_id, c.id as crate_id, c.barcode as crate_barcode
       from records.crate as c
       where c.org_id = v_org
-        and c.barcode ilike v_like
+        and lower(c.barcode) like v_like
         and (c.unit_id = any (v_crates) or c.bound_for_id = any (v_crates) or (c.is_for_central and v_is_central))
       order by c.barcode
       limit records_search.max_rows

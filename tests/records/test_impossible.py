@@ -198,7 +198,7 @@ def test_a_status_is_not_written_by_hand(world: World) -> None:
     ):  # fmt: skip
         answer = client.patch(f"records_{view}?id=eq.{row['id']}", json=values)
         assert answer.status_code in (403, 405), answer.text
-    with pytest.raises(psycopg.DatabaseError, match="core.transition_refused"):
+    with pytest.raises(psycopg.DatabaseError, match=r"core\.transition_refused"):
         world.db.execute("update records.request set status = 'RETURNED' where id = %s", [request["id"]])
     assert world.row("requests", request["id"])["status"] == "PENDING"
 

@@ -183,7 +183,8 @@ CASES = [
         "OLD-1,N-1,HQ/FIN,W1/STORAGE/R1/S1,2035-01-01,\nHQ/FIN/2019/00001,D-1,HQ/FIN,W1/STORAGE/R1/S1,,yes\n",
         "select c.barcode, d.document_number, l.code, c.destruction_on::text, c.status from records.crate c"
         " join records.custody u on u.org_id = c.org_id and u.crate_id = c.id"
-        " join core.location l on l.org_id = u.org_id and l.id = u.location_id join records.crate_document e on e.org_id = c.org_id and e.crate_id = c.id"
+        " join core.location l on l.org_id = u.org_id and l.id = u.location_id"
+        " join records.crate_document e on e.org_id = c.org_id and e.crate_id = c.id"
         " join records.document d on d.org_id = e.org_id and d.id = e.document_id"
         " where c.org_id = %(org)s order by 1, 2",
         [("HQ/FIN/2019/00001", "D-1", "S1", None, "ACTIVE"), ("OLD-1", "N-1", "S1", "2035-01-01", "ACTIVE"),
