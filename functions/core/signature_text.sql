@@ -85,3 +85,7 @@ end
 $$;
 
 comment on function core.signed(core.signature) is 'The signature with the hashes of what it says';
+
+-- The invariants compute it, too.
+grant execute on function core.signed(core.signature) to migrator;
+grant execute on function core.signature_text(core.signature) to migrator;

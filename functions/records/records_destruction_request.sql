@@ -51,9 +51,9 @@ $$;
 
 comment on function api.records_destruction_request(uuid, text, boolean, uuid) is
   'Ask for a crate to be destroyed with all that is in it
-Refused: 409 records.crate_not_available (withdrawn, on its way), records.request_open (one request at a time),
-records.not_in_custody (a document is out), 422 records.crate_retained, records.destruction_not_due, 423 records.held (a legal
-hold). Approved by another person, who signs; carried out with records_destruction_confirm. Needs records.request.create in the
-unit of the crate.';
+purpose says why, in words. Refused: 409 records.crate_not_available (withdrawn, on its way), records.request_open (one request at
+a time), records.not_in_custody (a document is out), 422 records.purpose_missing, records.crate_retained,
+records.destruction_not_due, 423 records.held (a legal hold). Approved by another person, who signs; carried out with
+records_destruction_confirm. Needs records.request.create in the unit of the crate.';
 
 grant execute on function api.records_destruction_request(uuid, text, boolean, uuid) to member, superadmin, migrator;

@@ -21,6 +21,12 @@ DAMAGE = {
     "0005": "insert into core.setting (org_id, code, value) values (%(org)s, 'core.exchange_rate_grace_days', '\"x\"')",
     "0006": "delete from core.transition where entity = 'core.partner' and to_status = 'ACTIVE'",
     "0007": "update core.session set is_admitted = false where org_id = %(org)s",
+    "0008": "insert into core.approval (org_id, entity, entity_id, round, status, step_count, ended_at) "
+    "values (%(org)s, 'records_request', uuidv7(), 1, 'APPROVED', 1, now())",
+    "0009": "insert into core.signature (org_id, entity, entity_id, meaning, statement, signer_id, signer_name, "
+    "signer_email, signer_roles, session_id, has_second_factor, signed_at, payload, payload_sha256, sha256) "
+    "values (%(org)s, 'records_request', uuidv7(), 'APPROVE', 'Yes', uuidv7(), 'N', 'E', '{}', uuidv7(), false, now(), "
+    "'{}', repeat('0', 64), repeat('0', 64))",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -99,15 +100,15 @@ def test_everything_is_checked_again_when_it_is_carried_out(office: Office) -> N
     hold = office.held(documents=[world.contents(crate)[1]])
     refuses(423, "records.held")
     world.done("hold_release", "compliance", id=hold["id"], reason="The dispute was settled")
-    world.db.execute(
-        "update records.custody set during = tstzrange(lower(during), now())"
-        " where org_id = %s and crate_id = %s and upper_inf(during)",
-        key,
-    )
+    custody = "update records.custody set during = {} where org_id = %s and crate_id = %s"
+    world.db.execute(custody.format("tstzrange(lower(during), now())"), key)
     refuses(409, "records.not_in_custody")
     world.db.execute(change.format("status = 'WITHDRAWN'"), key)
     refuses(409, "records.crate_not_available")
+    world.db.execute(change.format("status = 'ACTIVE'"), key)
+    world.db.execute(custody.format("tstzrange(lower(during), null)"), key)
     assert world.rows("certificates", "store") == []
+    assert violations(world.db, world.org.id) == {}
 
 
 def test_it_takes_a_witness_and_other_people(office: Office) -> None:
@@ -182,6 +183,9 @@ def test_what_was_approved_is_what_is_destroyed(office: Office) -> None:
         [crate["id"], world.org.id, other["id"]],
     )
     refused(office.confirm(request), 409, "records.changed_since_approval")
+    assert (
+        world.done("destruction_cancel", "store", id=request["id"], reason="Ask for it anew")["status"] == "CANCELLED"
+    )
 
 
 @pytest.mark.parametrize("first", ["hold", "destruction"])
@@ -199,10 +203,6 @@ def test_of_a_hold_and_a_destruction_at_once_one_comes_first(office: Office, sta
     hold = {"matter": "Dispute 18", "reason": "Asked for by the court", "documents": [document]}
     with psycopg.connect(stack.dsn("migrator"), autocommit=True) as session, ThreadPoolExecutor(1) as pool:
         with session.transaction():
-            # Whoever is first holds the crate; he ends when the other waits.
-            session.execute(
-                "select from records.crate where org_id = %s and id = %s for no key update", [world.org.id, crate["id"]]
-            )
             if first == "hold":
                 held = session.execute(
                     "insert into records.legal_hold (org_id, hold_no, matter, reason)"
@@ -216,9 +216,14 @@ def test_of_a_hold_and_a_destruction_at_once_one_comes_first(office: Office, sta
                 )
                 waiting = pool.submit(office.confirm, request, **signatures)
             else:
+                # As PostgREST would, in the session that signed.
+                sid = world.one("select session_id::text from core.signature where id = %s", signatures["signature_id"])
+                claims = {"role": "member", "sub": str(world.user("store")), "org_id": str(world.org.id), "sid": sid}
+                session.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
+                session.execute("set local role member")
                 session.execute(
-                    "update records.document set status = 'DESTROYED' where org_id = %s and id = %s",
-                    [world.org.id, document],
+                    "select id from api.records_destruction_confirm(%s, 'SHRED', %s, %s)",
+                    [request["id"], signatures["signature_id"], signatures["witness_signature_id"]],
                 )
                 waiting = pool.submit(world.call, "hold_place", "compliance", **hold)
             wait_for_lock(stack, world.db.info.dbname)
@@ -226,6 +231,7 @@ def test_of_a_hold_and_a_destruction_at_once_one_comes_first(office: Office, sta
             refused(waiting.result(timeout=60), 423, "records.held")
         else:
             refused(waiting.result(timeout=60), 409, "records.hold_too_late")
+    assert violations(world.db, world.org.id) == {}
 
 
 def test_holds_and_destructions_race_without_a_hole(office: Office) -> None:

@@ -140,11 +140,13 @@ def test_no_way_leads_past_a_hold(office: Office, covers: str) -> None:
     shorter = ("records_retention_classes", {"id": f"eq.{class_id}"}, {"years": 0})
     refused(world.client("admin").patch(shorter[0], params=shorter[1], json=shorter[2]), 423, "records.held")
     # Keeping it longer is not forbidden, and when the hold is released each way is open that was before.
-    world.db.execute("update records.crate set destruction_on = destruction_on + 9 where id = %(crate)s", ids)
+    with world.db.transaction(force_rollback=True):
+        world.db.execute("update records.crate set destruction_on = destruction_on + 9 where id = %(crate)s", ids)
     world.done("hold_release", "compliance", id=hold["id"], reason="The court ruled")
     assert world.client("admin").patch(shorter[0], params=shorter[1], json=shorter[2]).status_code == 204
     for way in ("take a document out of its class", "take a document out", "destroy a document"):
-        world.db.execute(WAYS[way], ids)  # type: ignore[call-overload]
+        with world.db.transaction(force_rollback=True):
+            world.db.execute(WAYS[way], ids)  # type: ignore[call-overload]
 
 
 def test_the_hold_itself_stays(office: Office, stack: Any) -> None:
@@ -169,3 +171,35 @@ def test_the_hold_itself_stays(office: Office, stack: Any) -> None:
         world.db.execute(
             "update records.legal_hold set status = 'ACTIVE', released_at = null where id = %s", [hold["id"]]
         )
+
+
+DAMAGE = {
+    "0011": [
+        "delete from records.destruction_certificate where crate_id = %(gone)s",
+        "update records.crate set status = 'ACTIVE' where id = %(gone)s",
+        "update records.document set status = 'DESTROYED' where id = %(document)s",
+        "update records.document set status = 'ACTIVE' where status = 'DESTROYED' and org_id = %(org)s",
+    ],
+    "0012": [
+        "update records.legal_hold_item set is_active = false where crate_id = %(crate)s",
+        "update records.crate set status = 'DESTROYED' where id = %(crate)s",
+    ],
+}
+
+
+def test_the_invariants_find_damage(office: Office, stack: Any) -> None:
+    """Done by the superuser without triggers, and rolled back."""
+    world = office.world
+    gone, crate = office.due(1), office.due(1)
+    office.destroyed(gone)
+    office.held(crates=[crate["id"]])
+    ids = {"gone": gone["id"], "crate": crate["id"], "document": world.contents(crate)[0], "org": world.org.id}
+    assert violations(world.db, world.org.id) == {}
+    with psycopg.connect(stack.dsn("postgres", world.db.info.dbname)) as connection:
+        for number, statements in DAMAGE.items():
+            for statement in statements:
+                connection.execute("set session_replication_role = replica")
+                connection.execute(statement, ids)  # type: ignore[call-overload]
+                found = violations(connection, world.org.id)
+                assert any(name.startswith(number) for name in found), statement
+                connection.rollback()

@@ -41,7 +41,8 @@ FILL = [
     insert into records.crate_document (org_id, crate_id, document_id)
     select %(org)s, c.id, d.id
     from (select id, row_number() over (order by id) as n from records.crate where org_id = %(org)s) as c
-    join (select id, row_number() over (order by id) as n from records.document where org_id = %(org)s) as d on d.n = c.n
+    join (select id, row_number() over (order by id) as n from records.document where org_id = %(org)s) as d
+      on d.n = c.n
     """,
     """
     insert into records.custody (org_id, crate_id, location_id, during, reason)

@@ -22,7 +22,7 @@ def fill_holds(side: Side) -> None:
     other = replace(side, users={**side.users, "admin": approver})
     for number, unit in enumerate(side.units):
         crate = side.ids[f"records_crate_{number}"]
-        request = side.call("records_destruction_request", crate_id=crate)
+        request = side.call("records_destruction_request", crate_id=crate, purpose="Due")
         other.call("records_request_approve", id=request["id"])
         destroyed, seen = (
             add_signature(replace(side, users={"signer": user}), "signer", unit, str(request["id"]), meaning)
