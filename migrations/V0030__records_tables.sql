@@ -97,7 +97,6 @@ comment on column records.document.status is 'ACTIVE, or DESTROYED with its crat
 create index document_unit_idx on records.document (org_id, unit_id, id);
 create index document_retention_class_idx on records.document (org_id, retention_class_id, id);
 create index document_due_on_idx on records.document (org_id, due_on, id) where due_on is not null and status = 'ACTIVE';
-create index document_search_idx on records.document using gist (org_id, search_text public.gist_trgm_ops);
 
 create table records.crate (
   org_id uuid not null default core.org_id(),
@@ -151,8 +150,6 @@ create index crate_status_idx on records.crate (org_id, status, id);
 create index crate_destruction_idx on records.crate (org_id, destruction_on, id)
 where status in ('ACTIVE', 'ARCHIVED') and not is_retained;
 create index crate_central_idx on records.crate (org_id, id) where is_for_central;
--- Of lower(barcode): one of barcode itself would be taken for a whole barcode, too, in place of the unique b-tree.
-create index crate_barcode_search_idx on records.crate using gist (org_id, lower(barcode) public.gist_trgm_ops);
 
 create table records.crate_document (
   org_id uuid not null default core.org_id(),

@@ -31,19 +31,16 @@ begin
   v_approval := core.request_approval(
     'records_request', request.id, request.kind, null, null, request.unit_id, request.requested_by
   );
-  -- Where no policy asks for a decision it is made already.
-  if v_approval.status = 'APPROVED'
-    and exists (
-      select from records.request as r where r.org_id = request.org_id and r.id = request.id and r.status = 'PENDING'
-    )
-  then
-    perform records.request_decided(v_approval);
+  -- Requests are approved by somebody: policies may say by whom and how, not that nobody does.
+  if v_approval.status = 'APPROVED' then
+    perform core.raise_error('records.approver_missing', jsonb_build_object('kind', request.kind));
   end if;
 end
 $$;
 
 comment on function records.submit_request(records.request) is
-  'Gives a request its number and puts it before the approver. The caller holds it; its crate is locked here.';
+  'Gives a request its number and puts it before the approver. The caller holds it; its crate is locked here. Raises '
+  'records.approver_missing (422) where no policy asks for anybody''s decision.';
 
 create or replace function records.release_crate(request records.request, reason text)
 returns void

@@ -6,29 +6,42 @@ language sql
 stable
 parallel safe
 return (
-  select i.hold_id
-  from records.legal_hold_item as i
-  where i.org_id = find_hold.org_id
-    and i.is_active
-    and (
-      i.crate_id = find_hold.crate_id
-      or i.document_id = find_hold.document_id
-      or i.document_id in (
-        select e.document_id
-        from records.crate_document as e
-        where e.org_id = find_hold.org_id
-          and e.crate_id = find_hold.crate_id
-          and e.removed_at is null
-      )
-      or i.crate_id in (
-        select e.crate_id
-        from records.crate_document as e
-        where e.org_id = find_hold.org_id
-          and e.document_id = find_hold.document_id
-          and e.removed_at is null
-      )
-    )
-  order by i.id
+  -- Four questions, each by an index; one with OR would read all that the organisation ever held.
+  select f.hold_id
+  from (
+    select i.id, i.hold_id
+    from records.legal_hold_item as i
+    where i.org_id = find_hold.org_id
+      and i.crate_id = find_hold.crate_id
+      and i.is_active
+    union all
+    select i.id, i.hold_id
+    from records.legal_hold_item as i
+    where i.org_id = find_hold.org_id
+      and i.document_id = find_hold.document_id
+      and i.is_active
+    union all
+    select i.id, i.hold_id
+    from records.crate_document as e
+    inner join records.legal_hold_item as i
+      on i.org_id = e.org_id
+      and i.document_id = e.document_id
+    where e.org_id = find_hold.org_id
+      and e.crate_id = find_hold.crate_id
+      and e.removed_at is null
+      and i.is_active
+    union all
+    select i.id, i.hold_id
+    from records.crate_document as e
+    inner join records.legal_hold_item as i
+      on i.org_id = e.org_id
+      and i.crate_id = e.crate_id
+    where e.org_id = find_hold.org_id
+      and e.document_id = find_hold.document_id
+      and e.removed_at is null
+      and i.is_active
+  ) as f
+  order by f.id
   limit 1
 );
 

@@ -98,8 +98,8 @@ comment on column api.security_events.org_id is
 comment on column api.security_events.id is 'Id: a version 7 UUID, in order of time';
 comment on column api.security_events.kind is
   'ACCOUNT_LOCKED, ADDRESS_LOCKED, RESET_LOCKED, REFRESH_REUSED, SESSION_REVOKED, PASSWORD_CHANGED, PASSWORD_RESET, '
-  'SECOND_FACTOR_SET, SECOND_FACTOR_REMOVED, SECOND_FACTOR_RESET, API_KEY_CREATED, API_KEY_REVOKED, USER_CREATED, '
-  'USER_DISABLED or USER_ENABLED';
+  'SECOND_FACTOR_SET, SECOND_FACTOR_REMOVED, SECOND_FACTOR_RESET, SIGNATURE_REFUSED, API_KEY_CREATED, '
+  'API_KEY_REVOKED, USER_CREATED, USER_DISABLED or USER_ENABLED';
 comment on column api.security_events.user_id is 'User whom it concerns';
 comment on column api.security_events.actor_id is 'User who did it; null: somebody who was not signed in, or the tools';
 comment on column api.security_events.session_id is 'Session in which it happened';

@@ -49,8 +49,11 @@ def test_every_code_raised_is_in_the_catalogue_and_every_one_there_is_raised(db:
 
 def test_every_permission_used_exists_and_every_one_there_is_used(db: Any) -> None:
     known = {row[0] for row in db.execute("select code from core.permission")}
-    used = {row[0] for row in db.execute("select permission from core.transition where permission is not null")}
-    used |= {row[0] for row in db.execute("select permission from core.approval_default")}
+    asked = " union ".join(
+        f"select permission from core.{table} where permission is not null"
+        for table in ("transition", "signature_meaning", "approval_default")
+    )
+    used = {row[0] for row in db.execute(asked)}
     for folder in ("functions", "policies"):
         for path in sorted((ROOT / folder).rglob("*.sql")):
             text = path.read_text(encoding="utf-8")

@@ -197,6 +197,14 @@ def test_approvals_are_signed_where_the_policy_asks(world: World, cheap_password
     assert (payload["kind"], len(payload["documents"])) == ("STORAGE", 1)
 
 
+def test_somebody_must_decide(world: World) -> None:
+    """A policy for other kinds only does not make approval a formality."""
+    world.db.execute("update core.approval_policy set kind = 'TRANSFER' where org_id = %s", [world.org.id])
+    ask = {"unit_id": world.units["HR"], "documents": [world.document()], "is_permanent": True}
+    refused(world.call("storage_request", "manager", **ask), 422, "records.approver_missing")
+    assert world.rows("requests") == []
+
+
 def test_the_store_is_refused(world: World) -> None:
     """What is not there, who is nobody, what was settled."""
     crate = world.stored(2)
