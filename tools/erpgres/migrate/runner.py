@@ -357,6 +357,8 @@ def _apply_group(
                 session.rows("select ops.ensure_partitions()")
             if session.value("select to_regprocedure('events.ensure_triggers()') is not null"):
                 session.rows("select events.ensure_triggers()")
+            if session.value("select to_regprocedure('core.ensure_search()') is not null"):
+                session.rows("select core.ensure_search()")
             repeatable.apply_policies(session, layer, rebuilt, outcome)
             repeatable.finish(session, layer, outcome)
         if group or rebuilt or outcome.applied or outcome.dropped:
