@@ -65,12 +65,14 @@ comment on table core.searchable is
   'What api.search looks into: codes, titles and words of the rows of all registered tables, kept by triggers';
 comment on column core.searchable.code is 'A code in lower case without accents';
 comment on column core.searchable.title is 'The name, likewise';
+comment on column core.searchable.words is 'Its words, each behind core.search_scope of organisation and entity';
 
 create index searchable_code_idx on core.searchable (org_id, entity, code, id);
 create index searchable_title_idx on core.searchable (org_id, entity, title, id) where title is not null;
-create index searchable_words_idx on core.searchable using gin (org_id, entity, words)
-with (gin_pending_list_limit = 256) where words is not null;
-create index searchable_part_of_code_idx on core.searchable using gin (org_id, entity, code gin_trgm_ops)
+create index searchable_end_of_code_idx on core.searchable (org_id, entity, reverse(code), id);
+-- Each word begins with a mark of its organisation and entity: the lists of the index are those of one organisation, and
+-- need not be compared with a second list of all its rows.
+create index searchable_words_idx on core.searchable using gin (words)
 with (gin_pending_list_limit = 256) where words is not null;
 
 create table core.search_word (

@@ -26,7 +26,7 @@ return (
   insert into core.search_word (org_id, word)
   select distinct m.org_id, w.word
   from made as m
-  cross join unnest(tsvector_to_array(m.words)) as w (word)
+  cross join lateral (select substr(u.word, 7) from unnest(tsvector_to_array(m.words)) as u (word)) as w (word)
   where w.word ~ '^[^0-9]{3,40}$'
     and not exists (select from core.search_word as k where k.org_id = m.org_id and k.word = w.word collate "C");
 $sql$,
@@ -34,7 +34,9 @@ $sql$,
     coalesce('core.search_code(r.' || quote_ident(s.title_column) || ')', 'null::text'),
     coalesce(
       (
-        select format('array_to_tsvector(core.search_words(%s))', string_agg(format('r.%I', c), ', '))
+        select format(
+          'core.scoped_words(r.org_id, %L, core.search_words(%s))', s.entity, string_agg(format('r.%I', c), ', ')
+        )
         from unnest(s.word_columns) as c
         having count(*) > 0
       ),

@@ -18,7 +18,8 @@ begin
   select s.* into strict v_source from core.search_source as s where s.code = fill_search_part.source;
   perform set_config('erpgres.org_id', fill_search_part.org_id::text, true);
   execute format(
-    'select max(p.id) from (select t.%1$I as id from %2$s as t where t.org_id = $1 and t.%1$I > $2 order by t.%1$I limit $3) as p',
+    'select p.id from (select t.%1$I as id from %2$s as t where t.org_id = $1 and t.%1$I > $2 order by t.%1$I limit $3) as p '
+    'order by p.id desc limit 1',
     v_source.id_column, v_source.table_name::regclass
   ) into v_last using fill_search_part.org_id, v_after, fill_search_part.most;
   if v_last is not null then

@@ -19,7 +19,7 @@ declare
   v_text text := regexp_replace(core.search_code(find_entries.text), '\s+', ' ', 'g');
   -- The text with the last of all characters behind it: what begins with the text lies between.
   v_end text := v_text || chr(1114111);
-  v_pattern text := '%' || regexp_replace(v_text, '([\\%_])', '\\\1', 'g') || '%';
+  v_back text := reverse(v_text);
   v_words text[] := core.search_words(find_entries.text);
   v_types text[];
   v_query tsquery;
@@ -84,73 +84,43 @@ begin
     return;
   end if;
 
-  -- Every word: as it is, as the beginning of a word, and if nothing has it, as a word that looks alike.
+  -- Every word, as it is or as the beginning of one; then the end of a code; then what looks alike.
   if v_words <> '{}' then
-    v_query := core.word_query(v_org, v_words, false);
+    v_query := core.word_query(v_org, find_entries.entity, v_words, false);
     return query
-    select f.id, case f.is_whole when true then 0.7 else 0.6 end
+    select f.id, case when f.is_whole then 0.7 else 0.6 end
     from core.find_words(v_org, find_entries.entity, v_partner, v_query, v_words, find_entries.most) as f;
     get diagnostics v_got = row_count;
     v_count := v_count + v_got;
-    if v_count = 0 then
-      v_query := core.word_query(v_org, v_words, true);
-      if v_query is not null then
-        return query
-        select f.id, 0.5
-        from core.find_words(v_org, find_entries.entity, v_partner, v_query, v_words, find_entries.most) as f;
-        get diagnostics v_got = row_count;
-        v_count := v_count + v_got;
-      end if;
-    end if;
   end if;
-
-  -- A part of a code. What many have is found among the newest; the index would bring all of them.
-  if v_count = 0 and length(v_text) >= 3 then
-    if (
-      select count(*) < 3
-      from (
-        select s.code
-        from core.searchable as s
-        where s.org_id = v_org
-          and s.entity = find_entries.entity
-        order by s.id desc
-        limit 200
-      ) as n
-      where n.code like v_pattern
-    ) then
+  if length(v_text) >= 3 and v_count < find_entries.most then
+    return query
+    select s.id, 0.4
+    from core.searchable as s
+    where s.org_id = v_org
+      and s.entity = find_entries.entity
+      and reverse(s.code) > v_back
+      and reverse(s.code) < v_back || chr(1114111)
+      and (v_partner is null or s.partner_id = v_partner)
+    order by reverse(s.code)
+    limit find_entries.most;
+    get diagnostics v_got = row_count;
+    v_count := v_count + v_got;
+  end if;
+  if v_words <> '{}' and v_count = 0 then
+    v_query := core.word_query(v_org, find_entries.entity, v_words, true);
+    if v_query is not null then
       return query
-      select s.id, 0.3
-      from core.searchable as s
-      where s.org_id = v_org
-        and s.entity = find_entries.entity
-        and s.words is not null
-        and s.code like v_pattern
-        and (v_partner is null or s.partner_id = v_partner)
-      -- lint: allow sqlfluff.AM09: whichever come first, there is no better among them
-      limit find_entries.most;
-    else
-      return query
-      select n.id, 0.3
-      from (
-        select s.id, s.code
-        from core.searchable as s
-        where s.org_id = v_org
-          and s.entity = find_entries.entity
-          and (v_partner is null or s.partner_id = v_partner)
-        order by s.id desc
-        limit 5000
-      ) as n
-      where n.code like v_pattern
-      -- lint: allow sqlfluff.AM09: whichever come first, there is no better among them
-      limit find_entries.most;
+      select f.id, 0.3
+      from core.find_words(v_org, find_entries.entity, v_partner, v_query, v_words, find_entries.most) as f;
     end if;
   end if;
 end
 $$;
 
 comment on function core.find_entries(text, text, integer) is
-  'Ids of one kind that a text finds in the caller''s organisation, with a rank from 1 (its code) down to 0.3 (part of a '
-  'code). The caller of this function shows only what its own caller may see.';
+  'Ids of one kind that a text finds in the caller''s organisation, with a rank from 1 (its code) down to 0.3 (looks '
+  'alike). The caller of this function shows only what its own caller may see.';
 
 grant execute on function core.find_entries(text, text, integer) to member, partner, superadmin;
 
@@ -171,8 +141,9 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+  v_scope text := core.search_scope(find_words.org_id, find_words.entity);
   v_whole tsquery := (
-    select string_agg(quote_literal(w.word), ' & ')::tsquery
+    select string_agg(quote_literal(v_scope || w.word), ' & ')::tsquery
     from unnest(find_words.words) as w (word)
   );
 begin
@@ -221,7 +192,7 @@ $$;
 comment on function core.find_words(uuid, text, uuid, tsquery, text[], integer) is
   'Ids of rows whose words a query finds, and whether they have the words as they were written';
 
-create or replace function core.word_query(org_id uuid, words text[], is_alike boolean)
+create or replace function core.word_query(org_id uuid, entity text, words text[], is_alike boolean)
 returns tsquery
 language plpgsql
 stable
@@ -230,63 +201,77 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+  v_scope text := core.search_scope(word_query.org_id, word_query.entity);
   v_word text;
   v_forms text[];
+  v_any tsquery;
   v_query tsquery;
+  v_has_more boolean := false;
 begin
   foreach v_word in array word_query.words
   loop
     v_forms := array[v_word];
-    -- Beginnings become the words that there are: a prefix in the index would read each of them, of everybody.
-    v_forms := v_forms || array(
-      select distinct b.word
-      from (
-        select k.word
-        from core.search_word as k
-        where k.org_id = word_query.org_id
-          and k.word > v_word collate "C"
-          and k.word < (v_word || chr(1114111)) collate "C"
-        order by k.word
-        limit 50
-      ) as b
-      where length(v_word) >= 2
-    );
-    if word_query.is_alike and cardinality(v_forms) = 1 and length(v_word) >= 3 and not exists (
-      select from core.search_word as k where k.org_id = word_query.org_id and k.word = v_word collate "C"
-    ) then
+    -- Beginnings become the words that there are: a prefix in the index would read each one of its lists.
+    if length(v_word) >= 2 then
       v_forms := v_forms || array(
-        select a.word
+        select distinct b.word
         from (
-          select distinct k.word, public.similarity(k.word, v_word) as likeness
+          select k.word
           from core.search_word as k
           where k.org_id = word_query.org_id
-            and k.word operator (public.%) v_word
-        ) as a
-        order by a.likeness desc, a.word
-        limit 5
+            and k.word > v_word collate "C"
+            and k.word < (v_word || chr(1114111)) collate "C"
+          order by k.word
+          limit 50
+        ) as b
       );
     end if;
-    v_query := coalesce(v_query && core.any_word(v_forms), core.any_word(v_forms));
+    v_any := (
+      select string_agg(quote_literal(v_scope || w.word), ' | ')::tsquery
+      from unnest(v_forms) as w (word)
+    );
+    if word_query.is_alike and v_word ~ '[0-9]' then
+      -- Numbers are not among the words, so one that is begun is looked up in the index itself.
+      if length(v_word) >= 4 then
+        v_any := (quote_literal(v_scope || v_word) || ':*')::tsquery;
+        v_has_more := true;
+      end if;
+    elsif word_query.is_alike and cardinality(v_forms) = 1 and length(v_word) >= 3 and not exists (
+      select from core.search_word as k where k.org_id = word_query.org_id and k.word = v_word collate "C"
+    ) then
+      v_forms := array(
+        select b.word
+        from (
+          select a.word, a.likeness, max(a.likeness) over () as best
+          from (
+            select distinct k.word, public.similarity(k.word, v_word) as likeness
+            from core.search_word as k
+            where k.org_id = word_query.org_id
+              and k.word operator (public.%) v_word
+          ) as a
+        ) as b
+        where b.likeness >= 0.75 * b.best
+        order by b.likeness desc, b.word
+        limit 5
+      );
+      if v_forms = '{}' then
+        return null;
+      end if;
+      v_has_more := true;
+      v_any := (
+        select string_agg(quote_literal(v_scope || w.word), ' | ')::tsquery
+        from unnest(v_forms) as w (word)
+      );
+    end if;
+    v_query := coalesce(v_query && v_any, v_any);
   end loop;
-  return v_query;
+  return case when v_has_more or not word_query.is_alike then v_query end;
 end
 $$;
 
-comment on function core.word_query(uuid, text[], boolean) is
-  'A query for rows that have each of the words, or one that begins with it; is_alike adds words that look like one that '
-  'nothing has.';
-
-create or replace function core.any_word(words text[])
-returns tsquery
-language sql
-immutable
-parallel safe
-return (
-  select string_agg(quote_literal(w.word), ' | ')::tsquery
-  from unnest(any_word.words) as w (word)
-);
-
-comment on function core.any_word(text[]) is 'A query for rows that have one of the words';
+comment on function core.word_query(uuid, text, text[], boolean) is
+  'A query for rows that have each of the words, or one that begins with it. is_alike takes words that look like one that '
+  'nothing has, and numbers that begin with it; null when that makes no difference.';
 
 create or replace function core.find_numbers(org_id uuid, types text[], text text, most integer)
 returns table (entity_id uuid, rank numeric)

@@ -22,3 +22,28 @@ parallel safe
 return left(btrim(core.search_text(search_code.code)), 200);
 
 comment on function core.search_code(text) is 'A code as search compares it';
+
+create or replace function core.search_scope(org_id uuid, entity text)
+returns text
+language sql
+immutable
+parallel safe
+return left(md5(search_scope.org_id::text || search_scope.entity), 6);
+
+comment on function core.search_scope(uuid, text) is
+  'What stands before the words of an entity of an organisation, so that the index keeps them apart; always six characters. '
+  'Two may have the same: whoever searches compares organisation and entity as well.';
+
+create or replace function core.scoped_words(org_id uuid, entity text, words text[])
+returns tsvector
+language sql
+immutable
+parallel safe
+return array_to_tsvector(
+  array(
+    select core.search_scope(scoped_words.org_id, scoped_words.entity) || w.word
+    from unnest(scoped_words.words) as w (word)
+  )
+);
+
+comment on function core.scoped_words(uuid, text, text[]) is 'Words as core.searchable has them';
