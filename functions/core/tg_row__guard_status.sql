@@ -26,7 +26,9 @@ begin
       jsonb_build_object('entity', tg_argv[0], 'from_status', v_from, 'to_status', new.status)
     );
   end if;
-  perform core.require_permission(v_transition.permission);
+  if v_transition.permission is not null then
+    perform core.require_permission(v_transition.permission);
+  end if;
   if v_transition.needs_reason and coalesce(btrim(to_jsonb(new) ->> 'status_reason'), '') = '' then
     perform core.raise_error(
       'core.reason_missing', jsonb_build_object('entity', tg_argv[0], 'action', v_transition.action)

@@ -13,8 +13,9 @@ parallel safe
 as $$
 declare
   v_org uuid := core.org_id();
-  v_has_source boolean := document_type in ('EXPORT', 'SALE', 'TRANSFER');
-  v_has_target boolean := document_type in ('IMPORT', 'TRANSFER');
+  v_is_inside boolean := document_type in ('ADJUSTMENT', 'COUNT', 'MOVE');
+  v_has_source boolean := v_is_inside or document_type in ('EXPORT', 'SALE', 'TRANSFER');
+  v_has_target boolean := v_is_inside or document_type in ('IMPORT', 'RETURN', 'TRANSFER');
   v_end record;
 begin
   if document_type is null or not (v_has_source or v_has_target) then
@@ -47,7 +48,9 @@ begin
     end if;
   end loop;
 
-  if from_location_id = to_location_id then
+  if v_is_inside and from_location_id <> to_location_id then
+    perform core.raise_error('wms.one_warehouse', jsonb_build_object('document_type', document_type));
+  elsif not v_is_inside and from_location_id = to_location_id then
     perform core.raise_error('wms.same_warehouse', jsonb_build_object('id', from_location_id));
   end if;
 

@@ -1,69 +1,110 @@
--- Moves stock as the lines of a document say, so that any number of sessions may do it at once.
+-- Moves stock, under locks that everybody takes in the same order.
 
-create or replace function wms.move_stock(document wms.document, occurred_at timestamptz)
+create or replace function wms.move_stock(org_id uuid, movements wms.movement[])
 returns void
 language plpgsql
 volatile
 parallel unsafe
 as $$
 declare
+  v_movements wms.movement[] := movements;
   v_items uuid[];
   v_lots uuid[];
   v_places uuid[];
   v_warehouses uuid[];
   v_deltas numeric[];
-  v_balances uuid[];
-  v_missing boolean;
-  v_is_short boolean;
+  v_holds numeric[];
 begin
-  -- What changes, summed up by balance and in key order. Balances are for real places only, which are those at an end
-  -- where the document has a warehouse.
+  -- What changes, summed up by balance and in key order. Balances are for real places only.
   select
     array_agg(c.item_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.lot_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.location_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.warehouse_id order by c.item_id, c.location_id, c.lot_id),
-    array_agg(c.delta order by c.item_id, c.location_id, c.lot_id)
-  into v_items, v_lots, v_places, v_warehouses, v_deltas
+    array_agg(c.delta order by c.item_id, c.location_id, c.lot_id),
+    array_agg(c.hold order by c.item_id, c.location_id, c.lot_id)
+  into v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
   from (
-    select l.item_id, l.lot_id, s.location_id, s.warehouse_id, sum(s.delta) as delta
-    from wms.document_line as l
+    select m.item_id, m.lot_id, s.location_id, s.warehouse_id, sum(s.delta) as delta, sum(s.hold) as hold
+    from unnest(v_movements) as m
     cross join lateral (
       values
-        (l.from_position_id, document.from_location_id, - l.quantity_base),
-        (l.to_position_id, document.to_location_id, l.quantity_base)
-    ) as s (location_id, warehouse_id, delta)
-    where l.org_id = document.org_id
-      and l.document_id = document.id
-      and s.warehouse_id is not null
-    group by l.item_id, l.lot_id, s.location_id, s.warehouse_id
+        (
+          m.from_location_id, m.from_warehouse_id, - m.quantity,
+          case when m.reservation_id is null then 0 else - m.quantity end
+        ),
+        (m.to_location_id, m.to_warehouse_id, m.quantity, case when m.is_hold_carried then m.quantity else 0 end)
+    ) as s (location_id, warehouse_id, delta, hold)
+    where s.warehouse_id is not null
+    group by m.item_id, m.lot_id, s.location_id, s.warehouse_id
   ) as c;
 
-  v_balances := wms.find_balances(document.org_id, v_items, v_lots, v_places);
+  perform wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
+  perform wms.take_reservations(org_id, v_movements);
+
+  insert into wms.stock_ledger (
+    org_id, item_id, lot_id, location_id, delta, value_delta, document_id, line_id, occurred_at
+  )
+  select
+    move_stock.org_id, m.item_id, m.lot_id, s.location_id, s.delta, s.value_delta, m.document_id, m.line_id, m.occurred_at
+  from unnest(v_movements) as m
+  cross join lateral (
+    values
+      (m.from_location_id, - m.quantity, - m.value),
+      (m.to_location_id, m.quantity, m.value)
+  ) as s (location_id, delta, value_delta);
+end
+$$;
+
+comment on function wms.move_stock(uuid, wms.movement[]) is
+  'Changes the balances and reservations that the movements touch, and writes the ledger, all at once. Raises '
+  'wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
+
+create or replace function wms.change_balances(
+  org_id uuid,
+  items uuid[],
+  lots uuid[],
+  places uuid[],
+  warehouses uuid[],
+  deltas numeric[],
+  holds numeric[]
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_balances uuid[];
+  v_missing boolean;
+  v_is_short boolean;
+  v_twice record;
+begin
+  v_balances := wms.find_balances(org_id, items, lots, places);
   if array_position(v_balances, null) is not null then
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
-    select document.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
-    from unnest(v_items, v_lots, v_places, v_warehouses, v_balances) with ordinality
+    select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
+    from unnest(items, lots, places, warehouses, v_balances) with ordinality
       as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
     where c.balance_id is null
     order by c.n
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
 
-    v_balances := wms.find_balances(document.org_id, v_items, v_lots, v_places);
+    v_balances := wms.find_balances(org_id, items, lots, places);
   end if;
 
   -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs.
   select
     count(*) < cardinality(v_balances),
-    bool_or(h.delta < 0 and h.available + h.delta < 0)
+    bool_or(h.change < 0 and h.available + h.change < 0)
   into v_missing, v_is_short
   from (
-    select b.quantity - b.reserved as available, c.delta
-    from unnest(v_balances, v_deltas) with ordinality as c (id, delta, n)
+    select b.quantity - b.reserved as available, c.delta - c.hold as change
+    from unnest(v_balances, deltas, holds) with ordinality as c (id, delta, hold, n)
     inner join wms.balance as b
-      on b.org_id = document.org_id
+      on b.org_id = change_balances.org_id
       and b.id = c.id
     order by c.n
     for update of b
@@ -72,33 +113,49 @@ begin
   if v_missing then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
   elsif v_is_short then
-    perform wms.raise_short(document.org_id, v_balances, v_deltas);
+    perform wms.raise_short(org_id, v_balances, deltas, holds);
   end if;
 
   update wms.balance as b
   set
     quantity = b.quantity + c.delta,
+    reserved = b.reserved + c.hold,
     updated_at = now()
-  from unnest(v_balances, v_deltas) as c (id, delta)
-  where b.org_id = document.org_id
+  from unnest(v_balances, deltas, holds) as c (id, delta, hold)
+  where b.org_id = change_balances.org_id
     and b.id = c.id;
 
-  insert into wms.stock_ledger (org_id, item_id, lot_id, location_id, delta, document_id, line_id, occurred_at)
-  select l.org_id, l.item_id, l.lot_id, s.location_id, s.delta, l.document_id, l.id, move_stock.occurred_at
-  from wms.document_line as l
-  cross join lateral (
-    values
-      (l.from_position_id, - l.quantity_base),
-      (l.to_position_id, l.quantity_base)
-  ) as s (location_id, delta)
-  where l.org_id = document.org_id
-    and l.document_id = document.id;
+  if array_remove(lots, null) <> '{}' then
+    select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity
+    into v_twice
+    from wms.lot as t
+    inner join core.item as i
+      on i.org_id = t.org_id
+      and i.id = t.item_id
+      and i.tracking = 'SERIAL'
+    inner join wms.balance as b
+      on b.org_id = t.org_id
+      and b.item_id = t.item_id
+      and b.lot_id = t.id
+    where t.org_id = change_balances.org_id
+      and t.id = any (lots)
+    group by i.sku, t.lot_no, t.id
+    having sum(b.quantity) > 1
+    order by i.sku, t.lot_no
+    limit 1;
+    if found then
+      perform core.raise_error(
+        'wms.serial_elsewhere', jsonb_build_object('item', v_twice.sku, 'lot', v_twice.lot_no, 'lot_id', v_twice.id)
+      );
+    end if;
+  end if;
 end
 $$;
 
-comment on function wms.move_stock(wms.document, timestamptz) is
-  'Locks the balances that the lines touch in key order, changes them and writes the ledger, all lines at once. Raises '
-  'wms.insufficient_stock (422). The caller holds the document.';
+comment on function wms.change_balances(uuid, uuid[], uuid[], uuid[], uuid[], numeric[], numeric[]) is
+  'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order. Makes '
+  'those that are missing, locks all of them until the transaction ends. Raises wms.insufficient_stock, '
+  'wms.serial_elsewhere (422), wms.busy (503).';
 
 create or replace function wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[])
 returns uuid[]
@@ -119,7 +176,7 @@ end;
 comment on function wms.find_balances(uuid, uuid[], uuid[], uuid[]) is
   'The balances of items (and lots) at places, in the order given; null where there is none yet.';
 
-create or replace function wms.raise_short(org_id uuid, balances uuid[], deltas numeric[])
+create or replace function wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[])
 returns void
 language plpgsql
 stable
@@ -131,13 +188,13 @@ begin
   select jsonb_agg(
     jsonb_build_object(
       'item', i.sku, 'item_id', b.item_id, 'lot', t.lot_no, 'lot_id', b.lot_id, 'place', p.code,
-      'location_id', b.location_id, 'requested', trim_scale(- c.delta), 'available', trim_scale(b.quantity - b.reserved),
-      'unit', i.unit_code
+      'location_id', b.location_id, 'requested', trim_scale(c.hold - c.delta),
+      'available', trim_scale(b.quantity - b.reserved), 'unit', i.unit_code
     )
     order by i.sku, p.code, t.lot_no
   )
   into v_short
-  from unnest(balances, deltas) as c (id, delta)
+  from unnest(balances, deltas, holds) as c (id, delta, hold)
   inner join wms.balance as b
     on b.org_id = raise_short.org_id
     and b.id = c.id
@@ -150,12 +207,12 @@ begin
   left join wms.lot as t
     on t.org_id = b.org_id
     and t.id = b.lot_id
-  where c.delta < 0
-    and b.quantity - b.reserved + c.delta < 0;
+  where c.delta - c.hold < 0
+    and b.quantity - b.reserved + c.delta - c.hold < 0;
 
   perform core.raise_error('wms.insufficient_stock', (v_short -> 0) || jsonb_build_object('short', v_short));
 end
 $$;
 
-comment on function wms.raise_short(uuid, uuid[], numeric[]) is
-  'Raises wms.insufficient_stock for the balances that would fall below what is reserved, naming each of them.';
+comment on function wms.raise_short(uuid, uuid[], numeric[], numeric[]) is
+  'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them.';

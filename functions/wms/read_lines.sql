@@ -43,8 +43,14 @@ begin
 
   v_from_path := (select w.path from core.location as w where w.org_id = v_org and w.id = from_location_id);
   v_to_path := (select w.path from core.location as w where w.org_id = v_org and w.id = to_location_id);
-  v_from_default := wms.default_position(v_org, document_type, from_location_id, false);
-  v_to_default := wms.default_position(v_org, document_type, to_location_id, true);
+  if document_type in ('ADJUSTMENT', 'COUNT') then
+    -- The end that a line leaves out is the one at which nothing lies.
+    v_from_default := wms.virtual_place(v_org, wms.outside_kind(document_type));
+    v_to_default := v_from_default;
+  else
+    v_from_default := wms.default_position(v_org, document_type, from_location_id, false);
+    v_to_default := wms.default_position(v_org, document_type, to_location_id, true);
+  end if;
 
   with given as materialized (
     select
@@ -64,10 +70,17 @@ begin
         when r.quantity is null or r.quantity <= 0 or r.quantity = 'NaN' then 'wms.line_quantity_not_positive'
         when r.unit_price < 0 or r.unit_price = 'NaN' then 'wms.line_price_negative'
         when u.code is null then 'wms.line_unit_unknown'
+        when i.tracking = 'SERIAL'
+          and r.lot_id is not null
+          and r.quantity <> 1
+          and coalesce(r.unit_code, i.unit_code) = i.unit_code
+          then 'wms.line_serial_quantity'
         when r.lot_id is not null and i.tracking = 'NONE' then 'wms.line_lot_not_wanted'
         when r.lot_id is not null and t.id is null then 'wms.line_lot_unknown'
-        when f.id is null or not wms.is_position_of(f.kind, f.path, v_from_path) then 'wms.line_place_elsewhere'
-        when p.id is null or not wms.is_position_of(p.kind, p.path, v_to_path) then 'wms.line_place_elsewhere'
+        when not coalesce(
+          wms.are_ends_of(document_type, f.kind, f.path, v_from_path, p.kind, p.path, v_to_path), false
+        ) then 'wms.line_place_elsewhere'
+        when f.id = p.id then 'wms.line_place_same'
       end as problem
     from rows from (
       jsonb_to_recordset(lines) as (
@@ -113,7 +126,7 @@ begin
     array_agg(
       row(
         v_org, document_id, b.id, b.line_no, b.item_id, b.lot_id, b.from_position_id, b.to_position_id, b.quantity,
-        b.unit_code, b.quantity_base, b.unit_price, null, now(), core.user_id()
+        b.unit_code, b.quantity_base, b.unit_price, null, now(), core.user_id(), null
       )::wms.document_line
       order by b.line_no
     ) filter (where b.problem is null),

@@ -19,13 +19,13 @@ create or replace trigger keep_posted
 before update on wms.document
 for each row
 when (
-  old.status <> 'DRAFT'
+  old.status in ('POSTED', 'REVERSED', 'CANCELLED')
   and (
     old.document_type, old.number, old.from_location_id, old.to_location_id, old.partner_id, old.reference,
-    old.posting_date, old.currency, old.line_count, old.total, old.posted_at, old.posted_by
+    old.posting_date, old.currency, old.line_count, old.total, old.posted_at, old.posted_by, old.reverses
   ) is distinct from (
     new.document_type, new.number, new.from_location_id, new.to_location_id, new.partner_id, new.reference,
-    new.posting_date, new.currency, new.line_count, new.total, new.posted_at, new.posted_by
+    new.posting_date, new.currency, new.line_count, new.total, new.posted_at, new.posted_by, new.reverses
   )
 )
 execute function wms.tg_document__keep_posted();

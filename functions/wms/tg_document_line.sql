@@ -20,7 +20,7 @@ begin
       and d.id = v_changed.document_id
     for no key update;
 
-    if v_document.status <> 'DRAFT' then
+    if v_document.status not in ('DRAFT', 'POSTING') then
       perform core.raise_error(
         'wms.document_frozen', jsonb_build_object('id', v_changed.document_id, 'status', v_document.status)
       );

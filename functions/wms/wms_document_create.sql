@@ -23,6 +23,8 @@ as $$
 declare
   v_org uuid := core.org_id();
   v_id uuid := coalesce(wms_document_create.id, uuidv7());
+  v_from uuid := wms_document_create.from_location_id;
+  v_to uuid := wms_document_create.to_location_id;
   v_lines wms.document_line[];
   v_row api.wms_documents;
 begin
@@ -33,8 +35,12 @@ begin
       perform core.raise_error('wms.document_exists', jsonb_build_object('id', v_id));
     end if;
   end if;
-  perform wms.check_header(document_type, from_location_id, to_location_id, partner_id);
-  v_lines := wms.read_lines(v_id, document_type, from_location_id, to_location_id, lines);
+  if document_type in ('ADJUSTMENT', 'COUNT', 'MOVE') then
+    v_from := coalesce(v_from, v_to);
+    v_to := coalesce(v_to, v_from);
+  end if;
+  perform wms.check_header(document_type, v_from, v_to, partner_id);
+  v_lines := wms.read_lines(v_id, document_type, v_from, v_to, lines);
 
   insert into wms.document (
     org_id, id, document_type, from_location_id, to_location_id, partner_id, reference, posting_date, currency, line_count,
@@ -44,8 +50,8 @@ begin
     v_org,
     v_id,
     wms_document_create.document_type,
-    wms_document_create.from_location_id,
-    wms_document_create.to_location_id,
+    v_from,
+    v_to,
     wms_document_create.partner_id,
     nullif(btrim(wms_document_create.reference), ''),
     wms_document_create.posting_date,
@@ -64,9 +70,11 @@ $$;
 
 comment on function api.wms_document_create(text, uuid, uuid, uuid, text, date, jsonb, uuid) is
   'Make a draft of a warehouse document
-IMPORT needs to_location_id, EXPORT and SALE from_location_id, TRANSFER both: ids of warehouses. lines is an array of objects
-with item_id and quantity, and optionally lot_id, unit_code (the item''s), unit_price, from_position_id, to_position_id and
-id; positions left out are the default ones of the warehouse. id may be made by the client (UUID version 7).
+IMPORT and RETURN need to_location_id, EXPORT and SALE from_location_id, TRANSFER both, MOVE, ADJUSTMENT and COUNT one of them:
+ids of warehouses. lines is an array of objects with item_id and quantity, and optionally lot_id, unit_code (the item''s),
+unit_price, from_position_id, to_position_id and id; positions left out are the default ones of the warehouse. A line of an
+adjustment or a count names the position at one end, to_position_id for what is more; one of a move names both. id may be made by
+the client (UUID version 7).
 Needs wms.document.create.';
 
 grant execute on function api.wms_document_create(text, uuid, uuid, uuid, text, date, jsonb, uuid)

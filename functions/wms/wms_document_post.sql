@@ -13,39 +13,11 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_document wms.document;
-  v_today date;
-  v_date date;
-  v_occurred_at timestamptz;
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.document.post');
-
-  -- The order of locks, the same for every posting: document, balances by key, counter of the numbers.
-  v_document := wms.lock_draft(id, version);
-  perform wms.check_for_posting(v_document);
-
-  v_today := core.today();
-  v_date := coalesce(v_document.posting_date, v_today);
-  v_occurred_at := (
-    select case
-      when v_date = v_today then date_trunc('milliseconds', now())
-      else (v_date + 1)::timestamp at time zone o.time_zone - interval '1 millisecond'
-    end
-    from core.organization as o
-    where o.id = v_document.org_id
-  );
-  perform wms.move_stock(v_document, v_occurred_at);
-
-  -- The number comes last: postings of the same type wait for each other from here to their commit.
-  update wms.document as d
-  set
-    status = 'POSTED',
-    number = core.next_number('wms.' || lower(v_document.document_type), v_document.id, null, v_date),
-    posting_date = v_date,
-    posted_at = now(),
-    posted_by = core.user_id()
-  where d.org_id = v_document.org_id
-    and d.id = v_document.id;
+  v_document := wms.lock_document(id, version, '{DRAFT,RESERVED,PICKING,PACKED}');
+  perform wms.post_documents(array[v_document]);
 
   select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
   return v_row;

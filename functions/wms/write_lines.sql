@@ -8,7 +8,7 @@ parallel unsafe
 begin atomic
   insert into wms.document_line (
     org_id, document_id, id, line_no, item_id, lot_id, from_position_id, to_position_id, quantity, unit_code, quantity_base,
-    unit_price
+    unit_price, booked_value
   )
   select
     l.org_id,
@@ -22,7 +22,8 @@ begin atomic
     l.quantity,
     l.unit_code,
     l.quantity_base,
-    l.unit_price
+    l.unit_price,
+    l.booked_value
   from unnest(write_lines.lines) as l;
 end;
 

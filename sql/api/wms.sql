@@ -140,6 +140,7 @@ select
   d.line_count,
   d.total,
   d.status_reason,
+  d.reverses,
   d.posted_at,
   d.posted_by,
   d.cancelled_at,
@@ -153,12 +154,14 @@ from wms.document as d;
 
 comment on view api.wms_documents is
   'Warehouse documents
-Made by wms_document_create, posted by wms_document_post, cancelled by wms_document_cancel. partner_id, reference and
-posting_date of a draft may be changed here. The lines are in wms_document_lines, a page at a time.';
+Made by wms_document_create, posted by wms_document_post, cancelled by wms_document_cancel, reversed by wms_document_reverse.
+partner_id, reference and posting_date may be changed here until it is posted. The lines are in wms_document_lines, a page at a
+time.';
 comment on column api.wms_documents.org_id is 'Organisation';
 comment on column api.wms_documents.id is 'Identifier, in order of creation';
-comment on column api.wms_documents.document_type is 'IMPORT, EXPORT, TRANSFER or SALE';
-comment on column api.wms_documents.status is 'DRAFT, POSTED or CANCELLED';
+comment on column api.wms_documents.document_type is
+  'IMPORT, EXPORT, SALE, TRANSFER, RETURN, ADJUSTMENT, COUNT or MOVE';
+comment on column api.wms_documents.status is 'DRAFT, RESERVED, PICKING, PACKED, POSTED, REVERSED or CANCELLED';
 comment on column api.wms_documents.number is 'Number, without gaps; null until it is posted';
 comment on column api.wms_documents.from_location_id is 'Warehouse that the goods leave';
 comment on column api.wms_documents.to_location_id is 'Warehouse that the goods reach';
@@ -168,7 +171,8 @@ comment on column api.wms_documents.posting_date is 'Business day of the movemen
 comment on column api.wms_documents.currency is 'Currency of the prices';
 comment on column api.wms_documents.line_count is 'How many lines it has';
 comment on column api.wms_documents.total is 'Sum of the amounts of its lines';
-comment on column api.wms_documents.status_reason is 'Why it was cancelled';
+comment on column api.wms_documents.status_reason is 'Why it was cancelled, reversed or made';
+comment on column api.wms_documents.reverses is 'Document that this one is the mirror of';
 comment on column api.wms_documents.posted_at is 'When it was posted';
 comment on column api.wms_documents.posted_by is 'User who posted it';
 comment on column api.wms_documents.cancelled_at is 'When it was cancelled';
@@ -229,6 +233,7 @@ select
   l.lot_id,
   l.location_id,
   l.delta,
+  l.value_delta,
   l.document_id,
   l.line_id,
   l.occurred_at,
@@ -257,6 +262,7 @@ comment on column api.wms_ledger.item_id is 'Item';
 comment on column api.wms_ledger.lot_id is 'Lot or serial number';
 comment on column api.wms_ledger.location_id is 'Place';
 comment on column api.wms_ledger.delta is 'Change of the quantity at the place, in the unit that the item is kept in';
+comment on column api.wms_ledger.value_delta is 'Change of the value at the place, in the base currency';
 comment on column api.wms_ledger.document_id is 'Document that moved it';
 comment on column api.wms_ledger.line_id is 'Line of the document';
 comment on column api.wms_ledger.occurred_at is 'When the goods moved';

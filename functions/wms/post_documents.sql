@@ -1,0 +1,142 @@
+-- The heart of the warehouse: documents become facts, so that any number of sessions may do it at once.
+
+create or replace function wms.post_documents(
+  documents wms.document[],
+  take_lines uuid[] default null,
+  take_reservations uuid[] default null
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_org uuid := documents[1].org_id;
+  v_today date := core.today();
+  v_movements wms.movement[];
+  v_lots uuid[];
+  v_document wms.document;
+begin
+  foreach v_document in array documents loop
+    if v_document.line_count = 0 then
+      perform core.raise_error('wms.lines_missing', jsonb_build_object('id', v_document.id));
+    elsif v_document.posting_date > v_today then
+      perform core.raise_error(
+        'wms.posting_date_ahead', jsonb_build_object('posting_date', v_document.posting_date, 'id', v_document.id)
+      );
+    end if;
+  end loop;
+
+  -- The order of locks is the same for every posting: documents, the right to post into the period, lots, values, balances by
+  -- key, reservations, counters of the numbers.
+  perform wms.enter_period(v_org);
+  foreach v_document in array documents loop
+    perform wms.check_period(v_org, v_document.from_location_id, coalesce(v_document.posting_date, v_today));
+    if v_document.to_location_id is distinct from v_document.from_location_id then
+      perform wms.check_period(v_org, v_document.to_location_id, coalesce(v_document.posting_date, v_today));
+    end if;
+  end loop;
+
+  v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today);
+  v_lots := array(select distinct m.lot_id from unnest(v_movements) as m where m.lot_id is not null);
+  if cardinality(v_lots) > 0 then
+    perform wms.lock_lots(v_org, v_lots);
+    -- Whoever held a lot while we waited for it is obeyed.
+    v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today);
+    if exists (select from unnest(v_movements) as m where m.lot_id <> all (v_lots)) then
+      perform core.raise_error('wms.busy'); -- what is reserved has changed meanwhile
+    end if;
+  end if;
+
+  perform wms.move_stock(v_org, v_movements);
+  perform wms.number_documents(documents, v_today);
+end
+$$;
+
+comment on function wms.post_documents(wms.document[], uuid[], uuid[]) is
+  'Posts documents of one organisation at once, all or nothing: checks them, moves their stock, gives them their numbers. '
+  'The caller has locked them, in the order of their ids if they are many, and checked the right to post.';
+
+create or replace function wms.lock_lots(org_id uuid, lots uuid[])
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_serial uuid[];
+begin
+  v_serial := array(
+    select t.id
+    from wms.lot as t
+    inner join core.item as i
+      on i.org_id = t.org_id
+      and i.id = t.item_id
+    where t.org_id = lock_lots.org_id
+      and t.id = any (lots)
+      and i.tracking = 'SERIAL'
+    order by t.id
+  );
+  -- A serial is at one place, which no balance alone can tell: one posting at a time. Other lots only keep their status.
+  if cardinality(v_serial) > 0 then
+    perform t.id
+    from wms.lot as t
+    where t.org_id = lock_lots.org_id
+      and t.id = any (v_serial)
+    order by t.id
+    for no key update;
+  end if;
+  if cardinality(v_serial) < cardinality(lots) then
+    perform t.id
+    from wms.lot as t
+    where t.org_id = lock_lots.org_id
+      and t.id = any (lots)
+      and t.id <> all (v_serial)
+    order by t.id
+    for share;
+  end if;
+end
+$$;
+
+comment on function wms.lock_lots(uuid, uuid[]) is
+  'Locks lots until the transaction ends: serials against every other posting, lots against a change of their status.';
+
+create or replace function wms.number_documents(documents wms.document[], today date)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_group record;
+begin
+  -- The number comes last: postings of the same type wait for each other from here to their commit.
+  for v_group in
+    select
+      d.document_type,
+      min(coalesce(d.posting_date, today)) as on_date,
+      array_agg(d.id order by d.ordinality) as ids,
+      array_agg(coalesce(d.posting_date, today) order by d.ordinality) as dates
+    from unnest(documents) with ordinality as d
+    group by d.document_type, extract(year from coalesce(d.posting_date, today))
+    order by d.document_type, extract(year from coalesce(d.posting_date, today))
+  loop
+    update wms.document as d
+    set
+      status = 'POSTED',
+      number = n.number,
+      posting_date = n.posting_date,
+      posted_at = now(),
+      posted_by = core.user_id()
+    from unnest(
+      v_group.ids, v_group.dates,
+      core.next_numbers('wms.' || lower(v_group.document_type), v_group.ids, null, v_group.on_date)
+    ) as n (id, posting_date, number)
+    where d.org_id = documents[1].org_id
+      and d.id = n.id;
+  end loop;
+end
+$$;
+
+comment on function wms.number_documents(wms.document[], date) is
+  'Gives documents their numbers, by type and year, and makes them POSTED.';
