@@ -96,7 +96,7 @@ begin
       and i.id = actions_of.id;
     v_actions := jsonb_build_array(
       wms.scan_action('wms_document_create', 'wms.document.create', v_problem, v_details),
-      wms.scan_action('wms_put_away', 'wms.stock.put_away', v_problem, v_details),
+      wms.scan_action('wms_put_away', 'wms.stock.move', v_problem, v_details),
       wms.scan_action('wms_stock_move', 'wms.stock.move', v_problem, v_details),
       wms.scan_action('wms_stock_adjust', 'wms.stock.adjust'),
       wms.scan_action('wms_item_card')
@@ -112,7 +112,7 @@ begin
       and t.id = actions_of.id;
     v_actions := jsonb_build_array(
       wms.scan_action('wms_document_create', 'wms.document.create', v_problem, v_details),
-      wms.scan_action('wms_put_away', 'wms.stock.put_away', v_problem, v_details),
+      wms.scan_action('wms_put_away', 'wms.stock.move', v_problem, v_details),
       wms.scan_action('wms_stock_move', 'wms.stock.move', v_problem, v_details),
       wms.scan_action('wms_stock_adjust', 'wms.stock.adjust'),
       wms.scan_action(
@@ -156,7 +156,7 @@ begin
       );
     elsif wms.is_position_of(v_kind, '', '') then
       v_actions := jsonb_build_array(
-        wms.scan_action('wms_put_away', 'wms.stock.put_away', v_problem, v_details),
+        wms.scan_action('wms_put_away', 'wms.stock.move', v_problem, v_details),
         wms.scan_action('wms_stock_move', 'wms.stock.move', v_problem, v_details),
         wms.scan_action('wms_stock_adjust', 'wms.stock.adjust', v_problem, v_details),
         wms.scan_action('wms_count_record', 'wms.count.record', v_problem, v_details),
@@ -173,9 +173,9 @@ begin
     );
   elsif entity = 'wms_handling_unit' then
     v_actions := jsonb_build_array(
-      wms.scan_action('wms_handling_unit_move', 'wms.handling_unit.move'),
-      wms.scan_action('wms_handling_unit_pack', 'wms.handling_unit.pack'),
-      wms.scan_action('wms_handling_unit_unpack', 'wms.handling_unit.pack')
+      wms.scan_action('wms_handling_unit_move', 'wms.handling_unit.update'),
+      wms.scan_action('wms_handling_unit_pack', 'wms.handling_unit.update'),
+      wms.scan_action('wms_handling_unit_unpack', 'wms.handling_unit.update')
     );
   end if;
   return (
