@@ -35,12 +35,14 @@ begin
   select v_org_id, p.document_type, p.pattern, p.reset
   from core.number_pattern as p;
 
+  perform core.reset_approval_policies(v_org_id);
+
   return v_org_id;
 end
 $$;
 
 comment on function core.create_organization(text, text, text, text, text) is
-  'Make an organisation with its four virtual places, a role from each template and a number series for each document '
-  'type; returns its id. Run by the tools.';
+  'Make an organisation with its four virtual places, a role from each template, a number series for each document type and '
+  'the approval policies to begin with; returns its id. Run by the tools.';
 
 grant execute on function core.create_organization(text, text, text, text, text) to migrator;

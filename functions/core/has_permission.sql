@@ -17,9 +17,9 @@ begin
   if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
     return false;
   end if;
-  -- The role a SUPER_ADMIN's token switches to; nobody else can become it.
+  -- The role a SUPER_ADMIN's token switches to; nobody else can become it. Duties are not his.
   if current_setting('role') = 'superadmin' then
-    return true;
+    return not core.is_duty(has_permission.permission);
   end if;
   return exists (
     select
@@ -40,7 +40,7 @@ begin
         )
       )
       and (
-        r.is_administrator
+        (r.is_administrator and not core.is_duty(has_permission.permission))
         or exists (
           select
           from core.role_permission as p
@@ -53,7 +53,7 @@ $$;
 
 comment on function core.has_permission(text, uuid) is
   'Whether the signed-in user holds the permission. Without unit_id only roles held everywhere count; with it also '
-  'those held in that unit or one above it. In policies: (select core.has_permission(''core.partner.create'')).';
+  'those held in that unit or one above it. A duty (core.permission.is_duty) is not held by being an administrator. In policies: (select core.has_permission(''core.partner.create'')).';
 
 grant execute on function core.has_permission(text, uuid) to partner, member, superadmin, migrator;
 
@@ -73,3 +73,16 @@ begin atomic
 end;
 
 comment on function core.api_key_allows(text) is 'Whether the API key that opened the session has the permission on its list';
+
+create or replace function core.is_duty(permission text)
+returns boolean
+language sql
+stable
+parallel safe
+begin atomic
+  select exists (select from core.permission as p where p.code = is_duty.permission and p.is_duty);
+end;
+
+comment on function core.is_duty(text) is 'Whether a permission is held only by roles that list it, not by being an administrator';
+
+grant execute on function core.is_duty(text) to worker, migrator;

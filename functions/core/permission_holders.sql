@@ -11,7 +11,7 @@ begin atomic
   join core.role as r on r.org_id = u.org_id and r.id = u.role_id
   where u.org_id = permission_holders.org_id
     and (
-      r.is_administrator
+      (r.is_administrator and not core.is_duty(permission_holders.permission))
       or exists (
         select
         from core.role_permission as p

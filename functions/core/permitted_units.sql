@@ -23,7 +23,7 @@ begin
       where u.org_id = core.org_id()
         and u.user_id = core.user_id()
         and (
-          r.is_administrator
+          (r.is_administrator and not core.is_duty(permitted_units.permission))
           or exists (
             select
             from core.role_permission as p

@@ -1,5 +1,6 @@
 -- Trigger of every table with a status: only what core.transition lists may happen, by whom it says.
 
+-- lint: allow error_by_code: a step that names a column which is not there is a mistake in sql/reference
 create or replace function core.tg_row__guard_status()
 returns trigger
 language plpgsql
@@ -9,12 +10,18 @@ as $$
 declare
   v_from text := 'NEW';
   v_transition core.transition;
+  v_row jsonb;
+  v_column text;
 begin
   if tg_op = 'UPDATE' then
     if new.status = old.status then
       return new;
     end if;
     v_from := old.status;
+    -- Who takes a step needs the right where the row was, not where he puts it.
+    v_row := to_jsonb(old);
+  else
+    v_row := to_jsonb(new);
   end if;
   select *
   into v_transition
@@ -27,12 +34,30 @@ begin
     );
   end if;
   if v_transition.permission is not null then
-    perform core.require_permission(v_transition.permission);
+    perform core.require_permission(v_transition.permission, (v_row ->> v_transition.unit_column)::uuid);
   end if;
   if v_transition.needs_reason and coalesce(btrim(to_jsonb(new) ->> 'status_reason'), '') = '' then
     perform core.raise_error(
       'core.reason_missing', jsonb_build_object('entity', tg_argv[0], 'action', v_transition.action)
     );
+  end if;
+  foreach v_column in array coalesce(v_transition.other_than, '{}') loop
+    if not v_row ? v_column then
+      raise exception 'core.transition: % has no column %', tg_argv[0], v_column;
+    end if;
+    -- Of one user or of several; without a user (tools) nobody is the same.
+    if v_row -> v_column ? core.user_id()::text then
+      perform core.raise_error(
+        'core.same_person', jsonb_build_object('entity', tg_argv[0], 'action', v_transition.action, 'column', v_column)
+      );
+    end if;
+  end loop;
+  if v_transition.needs_signature and core.user_id() is not null then
+    if not core.is_signed_now(tg_argv[0], (v_row ->> 'id')::uuid) then
+      perform core.raise_error(
+        'core.signature_missing', jsonb_build_object('entity', tg_argv[0], 'action', v_transition.action)
+      );
+    end if;
   end if;
   return new;
 end
@@ -40,5 +65,5 @@ $$;
 
 comment on function core.tg_row__guard_status() is
   'BEFORE INSERT OR UPDATE OF status, argument: the entity in core.transition. Raises core.transition_refused '
-  '(409), core.permission_missing (403), core.reason_missing (422). The tools without a user need no permission, '
-  'but keep to the list.';
+  '(409), core.permission_missing, core.same_person (403), core.reason_missing, core.signature_missing (422). The tools '
+  'without a user need no permission and no signature and are nobody who took an earlier step, but keep to the list.';

@@ -43,9 +43,18 @@ for each row execute function core.tg_row__touch();
 create or replace trigger touch before update on core.number_series
 for each row execute function core.tg_row__touch();
 
+create or replace trigger touch before update on core.approval_policy
+for each row execute function core.tg_row__touch();
+
+create or replace trigger touch before update on core.approval
+for each row execute function core.tg_row__touch();
+
 -- States.
 create or replace trigger guard_status before insert or update of status on core.partner
 for each row execute function core.tg_row__guard_status('core.partner');
+
+create or replace trigger guard_status before insert or update of status on core.approval
+for each row execute function core.tg_row__guard_status('core.approval');
 
 -- Trees.
 create or replace trigger keep_path before insert or update of parent_id on core.org_unit
@@ -83,9 +92,19 @@ for each row execute function core.tg_setting__check_type();
 create or replace trigger check_type before insert or update of value on core.installation_setting
 for each row execute function core.tg_setting__check_type();
 
+-- Rows that must fit the others.
+create or replace trigger check_policy after insert or update or delete on core.approval_policy
+for each row execute function core.tg_approval_policy__check();
+
 -- What stays as it was written, for the owner of the table too.
 create or replace trigger refuse_change before update or delete or truncate on core.security_event
 for each statement execute function core.tg_security_event__refuse();
+
+create or replace trigger refuse_change before update or delete or truncate on core.signature
+for each statement execute function core.tg_signature__refuse();
+
+create or replace trigger refuse_change before update or delete or truncate on core.signature_use
+for each statement execute function core.tg_signature__refuse();
 
 -- Who may come in.
 create or replace trigger readmit after update of is_active, kind on core.app_user

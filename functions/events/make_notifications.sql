@@ -42,6 +42,10 @@ begin
       select m.user_id
       from core.membership as m
       where r.recipient = 'PARTNER' and m.org_id = e.org_id and m.partner_id = e.partner_id
+      union all
+      select h.user_id
+      from core.permission_holders(e.org_id, e.payload ->> 'permission', e.unit_id) as h
+      where r.recipient = 'APPROVER' and not coalesce(e.payload -> 'other_than' ? h.user_id::text, false)
     ) as u
     union all
     select e.org_id, p.user_id, e.id, null

@@ -34,6 +34,10 @@ begin
     version = coalesce(wms_lot_set_status.version, t.version)
   where t.org_id = v_lot.org_id
     and t.id = v_lot.id;
+  -- What may not move is promised to nobody.
+  if v_lot.status = 'APPROVED' then
+    perform wms.release_reservations_of_lot(v_lot.id, 'LOT');
+  end if;
 
   select t.* into v_row from api.wms_lots as t where t.org_id = v_lot.org_id and t.id = v_lot.id;
   return v_row;
@@ -45,6 +49,8 @@ $$;
 
 comment on function api.wms_lot_set_status(uuid, text, text, integer) is
   'Hold, release, quarantine or recall a lot
-status is APPROVED, ON_HOLD, QUARANTINED, RECALLED, EXPIRED or DAMAGED; a reason is needed. Needs wms.lot.set_status.';
+status is APPROVED, ON_HOLD, QUARANTINED, RECALLED, EXPIRED or DAMAGED; a reason is needed. Only an APPROVED lot is picked and
+leaves; what was reserved of it is released, and whoever posts documents is notified. RECALLED, EXPIRED and DAMAGED are for
+good. Part of a lot is put aside by wms_stock_move to a QUARANTINE position. Needs wms.lot.set_status.';
 
 grant execute on function api.wms_lot_set_status(uuid, text, text, integer) to member, superadmin, migrator;

@@ -305,7 +305,8 @@ create view api.permissions
 with (security_invoker = true) as
 select
   t.code,
-  t.description
+  t.description,
+  t.is_duty
 from core.permission as t;
 
 comment on view api.permissions is
@@ -313,6 +314,7 @@ comment on view api.permissions is
   'What can be allowed; roles are made of these.';
 comment on column api.permissions.code is 'Code as domain.entity.action';
 comment on column api.permissions.description is 'What it allows';
+comment on column api.permissions.is_duty is 'Held only by roles that list it, not by being an administrator';
 
 create view api.errors
 with (security_invoker = true) as
@@ -339,7 +341,9 @@ select
   t.to_status,
   t.action,
   t.permission,
-  t.needs_reason
+  t.needs_reason,
+  t.other_than,
+  t.needs_signature
 from core.transition as t;
 
 comment on view api.transitions is
@@ -349,5 +353,8 @@ comment on column api.transitions.entity is 'What has the status, as domain.enti
 comment on column api.transitions.from_status is 'Status before; NEW: a row begins so';
 comment on column api.transitions.to_status is 'Status after';
 comment on column api.transitions.action is 'The verb by which users know the step';
-comment on column api.transitions.permission is 'What a user needs';
+comment on column api.transitions.permission is
+  'What a user needs, in the unit of the row if it has one; null: it differs from row to row';
 comment on column api.transitions.needs_reason is 'Whether the step is refused without a reason';
+comment on column api.transitions.other_than is 'Columns of the row with users who may not take the step';
+comment on column api.transitions.needs_signature is 'Whether the step is refused without an electronic signature';

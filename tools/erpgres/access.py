@@ -89,7 +89,7 @@ def user(connection: Connection, name: str) -> dict[str, Any]:
             join core.user_role as u on u.org_id = %s and u.user_id = %s
             join core.role as r on r.org_id = u.org_id and r.id = u.role_id
             left join core.org_unit as n on n.org_id = u.org_id and n.id = u.unit_id
-            where r.is_administrator or exists (
+            where (r.is_administrator and not p.is_duty) or exists (
               select from core.role_permission as h
               where h.org_id = r.org_id and h.role_id = r.id and h.permission = p.code
             )
@@ -272,14 +272,15 @@ def _holders(connection: Connection, permission: str) -> dict[str, list[dict[str
         from core.role as r
         join core.organization as o on o.id = r.org_id
         left join core.user_role as u on u.org_id = r.org_id and u.role_id = r.id
-        where r.is_administrator or exists (
-          select from core.role_permission as p
-          where p.org_id = r.org_id and p.role_id = r.id and p.permission = %s
-        )
+        where (r.is_administrator and not exists (select from core.permission as d where d.code = %(code)s and d.is_duty))
+          or exists (
+            select from core.role_permission as p
+            where p.org_id = r.org_id and p.role_id = r.id and p.permission = %(code)s
+          )
         group by o.code, r.code
         order by o.code, r.code
         """,
-        [permission],
+        {"code": permission},
     ).fetchall()
     holders: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

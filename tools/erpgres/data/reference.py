@@ -2,7 +2,7 @@
 
 `sql/reference/<schema>/<table>.csv` holds a whole table; `sql/reference/<table>/<domain>.csv` is the part that a domain
 has of a table of the first domain (the error catalogue). The header names columns, those of the primary key first. An
-unquoted empty field is NULL.
+unquoted empty field is NULL. Columns with a default, or that may be null, can be left out by a file.
 """
 
 from __future__ import annotations
@@ -113,18 +113,21 @@ def _columns(session: Session, table: Table, path: Path) -> tuple[list[str], lis
 def _upsert(session: Session, table: Table, files: list[Path]) -> int:
     """Stage the files of a table and upsert them; returns the number of rows that were new or different."""
     target, staged = sql.Identifier(*table), _staged(table)
-    columns, key = _columns(session, table, files[0])
+    headers = {path: _columns(session, table, path) for path in files}
+    key = headers[files[0]][1]
+    # What one file leaves out has its default there, as if the row had been inserted by hand.
+    columns = list(dict.fromkeys(column for header, _ in headers.values() for column in header))
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     session.execute(sql.SQL("drop table if exists {}").format(staged))
     session.execute(
-        sql.SQL("create temporary table {} on commit drop as select {} from {} with no data").format(
-            sql.Identifier(f"staged_{'_'.join(table)}"[:63]), names, target
+        sql.SQL("create temporary table {} (like {} including defaults) on commit drop").format(
+            sql.Identifier(f"staged_{'_'.join(table)}"[:63]), target
         )
     )
-    for path in files:
-        if _columns(session, table, path)[0] != columns:
-            raise Refused(f"{_shown(path)}: the header differs from that of {_shown(files[0])}")
-        copy = sql.SQL("copy {} ({}) from stdin with (format csv, header match, encoding 'utf8')").format(staged, names)
+    for path, (header, _) in headers.items():
+        copy = sql.SQL("copy {} ({}) from stdin with (format csv, header match, encoding 'utf8')").format(
+            staged, sql.SQL(", ").join(map(sql.Identifier, header))
+        )
         try:
             session.copy_in(copy, io.StringIO(path.read_text(encoding="utf-8")))
         except StatementFailed as error:

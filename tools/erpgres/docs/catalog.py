@@ -203,7 +203,8 @@ class _Reader:
             transitions=[
                 Transition(**row)
                 for row in self.rows(
-                    "select entity, from_status, to_status, action, permission, needs_reason from core.transition"
+                    "select entity, from_status, to_status, action, permission, needs_reason, other_than,"
+                    " needs_signature from core.transition"
                     ' order by entity collate "C", from_status <> \'NEW\', from_status collate "C",'
                     ' to_status collate "C"'
                 )

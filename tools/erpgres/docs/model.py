@@ -173,8 +173,10 @@ class Transition:
     from_status: str
     to_status: str
     action: str
-    permission: str
+    permission: str | None
     needs_reason: bool
+    other_than: list[str] | None
+    needs_signature: bool
 
 
 @dataclass

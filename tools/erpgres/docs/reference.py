@@ -10,7 +10,7 @@ from erpgres import settings
 from erpgres.docs import api, commands, history
 from erpgres.docs.api import short_type
 from erpgres.docs.markdown import Book, Section, code, codes, prose, table
-from erpgres.docs.model import Column, Model, Policy, Relation, Template
+from erpgres.docs.model import Column, Model, Policy, Relation, Template, Transition
 
 FOLDER = Path("docs/reference")
 _USUAL = (
@@ -118,14 +118,22 @@ def _table(one: Relation, comments: dict[tuple[str, str], str], model: Model) ->
     facts += [f"- Index {code(text)}" for text in one.indexes]
     steps = [step for step in model.transitions if step.entity == one.name]
     if steps:
-        facts.append("- Steps: " + ", ".join(
-            f"{step.from_status} → {step.to_status} ({step.action}{', with a reason' if step.needs_reason else ''}; "
-            f"{{{{permission:{step.permission}}}}})" for step in steps))  # fmt: skip
+        facts.append(
+            "- Steps: " + ", ".join(f"{step.from_status} → {step.to_status} ({_step(step)})" for step in steps)
+        )
     facts += _access(one.policies)
     shown = [view.short for view in model.api_views if one.name in view.tables]
     if shown:
         facts.append("- In the API: " + ", ".join(f"{{{{view:{name}}}}}" for name in shown))
     return [*lines, "", *facts]
+
+
+def _step(step: Transition) -> str:
+    """Say what a step is called and what it takes."""
+    words = step.action + (", with a reason" if step.needs_reason else "")
+    words += ", signed" if step.needs_signature else ""
+    words += f", by none of {codes(step.other_than)}" if step.other_than else ""
+    return words + (f"; {{{{permission:{step.permission}}}}}" if step.permission else "")
 
 
 def _default(column: Column) -> str:

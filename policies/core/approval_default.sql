@@ -1,0 +1,6 @@
+-- The approval policies to begin with. The same for all organisations, hence no row level security.
+
+grant select on core.approval_default to member, partner, superadmin;
+grant select, insert, update, delete on core.approval_default to migrator;
+
+-- no write for anybody else: the rows come from sql/reference

@@ -1,0 +1,40 @@
+-- Steps of approvals: seen by who sees the approval; functions write them.
+
+grant select on core.approval_step to member, superadmin;
+grant select on api.approval_steps to member, superadmin;
+grant select, insert, update, delete on core.approval_step to migrator;
+
+create policy owner_all on core.approval_step for all to owner
+using (org_id = (select core.org_id()))
+with check (org_id = (select core.org_id()));
+
+create policy migrator_all on core.approval_step for all to migrator
+using (true)
+with check (true);
+
+create policy member_select on core.approval_step for select to member
+using (
+  org_id = (select core.org_id())
+  and exists (
+    select
+    from core.approval as a
+    where a.org_id = approval_step.org_id
+      and a.id = approval_step.approval_id
+      and a.requested_by = (select core.user_id())
+  )
+);
+
+create policy member_select_organization on core.approval_step for select to member
+using (org_id = (select core.org_id()) and (select core.has_permission('core.approval.read')));
+
+create policy member_select_unit on core.approval_step for select to member
+using (
+  org_id = (select core.org_id()) and unit_id = any ((select core.permitted_units('core.approval.read'))::uuid[])
+);
+
+create policy superadmin_select on core.approval_step for select to superadmin
+using (true);
+
+-- no insert, no update, no delete: core.request_approval, core.decide_approval
+
+-- nothing for partner and analyst: internal

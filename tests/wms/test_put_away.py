@@ -1,0 +1,133 @@
+"""Put-away and moves: where goods belong, how much fits, and what is refused."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from wms.conftest import Acting
+from wms.flows import lies, person, position, stocked
+from wms.support import Warehouse, World, refused, violations
+
+
+def proposed(world: World, one: Warehouse, item: str, quantity: float, **more: Any) -> list[tuple[str, float]]:
+    rows = world.done("wms_put_away_propose", warehouse_id=one.id, item_id=item, quantity=quantity, **more)
+    return [(row["position_code"], row["quantity"]) for row in rows]
+
+
+def test_goods_go_where_there_is_room(world: World, one: Warehouse) -> None:
+    for code, capacity in (("A-1", 6), ("A-2", 6)):
+        position(world, code, zone="A", capacity=capacity, capacity_unit="C62")
+    item = stocked(world, one.receiving, 20)
+    # An empty shelf after the other, then the place without a limit.
+    assert proposed(world, one, item, 20) == [("A-1", 6), ("A-2", 6), ("STORAGE", 8)]
+    moved = world.done("wms_put_away", from_position_id=one.receiving, item_id=item, quantity=20, reference="GRN 7")
+    assert [moved[k] for k in ("document_type", "status", "line_count", "reference")] == ["MOVE", "POSTED", 3, "GRN 7"]
+    assert lies(world, item) == {"A-1": 6, "A-2": 6, "STORAGE": 8}
+    # What is there already draws more of the same.
+    assert proposed(world, one, item, 1) == [("STORAGE", 1)]
+    assert violations(world.db, world.org.id) == {}
+
+
+def test_rules_say_which_zone(world: World, one: Warehouse, api: Any) -> None:
+    for code in ("COLD-1", "YARN-1"):
+        position(world, code, zone=code[:4], capacity=5, capacity_unit="C62")
+    item, other = world.item(**{"class": "YARN"}), world.item()
+    rule = {"warehouse_id": one.id, "item_class": "YARN", "zone": "YARN"}
+    made = world.client.post("wms_put_away_rules", json=rule, headers={"Prefer": "return=representation"})
+    assert made.status_code == 201, made.text
+    assert world.client.post("wms_put_away_rules", json={"item_id": item, "zone": "COLD"}).status_code == 201
+    # The rule of the item goes before that of its class, and both before any other place.
+    assert proposed(world, one, item, 12) == [("COLD-1", 5), ("YARN-1", 5), ("STORAGE", 2)]
+    assert proposed(world, one, other, 1) == [("COLD-1", 1)]
+
+    rule_id = f"eq.{made.json()[0]['id']}"
+    nobody = person(world, api, "wms.stock.move").client
+    refused(nobody.post("wms_put_away_rules", json=rule | {"zone": "X"}), 403, "42501")
+    change = nobody.patch("wms_put_away_rules", params={"id": rule_id}, json={"zone": "X", "version": 1})
+    refused(change, 403, "42501")
+    nobody.delete("wms_put_away_rules", params={"id": rule_id})
+    assert world.rows("wms_put_away_rules", id=rule_id), "nothing was deleted"
+    assert world.client.post("wms_put_away_rules", json=rule).status_code == 409
+    assert world.client.delete("wms_put_away_rules", params={"id": rule_id}).status_code == 204
+
+
+def test_capacity_counts_in_its_own_unit(world: World, one: Warehouse) -> None:
+    """A shelf for 100 kg takes 40 boxes of 2.5 kg, and what has no weight is not measured."""
+    shelf = position(world, "K-1", capacity=100, capacity_unit="KGM")
+    box, thing = stocked(world, one.receiving, 50), stocked(world, one.receiving, 999)
+    world.db.execute(
+        "insert into core.unit_conversion (org_id, item_id, from_unit, to_unit, factor_numerator, factor_denominator)"
+        " values (%s, %s, 'C62', 'KGM', 5, 2)", [world.org.id, box],
+    )  # fmt: skip
+    away = {"from_position_id": one.receiving, "to_position_id": shelf}
+    details = refused(world.call("wms_put_away", **away, item_id=box, quantity=41), 422, "wms.capacity_exceeded")
+    assert (details["free"], details["wanted"], details["unit"]) == (100, 102.5, "KGM")
+    world.done("wms_put_away", **away, item_id=box, quantity=40)
+    refused(world.call("wms_put_away", **away, item_id=box, quantity=1), 422, "wms.capacity_exceeded")
+    world.done("wms_put_away", **away, item_id=thing, quantity=999)
+
+
+def test_goods_are_moved(world: World, one: Warehouse, api: Any) -> None:
+    item, shelf = stocked(world, one.storage, 10), position(world, "B-1")
+    mover = person(world, api, "wms.stock.move")
+    move = {"from_position_id": one.storage, "to_position_id": shelf, "item_id": item, "quantity": 1}
+    done = world.done("wms_stock_move", mover.client, **move, reason="nearer")
+    assert (done["document_type"], done["status_reason"]) == ("MOVE", "nearer")
+    assert lies(world, item) == {"STORAGE": 9, "B-1": 1}
+    assert violations(world.db, world.org.id) == {}
+
+
+def test_a_move_is_refused(world: World, one: Warehouse, two: Warehouse, api: Any) -> None:
+    item, shelf, idle = stocked(world, one.storage, 10), position(world, "B-1"), position(world, "B-2")
+    world.client.patch("locations", params={"id": f"eq.{idle}"}, json={"is_active": False, "version": 1})
+    move = {"from_position_id": one.storage, "to_position_id": shelf, "item_id": item, "quantity": 1, "reason": "x"}
+
+    def refuse(status: int, code: str, **changes: Any) -> None:
+        refused(world.call("wms_stock_move", **{**move, **changes}), status, code)
+
+    refuse(422, "wms.same_position", to_position_id=one.storage)
+    refuse(422, "wms.position_elsewhere", to_position_id=two.storage)
+    refuse(422, "wms.place_inactive", to_position_id=idle)
+    refuse(422, "wms.position_unknown", from_position_id=str(uuid.uuid4()))
+    refuse(422, "wms.item_unknown", item_id=str(uuid.uuid4()))
+    refuse(422, "wms.quantity_not_positive", quantity=0)
+    refuse(422, "wms.insufficient_stock", quantity=11)
+    refuse(422, "core.reason_missing", reason=" ")
+    refuse(422, "wms.lot_not_wanted", lot_id=str(uuid.uuid4()))
+    nobody = person(world, api, "wms.document.create").client
+    refused(world.call("wms_stock_move", nobody, **move), 403, "core.permission_missing")
+
+    away = {"from_position_id": one.receiving, "item_id": item, "quantity": 1}
+    refused(world.call("wms_put_away", nobody, **away), 403, "core.permission_missing")
+    wrong = {**away, "from_position_id": one.storage}
+    refused(world.call("wms_put_away", **wrong), 422, "wms.nothing_to_put_away")
+    for place in (one.storage, shelf):
+        world.client.patch("locations", params={"id": f"eq.{place}"}, json={"is_active": False, "version": 1})
+    refused(world.call("wms_put_away", **away), 422, "wms.no_room")
+    ask = {"warehouse_id": one.id, "item_id": item, "quantity": 1}
+    refused(world.call("wms_put_away_propose", nobody, **ask), 403, "core.permission_missing")
+    refused(world.call("wms_put_away_propose", **{**ask, "warehouse_id": shelf}), 422, "wms.not_a_warehouse")
+    assert world.done("wms_put_away_propose", **ask) == []
+
+
+def test_two_do_not_fill_the_same_place_twice(world: World, one: Warehouse, acting: Acting) -> None:
+    shelf = position(world, "C-1", capacity=10, capacity_unit="C62")
+    items = [stocked(world, one.receiving, 5) for _ in range(6)]
+    user_id = world.org.user(administrator=True)
+
+    def put(item: str) -> bool:
+        with acting(world.org, user_id) as session:
+            try:
+                session.execute(
+                    "select api.wms_put_away(%s, %s, 5, to_position_id => %s)", [one.receiving, item, shelf]
+                )
+            except Exception as error:
+                assert "wms.capacity_exceeded" in str(error), error
+                return False
+            return True
+
+    with ThreadPoolExecutor(len(items)) as pool:
+        assert sum(pool.map(put, items)) == 2
+    assert sum(lies(world, i).get("C-1", 0) for i in items) == 10
