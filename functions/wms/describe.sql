@@ -41,3 +41,25 @@ comment on function wms.describe_documents(uuid[]) is
   'Number or reference, and type, status and partner, of documents that the caller may see';
 
 grant execute on function wms.describe_documents(uuid[]) to member, partner, superadmin;
+
+create or replace function wms.describe_handling_units(ids uuid[])
+returns table (id uuid, title text, subtitle text)
+language sql
+stable
+parallel safe
+begin atomic
+  select h.id, h.sscc, concat_ws(' · ', h.kind, h.status, w.code || '/' || p.code, h.note)
+  from wms.handling_unit as h
+  inner join core.location as p
+    on p.org_id = h.org_id
+    and p.id = h.location_id
+  inner join core.location as w
+    on w.org_id = h.org_id
+    and w.id = h.warehouse_id
+  where h.org_id = (select core.org_id())
+    and h.id = any (describe_handling_units.ids);
+end;
+
+comment on function wms.describe_handling_units(uuid[]) is 'SSCC, and kind, status and place, of handling units that the caller may see';
+
+grant execute on function wms.describe_handling_units(uuid[]) to member, superadmin;

@@ -172,10 +172,17 @@ begin
       )
     );
   elsif entity = 'wms_handling_unit' then
-    v_actions := jsonb_build_array(
-      wms.scan_action('wms_handling_unit_move', 'wms.handling_unit.update'),
-      wms.scan_action('wms_handling_unit_pack', 'wms.handling_unit.update'),
-      wms.scan_action('wms_handling_unit_unpack', 'wms.handling_unit.update')
+    select h.status, jsonb_build_object('sscc', h.sscc, 'status', h.status)
+    into v_status, v_details
+    from wms.handling_unit as h
+    where h.org_id = v_org
+      and h.id = actions_of.id;
+    v_problem := case when v_status <> 'OPEN' then 'wms.handling_unit_status' end;
+    v_actions := wms.step_actions('wms.handling_unit', 'wms_handling_unit_', v_status) || jsonb_build_array(
+      wms.scan_action('wms_handling_unit_move', 'wms.handling_unit.update', v_problem, v_details),
+      wms.scan_action('wms_handling_unit_pack', 'wms.handling_unit.update', v_problem, v_details),
+      wms.scan_action('wms_handling_unit_unpack', 'wms.handling_unit.update', v_problem, v_details),
+      wms.scan_action('wms_handling_unit_nest', 'wms.handling_unit.update', v_problem, v_details)
     );
   end if;
   return (

@@ -59,6 +59,36 @@ begin
       where p.org_id = v_org
         and p.id = scan_details.id
     );
+  elsif entity = 'wms_handling_unit' then
+    v_details := (
+      select jsonb_build_object(
+        'kind', h.kind, 'status', h.status, 'location_id', h.location_id, 'version', h.version,
+        'contents', (
+          select coalesce(
+            jsonb_agg(
+              jsonb_build_object(
+                'item_id', i.id, 'sku', i.sku, 'lot_id', c.lot_id, 'lot_no', t.lot_no, 'quantity', trim_scale(c.quantity),
+                'unit_code', i.unit_code
+              )
+              order by i.sku, t.lot_no
+            ),
+            '[]'
+          )
+          from wms.handling_unit_content as c
+          inner join core.item as i
+            on i.org_id = c.org_id
+            and i.id = c.item_id
+          left join wms.lot as t
+            on t.org_id = c.org_id
+            and t.id = c.lot_id
+          where c.org_id = h.org_id
+            and c.handling_unit_id = h.id
+        )
+      )
+      from wms.handling_unit as h
+      where h.org_id = v_org
+        and h.id = scan_details.id
+    );
   elsif entity = 'wms_document' then
     v_details := (
       select jsonb_build_object(

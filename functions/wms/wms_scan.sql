@@ -75,8 +75,8 @@ begin
     from (
       -- A code that stands for itself: article number, barcode, lot, place, document.
       select c.entity, c.id
-      from core.find_code(v_code) as c
-      where v_gs1 is null
+      from core.find_code(coalesce(v_gs1 ->> '00', v_code)) as c
+      where v_gs1 is null or v_gs1 ? '00'
       union all
       select 'item', i.id
       from unnest(v_items) as i (id)

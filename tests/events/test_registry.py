@@ -13,6 +13,8 @@ NOT_RECORDED = {
     "core.import_row": "what stood in a file, for a day; what is loaded from it is recorded",
     "core.number_counter": "follows from the numbers of documents, whose events hold them",
     "core.number_register": "follows from the numbers of documents, whose events hold them",
+    "core.search_word": "follows from what is searched",
+    "core.searchable": "follows from the rows that it finds, whose changes are recorded",
     "core.security_event": "is a log itself, with rows of no organisation; kept apart for those who watch over access",
     "core.session": "its beginning and end are security events; the rest is renewal of tokens",
     "events.consumer": "where a reader stands, which changes with everything it reads",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from erpgres.prove.world import Side
+from erpgres.prove.world import Side, wms_find
 
 
 def fill(side: Side) -> None:
@@ -17,3 +17,4 @@ def fill(side: Side) -> None:
         )["id"]
         side.call("wms_document_post", id=document)
     side.call("wms_document_create", document_type="IMPORT", to_location_id=warehouse, lines=[line])
+    wms_find.fill(side, warehouse)
