@@ -14,39 +14,50 @@ return (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, %1$L, r.%2$I, %3$L, c.code, case when c.n = 1 then %4$s end, case when c.n = 1 then %5$s end, %6$s
     from %7$s as r
-    cross join lateral (
-      select distinct on (v.code) v.code, v.n
-      from (values %8$s) as v (code, n)
-      where v.code <> ''
-      order by v.code, v.n
-    ) as c
+    cross join lateral (%8$s) as c (code, n)%9$s
+    where c.code <> ''
     on conflict do nothing
     returning org_id, words
   )
   insert into core.search_word (org_id, word)
-  select distinct m.org_id, w.word
-  from made as m
-  cross join lateral (select substr(u.word, 7) from unnest(tsvector_to_array(m.words)) as u (word)) as w (word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
   where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = m.org_id and k.word = w.word collate "C");
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
 $sql$,
     s.entity, s.id_column, s.code,
     coalesce('core.search_code(r.' || quote_ident(s.title_column) || ')', 'null::text'),
     coalesce(
       (
-        select format(
-          'core.scoped_words(r.org_id, %L, core.search_words(%s))', s.entity, string_agg(format('r.%I', c), ', ')
-        )
-        from unnest(s.word_columns) as c
-        having count(*) > 0
+        -- The mark goes before each word.
+        select 'array_to_tsvector(string_to_array(t.scope || replace(t.words, '' '', '' '' || t.scope), '' ''))'
+        where cardinality(s.word_columns) > 0
       ),
       'null::tsvector'
     ),
     coalesce('r.' || quote_ident(s.partner_column), 'null::uuid'),
     search_insert.relation,
     (
-      select string_agg(format('(core.search_code(r.%I), %s)', c.name, c.n), ', ')
+      select format(
+        case
+          when count(*) = 1 then 'values %s'
+          else 'select distinct on (v.code) v.code, v.n from (values %s) as v (code, n) order by v.code, v.n'
+        end,
+        string_agg(format('(core.search_code(r.%I), %s)', c.name, c.n), ', ')
+      )
       from unnest(s.code_columns) with ordinality as c (name, n)
+    ),
+    (
+      select format(
+        E'\n    cross join lateral (select core.search_scope(r.org_id, %L), core.search_blanks(core.search_text(%s)))'
+        ' as t (scope, words)', s.entity, string_agg(format('r.%I', c), ', ')
+      )
+      from unnest(s.word_columns) as c
+      having count(*) > 0
     )
   )
   from core.search_source as s

@@ -139,6 +139,7 @@ parallel safe
 rows 20
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   v_scope text := core.search_scope(find_words.org_id, find_words.entity);
@@ -172,18 +173,24 @@ begin
       limit 5000
     ) as n
     where n.words @@ find_words.query
-    -- lint: allow sqlfluff.AM09: whichever come first, there is no better among them
     limit find_words.most;
   else
+    -- By the words alone, which name organisation and entity already: otherwise an average organisation, which is small,
+    -- would be read by its key instead.
     return query
-    select s.id, s.words @@ v_whole
-    from core.searchable as s
-    where s.org_id = find_words.org_id
-      and s.entity = find_words.entity
-      and s.words is not null
-      and s.words @@ find_words.query
-      and (find_words.partner_id is null or s.partner_id = find_words.partner_id)
-    -- lint: allow sqlfluff.AM09: whichever come first, there is no better among them
+    with hit as materialized (
+      select s.org_id, s.entity, s.id, s.words, s.partner_id
+      from core.searchable as s
+      where s.words is not null
+        and s.words @@ find_words.query
+      -- lint: allow sqlfluff.AM09: whichever come first, there is no better among them
+      limit 2000
+    )
+    select h.id, h.words @@ v_whole
+    from hit as h
+    where h.org_id = find_words.org_id
+      and h.entity = find_words.entity
+      and (find_words.partner_id is null or h.partner_id = find_words.partner_id)
     limit find_words.most;
   end if;
 end
@@ -239,21 +246,7 @@ begin
     elsif word_query.is_alike and cardinality(v_forms) = 1 and length(v_word) >= 3 and not exists (
       select from core.search_word as k where k.org_id = word_query.org_id and k.word = v_word collate "C"
     ) then
-      v_forms := array(
-        select b.word
-        from (
-          select a.word, a.likeness, max(a.likeness) over () as best
-          from (
-            select distinct k.word, public.similarity(k.word, v_word) as likeness
-            from core.search_word as k
-            where k.org_id = word_query.org_id
-              and k.word operator (public.%) v_word
-          ) as a
-        ) as b
-        where b.likeness >= 0.75 * b.best
-        order by b.likeness desc, b.word
-        limit 5
-      );
+      v_forms := core.similar_words(word_query.org_id, v_word);
       if v_forms = '{}' then
         return null;
       end if;
@@ -272,6 +265,39 @@ $$;
 comment on function core.word_query(uuid, text, text[], boolean) is
   'A query for rows that have each of the words, or one that begins with it. is_alike takes words that look like one that '
   'nothing has, and numbers that begin with it; null when that makes no difference.';
+
+create or replace function core.similar_words(org_id uuid, word text)
+returns text[]
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+-- The words of an average organisation are few; those of one that has many are not to be compared one by one.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_indexscan = off
+set enable_indexonlyscan = off
+as $$
+begin
+  return array(
+    select b.word
+    from (
+      select a.word, a.likeness, max(a.likeness) over () as best
+      from (
+        select distinct k.word, public.similarity(k.word, similar_words.word) as likeness
+        from core.search_word as k
+        where k.org_id = similar_words.org_id
+          and k.word operator (public.%) similar_words.word
+      ) as a
+    ) as b
+    where b.likeness >= 0.75 * b.best
+    order by b.likeness desc, b.word
+    limit 5
+  );
+end
+$$;
+
+comment on function core.similar_words(uuid, text) is 'The five words of an organisation that look most like one';
 
 create or replace function core.find_numbers(org_id uuid, types text[], text text, most integer)
 returns table (entity_id uuid, rank numeric)

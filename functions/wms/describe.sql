@@ -60,6 +60,7 @@ begin atomic
     and h.id = any (describe_handling_units.ids);
 end;
 
-comment on function wms.describe_handling_units(uuid[]) is 'SSCC, and kind, status and place, of handling units that the caller may see';
+comment on function wms.describe_handling_units(uuid[]) is
+  'SSCC, kind, status and place of handling units that the caller may see';
 
 grant execute on function wms.describe_handling_units(uuid[]) to member, superadmin;

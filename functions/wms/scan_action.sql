@@ -64,7 +64,7 @@ begin atomic
       where t.entity = step_actions.entity
         and t.from_status <> 'NEW'
         and t.permission is not null
-      order by t.action, (t.from_status = step_actions.status) desc, t.to_status
+      order by t.action asc, (t.from_status = step_actions.status) desc, t.to_status asc
     ) as s
   ) as a;
 end;

@@ -50,7 +50,6 @@ begin
     select s.lowest, s.beyond
     from wms.id_steps('wms.document', wms_document_list.before) as s
   loop
-    -- lint: allow dynamic_sql: put together from constants only, the values are parameters
     return query execute v_sides
     using v_step.lowest, v_step.beyond, v_left, wms_document_list.status, wms_document_list.document_type,
       wms_document_list.warehouse_id, wms_document_list.partner_id, wms_document_list.created_by;

@@ -80,7 +80,6 @@ begin
     select s.lowest, s.beyond
     from wms.id_steps('wms.stock_ledger', wms_item_card.before) as s
   loop
-    -- lint: allow dynamic_sql: put together from constants only, the values are parameters
     for v_row in execute
       'select l.id, l.occurred_at, l.posted_at, l.document_id, d.document_type, d.number, d.reference, d.partner_id,'
       ' l.location_id, p.code, l.lot_id, t.lot_no, trim_scale(l.delta), null::numeric,'

@@ -10,8 +10,8 @@ create type api.wms_lot_step as (
   reference text,
   partner_id uuid,
   partner_name text,
-  from_places text[],
-  to_places text[],
+  from_places text [],
+  to_places text [],
   quantity numeric,
   unit_code text
 );
@@ -19,7 +19,21 @@ create type api.wms_lot_step as (
 comment on type api.wms_lot_step is 'A line of a document that moved a lot';
 
 create or replace function wms.lot_steps(org_id uuid, lot_id uuid)
-returns setof api.wms_lot_step
+returns table (
+  id uuid,
+  step text,
+  occurred_at timestamptz,
+  document_id uuid,
+  document_type text,
+  number text,
+  reference text,
+  partner_id uuid,
+  partner_name text,
+  from_places text [],
+  to_places text [],
+  quantity numeric,
+  unit_code text
+)
 language sql
 stable
 parallel safe

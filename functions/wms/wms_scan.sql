@@ -26,7 +26,6 @@ declare
   v_gtin text;
   v_lot_no text;
   v_items uuid[];
-  v_found jsonb := '[]';
   v_meaning record;
   v_row api.wms_scanned;
   v_count integer := 0;

@@ -11,9 +11,16 @@ from wms.support import World, refused
 def test_the_card_of_an_item(world: World) -> None:
     one, two = world.warehouses
     item = world.item()
-    world.posted("IMPORT", {"item_id": item, "quantity": 10, "unit_price": 2, "to_position_id": one.storage}, to_location_id=one.id)
     world.posted(
-        "TRANSFER", {"item_id": item, "quantity": 3, "from_position_id": one.storage}, from_location_id=one.id, to_location_id=two.id
+        "IMPORT",
+        {"item_id": item, "quantity": 10, "unit_price": 2, "to_position_id": one.storage},
+        to_location_id=one.id,
+    )
+    world.posted(
+        "TRANSFER",
+        {"item_id": item, "quantity": 3, "from_position_id": one.storage},
+        from_location_id=one.id,
+        to_location_id=two.id,
     )
     world.posted("EXPORT", {"item_id": item, "quantity": 4, "from_position_id": one.storage}, from_location_id=one.id)
     card = world.done("wms_item_card", item_id=item)

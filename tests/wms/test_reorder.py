@@ -77,9 +77,7 @@ def test_it_is_refused(world: World, new_org: Any, api: Any) -> None:
     reader.delete("wms_reorder_rules", params={"id": f"eq.{made}"})
     assert len(world.rows("wms_reorder_rules")) == 1, "who may not remove rules finds none to remove"
     assert world.client.post("wms_reorder_rules", json=body).status_code == 409
-    refused(
-        world.client.post("wms_reorder_rules", json={**body, "warehouse_id": place}), 422, "wms.not_a_warehouse"
-    )
+    refused(world.client.post("wms_reorder_rules", json={**body, "warehouse_id": place}), 422, "wms.not_a_warehouse")
     wrong = world.client.post("wms_reorder_rules", json={**body, "item_id": world.item(), "maximum": 0.5})
     assert (wrong.status_code, "maximum_above_minimum" in wrong.text) == (400, True)
     refused(world.call("wms_reorder_suggest", warehouse_id=place), 422, "wms.not_a_warehouse")

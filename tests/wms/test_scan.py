@@ -21,7 +21,8 @@ def labelled(world: World) -> World:
     """An item with a barcode on its carton, tracked by lot."""
     world.thing = world.item(sku="TEA-1", name="Tea", tracking="LOT")  # type: ignore[attr-defined]
     answer = world.client.post(
-        "item_barcodes", json={"item_id": world.thing, "barcode": GTIN, "unit_code": "XCT"}  # type: ignore[attr-defined]
+        "item_barcodes",
+        json={"item_id": world.thing, "barcode": GTIN, "unit_code": "XCT"},  # type: ignore[attr-defined]
     )
     assert answer.status_code == 201, answer.text
     return world
@@ -110,3 +111,18 @@ def test_how_gs1_is_read(db: Any) -> None:
     assert read("01095060001343531") is None, "its check digit is wrong, so it is no GS1 code"
     day = db.execute("select wms.gs1_date('270200'), wms.gs1_date('270230')").fetchone()
     assert [str(day[0]), day[1]] == ["2027-02-28", None]
+
+
+def test_a_handling_unit(labelled: World) -> None:
+    one = labelled.warehouses[0]
+    sscc = "106141412345678908"
+    made = labelled.done("wms_handling_unit_create", kind="PALLET", location_id=one.storage, sscc=sscc)
+    for code in (sscc, f"(00){sscc}", f"]C100{sscc}"):
+        row = labelled.done("wms_scan", barcode=code)[0]
+        assert (row["entity"], row["id"], row["title"]) == ("wms_handling_unit", made["id"], sscc), code
+    assert row["details"]["contents"] == [] and actions(row)["wms_handling_unit_move"] is True
+    assert [r["entity"] for r in labelled.done("search", q=sscc)] == ["wms_handling_unit"]
+    labelled.done("wms_handling_unit_dissolve", id=made["id"], reason="broken")
+    row = labelled.done("wms_scan", barcode=sscc)[0]
+    refusals = {a["function"]: a.get("refused", {}).get("code") for a in row["actions"]}
+    assert refusals["wms_handling_unit_move"] == "wms.handling_unit_status"

@@ -52,7 +52,9 @@ def test_what_else_is_found(shop: World) -> None:
         partner_id=str(supplier[0]), reference="Letter of credit LC-88",
     )  # fmt: skip
     number = document["number"]
-    assert found(shop, "surma") == found(shop, "t-77") == found(shop, "spining") == [("partner", "Surma Spinning Mills")]
+    assert (
+        found(shop, "surma") == found(shop, "t-77") == found(shop, "spining") == [("partner", "Surma Spinning Mills")]
+    )
     assert found(shop, "4006381333931") == found(shop, "3931") == [("item", "Export carton, seven ply")]
     assert found(shop, "srm-4471") == [("wms_lot", "SRM-4471")]
     assert found(shop, number) == found(shop, number.lower()[:-2]) == [("wms_document", number)]
@@ -80,7 +82,10 @@ def test_it_follows_changes(shop: World) -> None:
     shop.client.delete("item_barcodes", params={"barcode": "eq.5901234123457"})
     assert found(shop, "5901234123457") == []
     draft = shop.draft(
-        "IMPORT", {"item_id": shop.carton, "quantity": 1}, to_location_id=shop.warehouses[0].id, reference="Alpha"  # type: ignore[attr-defined]
+        "IMPORT",
+        {"item_id": shop.carton, "quantity": 1},
+        to_location_id=shop.warehouses[0].id,
+        reference="Alpha",  # type: ignore[attr-defined]
     )
     assert found(shop, "alpha") == [("wms_document", "Alpha")]
     shop.client.patch("wms_documents", params={"id": f"eq.{draft['id']}"}, json={"reference": "Omega", "version": 1})

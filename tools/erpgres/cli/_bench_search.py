@@ -17,7 +17,7 @@ from erpgres.stack.state import State
     show_default=True,
     envvar="ERPGRES_BENCH_ROWS",
     show_envvar=True,
-    help="Items of the measured organisation; another has half as many.",
+    help="Items of the measured organisation; another has a tenth as many.",
 )
 @click.option(
     "--rounds",

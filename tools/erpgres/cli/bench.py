@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from erpgres.cli import _bench_search
+from erpgres.cli import _bench_search, _bench_wms
 from erpgres.cli._options import format_option, say, state_option
 from erpgres.errors import REFUSED
 from erpgres.stack.state import State
@@ -425,3 +425,4 @@ def api(
 
 
 command.add_command(_bench_search.command)
+command.add_command(_bench_wms.command)
