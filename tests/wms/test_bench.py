@@ -1,4 +1,4 @@
-"""`erpgres bench wms` and `bench search`: what they fill and measure, and that its queries read by index, on many rows."""
+"""`erpgres bench wms` and `bench search`: what they fill and measure, and by which index their queries read."""
 
 from __future__ import annotations
 
@@ -110,7 +110,9 @@ def what_expires_and_what_is_short_is_read_by_index(filled: Any) -> None:
             with made as (
               insert into wms.lot (org_id, item_id, lot_no, expires_on)
               select i.org_id, i.id, 'L' || n, current_date + (n %% 1000)
-              from (select i.*, row_number() over (order by i.id) as n from core.item as i where i.org_id = %(org)s) as i
+              from (
+                select i.*, row_number() over (order by i.id) as n from core.item as i where i.org_id = %(org)s
+              ) as i
               where i.n <= 4000
               returning org_id, item_id, id
             )
@@ -123,8 +125,9 @@ def what_expires_and_what_is_short_is_read_by_index(filled: Any) -> None:
         )
         db.execute(
             "insert into wms.reorder_rule (org_id, item_id, warehouse_id, minimum, maximum)"
-            " select i.org_id, i.id, w.id, 1000, 2000 from core.item as i join core.location as w on w.org_id = i.org_id"
-            " and w.kind = 'WAREHOUSE' and w.code in ('W01', 'W02') where i.org_id = %s", [world.org_id],
+            " select i.org_id, i.id, w.id, 1000, 2000 from core.item as i join core.location as w"
+            " on w.org_id = i.org_id and w.kind = 'WAREHOUSE' and w.code in ('W01', 'W02') where i.org_id = %s",
+            [world.org_id],
         )  # fmt: skip
     db.execute("analyze wms.lot, wms.balance, wms.reorder_rule")
     found = reads(filled, "select * from api.wms_stock_expiring(3)")

@@ -116,7 +116,7 @@ def test_how_gs1_is_read(db: Any) -> None:
 def test_a_handling_unit(labelled: World) -> None:
     one = labelled.warehouses[0]
     sscc = "106141412345678908"
-    made = labelled.done("wms_handling_unit_create", kind="PALLET", location_id=one.storage, sscc=sscc)
+    made = labelled.done("wms_handling_unit_create", position_id=one.storage, sscc=sscc)
     for code in (sscc, f"(00){sscc}", f"]C100{sscc}"):
         row = labelled.done("wms_scan", barcode=code)[0]
         assert (row["entity"], row["id"], row["title"]) == ("wms_handling_unit", made["id"], sscc), code
