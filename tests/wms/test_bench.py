@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +18,7 @@ from erpgres.errors import CannotRun
 from wms.support import own
 
 Connection = psycopg.Connection[Any]
-DOCUMENTS, ITEMS = 3600, 6000
+DOCUMENTS, ITEMS = 4800, 6000
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def the_search_reads_by_index(filled: Any) -> None:
         assert found.get(index), f"{q}: {found}"
         assert "searchable" not in found and "search_word" not in found, f"{q}: {found}"
         most = max(count for name, count in found.items() if name.startswith("search"))
-        assert most <= 900, f"{q} reads {found}"
+        assert most <= 2000, f"{q} reads {found}"
 
 
 def lists_read_what_they_show(filled: Any) -> None:
@@ -89,10 +90,10 @@ def lists_read_what_they_show(filled: Any) -> None:
         ("", [], "pkey"),
     ):
         found = reads(filled, f"select * from api.wms_document_list({arguments})", *values)
+        assert any(re.search(f"document_2.*{index}", name) for name in found), f"{arguments} uses another index: {found}"
         assert 1 <= len(partitions(found, "document")) <= 7, f"{arguments}: {found}"
         read = sum(count for name, count in found.items() if name.startswith("document_20"))
         assert read <= 100, f"{arguments} reads {found}"
-        del index
     found = reads(filled, "select * from api.wms_item_card(%s)", world.item_id)
     assert all("_item_id" in n or "pkey" in n for n in found if n.startswith("stock_ledger_20")), found
     assert not [name for name in found if name in ("stock_ledger", "balance", "document")], found
@@ -109,7 +110,7 @@ def what_expires_and_what_is_short_is_read_by_index(filled: Any) -> None:
             """
             with made as (
               insert into wms.lot (org_id, item_id, lot_no, expires_on)
-              select i.org_id, i.id, 'L' || n, current_date + (n %% 1000)
+              select i.org_id, i.id, 'L' || n, current_date + (n %% 1000)::integer
               from (
                 select i.*, row_number() over (order by i.id) as n from core.item as i where i.org_id = %(org)s
               ) as i
@@ -174,7 +175,7 @@ def test_the_commands(stack: Any) -> None:
     )
     found = json.loads(done.stdout)
     assert [case["name"] for case in found["results"]] == [case.name for case in search.CASES]
-    done = erpgres("bench", "wms", "--documents", "2400", "--items", "2000", "--rounds", "3", "--format", "json")
+    done = erpgres("bench", "wms", "--documents", "4800", "--items", "2000", "--rounds", "3", "--format", "json")
     found = json.loads(done.stdout)
     assert [case["query"] for case in found["results"]] == [query.name for query in wms.QUERIES]
     assert all(case["api_p50_ms"] > 0 for case in found["results"])

@@ -252,7 +252,7 @@ BALANCES = """
   ) as p on (i.n + p.n) %% 4 = 0
 """
 
-# Warehouses are not equally busy: the first has a quarter of all documents, the last a fortieth. Drafts are one in fifty in
+# Warehouses are not equally busy: the first has a quarter of all documents, the last a fortieth. Drafts are one in twenty in
 # the last quarter and one in a thousand before.
 FILL = (
     """
@@ -269,7 +269,7 @@ FILL = (
         (array['IMPORT', 'SALE', 'EXPORT', 'IMPORT', 'TRANSFER', 'SALE', 'IMPORT', 'EXPORT', 'SALE',
           'IMPORT'])[1 + n %% 10] as kind,
         case
-          when n %% case when %(end)s > now() - interval '100 days' then 50 else 1000 end = 0 then 'DRAFT' else 'POSTED'
+          when n %% case when %(end)s > now() - interval '100 days' then 20 else 1000 end = 0 then 'DRAFT' else 'POSTED'
         end as status,
         1 + floor(19.99 * power((hashint4(n) & 1023) / 1024.0, 2))::integer as place
       from generate_series(1, %(count)s) as n

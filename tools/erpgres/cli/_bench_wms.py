@@ -11,7 +11,7 @@ from erpgres.errors import REFUSED
 @click.command("wms")
 @click.option(
     "--documents",
-    type=click.IntRange(min=2400),
+    type=click.IntRange(min=4800),
     default=24_000,
     show_default=True,
     envvar="ERPGRES_BENCH_DOCUMENTS",
