@@ -10,6 +10,7 @@ alter table core.transition alter column permission drop not null;
 alter table wms.document add column reverses uuid;
 alter table wms.document_line add column booked_value numeric(18, 4);
 alter table wms.stock_ledger add column value_delta numeric(18, 4) not null default 0;
+alter table wms.stock_ledger add column warehouse_id uuid;
 
 comment on table wms.document is
   'A warehouse document: goods that come in (IMPORT, RETURN), go out (EXPORT, SALE), change the warehouse (TRANSFER) or '
@@ -26,6 +27,8 @@ comment on column wms.document_line.booked_value is
   'Value of the goods, where it does not follow from price or cost: in a mirror what the reversed line had booked';
 comment on column wms.stock_ledger.value_delta is
   'Change of the value at the place, in the base currency; zero for moves inside a warehouse. Sums to zero like delta.';
+comment on column wms.stock_ledger.warehouse_id is
+  'Warehouse that the place lay in then; null for virtual places, and in rows older than this column';
 
 -- What was allowed remains so; the rules are validated in a file of their own, without a lock that readers feel.
 -- lint: allow squawk.ban-drop-constraint: a wider rule takes its place in the same transaction
@@ -158,12 +161,70 @@ comment on column wms.stock_period.warehouse_id is 'Null: every warehouse';
 comment on column wms.stock_period.last_closed_on is 'Last closed day';
 comment on column wms.stock_period.reason is 'Why days that had been closed are open again';
 
+-- No index holds quantity or value: each posting updates its rows in place (HOT), in the room left on each page.
+create table wms.stock_value (
+  org_id uuid not null default core.org_id(),
+  item_id uuid not null,
+  warehouse_id uuid not null,
+  quantity numeric(18, 6) not null,
+  value numeric(18, 4) not null default 0,
+  unit_cost numeric not null default 0,
+  method text not null,
+  updated_at timestamptz not null default now(),
+  constraint stock_value_pkey primary key (org_id, item_id, warehouse_id),
+  constraint item_exists foreign key (org_id, item_id) references core.item (org_id, id),
+  constraint warehouse_exists foreign key (org_id, warehouse_id) references core.location (org_id, id),
+  constraint valued_quantity_not_negative check (quantity >= 0),
+  constraint value_not_negative check (value >= 0),
+  constraint value_needs_quantity check (quantity > 0 or value = 0),
+  constraint valuation_method_known check (method in ('AVERAGE', 'FIFO'))
+) with (fillfactor = 60);
+
+comment on table wms.stock_value is
+  'What the stock of an item in a warehouse is worth, in the base currency: the sum of the values of the ledger';
+comment on column wms.stock_value.quantity is 'How much lies there, over all places and lots';
+comment on column wms.stock_value.unit_cost is 'Cost of one unit when something lay there last: the price of what comes without one';
+comment on column wms.stock_value.method is 'How the last posting valued what left: AVERAGE or FIFO';
+
+create index stock_value_warehouse_idx on wms.stock_value (org_id, warehouse_id, item_id);
+
+create table wms.value_layer (
+  org_id uuid not null default core.org_id(),
+  id uuid not null default uuidv7(),
+  item_id uuid not null,
+  warehouse_id uuid not null,
+  document_id uuid,
+  quantity numeric(18, 6) not null,
+  value numeric(18, 4) not null,
+  constraint value_layer_pkey primary key (org_id, id),
+  constraint stock_value_exists foreign key (org_id, item_id, warehouse_id)
+  references wms.stock_value (org_id, item_id, warehouse_id),
+  constraint layer_quantity_positive check (quantity > 0),
+  constraint layer_value_not_negative check (value >= 0)
+);
+
+comment on table wms.value_layer is
+  'First in, first out: what is left of each receipt, oldest first. Only where the organisation values its stock by FIFO; '
+  'what is used up is gone, the ledger has its history.';
+comment on column wms.value_layer.document_id is 'What brought it; null: what lay there when FIFO began';
+comment on column wms.value_layer.quantity is 'What is left of it';
+comment on column wms.value_layer.value is 'What that is worth';
+
+create index value_layer_stock_idx on wms.value_layer (org_id, item_id, warehouse_id, id);
+
+alter table wms.stock_value enable row level security;
+alter table wms.stock_value force row level security;
+alter table wms.value_layer enable row level security;
+alter table wms.value_layer force row level security;
 alter table wms.reversal enable row level security;
 alter table wms.reversal force row level security;
 alter table wms.reservation enable row level security;
 alter table wms.reservation force row level security;
 alter table wms.stock_period enable row level security;
 alter table wms.stock_period force row level security;
+
+-- The worker looks for reservations that have expired.
+grant usage on schema wms to worker;
 
 insert into ops.partition_policy (table_name, period, periods_ahead)
 values ('wms.reservation', 'quarter', 2);
@@ -183,12 +244,24 @@ create type wms.movement as (
   quantity numeric,
   line_value numeric,
   tracking text,
-  is_pickable_only boolean,
+  needs_approved boolean,
   reservation_id uuid,
   reservation_document_id uuid,
   is_hold_carried boolean,
   occurred_at timestamptz,
-  value numeric
+  reverses uuid
 );
+
+create type wms.line_part as (
+  line_id uuid,
+  id uuid,
+  document_id uuid,
+  lot_id uuid,
+  location_id uuid,
+  quantity numeric,
+  is_own boolean
+);
+
+comment on type wms.line_part is 'A reservation that a line is taken out of; without an id: how much of the line is reserved in all';
 
 comment on type wms.movement is 'One part of a line that goes from one place to another; the places outside have no warehouse';

@@ -21,24 +21,34 @@ begin
   if current_setting('role') = 'superadmin' then
     return not core.is_duty(has_permission.permission);
   end if;
-  return exists (
+  if exists (
     select
     from core.user_role as u
     join core.role as r on r.org_id = u.org_id and r.id = u.role_id
     where u.org_id = core.org_id()
       and u.user_id = (v_claims ->> 'sub')::uuid
+      and u.unit_id is null
       and (
-        u.unit_id is null
-        or (
-          has_permission.unit_id is not null
-          and exists (
-            select
-            from core.org_unit as held
-            join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
-            where held.org_id = u.org_id and held.id = u.unit_id and asked.id = has_permission.unit_id
-          )
+        r.is_administrator
+        or exists (
+          select
+          from core.role_permission as p
+          where p.org_id = r.org_id and p.role_id = r.id and p.permission = has_permission.permission
         )
       )
+  ) then
+    return true;
+  end if;
+  -- A statement of its own: most roles are held everywhere, and most questions name no unit.
+  return has_permission.unit_id is not null and exists (
+    select
+    from core.user_role as u
+    join core.role as r on r.org_id = u.org_id and r.id = u.role_id
+    join core.org_unit as held on held.org_id = u.org_id and held.id = u.unit_id
+    join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
+    where u.org_id = core.org_id()
+      and u.user_id = (v_claims ->> 'sub')::uuid
+      and asked.id = has_permission.unit_id
       and (
         (r.is_administrator and not core.is_duty(has_permission.permission))
         or exists (

@@ -7,13 +7,14 @@ volatile
 parallel unsafe
 as $$
 declare
-  v_movements wms.movement[] := movements;
   v_items uuid[];
   v_lots uuid[];
   v_places uuid[];
   v_warehouses uuid[];
   v_deltas numeric[];
   v_holds numeric[];
+  v_values numeric[];
+  v_is_missing boolean;
 begin
   -- What changes, summed up by balance and in key order. Balances are for real places only.
   select
@@ -26,7 +27,7 @@ begin
   into v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
   from (
     select m.item_id, m.lot_id, s.location_id, s.warehouse_id, sum(s.delta) as delta, sum(s.hold) as hold
-    from unnest(v_movements) as m
+    from unnest(movements) as m
     cross join lateral (
       values
         (
@@ -39,25 +40,29 @@ begin
     group by m.item_id, m.lot_id, s.location_id, s.warehouse_id
   ) as c;
 
-  perform wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
-  perform wms.take_reservations(org_id, v_movements);
+  v_is_missing := wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
+  if exists (select from unnest(movements) as m where m.reservation_id is not null) then
+    perform wms.take_reservations(org_id, movements);
+  end if;
+  v_values := wms.value_movements(org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing);
 
   insert into wms.stock_ledger (
-    org_id, item_id, lot_id, location_id, delta, value_delta, document_id, line_id, occurred_at
+    org_id, item_id, lot_id, location_id, warehouse_id, delta, value_delta, document_id, line_id, occurred_at
   )
   select
-    move_stock.org_id, m.item_id, m.lot_id, s.location_id, s.delta, s.value_delta, m.document_id, m.line_id, m.occurred_at
-  from unnest(v_movements) as m
+    move_stock.org_id, m.item_id, m.lot_id, s.location_id, s.warehouse_id, s.delta, s.value_delta, m.document_id, m.line_id,
+    m.occurred_at
+  from unnest(movements) with ordinality as m
   cross join lateral (
     values
-      (m.from_location_id, - m.quantity, - m.value),
-      (m.to_location_id, m.quantity, m.value)
-  ) as s (location_id, delta, value_delta);
+      (m.from_location_id, m.from_warehouse_id, - m.quantity, - v_values[m.ordinality]),
+      (m.to_location_id, m.to_warehouse_id, m.quantity, v_values[m.ordinality])
+  ) as s (location_id, warehouse_id, delta, value_delta);
 end
 $$;
 
 comment on function wms.move_stock(uuid, wms.movement[]) is
-  'Changes the balances and reservations that the movements touch, and writes the ledger, all at once. Raises '
+  'Changes the balances, reservations and values that the movements touch, and writes the ledger, all at once. Raises '
   'wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
 
 create or replace function wms.change_balances(
@@ -69,7 +74,7 @@ create or replace function wms.change_balances(
   deltas numeric[],
   holds numeric[]
 )
-returns void
+returns boolean
 language plpgsql
 volatile
 parallel unsafe
@@ -78,9 +83,19 @@ declare
   v_balances uuid[];
   v_missing boolean;
   v_is_short boolean;
+  v_has_no_value boolean;
   v_twice record;
 begin
-  v_balances := wms.find_balances(org_id, items, lots, places);
+  v_balances := array(
+    select b.id
+    from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
+    left join wms.balance as b
+      on b.org_id = change_balances.org_id
+      and b.item_id = c.item_id
+      and b.location_id = c.location_id
+      and b.lot_id is not distinct from c.lot_id
+    order by c.n
+  );
   if array_position(v_balances, null) is not null then
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
@@ -92,20 +107,34 @@ begin
     order by c.n
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
 
-    v_balances := wms.find_balances(org_id, items, lots, places);
+    v_balances := array(
+      select b.id
+      from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
+      left join wms.balance as b
+        on b.org_id = change_balances.org_id
+        and b.item_id = c.item_id
+        and b.location_id = c.location_id
+        and b.lot_id is not distinct from c.lot_id
+      order by c.n
+    );
   end if;
 
   -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs.
   select
     count(*) < cardinality(v_balances),
-    bool_or(h.change < 0 and h.available + h.change < 0)
-  into v_missing, v_is_short
+    bool_or(h.change < 0 and h.available + h.change < 0),
+    bool_or(h.has_no_value)
+  into v_missing, v_is_short, v_has_no_value
   from (
-    select b.quantity - b.reserved as available, c.delta - c.hold as change
+    select b.quantity - b.reserved as available, c.delta - c.hold as change, v.item_id is null as has_no_value
     from unnest(v_balances, deltas, holds) with ordinality as c (id, delta, hold, n)
     inner join wms.balance as b
       on b.org_id = change_balances.org_id
       and b.id = c.id
+    left join wms.stock_value as v
+      on v.org_id = b.org_id
+      and v.item_id = b.item_id
+      and v.warehouse_id = b.warehouse_id
     order by c.n
     for update of b
   ) as h;
@@ -149,32 +178,14 @@ begin
       );
     end if;
   end if;
+  return v_has_no_value;
 end
 $$;
 
 comment on function wms.change_balances(uuid, uuid[], uuid[], uuid[], uuid[], numeric[], numeric[]) is
   'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order. Makes '
-  'those that are missing, locks all of them until the transaction ends. Raises wms.insufficient_stock, '
-  'wms.serial_elsewhere (422), wms.busy (503).';
-
-create or replace function wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[])
-returns uuid[]
-language sql
-stable
-parallel safe
-begin atomic
-  select array_agg(b.id order by c.n)
-  from unnest(find_balances.items, find_balances.lots, find_balances.places) with ordinality
-    as c (item_id, lot_id, location_id, n)
-  left join wms.balance as b
-    on b.org_id = find_balances.org_id
-    and b.item_id = c.item_id
-    and b.location_id = c.location_id
-    and b.lot_id is not distinct from c.lot_id;
-end;
-
-comment on function wms.find_balances(uuid, uuid[], uuid[], uuid[]) is
-  'The balances of items (and lots) at places, in the order given; null where there is none yet.';
+  'those that are missing, locks all of them until the transaction ends; returns whether one of a stock without a value is '
+  'among them. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
 
 create or replace function wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[])
 returns void

@@ -9,14 +9,23 @@ returns void
 language plpgsql
 volatile
 parallel unsafe
+-- one plan per statement and session, and the same one whatever the statistics say: a few rows of each table, by their keys
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   v_org uuid := documents[1].org_id;
-  v_today date := core.today();
+  v_time_zone text;
+  v_today date;
   v_movements wms.movement[];
   v_lots uuid[];
+  v_limit numeric := (core.setting('wms.second_person_total') #>> '{}')::numeric;
   v_document wms.document;
 begin
+  v_time_zone := (select o.time_zone from core.organization as o where o.id = v_org);
+  v_today := (now() at time zone v_time_zone)::date;
   foreach v_document in array documents loop
     if v_document.line_count = 0 then
       perform core.raise_error('wms.lines_missing', jsonb_build_object('id', v_document.id));
@@ -24,11 +33,21 @@ begin
       perform core.raise_error(
         'wms.posting_date_ahead', jsonb_build_object('posting_date', v_document.posting_date, 'id', v_document.id)
       );
+    elsif v_limit > 0
+      and v_document.status <> 'POSTING'
+      and v_document.total >= v_limit
+      and v_document.created_by = core.user_id() then
+      perform core.raise_error(
+        'wms.poster_is_creator',
+        jsonb_build_object(
+          'id', v_document.id, 'total', trim_scale(v_document.total), 'currency', v_document.currency, 'limit', v_limit
+        )
+      );
     end if;
   end loop;
 
-  -- The order of locks is the same for every posting: documents, the right to post into the period, lots, values, balances by
-  -- key, reservations, counters of the numbers.
+  -- The order of locks is the same for every posting: documents, the right to post into the period, lots, balances by key,
+  -- values by key, counters of the numbers.
   perform wms.enter_period(v_org);
   foreach v_document in array documents loop
     perform wms.check_period(v_org, v_document.from_location_id, coalesce(v_document.posting_date, v_today));
@@ -37,12 +56,12 @@ begin
     end if;
   end loop;
 
-  v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today);
+  v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
   v_lots := array(select distinct m.lot_id from unnest(v_movements) as m where m.lot_id is not null);
   if cardinality(v_lots) > 0 then
     perform wms.lock_lots(v_org, v_lots);
     -- Whoever held a lot while we waited for it is obeyed.
-    v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today);
+    v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
     if exists (select from unnest(v_movements) as m where m.lot_id <> all (v_lots)) then
       perform core.raise_error('wms.busy'); -- what is reserved has changed meanwhile
     end if;
@@ -109,7 +128,28 @@ parallel unsafe
 as $$
 declare
   v_group record;
+  v_number text;
 begin
+  if cardinality(documents) = 1 then
+    -- By its id, so that only its partition is opened.
+    v_number := (
+      core.next_numbers(
+        'wms.' || lower(documents[1].document_type), array[documents[1].id], null,
+        coalesce(documents[1].posting_date, today)
+      )
+    )[1];
+    update wms.document as d
+    set
+      status = 'POSTED',
+      number = v_number,
+      posting_date = coalesce(documents[1].posting_date, today),
+      posted_at = now(),
+      posted_by = core.user_id()
+    where d.org_id = documents[1].org_id
+      and d.id = documents[1].id;
+    return;
+  end if;
+
   -- The number comes last: postings of the same type wait for each other from here to their commit.
   for v_group in
     select

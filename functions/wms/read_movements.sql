@@ -1,6 +1,12 @@
 -- What documents move, part by part, and whether each part may; stock itself is checked under lock afterwards.
 
-create or replace function wms.read_movements(documents wms.document[], take_lines uuid[], take_reservations uuid[], today date)
+create or replace function wms.read_movements(
+  documents wms.document[],
+  take_lines uuid[],
+  take_reservations uuid[],
+  today date,
+  time_zone text
+)
 returns wms.movement[]
 language plpgsql
 volatile
@@ -9,12 +15,33 @@ as $$
 declare
   v_org uuid := documents[1].org_id;
   v_reserved uuid[];
-  v_time_zone text;
   v_movements wms.movement[];
   v_problems jsonb;
+  v_parts wms.line_part[];
 begin
   v_reserved := array(select d.id from unnest(documents) as d where d.status in ('RESERVED', 'PICKING', 'PACKED'));
-  v_time_zone := (select o.time_zone from core.organization as o where o.id = v_org);
+  if v_reserved <> '{}' or take_lines is not null then
+    v_parts := array(
+      select row(h.line_id, h.id, h.document_id, h.lot_id, h.location_id, h.quantity, true)::wms.line_part
+      from wms.reservation as h
+      where h.org_id = v_org
+        and h.document_id = any (v_reserved)
+        and h.status = 'HELD'
+      union all
+      select row(h.line_id, null, null, null, null, sum(h.quantity), false)::wms.line_part
+      from wms.reservation as h
+      where h.org_id = v_org
+        and h.document_id = any (v_reserved)
+        and h.status = 'HELD'
+      group by h.line_id
+      union all
+      select row(k.line_id, h.id, h.document_id, h.lot_id, h.location_id, h.quantity, false)::wms.line_part
+      from unnest(take_lines, take_reservations) as k (line_id, reservation_id)
+      inner join wms.reservation as h
+        on h.org_id = v_org
+        and h.id = k.reservation_id
+    );
+  end if;
 
   select
     array_agg(
@@ -26,9 +53,9 @@ begin
         c.reservation_id is not null and c.is_hold_carried,
         case
           when coalesce(c.posting_date, today) = today then date_trunc('milliseconds', now())
-          else (c.posting_date + 1)::timestamp at time zone v_time_zone - interval '1 millisecond'
+          else (c.posting_date + 1)::timestamp at time zone read_movements.time_zone - interval '1 millisecond'
         end,
-        0
+        c.reverses
       )::wms.movement
       order by c.document_no, c.line_no, c.reservation_id
     ),
@@ -108,26 +135,7 @@ begin
       inner join wms.document_line as l
         on l.org_id = v_org
         and l.document_id = d.id
-      left join (
-        select h.line_id, h.id, h.document_id, h.lot_id, h.location_id, h.quantity, true as is_own
-        from wms.reservation as h
-        where h.org_id = v_org
-          and h.document_id = any (v_reserved)
-          and h.status = 'HELD'
-        union all
-        select h.line_id, null, null, null, null, sum(h.quantity), false
-        from wms.reservation as h
-        where h.org_id = v_org
-          and h.document_id = any (v_reserved)
-          and h.status = 'HELD'
-        group by h.line_id
-        union all
-        select k.line_id, h.id, h.document_id, h.lot_id, h.location_id, h.quantity, false
-        from unnest(take_lines, take_reservations) as k (line_id, reservation_id)
-        inner join wms.reservation as h
-          on h.org_id = v_org
-          and h.id = k.reservation_id
-      ) as r
+      left join unnest(v_parts) as r
         on r.line_id = l.id
     ) as s
     inner join core.item as i
@@ -160,7 +168,7 @@ begin
 end
 $$;
 
-comment on function wms.read_movements(wms.document[], uuid[], uuid[], date) is
+comment on function wms.read_movements(wms.document[], uuid[], uuid[], date, text) is
   'The parts of the lines of documents of one organisation: of each reservation that is held for a line, and of the rest '
   'as the line says. take_lines take their goods out of take_reservations, which are held for another document. Raises the '
   'error of the first part that may not move (item or place inactive, place elsewhere, lot missing or not approved); its '

@@ -71,5 +71,5 @@ end
 $$;
 
 comment on function wms.require_item(uuid, uuid, boolean) is
-  'The item, with the lot that its tracking asks for, unless needs_lot is false. Raises wms.item_unknown, wms.lot_not_wanted, wms.lot_missing (422), '
-  'wms.lot_not_found (404).';
+  'The item, with the lot that its tracking asks for, unless needs_lot is false. Raises wms.item_unknown, '
+  'wms.lot_not_wanted, wms.lot_missing (422), wms.lot_not_found (404).';

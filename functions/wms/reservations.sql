@@ -10,17 +10,18 @@ declare
   v_taken integer;
   v_wanted integer;
 begin
-  if not exists (select from unnest(movements) as m where m.reservation_id is not null) then
-    return;
-  end if;
-
   -- What is left of a reservation stays held in its row; what was taken of it gets a row of its own.
   with wanted as (
-    select m.reservation_document_id as document_id, m.reservation_id as id, sum(m.quantity) as quantity,
-      min(m.item_id) as item_id, min(m.lot_id) as lot_id, min(m.from_location_id) as location_id
+    select
+      m.reservation_document_id as document_id,
+      m.reservation_id as id,
+      m.item_id,
+      m.lot_id,
+      m.from_location_id as location_id,
+      sum(m.quantity) as quantity
     from unnest(movements) as m
     where m.reservation_id is not null
-    group by m.reservation_document_id, m.reservation_id
+    group by m.reservation_document_id, m.reservation_id, m.item_id, m.lot_id, m.from_location_id
   ),
   held as (
     select r.*, w.quantity as taken
@@ -115,7 +116,7 @@ begin
     array[
       row(
         null, 1, 1, null, v_reservation.item_id, v_reservation.lot_id, v_reservation.location_id, null, null, null, quantity,
-        null, null, false, v_reservation.id, v_reservation.document_id, false, null, 0
+        null, null, false, v_reservation.id, v_reservation.document_id, false, null, null
       )::wms.movement
     ]
   );

@@ -1,4 +1,4 @@
--- A draft that will not be posted.
+-- A document that will not be posted.
 
 create or replace function api.wms_document_cancel(id uuid, reason text, version integer default null)
 returns api.wms_documents
@@ -16,7 +16,8 @@ declare
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.document.cancel');
-  v_document := wms.lock_draft(id, version);
+  v_document := wms.lock_document(id, version, '{DRAFT,RESERVED}');
+  perform wms.release_document(v_document, 'CANCELLED');
 
   update wms.document as d
   set
@@ -36,7 +37,7 @@ end
 $$;
 
 comment on function api.wms_document_cancel(uuid, text, integer) is
-  'Cancel a draft, saying why
-A posted document cannot be cancelled. Needs wms.document.cancel.';
+  'Cancel a draft or a reserved document, saying why
+What was promised to it is released. A posted document is reversed instead. Needs wms.document.cancel.';
 
 grant execute on function api.wms_document_cancel(uuid, text, integer) to member, superadmin, migrator;

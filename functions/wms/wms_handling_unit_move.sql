@@ -35,6 +35,9 @@ begin
 
   if cardinality(v_items) > 0 then
     perform wms.require_capacity(v_target.id, v_items, v_quantities);
+    -- In the order of every posting: the days, lots, balances.
+    perform wms.enter_period(v_unit.org_id);
+    perform wms.lock_lots(v_unit.org_id, array_remove(v_lots, null));
     v_taken := array(select - q.quantity from unnest(v_quantities) with ordinality as q (quantity, n) order by q.n);
     perform wms.lock_balances(
       v_unit.warehouse_id, v_items || v_items, v_lots || v_lots,
@@ -43,7 +46,7 @@ begin
     perform wms.change_packed(v_unit.warehouse_id, v_unit.location_id, v_items, v_lots, v_taken);
     perform wms.post_at_once(
       'MOVE', v_unit.warehouse_id, v_unit.warehouse_id,
-      wms.lines_between(v_items, v_lots, v_quantities, v_unit.location_id, v_target.id),
+      wms.lines_with_holds(v_items, v_lots, v_quantities, v_unit.location_id, v_target.id),
       reason => nullif(btrim(wms_handling_unit_move.reason), ''), reference => v_unit.sscc
     );
     perform wms.change_packed(v_unit.warehouse_id, v_target.id, v_items, v_lots, v_quantities);
@@ -64,7 +67,8 @@ $$;
 
 comment on function api.wms_handling_unit_move(uuid, uuid, text, integer) is
   'Move a handling unit to another position of its warehouse
-With all that is in it, by one MOVE document whose reference is its SSCC. A unit that lies in another moves with that one
+With all that is in it, by one MOVE document whose reference is its SSCC. What is reserved of it stays reserved, at the position
+that it reaches. A unit that lies in another moves with that one
 (wms.handling_unit_nested, 409). Needs wms.handling_unit.update.';
 
 grant execute on function api.wms_handling_unit_move(uuid, uuid, text, integer) to member, superadmin, migrator;
@@ -124,3 +128,70 @@ end;
 
 comment on function wms.lines_between(uuid[], uuid[], numeric[], uuid, uuid) is
   'Lines of a document that takes these goods from one place to another; a place that is null is left to the document.';
+
+create or replace function wms.lines_with_holds(
+  items uuid[],
+  lots uuid[],
+  quantities numeric[],
+  from_position_id uuid,
+  to_position_id uuid
+)
+returns jsonb
+language sql
+stable
+parallel safe
+begin atomic
+  with goods as (
+    select g.n, g.item_id, g.lot_id, g.quantity, least(g.quantity, b.quantity - b.reserved) as free
+    from unnest(lines_with_holds.items, lines_with_holds.lots, lines_with_holds.quantities) with ordinality
+      as g (item_id, lot_id, quantity, n)
+    inner join wms.balance as b
+      on b.org_id = core.org_id()
+      and b.item_id = g.item_id
+      and b.location_id = lines_with_holds.from_position_id
+      and b.lot_id is not distinct from g.lot_id
+  ),
+  held as (
+    select
+      g.n,
+      g.item_id,
+      g.lot_id,
+      r.id,
+      r.quantity,
+      g.quantity - g.free as needed,
+      coalesce(
+        sum(r.quantity) over (partition by g.n order by r.id rows between unbounded preceding and 1 preceding), 0
+      ) as before
+    from goods as g
+    inner join wms.reservation as r
+      on r.org_id = core.org_id()
+      and r.item_id = g.item_id
+      and r.location_id = lines_with_holds.from_position_id
+      and r.lot_id is not distinct from g.lot_id
+      and r.status = 'HELD'
+    where g.quantity > g.free
+  ),
+  part as (
+    select g.n, null::uuid as reservation_id, g.item_id, g.lot_id, g.free as quantity
+    from goods as g
+    where g.free > 0
+    union all
+    select h.n, h.id, h.item_id, h.lot_id, least(h.quantity, h.needed - h.before)
+    from held as h
+    where h.before < h.needed
+  )
+  select jsonb_agg(
+    jsonb_strip_nulls(
+      jsonb_build_object(
+        'item_id', p.item_id, 'lot_id', p.lot_id, 'quantity', p.quantity, 'reservation_id', p.reservation_id,
+        'from_position_id', lines_with_holds.from_position_id, 'to_position_id', lines_with_holds.to_position_id
+      )
+    )
+    order by p.n, p.reservation_id nulls first
+  )
+  from part as p;
+end;
+
+comment on function wms.lines_with_holds(uuid[], uuid[], numeric[], uuid, uuid) is
+  'Lines of a MOVE that takes these goods from one place to another: first what nobody holds, then out of reservations, which '
+  'go along. The caller holds the balances.';

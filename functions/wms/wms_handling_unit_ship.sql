@@ -37,6 +37,9 @@ begin
     perform core.raise_error('wms.handling_unit_empty', jsonb_build_object('sscc', v_unit.sscc));
   end if;
 
+  -- In the order of every posting: the days, lots, balances.
+  perform wms.enter_period(v_unit.org_id);
+  perform wms.lock_lots(v_unit.org_id, array_remove(v_lots, null));
   v_taken := array(select - q.quantity from unnest(v_quantities) with ordinality as q (quantity, n) order by q.n);
   perform wms.lock_balances(
     v_unit.warehouse_id, v_items, v_lots, array_fill(v_unit.location_id, array[cardinality(v_items)])

@@ -335,3 +335,40 @@ $$;
 
 comment on function wms.carry_to_staging(wms.document, wms.document_line, jsonb, uuid, uuid, numeric) is
   'Posts the MOVE of a pick, holds what was picked beyond the reservations, and makes the document PICKING; returns the MOVE.';
+
+create or replace function wms.require_all_picked(document_id uuid)
+returns void
+language plpgsql
+stable
+parallel safe
+as $$
+declare
+  v_left record;
+begin
+  select i.sku, i.unit_code, trim_scale(sum(r.quantity)) as quantity
+  into v_left
+  from wms.reservation as r
+  inner join core.location as p
+    on p.org_id = r.org_id
+    and p.id = r.location_id
+  inner join core.item as i
+    on i.org_id = r.org_id
+    and i.id = r.item_id
+  where r.org_id = core.org_id()
+    and r.document_id = require_all_picked.document_id
+    and r.status = 'HELD'
+    and p.kind not in ('STAGING', 'SHIPPING')
+  group by i.sku, i.unit_code
+  order by i.sku
+  limit 1;
+  if found then
+    perform core.raise_error(
+      'wms.not_all_picked',
+      jsonb_build_object('item', v_left.sku, 'quantity', v_left.quantity, 'unit', v_left.unit_code)
+    );
+  end if;
+end
+$$;
+
+comment on function wms.require_all_picked(uuid) is
+  'Raises wms.not_all_picked (409) while something reserved for a document lies elsewhere than in STAGING or SHIPPING.';

@@ -290,6 +290,7 @@ select
   b.quantity,
   b.reserved,
   b.quantity - b.reserved as available,
+  b.packed,
   b.updated_at,
   i.sku,
   i.name as item_name,
@@ -328,6 +329,7 @@ comment on column api.wms_stock.warehouse_id is 'Warehouse that the position lie
 comment on column api.wms_stock.quantity is 'What lies there, in unit_code';
 comment on column api.wms_stock.reserved is 'How much of it is promised';
 comment on column api.wms_stock.available is 'What may still be taken: quantity less reserved';
+comment on column api.wms_stock.packed is 'How much of it is in handling units, which move as a whole';
 comment on column api.wms_stock.updated_at is 'When it last changed';
 comment on column api.wms_stock.sku is 'Code of the item';
 comment on column api.wms_stock.item_name is 'Name of the item';

@@ -50,6 +50,7 @@ def test_every_code_raised_is_in_the_catalogue_and_every_one_there_is_raised(db:
 def test_every_permission_used_exists_and_every_one_there_is_used(db: Any) -> None:
     known = {row[0] for row in db.execute("select code from core.permission")}
     used = {row[0] for row in db.execute("select permission from core.transition where permission is not null")}
+    used |= {row[0] for row in db.execute("select permission from core.approval_default")}
     for folder in ("functions", "policies"):
         for path in sorted((ROOT / folder).rglob("*.sql")):
             text = path.read_text(encoding="utf-8")

@@ -83,9 +83,7 @@ def test_one_is_rejected(world: World, one: Warehouse, keeper: Person, boss: Per
     asked = world.done("wms_stock_adjust", keeper.client, **adjust)
     refused(world.call("wms_stock_adjust", keeper.client, **adjust), 409, "wms.adjustment_pending")
     approval = approval_of(world, asked)
-    refused(
-        world.call("approval_decide", boss.client, id=approval, decision=decision), 422, "core.reason_missing"
-    )
+    refused(world.call("approval_decide", boss.client, id=approval, decision=decision), 422, "core.reason_missing")
     world.done("approval_decide", boss.client, id=approval, decision=decision, reason="look again")
     done = world.rows("wms_adjustments", id=f"eq.{asked['id']}")[0]
     assert (done["status"], done["status_reason"], done["document_id"]) == ("REJECTED", "look again", None)

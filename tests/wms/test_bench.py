@@ -90,7 +90,7 @@ def lists_read_what_they_show(filled: Any) -> None:
         ("", [], "pkey"),
     ):
         found = reads(filled, f"select * from api.wms_document_list({arguments})", *values)
-        assert any(re.search(f"document_2.*{index}", name) for name in found), f"{arguments} uses another index: {found}"
+        assert any(re.search(f"document_2.*{index}", name) for name in found), f"{arguments}: {found}"
         assert 1 <= len(partitions(found, "document")) <= 7, f"{arguments}: {found}"
         read = sum(count for name, count in found.items() if name.startswith("document_20"))
         assert read <= 100, f"{arguments} reads {found}"

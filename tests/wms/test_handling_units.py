@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from wms.conftest import Acting
 from wms.flows import lies, person, position, setting, stocked
 from wms.support import Warehouse, World, refused, violations
 
@@ -46,9 +48,7 @@ def test_a_unit_is_packed_and_moved_with_all_that_is_in_it(world: World, one: Wa
     assert violations(world.db, world.org.id) == {}
 
     shelf = position(world, "A-1")
-    refused(
-        world.call("wms_handling_unit_move", id=carton, to_position_id=shelf), 409, "wms.handling_unit_nested"
-    )
+    refused(world.call("wms_handling_unit_move", id=carton, to_position_id=shelf), 409, "wms.handling_unit_nested")
     world.done("wms_handling_unit_move", id=pallet, to_position_id=shelf, reason="makes room")
     assert packed(world, first) == {"STORAGE": (3, 0), "A-1": (7, 7)}
     assert packed(world, second) == {"A-1": (8, 8)}
@@ -90,6 +90,43 @@ def test_what_is_packed_leaves_with_its_unit_only(world: World, one: Warehouse) 
     assert contents(world, pallet) == {item: 6}, "what was in it stays on record"
     assert violations(world.db, world.org.id) == {}
     refused(world.call("wms_handling_unit_ship", id=pallet), 409, "wms.handling_unit_status")
+
+
+def test_what_is_reserved_goes_along(world: World, one: Warehouse) -> None:
+    """A pallet of six among ten, of which seven are promised: three of the promises go with it."""
+    item, stage = stocked(world, one.storage, 10), position(world, "STAGE", kind="STAGING")
+    pallet = unit(world, one.storage)
+    world.done("wms_handling_unit_pack", id=pallet, item_id=item, quantity=6)
+    for quantity in (2, 5):
+        draft = world.draft("EXPORT", {"item_id": item, "quantity": quantity}, from_location_id=one.id)["id"]
+        world.done("wms_document_reserve", id=draft)
+    world.done("wms_handling_unit_move", id=pallet, to_position_id=stage)
+    rows = world.rows("wms_stock", item_id=f"eq.{item}", quantity="gt.0")
+    found = {r["location_code"]: (r["quantity"], r["reserved"], r["packed"]) for r in rows}
+    assert found == {"STORAGE": (4, 4, 0), "STAGE": (6, 3, 6)}
+    assert violations(world.db, world.org.id) == {}
+
+
+def test_units_change_places_at_once(world: World, one: Warehouse, acting: Acting) -> None:
+    """Many units between two positions, both ways at the same time: nobody waits in a circle."""
+    other, item = position(world, "B-1"), stocked(world, one.storage, 10)
+    world.posted("IMPORT", {"item_id": item, "quantity": 10, "to_position_id": other}, to_location_id=one.id)
+    places = (one.storage, other)
+    units = [unit(world, places[n % 2], sscc) for n, sscc in enumerate(OTHERS)]
+    for unit_id in units:
+        world.done("wms_handling_unit_pack", id=unit_id, item_id=item, quantity=2)
+    user_id = world.org.user(administrator=True)
+
+    def travel(number: int) -> None:
+        with acting(world.org, user_id) as session:
+            for leg in range(4):
+                target = places[(number + leg + 1) % 2]
+                session.execute("select api.wms_handling_unit_move(%s, %s)", [units[number], target])
+
+    with ThreadPoolExecutor(len(units)) as pool:
+        list(pool.map(travel, range(len(units))))
+    assert packed(world, item) == {"STORAGE": (10, 4), "B-1": (10, 4)}
+    assert violations(world.db, world.org.id) == {}
 
 
 def test_numbers_are_made_of_the_company_prefix(world: World, one: Warehouse) -> None:
@@ -158,11 +195,14 @@ def test_a_unit_is_refused(world: World, one: Warehouse, two: Warehouse, api: An
 
 @pytest.mark.parametrize(
     "statement",
-    ["update wms.balance set packed = packed - 1 where packed > 0", "delete from wms.handling_unit_content"],
+    [
+        "update wms.balance set packed = packed - 1 where packed > 0 and org_id = %s",
+        "delete from wms.handling_unit_content where org_id = %s",
+    ],
 )
 def test_the_invariant_sees_what_does_not_agree(world: World, one: Warehouse, statement: str) -> None:
     item = stocked(world, one.storage, 10)
     world.done("wms_handling_unit_pack", id=unit(world, one.storage), item_id=item, quantity=3)
     with world.db.transaction(force_rollback=True):
-        world.db.execute(f"{statement} and org_id = %s" if "where" in statement else f"{statement} where org_id = %s", [world.org.id])  # type: ignore[call-overload]
+        world.db.execute(statement, [world.org.id])  # type: ignore[call-overload]
         assert violations(world.db, world.org.id) == {"0022_packed_is_what_handling_units_hold": 1}

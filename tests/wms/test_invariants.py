@@ -24,6 +24,21 @@ DAMAGE = {
     "update wms.balance b set warehouse_id = (select id from core.location w"
     " where w.org_id = b.org_id and kind = 'WAREHOUSE' and w.id <> b.warehouse_id)",
     "0008_numbers_are_registered": "update core.number_register set number = number || 'x'",
+    "0009_reserved_is_what_is_held": "update wms.balance set reserved = 1",
+    "0010_reservations_are_of_open_documents":
+    "insert into wms.reservation (org_id, document_id, line_id, item_id, location_id, warehouse_id, quantity)"
+    " select l.org_id, l.document_id, l.id, l.item_id, l.to_position_id, uuidv7(), 1"
+    " from wms.document_line as l",
+    "0011_serials_lie_at_one_place":
+    "with t as (insert into wms.lot (org_id, item_id, lot_no) select org_id, id, 'S' from core.item returning *)"
+    " , i as (update core.item set tracking = 'SERIAL')"
+    " insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id, quantity)"
+    " select t.org_id, t.item_id, t.id, b.location_id, b.warehouse_id, 2 from t, wms.balance as b",
+    "0012_reversals_are_mirrors": "update wms.document set status = 'REVERSED' where status = 'POSTED'",
+    "0014_value_is_the_sum_of_the_ledger": "update wms.stock_value set value = value + 0.0001",
+    "0015_layers_make_up_the_value": "update wms.stock_value set method = 'FIFO'",
+    "0013_nothing_is_half_posted":
+    "update wms.document set status = 'POSTING', number = null, posted_at = null where status = 'POSTED'",
 }  # fmt: skip
 MORE_DAMAGE = [
     ("0001_ledger_sums_to_zero", "delete from wms.stock_ledger where delta < 0"),
@@ -38,6 +53,18 @@ MORE_DAMAGE = [
      "insert into wms.stock_ledger (org_id, item_id, location_id, delta, document_id, line_id, occurred_at)"
      " select org_id, item_id, location_id, s * delta, document_id, line_id, occurred_at"
      " from wms.stock_ledger, (values (1), (-1)) as x (s)"),
+    ("0009_reserved_is_what_is_held",
+     "insert into wms.reservation (org_id, document_id, line_id, item_id, location_id, warehouse_id, quantity)"
+     " select l.org_id, l.document_id, l.id, l.item_id, l.to_position_id, uuidv7(), 1"
+     " from wms.document_line as l"),
+    ("0014_value_is_the_sum_of_the_ledger", "update wms.stock_value set quantity = quantity + 1"),
+    ("0015_layers_make_up_the_value",
+     "insert into wms.value_layer (org_id, item_id, warehouse_id, quantity, value)"
+     " select org_id, item_id, warehouse_id, quantity, value from wms.stock_value"),
+    ("0012_reversals_are_mirrors", "update wms.document set reverses = uuidv7(),"
+     " from_location_id = to_location_id, to_location_id = null where status = 'POSTED'"),
+    ("0012_reversals_are_mirrors",
+     "insert into wms.reversal (org_id, document_id, reversal_id) select org_id, id, uuidv7() from wms.document"),
     ("0006_documents_sum_up_their_lines", "delete from wms.document_line"),
     ("0008_numbers_are_registered", "delete from core.number_register"),
 ]  # fmt: skip

@@ -53,6 +53,27 @@ def test_rules_say_which_zone(world: World, one: Warehouse, api: Any) -> None:
     assert world.client.delete("wms_put_away_rules", params={"id": rule_id}).status_code == 204
 
 
+def test_a_line_of_a_receipt_is_put_away(world: World, one: Warehouse, api: Any) -> None:
+    item = world.item()
+    receipt = world.posted("IMPORT", {"item_id": item, "quantity": 8}, to_location_id=one.id, reference="DN 4")
+    line = world.rows("wms_document_lines", document_id=f"eq.{receipt['id']}")[0]["id"]
+    away = {"document_id": receipt["id"], "line_id": line}
+    shelf = position(world, "A-1")
+    world.done("wms_put_away_line", **away, quantity=3, to_position_id=shelf)
+    moved = world.done("wms_put_away_line", **away, quantity=5)
+    assert moved["reference"] == "DN 4" and lies(world, item) == {"A-1": 8}, "where the item lies already"
+    refused(world.call("wms_put_away_line", **away), 422, "wms.insufficient_stock")
+    refused(world.call("wms_put_away_line", **away, quantity=9), 422, "wms.more_than_received")
+    refused(world.call("wms_put_away_line", **{**away, "line_id": str(uuid.uuid4())}), 404, "wms.line_not_found")
+    refused(
+        world.call("wms_put_away_line", **{**away, "document_id": str(uuid.uuid4())}), 404, "wms.document_not_found"
+    )
+    draft = world.draft("IMPORT", {"item_id": item, "quantity": 8}, to_location_id=one.id)
+    refused(world.call("wms_put_away_line", **{**away, "document_id": draft["id"]}), 409, "wms.document_not_received")
+    nobody = person(world, api, "wms.document.create").client
+    refused(world.call("wms_put_away_line", nobody, **away), 403, "core.permission_missing")
+
+
 def test_capacity_counts_in_its_own_unit(world: World, one: Warehouse) -> None:
     """A shelf for 100 kg takes 40 boxes of 2.5 kg, and what has no weight is not measured."""
     shelf = position(world, "K-1", capacity=100, capacity_unit="KGM")

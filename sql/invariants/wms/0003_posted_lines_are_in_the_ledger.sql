@@ -1,4 +1,5 @@
--- title: every line of a posted document has two ledger rows, what left one place and what reached the other
+-- title: every line of a posted document is in the ledger, what left one place and what reached the other
+-- why: it leaves the place and lot of the line, or those that were reserved for it; it reaches the place of the line
 select
   l.org_id,
   l.document_id,
@@ -16,13 +17,26 @@ left join wms.stock_ledger as s
   and s.line_id = l.id
 where d.number is not null
 group by l.org_id, l.document_id, l.id
-having count(s.id) <> 2
+having count(s.id) < 2
   or sum(s.delta) <> 0
+  or sum(s.value_delta) <> 0
+  or sum(s.delta) filter (where s.delta > 0) <> l.quantity_base
   or count(*) filter (
-    where s.item_id = l.item_id
-      and s.lot_id is not distinct from l.lot_id
-      and (s.location_id, s.delta) in (
-        (l.from_position_id, -l.quantity_base),
-        (l.to_position_id, l.quantity_base)
+    where s.item_id <> l.item_id
+      or (l.lot_id is not null and s.lot_id is distinct from l.lot_id)
+      or (s.delta > 0 and s.location_id <> l.to_position_id)
+      or (
+        s.delta < 0
+        and (s.location_id <> l.from_position_id or s.lot_id is distinct from l.lot_id)
+        and not exists (
+          select
+          from wms.reservation as r
+          where r.org_id = s.org_id
+            and r.document_id = s.document_id
+            and r.line_id = s.line_id
+            and r.status = 'CONSUMED'
+            and r.location_id = s.location_id
+            and r.lot_id is not distinct from s.lot_id
+        )
       )
-  ) <> 2;
+  ) > 0;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from erpgres.prove.world import Side, wms_find
+from erpgres.prove.world import Side, wms_find, wms_flows
 
 
 def fill(side: Side) -> None:
@@ -17,4 +17,5 @@ def fill(side: Side) -> None:
         )["id"]
         side.call("wms_document_post", id=document)
     side.call("wms_document_create", document_type="IMPORT", to_location_id=warehouse, lines=[line])
+    wms_flows.fill(side, warehouse, item, lot)
     wms_find.fill(side, warehouse)

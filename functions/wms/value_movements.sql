@@ -1,0 +1,275 @@
+-- What movements are worth: moving average or layers, by item and warehouse.
+
+create or replace function wms.value_movements(
+  org_id uuid,
+  movements wms.movement[],
+  items uuid[],
+  warehouses uuid[],
+  deltas numeric[],
+  is_missing boolean
+)
+returns numeric[]
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_method text := core.setting('wms.valuation_method') #>> '{}';
+  v_movement wms.movement;
+  v_keys text[];
+  v_items uuid[];
+  v_warehouses uuid[];
+  v_quantities numeric[];
+  v_values numeric[];
+  v_costs numeric[];
+  v_old_methods text[];
+  v_is_inside boolean := true;
+  v_from integer;
+  v_to integer;
+  v_value numeric;
+  v_booked numeric[];
+  v_n integer;
+begin
+  if v_method is distinct from 'FIFO' then
+    v_method := 'AVERAGE';
+  end if;
+  foreach v_movement in array movements loop
+    v_is_inside := v_is_inside and v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+  end loop;
+  if v_is_inside then
+    -- Nothing changes its value inside a warehouse.
+    return array_fill(0::numeric, array[cardinality(movements)]);
+  end if;
+
+  if is_missing then
+    -- Before any value is locked, in the order of all.
+    perform wms.begin_values(org_id, items, warehouses, deltas, v_method);
+  end if;
+  select
+    array_agg(h.key),
+    array_agg(h.quantity),
+    array_agg(h.value),
+    array_agg(h.unit_cost),
+    array_agg(h.method),
+    array_agg(h.item_id),
+    array_agg(h.warehouse_id)
+  into v_keys, v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
+  from (
+    select
+      v.item_id,
+      v.warehouse_id,
+      v.item_id::text || v.warehouse_id::text as key,
+      v.quantity,
+      v.value,
+      v.unit_cost,
+      v.method
+    from (
+      select distinct s.item_id, s.warehouse_id
+      from unnest(items, warehouses) as s (item_id, warehouse_id)
+    ) as s
+    inner join wms.stock_value as v
+      on v.org_id = value_movements.org_id
+      and v.item_id = s.item_id
+      and v.warehouse_id = s.warehouse_id
+    order by s.item_id, s.warehouse_id
+    for no key update of v
+  ) as h;
+
+  if array_remove(v_old_methods, v_method) <> '{}' then
+    for v_n in 1..cardinality(v_keys) loop
+      if v_old_methods[v_n] <> v_method then
+        perform wms.begin_layers(
+          org_id, v_items[v_n], v_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
+        );
+      end if;
+    end loop;
+  end if;
+
+  foreach v_movement in array movements loop
+    if v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id then
+      v_booked := v_booked || 0::numeric;
+      continue;
+    end if;
+
+    v_from := array_position(v_keys, v_movement.item_id::text || v_movement.from_warehouse_id::text);
+    v_to := array_position(v_keys, v_movement.item_id::text || v_movement.to_warehouse_id::text);
+    if v_from is null then
+      v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to], 4));
+    else
+      v_value := case
+        when v_method = 'FIFO' then wms.take_layers(
+          org_id, v_movement.item_id, v_movement.from_warehouse_id, v_movement.quantity, v_movement.reverses
+        )
+        -- The last of it takes all that is left.
+        when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
+        -- What is reversed leaves at the value with which it came, as far as that still lies there.
+        when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
+        else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
+      end;
+      v_quantities[v_from] := v_quantities[v_from] - v_movement.quantity;
+      v_values[v_from] := v_values[v_from] - v_value;
+      if v_quantities[v_from] > 0 then
+        v_costs[v_from] := v_values[v_from] / v_quantities[v_from];
+      end if;
+    end if;
+
+    if v_to is not null then
+      v_quantities[v_to] := v_quantities[v_to] + v_movement.quantity;
+      v_values[v_to] := v_values[v_to] + v_value;
+      v_costs[v_to] := v_values[v_to] / v_quantities[v_to];
+      if v_method = 'FIFO' then
+        insert into wms.value_layer (org_id, item_id, warehouse_id, document_id, quantity, value)
+        values (
+          value_movements.org_id, v_movement.item_id, v_movement.to_warehouse_id, v_movement.document_id,
+          v_movement.quantity, v_value
+        );
+      end if;
+    end if;
+    v_booked := v_booked || v_value;
+  end loop;
+
+  update wms.stock_value as v
+  set
+    quantity = s.quantity,
+    value = s.value,
+    unit_cost = s.unit_cost,
+    method = v_method,
+    updated_at = now()
+  from unnest(v_items, v_warehouses, v_quantities, v_values, v_costs)
+    as s (item_id, warehouse_id, quantity, value, unit_cost)
+  where v.org_id = value_movements.org_id
+    and v.item_id = s.item_id
+    and v.warehouse_id = s.warehouse_id;
+  return v_booked;
+end
+$$;
+
+comment on function wms.value_movements(uuid, wms.movement[], uuid[], uuid[], numeric[], boolean) is
+  'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the '
+  'value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest '
+  'layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still '
+  'lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says '
+  'whether a value is missing.';
+
+create or replace function wms.begin_values(org_id uuid, items uuid[], warehouses uuid[], deltas numeric[], method text)
+returns void
+language sql
+volatile
+parallel unsafe
+begin atomic
+  insert into wms.stock_value (org_id, item_id, warehouse_id, quantity, method)
+  select
+    begin_values.org_id,
+    s.item_id,
+    s.warehouse_id,
+    (
+      select sum(b.quantity)
+      from wms.balance as b
+      where b.org_id = begin_values.org_id
+        and b.warehouse_id = s.warehouse_id
+        and b.item_id = s.item_id
+    ) - sum(s.delta),
+    begin_values.method
+  from unnest(begin_values.items, begin_values.warehouses, begin_values.deltas) as s (item_id, warehouse_id, delta)
+  group by s.item_id, s.warehouse_id
+  order by s.item_id, s.warehouse_id
+  on conflict on constraint stock_value_pkey do nothing;
+end;
+
+comment on function wms.begin_values(uuid, uuid[], uuid[], numeric[], text) is
+  'Makes the values that are missing, of stock that was there before values were kept; the balances are changed already.';
+
+create or replace function wms.begin_layers(
+  org_id uuid,
+  item_id uuid,
+  warehouse_id uuid,
+  method text,
+  quantity numeric,
+  value numeric
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+begin
+  delete from wms.value_layer as y
+  where y.org_id = begin_layers.org_id
+    and y.item_id = begin_layers.item_id
+    and y.warehouse_id = begin_layers.warehouse_id;
+  if method = 'FIFO' and quantity > 0 then
+    insert into wms.value_layer (org_id, item_id, warehouse_id, quantity, value)
+    values (
+      begin_layers.org_id, begin_layers.item_id, begin_layers.warehouse_id, begin_layers.quantity, begin_layers.value
+    );
+  end if;
+end
+$$;
+
+comment on function wms.begin_layers(uuid, uuid, uuid, text, numeric, numeric) is
+  'When the organisation changes its method: what lies there becomes one layer, or layers go.';
+
+create or replace function wms.take_layers(
+  org_id uuid,
+  item_id uuid,
+  warehouse_id uuid,
+  quantity numeric,
+  document_id uuid
+)
+returns numeric
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_value numeric;
+begin
+  with layer as (
+    select
+      y.id,
+      y.quantity,
+      y.value,
+      sum(y.quantity) over (order by y.document_id is not distinct from take_layers.document_id desc, y.id)
+        - y.quantity as before
+    from wms.value_layer as y
+    where y.org_id = take_layers.org_id
+      and y.item_id = take_layers.item_id
+      and y.warehouse_id = take_layers.warehouse_id
+  ),
+  taken as (
+    select
+      y.id,
+      least(y.quantity, take_layers.quantity - y.before) as quantity,
+      case
+        when y.quantity <= take_layers.quantity - y.before then y.value
+        else round(y.value * (take_layers.quantity - y.before) / y.quantity, 4)
+      end as value,
+      y.quantity <= take_layers.quantity - y.before as is_used_up
+    from layer as y
+    where y.before < take_layers.quantity
+  ),
+  used_up as (
+    delete from wms.value_layer as y
+    using taken as t
+    where y.org_id = take_layers.org_id
+      and y.id = t.id
+      and t.is_used_up
+  ),
+  less as (
+    update wms.value_layer as y
+    set
+      quantity = y.quantity - t.quantity,
+      value = y.value - t.value
+    from taken as t
+    where y.org_id = take_layers.org_id
+      and y.id = t.id
+      and not t.is_used_up
+  )
+  select sum(t.value) into v_value from taken as t;
+  return v_value;
+end
+$$;
+
+comment on function wms.take_layers(uuid, uuid, uuid, numeric, uuid) is
+  'Takes a quantity out of the oldest layers, those of document_id (what is reversed) before all others; returns its value. The '
+  'caller holds the value of the stock.';
