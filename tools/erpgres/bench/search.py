@@ -1,9 +1,10 @@
 """How fast api.search answers on many items: exact code, beginning, typo, accents, several words, nothing.
 
-In a scratch database: one organisation with the asked number of items and another with a tenth as many of the same names.
-Asked as PostgREST would, in the role member with the claims of a user; beside it the bare query, which a superuser, whom
-no policy binds, sends to the one index that answers that question if somebody knows which. Both take turns in one
-connection. Counted is the CPU time of the server process, where Linux tells it, else the time on the clock.
+In a scratch database: one organisation with the asked number of items and another with a tenth as many of the same
+names. Asked as PostgREST would, in the role member with the claims of a user; beside it the bare query, which a
+superuser, whom no policy binds, sends to the one index that answers that question if somebody knows which. Both take
+turns in one connection. Counted is the CPU time of the server process, where Linux tells it, else the time on the
+clock.
 """
 
 from __future__ import annotations
