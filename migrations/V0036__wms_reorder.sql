@@ -1,6 +1,6 @@
 -- domain: wms
--- why: what is to be kept in stock of an item, and an index by which a scanned lot number is found
--- locks: share on wms.lot while an index is built (writers of lots wait)
+-- why: what is to be kept in stock of an item, and indexes by which lots are found by number and by expiry
+-- locks: share on wms.lot while two indexes are built (writers of lots wait)
 -- breaking: no
 
 create table wms.reorder_rule (
@@ -39,5 +39,7 @@ create index reorder_rule_warehouse_idx on wms.reorder_rule (org_id, warehouse_i
 alter table wms.reorder_rule enable row level security;
 alter table wms.reorder_rule force row level security;
 
+-- lint: allow squawk.require-concurrent-index-creation: lots are few beside documents; a million take two seconds
+create index lot_expiry_idx on wms.lot (org_id, expires_on, id) where expires_on is not null;
 -- lint: allow squawk.require-concurrent-index-creation: lots are few beside documents; a million take two seconds
 create index lot_no_idx on wms.lot (org_id, lot_no, id);

