@@ -183,7 +183,6 @@ begin
       from core.searchable as s
       where s.words is not null
         and s.words @@ find_words.query
-      -- lint: allow sqlfluff.AM09: whichever come first, there is no better among them
       limit 2000
     )
     select h.id, h.words @@ v_whole

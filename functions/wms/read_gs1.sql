@@ -61,7 +61,8 @@ return case
   when gs1_value_length.ai = '402' then 17
 end;
 
-comment on function wms.gs1_value_length(text) is 'How many characters the value of an application identifier has; null: up to FNC1';
+comment on function wms.gs1_value_length(text) is
+  'How many characters the value of an application identifier has; null: up to FNC1';
 
 create or replace function wms.read_gs1(code text)
 returns jsonb

@@ -80,19 +80,20 @@ begin
     select s.lowest, s.beyond
     from wms.id_steps('wms.stock_ledger', wms_item_card.before) as s
   loop
-    for v_row in execute
+    for v_row in execute format(
       'select l.id, l.occurred_at, l.posted_at, l.document_id, d.document_type, d.number, d.reference, d.partner_id,'
       ' l.location_id, p.code, l.lot_id, t.lot_no, trim_scale(l.delta), null::numeric,'
       ' trim_scale(l.value_delta), null::numeric'
       ' from (select l.* from wms.stock_ledger as l'
       '   join core.location as p on p.org_id = l.org_id and p.id = l.location_id'
-      '   where l.org_id = $1 and l.item_id = $2 and l.id >= $3 and l.id < $4 and not p.is_virtual'
-      || v_where || ' order by l.id desc limit $7) as l'
+      '   where l.org_id = $1 and l.item_id = $2 and l.id >= $3 and l.id < $4 and not p.is_virtual%s'
+      '   order by l.id desc limit $7) as l'
       ' join core.location as p on p.org_id = l.org_id and p.id = l.location_id'
       ' join wms.document as d on d.org_id = l.org_id and d.id = l.document_id'
       ' left join wms.lot as t on t.org_id = l.org_id and t.id = l.lot_id'
-      ' order by l.id desc'
-      using v_org, wms_item_card.item_id, v_step.lowest, v_step.beyond, wms_item_card.lot_id, v_path, v_left
+      ' order by l.id desc',
+      v_where
+    ) using v_org, wms_item_card.item_id, v_step.lowest, v_step.beyond, wms_item_card.lot_id, v_path, v_left
     loop
       v_row.quantity_after := trim_scale(v_quantity);
       v_row.value_after := trim_scale(v_value);

@@ -29,8 +29,8 @@ returns table (
   reference text,
   partner_id uuid,
   partner_name text,
-  from_places text [],
-  to_places text [],
+  from_places text[],
+  to_places text[],
   quantity numeric,
   unit_code text
 )
