@@ -162,7 +162,7 @@ CASES = [
         " join core.item i on i.org_id = r.org_id and i.id = r.item_id where r.org_id = %(org)s order by 1",
         [("W1", "I1", 10.0, 60.0, 12.0), ("W2", "I1", 0.0, 5.0, 1.0)],
         "warehouse,sku,min,max,pack size\nW9,I1,1,2,\nW1/STORAGE,I1,1,2,\nW1,I9,1,2,\nW2,I2,-1,2,\n"
-        "W2,I2,0,0,\nW2,I2,5,2,\nW1,I2,1,2,-3\n",
+        "W2,I1,0,0,\nW1,I2,5,2,\nW1,I1,1,2,-3\n",
         ("core.import_reference", "core.import_reference", "core.import_reference", "core.import_negative",
          "core.import_not_positive", "core.import_order", "core.import_not_positive"),
     ),
