@@ -105,7 +105,7 @@ QUERIES = (
         "wms_stock?warehouse_id=eq.{warehouse}&order=item_id,id&limit=20", _STOCK,
     ),
     Query(
-        "item card", 10, "select * from api.wms_item_card(%(item)s)", "rpc/wms_item_card?item_id={item}",
+        "item card", 50, "select * from api.wms_item_card(%(item)s)", "rpc/wms_item_card?item_id={item}",
         "select l.* from wms.stock_ledger as l where l.org_id = %(org)s and l.item_id = %(item)s"
         " order by l.id desc limit 20",
     ),
