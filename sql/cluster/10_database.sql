@@ -19,6 +19,7 @@ to owner, anon, partner, member, superadmin, analyst, relay, worker, monitor, mi
 
 -- Extensions live in public and belong to the owner; all of these may be created by the owner of a database.
 set role owner;
+create extension if not exists btree_gin schema public;
 create extension if not exists btree_gist schema public;
 create extension if not exists ltree schema public;
 create extension if not exists pg_trgm schema public;

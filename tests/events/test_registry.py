@@ -14,6 +14,8 @@ NOT_RECORDED = {
     "core.number_counter": "follows from the numbers of documents, whose events hold them",
     "core.number_register": "follows from the numbers of documents, whose events hold them",
     "core.signature_use": "append-only itself, and the event of the step says that it was taken",
+    "core.search_word": "follows from what is searched",
+    "core.searchable": "follows from the rows that it finds, whose changes are recorded",
     "core.security_event": "is a log itself, with rows of no organisation; kept apart for those who watch over access",
     "core.session": "its beginning and end are security events; the rest is renewal of tokens",
     "events.consumer": "where a reader stands, which changes with everything it reads",

@@ -194,6 +194,18 @@ CASES = [
         "OLD-1,N-1,HQ,W1/STORAGE/R1/S1,2035-01-01,\n",
         ("core.import_reference", "records.document_in_crate", "core.import_reference", "core.import_fixed"),
     ),
+    Case(
+        "wms_reorder_rules",
+        "warehouse,sku,min,max,pack size\nW1,I1,10,60,12\nW2,I1,0,5,\n",
+        "select w.code, i.sku, r.minimum::float, r.maximum::float, r.multiple::float from wms.reorder_rule r"
+        " join core.location w on w.org_id = r.org_id and w.id = r.warehouse_id"
+        " join core.item i on i.org_id = r.org_id and i.id = r.item_id where r.org_id = %(org)s order by 1",
+        [("W1", "I1", 10.0, 60.0, 12.0), ("W2", "I1", 0.0, 5.0, 1.0)],
+        "warehouse,sku,min,max,pack size\nW9,I1,1,2,\nW1/STORAGE,I1,1,2,\nW1,I9,1,2,\nW2,I2,-1,2,\n"
+        "W2,I1,0,0,\nW1,I2,5,2,\nW1,I1,1,2,-3\n",
+        ("core.import_reference", "core.import_reference", "core.import_reference", "core.import_negative",
+         "core.import_not_positive", "core.import_order", "core.import_not_positive"),
+    ),
 ]  # fmt: skip
 
 

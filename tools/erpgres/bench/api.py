@@ -163,15 +163,15 @@ def run(options: Options, progress: Progress, port: int = 8700) -> Report:
     try:
         with ExitStack() as exits:
             progress("starting a stack of its own")
-            exits.callback(_command, path, "down")
-            _command(path, "up", "-d", "--port", str(port), ERPGRES_RATE_USER=LIMITS)
+            exits.callback(command, path, "down")
+            command(path, "up", "-d", "--port", str(port), ERPGRES_RATE_USER=LIMITS)
             with connect(State(path).dsn("postgres"), autocommit=True) as connection:
                 # The pools of three systems stay open, one of them in four processes.
                 connection.execute("alter system set max_connections = 250")
-            _command(path, "down")
-            _command(path, "up", "-d", ERPGRES_RATE_USER=LIMITS)
+            command(path, "down")
+            command(path, "up", "-d", ERPGRES_RATE_USER=LIMITS)
             progress(f"loading TPC-H at scale {options.scale:g}")
-            _command(path, "load", "tpch", "--scale", str(options.scale))
+            command(path, "load", "tpch", "--scale", str(options.scale))
             site = _Site(State(path), options, port)
             site.prepare()
             progress("starting bare PostgREST and the Python application")
@@ -183,7 +183,7 @@ def run(options: Options, progress: Progress, port: int = 8700) -> Report:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _command(path: Path, *words: str, **environment: str) -> None:
+def command(path: Path, *words: str, **environment: str) -> None:
     """Run erpgres on the stack that is measured, without the settings of the caller."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ERPGRES_")}
     for name in ("ERPGRES_RUNTIME", "ERPGRES_POSTGREST", "ERPGRES_RUN_AS"):

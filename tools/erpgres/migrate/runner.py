@@ -410,6 +410,8 @@ def _apply_group(
                 session.rows("select ops.ensure_partitions()")
             if session.value("select to_regprocedure('events.ensure_triggers()') is not null"):
                 session.rows("select events.ensure_triggers()")
+            if session.value("select to_regprocedure('core.ensure_search()') is not null"):
+                session.rows("select core.ensure_search()")
             repeatable.apply_policies(session, layer, rebuilt, outcome)
             repeatable.finish(session, layer, outcome)
         # PostgREST opens all its connections anew when it looks again, so it is told only of what it looks at.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from erpgres.prove.world import Side, wms_flows
+from erpgres.prove.world import Side, wms_find, wms_flows
 
 
 def fill(side: Side) -> None:
@@ -18,3 +18,4 @@ def fill(side: Side) -> None:
         side.call("wms_document_post", id=document)
     side.call("wms_document_create", document_type="IMPORT", to_location_id=warehouse, lines=[line])
     wms_flows.fill(side, warehouse, item, lot)
+    wms_find.fill(side, warehouse)
