@@ -388,7 +388,8 @@ def finish(session: Session, layer: Layer, outcome: Outcome) -> None:
     if errors:
         raise StillUsed(f"no file makes it any more, but it is still used\n{errors[0].message}", errors[0].hint)
     bookkeeping.forget_files(session, layer.gone())
-    layer.entries = catalog.listing(session, layer.schemas)
+    if left:  # not for nothing: requests wait behind what the policies have locked
+        layer.entries = catalog.listing(session, layer.schemas)
     layer.objects = {
         key: (path, layer.entries[key].fingerprint)
         for key, (path, _) in layer.objects.items()

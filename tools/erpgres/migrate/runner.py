@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -402,7 +402,11 @@ def _apply_group(
             if not drop_first:
                 rebuilt = repeatable.set_aside(session, layer, rebuild)
             rebuilt = rebuilt or repeatable.take_down(session, layer, rebuild)
-        _run_pgmigrate(session, run, group)
+        changes = [s for migration in group for s in files.statements(migration, run.root) if not s.is_check]
+        steps.hold_off_maintenance(session, changes)
+        session.rows("select set_config('lock_timeout', %s, true)", [f"{round(run.patience * 1000)}ms"])
+        with session.patience(run.patience) if _is_ahead(group) else nullcontext():
+            _run_pgmigrate(session, run, group)
         if with_layer:
             repeatable.put_up(session, layer, rebuilt, outcome)
             loaded = _load_reference(session, run, layer)

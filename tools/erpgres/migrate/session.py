@@ -272,7 +272,7 @@ def refuse_rows(statement: Statement, columns: list[str], rows: list[tuple[Any, 
 class BlockWatch:
     """Remembers, from a second connection, who last made our session wait for a lock."""
 
-    def __init__(self, dsn: str, pid: int, interval: float = 0.25) -> None:
+    def __init__(self, dsn: str, pid: int, interval: float = 0.03) -> None:
         self._dsn, self._pid, self._interval = dsn, pid, interval
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="block-watch", daemon=True)
