@@ -57,11 +57,8 @@ def digest(root: Path = ROOT) -> str:
 
 
 @contextmanager
-def database(cache: Path, root: Path = ROOT) -> Iterator[str]:
-    """Yield a superuser's conninfo of a database that is migrated from the checkout; stops the server at the end.
-
-    Raises CannotRun when PostgreSQL does not start, Refused when the checkout cannot be migrated.
-    """
+def server(cache: Path) -> Iterator[State]:
+    """Yield the state of the running server; it stops at the end. Raises CannotRun when it does not start."""
     try:
         cache.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
@@ -71,13 +68,25 @@ def database(cache: Path, root: Path = ROOT) -> Iterator[str]:
         _prepare(state)
         _control(state, "start")
         try:
-            yield _migrated(state, root)
+            yield state
         finally:
             _control(state, "stop")
 
 
+@contextmanager
+def database(cache: Path, root: Path = ROOT) -> Iterator[str]:
+    """Yield a superuser's conninfo of a database that is migrated from the checkout; stops the server at the end.
+
+    Raises CannotRun when PostgreSQL does not start, Refused when the checkout cannot be migrated.
+    """
+    with server(cache) as state:
+        yield migrated(state, root)
+
+
 def _prepare(state: State) -> None:
-    programs = state.bindir.parent.name
+    # Roles and their settings are the cluster's: one that sql/cluster no longer makes must not stay.
+    roles = hashlib.sha256(b"".join(path.read_bytes() for path in sorted((ROOT / "sql" / "cluster").glob("*.sql"))))
+    programs = f"{state.bindir.parent.name} {roles.hexdigest()[:16]}"
     mark = state.path / "programs"
     if mark.exists() and mark.read_text() != programs:  # made by another PostgreSQL: nothing in it is worth keeping
         shutil.rmtree(state.pgdata, ignore_errors=True)
@@ -104,7 +113,7 @@ def _control(state: State, what: str) -> None:
         raise CannotRun(f"PostgreSQL does not start: {said[-1] if said else answer.stderr.strip()}")
 
 
-def _migrated(state: State, root: Path) -> str:
+def migrated(state: State, root: Path = ROOT) -> str:
     """Return the conninfo of the database of this checkout, made if it is not there; older ones are dropped."""
     name = f"lint_{digest(root)}"
     with psycopg.connect(state.dsn("postgres"), autocommit=True) as connection:
