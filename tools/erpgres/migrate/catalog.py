@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -118,11 +119,11 @@ class Entry:
         return self.kind, self.identity
 
 
-def listing(session: Session, schemas: list[str]) -> dict[tuple[str, str], Entry]:
+def listing(session: Session, schemas: list[str], *, rebuilt: Sequence[str] = REBUILT) -> dict[tuple[str, str], Entry]:
     """Return every object of our schemas that a repeatable file could have made. Needs a transaction."""
     path = session.value("select current_setting('search_path')")
     session.rows("select set_config('search_path', 'pg_catalog', true)")
-    rows = session.rows(_LISTING, {"schemas": schemas, "rebuilt": list(REBUILT)})
+    rows = session.rows(_LISTING, {"schemas": schemas, "rebuilt": list(rebuilt)})
     session.rows("select set_config('search_path', %s, true)", [path])
     entries = [Entry(*row) for row in rows]
     return {entry.key: entry for entry in entries}

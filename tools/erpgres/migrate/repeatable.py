@@ -14,7 +14,7 @@ from pathlib import Path
 from psycopg import sql
 
 from erpgres.errors import Refused
-from erpgres.migrate import bookkeeping, catalog
+from erpgres.migrate import aside, bookkeeping, catalog
 from erpgres.migrate.catalog import ANALYTICS_SCHEMA, REBUILT, Entry
 from erpgres.migrate.objects import API, POLICY, REFERENCE, Made, RepeatableFile, find
 from erpgres.migrate.session import NOT_YET_THERE, Session, StatementFailed, quoted
@@ -148,9 +148,28 @@ def take_down(session: Session, layer: Layer, schemas: set[str]) -> set[str]:
                 continue
             raise
     layer.entries = {key: entry for key, entry in layer.entries.items() if entry not in entries}
+    _drop_orphans(session, layer)
+    return todo
+
+
+def set_aside(session: Session, layer: Layer, schemas: set[str]) -> set[str]:
+    """As `take_down`, without a lock that a request could feel: the schemas are renamed and made anew, empty.
+
+    Returns the schemas that are to be filled; empty when that is not possible and `take_down` must do.
+    """
+    todo = aside.can_step_aside(session, schemas, list(layer.entries.values()))
+    for schema in sorted(todo):
+        aside.step_aside(session, schema)
+    if todo:
+        layer.entries = {key: entry for key, entry in layer.entries.items() if entry.schema not in todo}
+        _drop_orphans(session, layer)
+    return todo | schemas if todo else set()
+
+
+def _drop_orphans(session: Session, layer: Layer) -> None:
+    """Drop the functions and triggers of files that are gone, as far as nothing uses them."""
     gone = [entry for entry in _orphans(layer) if entry.kind in ("function", "trigger")]
     catalog.drop_all(session, gone)
-    return todo
 
 
 def _orphans(layer: Layer) -> list[Entry]:

@@ -21,7 +21,7 @@ from psycopg import sql
 from erpgres import settings
 from erpgres.data import reference
 from erpgres.errors import CannotRun, Refused
-from erpgres.migrate import bookkeeping, files, repeatable, sqlfile
+from erpgres.migrate import aside, bookkeeping, files, repeatable, sqlfile
 from erpgres.migrate.catalog import REBUILT
 from erpgres.migrate.files import Migration
 from erpgres.migrate.objects import REFERENCE
@@ -32,6 +32,7 @@ from erpgres.migrate.session import (
     LOCK_NOT_AVAILABLE,
     MIGRATION_KEY,
     SIGNATURE,
+    USED_BY_A_VIEW,
     BlockWatch,
     HeldConnection,
     MigrationCursor,
@@ -316,13 +317,16 @@ def _apply_next(session: Session, run: Run) -> bool:
     last = len(group) == len(pending)
     for migration in group:
         files.statements(migration, run.root)
+    with_layer = last and run.is_whole
     try:
-        outcome = _apply_group(session, run, group, with_layer=last and run.is_whole)
+        outcome = _apply_group(session, run, group, with_layer=with_layer)
     except (StillUsed, StatementFailed) as error:
-        # A private function that a view of `api` stands on can change its type only while the view is away.
-        if not last or group or getattr(error, "sqlstate", DEPENDED_ON) not in (DEPENDED_ON, SIGNATURE):
+        # What a view of `api` stands on can change its type, or go, only while the view is away. Its readers wait then.
+        if not with_layer or getattr(error, "sqlstate", DEPENDED_ON) not in (DEPENDED_ON, SIGNATURE, USED_BY_A_VIEW):
             raise
-        outcome = _apply_group(session, run, group, with_layer=run.is_whole, rebuild=set(REBUILT))
+        outcome = _apply_group(session, run, group, with_layer=True, drop_first=True)
+    if not run.dry_run:
+        aside.sweep(session, run.progress)
     run.result.applied += [migration.name for migration in group]
     run.result.repeatable += outcome.applied
     run.result.dropped += outcome.dropped
@@ -332,9 +336,13 @@ def _apply_next(session: Session, run: Run) -> bool:
 
 
 def _apply_group(
-    session: Session, run: Run, group: list[Migration], *, with_layer: bool, rebuild: set[str] | None = None
+    session: Session, run: Run, group: list[Migration], *, with_layer: bool, drop_first: bool = False
 ) -> Outcome:
-    """Apply transactional migrations and, if it is the last group, the layer; one transaction."""
+    """Apply transactional migrations and, if it is the last group, the layer; one transaction.
+
+    The views of `api` step aside while the new ones are made. `drop_first` drops them instead, for a migration or a
+    function that cannot change what they stand on.
+    """
     outcome = Outcome()
     loaded: list[str] = []
     with session.transaction(rollback=run.dry_run):
@@ -346,9 +354,10 @@ def _apply_group(
         if with_layer:
             for file in layer.files.values():
                 file.check()
-            if rebuild is None:
-                rebuild = set(REBUILT) if group or run.result.applied else layer.rebuild()
-            rebuilt = repeatable.take_down(session, layer, rebuild)
+            rebuild = set(REBUILT) if group or run.result.applied or drop_first else layer.rebuild()
+            if not drop_first:
+                rebuilt = repeatable.set_aside(session, layer, rebuild)
+            rebuilt = rebuilt or repeatable.take_down(session, layer, rebuild)
         _run_pgmigrate(session, run, group)
         if with_layer:
             repeatable.put_up(session, layer, rebuilt, outcome)

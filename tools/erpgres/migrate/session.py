@@ -25,6 +25,7 @@ DEADLOCK = "40P01"
 NOT_YET_THERE = {"42P01", "42883", "42704", "42703"}  # undefined table, function, object, column
 DEPENDED_ON = "2BP01"
 SIGNATURE = "42P13"  # cannot change the return type or a parameter name of an existing function
+USED_BY_A_VIEW = "0A000"  # feature not supported: cannot alter type of a column used by a view
 MIGRATION_KEY = 4_711_202_518  # advisory lock: one migration a database
 
 Query = str | sql.Composable
