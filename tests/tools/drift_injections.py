@@ -64,7 +64,8 @@ INJECTIONS = [
     # columns
     extra("alter table core.partner add column nickname text", "column", f"{P}.nickname"),
     missing("alter table core.second_factor drop column confirmed_at", "column", "core.second_factor.confirmed_at"),
-    differs("alter table core.second_factor alter column last_step type int", "column", "core.second_factor.last_step", "type"),
+    differs("alter table core.second_factor alter column last_step type int", "column", "core.second_factor.last_step",
+            "type"),
     differs("alter table core.partner alter column legal_name set not null", "column", f"{P}.legal_name", "not null"),
     differs("alter table core.partner alter column version drop default", "column", f"{P}.version", "default"),
     differs("alter table core.partner alter column note set storage external", "column", f"{P}.note", "storage"),
@@ -92,8 +93,8 @@ INJECTIONS = [
     differs("alter table core.partner alter constraint currency_exists not enforced", "constraint",
             f"{P}.currency_exists", "enforced"),
     differs("update pg_trigger set tgenabled = 'D' where tgconstraint = (select oid from pg_constraint where conname ="
-            " 'country_exists' and conrelid = 'core.address'::regclass)", "constraint", "core.address.country_exists", "triggers",
-            mended=False),
+            " 'country_exists' and conrelid = 'core.address'::regclass)", "constraint",
+            "core.address.country_exists", "triggers", mended=False),
     missing("alter table core.partner drop constraint partner_code_unique", "constraint", f"{P}.partner_code_unique"),
     differs("comment on constraint status_known on core.partner is 'x'", "constraint", f"{P}.status_known", "comment"),
     # indexes
@@ -123,8 +124,8 @@ INJECTIONS = [
     missing("drop view api.own_partner", "view", "api.own_partner", mended=LAYER),
     differs("alter view api.items set (security_invoker = false)", "view", "api.items", "options", mended=LAYER),
     differs("alter view api.items owner to postgres", "view", "api.items", "owner"),
-    differs("create or replace view api.currencies with (security_invoker = true) as select code, numeric_code, upper(name) as name, decimals"
-            " from core.currency",
+    differs("create or replace view api.currencies with (security_invoker = true) as select code, numeric_code,"
+            " upper(name) as name, decimals from core.currency",
             "view", "api.currencies", "definition", mended=LAYER),
     differs("comment on view api.items is 'x'", "view", "api.items", "comment", mended=LAYER),
     differs("grant select on api.items to anon", "view", "api.items", "grants", mended=LAYER),
@@ -216,8 +217,10 @@ INJECTIONS = [
           "operator core.===(integer,integer)", mended=False),
     # data
     missing("delete from core.country where code = 'AQ'", "reference_row", "core.country AQ"),
-    extra("insert into core.country (code, alpha3, numeric_code, name) values ('XX', 'XXX', '999', 'Nowhere')", "reference_row", "core.country XX"),
-    differs("update core.currency set decimals = 4 where code = 'ZMW'", "reference_row", "core.currency ZMW", "decimals"),
+    extra("insert into core.country (code, alpha3, numeric_code, name) values ('XX', 'XXX', '999', 'Nowhere')",
+          "reference_row", "core.country XX"),
+    differs("update core.currency set decimals = 4 where code = 'ZMW'", "reference_row", "core.currency ZMW",
+            "decimals"),
     differs("update ops.migration_file set sha256 = repeat('0', 64) where version = 3", "applied_migration", "V0003",
             "text", mended=False),
     differs("update ops.repeatable_file set sha256 = repeat('0', 64) where path = 'sql/api/core.sql'", "applied_file",

@@ -151,13 +151,12 @@ def test_migrate_makes_the_layer_again(world: World, clone: str, stack: State) -
     assert [f"{item.fact.key}: {compare.describe(item)}" for item in left] == []
 
 
-def test_what_time_and_tenants_make_is_no_drift(clone: str, server: Server, new_database: Callable[[], str]) -> None:
+def test_what_time_and_tenants_make_is_no_drift(server: Server, new_database: Callable[[], str]) -> None:
     """Partitions of past and future, an organisation, an analyst's login, an administrator of the cluster."""
-    expected = clone
     name = new_database()
     runner.migrate(server.as_role("migrator", name))
     tag = name.removeprefix("scratch_")
-    with server.admin(name) as connection:
+    with scratch.database(scratch.cache_folder()) as expected, server.admin(name) as connection:
         connection.execute("select core.create_organization(%s, 'Drift', 'BD', 'USD')", [f"D{tag.upper()}"])
         connection.execute("select ops.create_partition('wms.document', '2019-05-05')")
         connection.execute("select ops.create_partition('events.event', now() + interval '200 days')")

@@ -7,6 +7,8 @@ import json
 
 import click
 
+from erpgres.cli._migrate_rehearse import rehearse
+from erpgres.cli._migrate_undo_point import undo_point
 from erpgres.cli._options import database_url_option, format_option, say, state_option
 from erpgres.stack.state import State
 
@@ -162,3 +164,7 @@ def release() -> None:
         click.echo(f"released {name}")
     if not names:
         click.echo("nothing to release")
+
+
+command.add_command(undo_point)
+command.add_command(rehearse)
