@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import signal
 from pathlib import Path
 
 import click
@@ -106,14 +107,21 @@ def rehearse(
     from erpgres.migrate import rehearse as library
 
     run = library.Rehearse(
-        backup=backup, dump=dump, scale=scale, database=database, rate=rate, log=log, seconds=seconds, attempts=attempts,
+        backup=backup, dump=dump, scale=scale, database=database, rate=rate, log=log, seconds=seconds,
+        attempts=attempts,
         live=database_url or (state.dsn("postgres", state.database) if scale is not None else None),
         with_replica=with_replica, progress=say,
         budget=library.Budget(budget, None if budget_failed < 0 else budget_failed, budget_lag),
     )  # fmt: skip
+    signal.signal(signal.SIGTERM, _interrupt)
     found = run()
     if output == "json":
         click.echo(json.dumps({**dataclasses.asdict(found), "within_budget": not found.broken}, indent=2))
     else:
         click.echo(library.markdown(found) if output == "markdown" else library.text(found))
     context.exit(REFUSED if found.broken else DONE)
+
+
+def _interrupt(*_: object) -> None:
+    """End as Ctrl-C does, so that the throw-away stack is taken down."""
+    raise KeyboardInterrupt
