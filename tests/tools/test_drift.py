@@ -140,11 +140,12 @@ def test_migrate_makes_the_layer_again(world: World, clone: str, stack: State) -
     """What is said to be mended by `erpgres migrate` is."""
     healed = [item for item in INJECTIONS if any(found.mend == MIGRATE for found in world.the(item))]
     assert len(healed) > 20
-    before = snapshot(clone)
     with psycopg.connect(clone, autocommit=True) as connection:
+        name = connection.info.dbname
+        cluster.apply(stack.dsn("postgres"), stack.secret, name)
+        before = snapshot(clone)
         for injection in healed:
             connection.execute(world.fill(injection.sql).encode())
-        name = connection.info.dbname
     assert len(compare.compare(before, snapshot(clone))) >= len(healed)
     runner.migrate(stack.dsn("migrator", name))
     left = compare.compare(before, snapshot(clone))
