@@ -7,7 +7,14 @@ import json
 
 import click
 
-from erpgres.cli import _migrate_backfill, _migrate_drill, _migrate_locks, _migrate_plan
+from erpgres.cli import (
+    _migrate_backfill,
+    _migrate_drill,
+    _migrate_locks,
+    _migrate_plan,
+    _migrate_rehearse,
+    _migrate_undo_point,
+)
 from erpgres.cli._options import database_url_option, format_option, say, state_option
 from erpgres.stack.state import State
 
@@ -207,3 +214,5 @@ command.add_command(_migrate_backfill.command)
 command.add_command(_migrate_drill.command)
 command.add_command(_migrate_locks.locks)
 command.add_command(_migrate_plan.plan)
+command.add_command(_migrate_rehearse.rehearse)
+command.add_command(_migrate_undo_point.undo_point)

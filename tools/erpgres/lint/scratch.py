@@ -63,7 +63,7 @@ def database(cache: Path, root: Path = ROOT) -> Iterator[str]:
     Raises CannotRun when PostgreSQL does not start, Refused when the checkout cannot be migrated.
     """
     with server(cache) as state:
-        yield _migrated(state, root)
+        yield migrated(state, root)
 
 
 @contextmanager
@@ -87,7 +87,9 @@ def server(cache: Path, name: str = "cluster", more: str = "") -> Iterator[State
 
 
 def _prepare(state: State, more: str) -> None:
-    programs = state.bindir.parent.name
+    # Roles and their settings are the cluster's: one that sql/cluster no longer makes must not stay.
+    roles = hashlib.sha256(b"".join(path.read_bytes() for path in sorted((ROOT / "sql" / "cluster").glob("*.sql"))))
+    programs = f"{state.bindir.parent.name} {roles.hexdigest()[:16]}"
     mark = state.path / "programs"
     if mark.exists() and mark.read_text() != programs:  # made by another PostgreSQL: nothing in it is worth keeping
         shutil.rmtree(state.pgdata, ignore_errors=True)
@@ -114,7 +116,7 @@ def _control(state: State, what: str) -> None:
         raise CannotRun(f"PostgreSQL does not start: {said[-1] if said else answer.stderr.strip()}")
 
 
-def _migrated(state: State, root: Path) -> str:
+def migrated(state: State, root: Path = ROOT) -> str:
     """Return the conninfo of the database of this checkout, made if it is not there; older ones are dropped."""
     name = f"lint_{digest(root)}"
     with psycopg.connect(state.dsn("postgres"), autocommit=True) as connection:

@@ -35,12 +35,14 @@ class Asked:
     jwks: str | None = None
 
 
-def up(state: State, asked: Asked, progress: Progress) -> bool:
+def up(
+    state: State, asked: Asked, progress: Progress, *, furnish: Callable[[State], None] | None = None
+) -> bool:
     """Bring everything up, or repair what is down; return True when the stack was running already.
 
     Waits its turn when another process works on the same state. Raises CannotRun, or Refused when a change is asked
     of a running stack that needs a stop; what this call started is then stopped again, except the database when a
-    migration failed (it is wanted for finding out why).
+    migration failed (it is wanted for finding out why). `furnish` fills the database instead of migrating it.
     """
     with state.locked():
         supervisor = supervise.Supervisor(state)
@@ -77,7 +79,10 @@ def up(state: State, asked: Asked, progress: Progress) -> bool:
                 _take_down(state)
             raise
         try:
-            _migrate(state, progress)
+            if furnish is None:
+                _migrate(state, progress)
+            else:
+                furnish(state)
         except BaseException:
             if not running and state.database_url is not None:
                 _take_down(state)

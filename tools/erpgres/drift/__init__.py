@@ -1,0 +1,1 @@
+"""Drift: how a live database differs from what the repository builds, and what was changed in it by hand."""
