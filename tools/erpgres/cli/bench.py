@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from erpgres.cli._options import format_option, say, state_option
+from erpgres.cli.bench_posting import posting
 from erpgres.errors import REFUSED
 from erpgres.stack.state import State
 
@@ -421,3 +422,6 @@ def api(
     click.echo(json.dumps(found.public(), indent=2) if output == "json" else report.text(found))
     if any(ratio.is_short for ratio in found.ratios):
         raise click.exceptions.Exit(REFUSED)
+
+
+command.add_command(posting)
