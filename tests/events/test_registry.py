@@ -24,6 +24,9 @@ NOT_RECORDED = {
     "events.webhook_state": "how sending goes, which changes with each event sent",
     "events.seal": "what the events were: a proof, not business data",
     "wms.balance": "follows from the ledger",
+    "wms.reversal": "follows from the mirror, whose event names what it reverses",
+    "wms.stock_value": "follows from the ledger",
+    "wms.value_layer": "follows from the ledger",
     "wms.stock_ledger": "append-only itself, and wms_document.posted says that all lines of the document were written",
 }  # fmt: skip
 # A time or a yes or no lets nobody in, whatever it is called.

@@ -154,9 +154,12 @@ def test_a_serial_lies_at_one_place(world: World, one: Warehouse, two: Warehouse
     serial = world.lot(item, "SN1")
     line = {"item_id": item, "lot_id": serial, "quantity": 1}
     refused(
-        world.call("wms_document_create", document_type="IMPORT", to_location_id=one.id, lines=[{**line, "quantity": 2}]),
-        422, "wms.line_serial_quantity",
-    )  # fmt: skip
+        world.call(
+            "wms_document_create", document_type="IMPORT", to_location_id=one.id, lines=[{**line, "quantity": 2}]
+        ),
+        422,
+        "wms.line_serial_quantity",
+    )
     world.posted("IMPORT", {**line, "to_position_id": one.storage}, to_location_id=one.id)
     again = world.draft("IMPORT", line, to_location_id=two.id)
     details = refused(world.call("wms_document_post", id=again["id"]), 422, "wms.serial_elsewhere")

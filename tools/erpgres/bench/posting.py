@@ -2,9 +2,9 @@
 
 A stack of its own, started and removed. Documents are transfers of five lines over the same 200 items between two
 warehouses of six positions each, made beforehand; all clients post at once. Blocks of the ways take turns, after one
-that warms up; a figure is the median of the rounds. `bare` is what no posting can do without: ten balances locked in one
-order and changed, ten rows of a ledger, a gapless number, in one function over tables without anything else. The ratio
-to it says more about another machine than documents a second. The invariants are checked in the end.
+that warms up; a figure is the median of the rounds. `bare` is what no posting can do without: ten balances locked in
+one order and changed, ten rows of a ledger, a gapless number, in one function over tables without anything else. The
+ratio to it says more about another machine than documents a second. The invariants are checked in the end.
 """
 
 from __future__ import annotations
