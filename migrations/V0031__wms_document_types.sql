@@ -183,7 +183,8 @@ create table wms.stock_value (
 comment on table wms.stock_value is
   'What the stock of an item in a warehouse is worth, in the base currency: the sum of the values of the ledger';
 comment on column wms.stock_value.quantity is 'How much lies there, over all places and lots';
-comment on column wms.stock_value.unit_cost is 'Cost of one unit when something lay there last: the price of what comes without one';
+comment on column wms.stock_value.unit_cost is
+  'Cost of one unit when something lay there last: the price of what comes without one';
 comment on column wms.stock_value.method is 'How the last posting valued what left: AVERAGE or FIFO';
 
 create index stock_value_warehouse_idx on wms.stock_value (org_id, warehouse_id, item_id);
@@ -262,6 +263,7 @@ create type wms.line_part as (
   is_own boolean
 );
 
-comment on type wms.line_part is 'A reservation that a line is taken out of; without an id: how much of the line is reserved in all';
+comment on type wms.line_part is
+  'A reservation that a line is taken out of; without an id: how much of the line is reserved in all';
 
 comment on type wms.movement is 'One part of a line that goes from one place to another; the places outside have no warehouse';

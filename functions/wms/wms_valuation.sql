@@ -49,7 +49,7 @@ begin atomic
       where v.org_id = (select core.org_id())
         and (wms_valuation.warehouse_id is null or v.warehouse_id = wms_valuation.warehouse_id)
       union all
-      select l.item_id, h.warehouse_id, - l.delta, - l.value_delta
+      select l.item_id, h.warehouse_id, -l.delta, -l.value_delta
       from wms.stock_ledger as l
       inner join core.location as p
         on p.org_id = l.org_id

@@ -29,6 +29,9 @@ NOT_RECORDED = {
     "records.reminder": "which reminders were made, once a day; each is an event of its request or crate",
     "wms.balance": "follows from the ledger",
     "wms.count_expectation": "who counts blind must not read it in the history of a line; frozen when it is written",
+    "wms.reversal": "follows from the mirror, whose event names what it reverses",
+    "wms.stock_value": "follows from the ledger",
+    "wms.value_layer": "follows from the ledger",
     "wms.stock_ledger": "append-only itself, and wms_document.posted says that all lines of the document were written",
 }  # fmt: skip
 # A time or a yes or no lets nobody in, whatever it is called.

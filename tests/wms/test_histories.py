@@ -63,7 +63,9 @@ def open_shop(db: Connection, method: str) -> Shop:
     tag = uuid.uuid4().hex[:12].upper()
     org = scalar(db, "select core.create_organization(%s, 'History', 'BD', 'USD')", f"H{tag}")
     user = scalar(
-        db, "insert into core.app_user (email, name, kind) values (%s, 'H', 'INTERNAL') returning id", f"{tag}@example.com"
+        db,
+        "insert into core.app_user (email, name, kind) values (%s, 'H', 'INTERNAL') returning id",
+        f"{tag}@example.com",
     )
     role = scalar(
         db, "insert into core.role (org_id, code, name, is_administrator) values (%s, 'h', 'H', true) returning id", org
@@ -81,7 +83,9 @@ def open_shop(db: Connection, method: str) -> Shop:
             " values (%s, %s, 'H', 'GOODS', 'C62', %s) returning id", org, tracking, tracking,
         )  # fmt: skip
         lots = [
-            scalar(db, "insert into wms.lot (org_id, item_id, lot_no) values (%s, %s, %s) returning id", org, item, str(n))
+            scalar(
+                db, "insert into wms.lot (org_id, item_id, lot_no) values (%s, %s, %s) returning id", org, item, str(n)
+            )
             for n in range(count)
         ]
         shop.items.append(str(item))
@@ -92,7 +96,8 @@ def open_shop(db: Connection, method: str) -> Shop:
         shop.warehouses.append(str(warehouse))
         shop.places.append([
             str(row[0]) for row in db.execute(
-                "select id from api.wms_positions where warehouse_id = %s order by kind = 'STORAGE' desc, id", [warehouse]
+                "select id from api.wms_positions where warehouse_id = %s order by kind = 'STORAGE' desc, id",
+                [warehouse],
             )
         ])  # fmt: skip
     db.execute("select set_config('request.jwt.claims', '', false)")
@@ -102,7 +107,11 @@ def open_shop(db: Connection, method: str) -> Shop:
 def line(shop: Shop, a: int, b: int) -> dict[str, Any]:
     """A line of an item and its lot chosen by the numbers; of a serial, one piece."""
     item = a % 3
-    made: dict[str, Any] = {"item_id": shop.items[item], "quantity": 1 if item == 2 else 1 + b % 5, "unit_price": 1 + b % 3}
+    made: dict[str, Any] = {
+        "item_id": shop.items[item],
+        "quantity": 1 if item == 2 else 1 + b % 5,
+        "unit_price": 1 + b % 3,
+    }
     return made if item == 0 else {**made, "lot_id": shop.lots[item][b % len(shop.lots[item])]}
 
 

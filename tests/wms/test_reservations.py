@@ -53,9 +53,7 @@ def test_first_expired_goes_first_and_what_may_not_be_picked_is_skipped(world: W
     row = world.done("wms_document_reserve", id=order, version=1)
     assert (row["status"], row["version"]) == ("RESERVED", 2)
     assert held(world, order) == [("SOON", "STORAGE", 4), ("LATE", "STORAGE", 4), ("NEVER", "STORAGE", 2)]
-    details = refused(
-        world.call("wms_document_reserve", id=sale(world, one, item, 3)), 422, "wms.insufficient_stock"
-    )
+    details = refused(world.call("wms_document_reserve", id=sale(world, one, item, 3)), 422, "wms.insufficient_stock")
     assert (details["requested"], details["available"]) == (3, 2)
     posted = world.done("wms_document_post", id=order)
     assert posted["status"] == "POSTED"

@@ -20,7 +20,9 @@ def item(world: World, one: Warehouse) -> str:
     """Ten of an item in the storage of warehouse ONE."""
     made = world.item()
     world.posted(
-        "IMPORT", {"item_id": made, "quantity": 10, "to_position_id": one.storage, "unit_price": 2}, to_location_id=one.id
+        "IMPORT",
+        {"item_id": made, "quantity": 10, "to_position_id": one.storage, "unit_price": 2},
+        to_location_id=one.id,
     )
     return made
 
@@ -66,7 +68,10 @@ def test_every_type_is_reversed(world: World, item: str, one: Warehouse, two: Wa
     for kind, row in reversed(made.items()):
         mirror = world.done("wms_document_reverse", id=row["id"], reason="mistake", version=row["version"])
         assert (mirror["document_type"], mirror["status"], mirror["reverses"]) == (kind, "POSTED", row["id"])
-        assert (mirror["from_location_id"], mirror["to_location_id"]) == (row["to_location_id"], row["from_location_id"])
+        assert (mirror["from_location_id"], mirror["to_location_id"]) == (
+            row["to_location_id"],
+            row["from_location_id"],
+        )
         assert ledger(world, mirror["id"]) == {(place, -delta) for place, delta in ledger(world, row["id"])}
         assert world.rows("wms_documents", id=f"eq.{row['id']}")[0]["status"] == "REVERSED"
         assert world.rows("wms_reversals", document_id=f"eq.{row['id']}")[0]["reversal_id"] == mirror["id"]
@@ -108,7 +113,9 @@ def test_what_a_reservation_chose_goes_back_there(world: World, one: Warehouse) 
     lots = [world.lot(item, name) for name in ("L1", "L2")]
     for lot in lots:
         world.posted(
-            "IMPORT", {"item_id": item, "quantity": 3, "lot_id": lot, "to_position_id": one.storage}, to_location_id=one.id
+            "IMPORT",
+            {"item_id": item, "quantity": 3, "lot_id": lot, "to_position_id": one.storage},
+            to_location_id=one.id,
         )
     sold = world.draft("SALE", {"item_id": item, "quantity": 4}, from_location_id=one.id)
     refused(world.call("wms_document_post", id=sold["id"]), 422, "wms.lot_required")
@@ -120,9 +127,13 @@ def test_what_a_reservation_chose_goes_back_there(world: World, one: Warehouse) 
     assert violations(world.db, world.org.id) == {}
 
 
-def test_headers_and_lines_of_the_new_types_are_refused(world: World, item: str, one: Warehouse, two: Warehouse) -> None:
+def test_headers_and_lines_of_the_new_types_are_refused(
+    world: World, item: str, one: Warehouse, two: Warehouse
+) -> None:
     def call(kind: str, line: dict[str, Any], **header: Any) -> Any:
-        return world.call("wms_document_create", document_type=kind, lines=[{"item_id": item, "quantity": 1, **line}], **header)
+        return world.call(
+            "wms_document_create", document_type=kind, lines=[{"item_id": item, "quantity": 1, **line}], **header
+        )
 
     refused(call("MOVE", {}, from_location_id=one.id, to_location_id=two.id), 422, "wms.one_warehouse")
     refused(call("MOVE", {}), 422, "wms.warehouse_missing")
@@ -130,7 +141,11 @@ def test_headers_and_lines_of_the_new_types_are_refused(world: World, item: str,
     both = {"from_position_id": one.storage, "to_position_id": one.storage}
     refused(call("MOVE", both, from_location_id=one.id), 422, "wms.line_place_same")
     refused(call("COUNT", {}, from_location_id=one.id), 422, "wms.line_place_elsewhere")
-    refused(call("ADJUSTMENT", {**both, "to_position_id": one.receiving}, from_location_id=one.id), 422, "wms.line_place_elsewhere")
+    refused(
+        call("ADJUSTMENT", {**both, "to_position_id": one.receiving}, from_location_id=one.id),
+        422,
+        "wms.line_place_elsewhere",
+    )
     refused(call("RETURN", {}, from_location_id=one.id), 422, "wms.warehouse_not_wanted")
 
 
@@ -139,9 +154,12 @@ def test_a_serial_lies_at_one_place(world: World, one: Warehouse, two: Warehouse
     serial = world.lot(item, "SN1")
     line = {"item_id": item, "lot_id": serial, "quantity": 1}
     refused(
-        world.call("wms_document_create", document_type="IMPORT", to_location_id=one.id, lines=[{**line, "quantity": 2}]),
-        422, "wms.line_serial_quantity",
-    )  # fmt: skip
+        world.call(
+            "wms_document_create", document_type="IMPORT", to_location_id=one.id, lines=[{**line, "quantity": 2}]
+        ),
+        422,
+        "wms.line_serial_quantity",
+    )
     world.posted("IMPORT", {**line, "to_position_id": one.storage}, to_location_id=one.id)
     again = world.draft("IMPORT", line, to_location_id=two.id)
     details = refused(world.call("wms_document_post", id=again["id"]), 422, "wms.serial_elsewhere")

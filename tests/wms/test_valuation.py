@@ -59,7 +59,9 @@ def test_moving_average(world: World, one: Warehouse, two: Warehouse) -> None:
         from_location_id=one.id,
     )  # fmt: skip
     assert {r["value_delta"] for r in world.rows("wms_ledger", document_id=f"eq.{inside['id']}")} == {0}
-    lost = world.posted("ADJUSTMENT", {"item_id": item, "quantity": 1, "from_position_id": one.storage}, from_location_id=one.id)
+    lost = world.posted(
+        "ADJUSTMENT", {"item_id": item, "quantity": 1, "from_position_id": one.storage}, from_location_id=one.id
+    )
     assert cost(world, lost) == -2
     back = world.posted("RETURN", {"item_id": item, "quantity": 1, "unit_price": 99}, to_location_id=one.id)
     assert cost(world, back) == 2, "the customer's price is not our cost"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,17 @@ from erpgres.migrate import sqlfile
 
 FOLDER = Path("sql/invariants")
 SHOWN = 10
+# What a query may take from those who work meanwhile: no second process, memory that does not grow with the tables, no
+# wait for a lock in which others would queue behind it.
+_MODEST = {
+    "default_transaction_read_only": "on",
+    "search_path": "pg_catalog, public",
+    "max_parallel_workers_per_gather": "0",
+    "work_mem": "16MB",
+    "hash_mem_multiplier": "1",
+    "lock_timeout": "1s",
+    "jit": "off",
+}
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 
 
@@ -85,12 +97,18 @@ def _rank(domain: str, root: Path) -> int:
 
 
 def run(
-    dsn: str, domains: list[str] | None = None, root: Path = settings.ROOT, *, timeout: str = "10min"
+    dsn: str,
+    domains: list[str] | None = None,
+    root: Path = settings.ROOT,
+    *,
+    timeout: str = "10min",
+    progress: Callable[[str], None] = lambda text: None,
 ) -> list[Finding]:
-    """Run the invariants and return a finding for each.
+    """Run the invariants and return a finding for each; `progress` is told the name of each before it runs.
 
-    `dsn` is migrator's, who sees every organisation's rows; each query has a read-only transaction of its own and
-    `timeout` as its statement timeout. Raises CannotRun without a connection.
+    `dsn` is migrator's, who sees every organisation's rows, on the primary or on a replica; each query has a read-only
+    transaction of its own and `timeout` as its statement timeout, runs in one process with bounded memory (more goes to
+    disk), and waits for no lock. Raises CannotRun without a connection.
     """
     invariants = read(domains, root)
     try:
@@ -104,9 +122,13 @@ def run(
             connection.execute("select set_config('statement_timeout', %s, false)", [timeout])
         except psycopg.errors.InvalidParameterValue:
             raise Refused(f"not a time: {timeout}", "for example 30s or 10min") from None
-        connection.execute("select set_config('default_transaction_read_only', 'on', false)")
-        connection.execute("select set_config('search_path', 'pg_catalog, public', false)")
-        return [_check(connection, invariant) for invariant in invariants]
+        for name, value in _MODEST.items():
+            connection.execute("select set_config(%s, %s, false)", [name, value])
+        found = []
+        for number, invariant in enumerate(invariants, 1):
+            progress(f"{number}/{len(invariants)} {invariant.domain} {invariant.name}")
+            found.append(_check(connection, invariant))
+        return found
 
 
 def _check(connection: psycopg.Connection[Any], invariant: Invariant) -> Finding:

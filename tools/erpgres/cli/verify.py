@@ -7,7 +7,7 @@ import json
 
 import click
 
-from erpgres.cli._options import database_url_option, format_option, state_option
+from erpgres.cli._options import database_url_option, format_option, say, state_option
 from erpgres.stack.state import State
 
 
@@ -30,7 +30,8 @@ def command(
 ) -> None:
     """Check the business invariants of all or some domains: queries of sql/invariants that must return no row.
 
-    Only reads. Exit code 1 when one does not hold.
+    Only reads, one query after the other, each in one process with little memory and without waiting for locks: safe
+    on a live system. --database-url may name a replica. Exit code 1 when one does not hold.
 
     \b
     Examples:
@@ -40,7 +41,7 @@ def command(
     from erpgres import verify
     from erpgres.errors import DONE, REFUSED
 
-    findings = verify.run(database_url or state.dsn("migrator"), list(domains) or None, timeout=timeout)
+    findings = verify.run(database_url or state.dsn("migrator"), list(domains) or None, timeout=timeout, progress=say)
     if output == "json":
         click.echo(
             json.dumps([{**dataclasses.asdict(finding), "holds": finding.holds} for finding in findings], indent=2)

@@ -17,5 +17,26 @@ def fill(side: Side) -> None:
         )["id"]
         side.call("wms_document_post", id=document)
     side.call("wms_document_create", document_type="IMPORT", to_location_id=warehouse, lines=[line])
+    _fill_engine(side, warehouse, line)
     wms_flows.fill(side, warehouse, item, lot)
     wms_find.fill(side, warehouse)
+
+
+def _fill_engine(side: Side, warehouse: str, line: dict[str, object]) -> None:
+    """A reservation, a reversed document, layers of value, a closed day."""
+    query = "select id from api.wms_positions where warehouse_id = %s and kind = 'STORAGE'"
+    storage = str(side.value(query, warehouse))
+    stored = {**line, "to_position_id": storage}
+    first = side.call("wms_document_create", document_type="IMPORT", to_location_id=warehouse, lines=[stored])["id"]
+    side.call("wms_document_post", id=first)
+    sale = side.call(
+        "wms_document_create", document_type="SALE", from_location_id=warehouse, lines=[{**line, "quantity": 1}]
+    )["id"]
+    side.call("wms_document_reserve", id=sale)
+    side.background(
+        "insert into core.setting (org_id, code, value) values (%s, 'wms.valuation_method', '\"FIFO\"')", side.org_id
+    )
+    second = side.call("wms_document_create", document_type="IMPORT", to_location_id=warehouse, lines=[stored])["id"]
+    side.call("wms_document_post", id=second)
+    side.call("wms_document_reverse", id=second, reason="entered twice")
+    side.call("wms_period_close", through="2020-01-31")
