@@ -50,7 +50,7 @@ def test_a_new_organisation_has_them_all(org: Any, db: Any) -> None:
     held = permissions_of(db, org.id)
     assert held.keys() == {row["code"] for row in templates()}
     assert held["administrator"] == set()
-    assert held["records_viewer"] - {"core.approval.read"} == {
+    assert held["records_viewer"] - {"core.approval.read", "core.signature.read"} == {
         "records.crate.read", "records.document.read", "records.request.read",
     }  # fmt: skip
     assert {"wms.document.post", "wms.lot.create"} <= held["wms_storekeeper"]
