@@ -50,5 +50,5 @@ begin atomic
 end;
 
 comment on function records.request_payload(uuid) is
-  'What a signature of a request covers: what it asks for, the crate, the numbers of the documents, and its round; null: there '
-  'is no such request. Not its state, which the signature moves on.';
+  'What a signature of a request covers: what it asks for, the crate, the numbers of the documents, its round; null: there is '
+  'no such request. Not its state, which the signature moves on.';

@@ -369,6 +369,18 @@ def test_reference_data(shop: Tree) -> None:
     assert not shop.migrate().changed
 
 
+def test_a_file_may_leave_out_what_has_a_default(shop: Tree) -> None:
+    shop.migration(
+        2,
+        "core_error",
+        "create table core.error (code text primary key, message text, status int not null default 400);",
+    )
+    shop.write("sql/reference/error/core.csv", "code,status\ncore.x,404\n")
+    shop.write("sql/reference/error/wms.csv", "code,message\nwms.y,Why\n")
+    shop.migrate()
+    assert shop.rows("select * from core.error order by 1") == [("core.x", None, 404), ("wms.y", "Why", 400)]
+
+
 @pytest.mark.parametrize(
     ("path", "text", "reason"),
     [
