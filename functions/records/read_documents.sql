@@ -212,4 +212,5 @@ stable
 parallel safe
 return is_date.value is null or (is_date.value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' and pg_input_is_valid(is_date.value, 'date'));
 
-comment on function records.is_date(text) is 'Whether a text is a day as 2026-12-31, and neither yesterday nor infinity; null is one';
+comment on function records.is_date(text) is
+  'Whether a text is a day as 2026-12-31, and neither yesterday nor infinity; null is one';

@@ -13,7 +13,8 @@ from (
     c.barcode,
     c.destruction_on,
     case
-      when c.is_permanent or coalesce(bool_or(t.id is not null and (d.due_on is null or t.disposal <> 'DESTROY')), false) then null
+      when c.is_permanent or coalesce(bool_or(t.id is not null and (d.due_on is null or t.disposal <> 'DESTROY')), false)
+        then null
       else greatest(c.minimum_on, max(d.due_on))
     end as should_be
   from records.crate as c
