@@ -29,7 +29,7 @@ begin
       and u.user_id = (v_claims ->> 'sub')::uuid
       and u.unit_id is null
       and (
-        r.is_administrator
+        (r.is_administrator and not core.is_duty(has_permission.permission))
         or exists (
           select
           from core.role_permission as p
