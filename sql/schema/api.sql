@@ -7,6 +7,154 @@ Lists are views, actions are functions under /rpc. Sign each request with a bear
 for 1 to 100; the next one is ?order=id.desc&id=lt.<last id>. Errors carry code, message, details and hint; the codes are listed
 at /errors. The only schema that PostgREST exposes: views and functions, no tables.';
 
+CREATE TYPE api.records_crate_step AS (
+	at timestamp with time zone,
+	what text,
+	request_id uuid,
+	request_no text,
+	location_id uuid,
+	holder_id uuid,
+	document_id uuid,
+	document_number text,
+	actor_id uuid,
+	note text
+);
+
+COMMENT ON TYPE api.records_crate_step IS 'Something that happened to a crate: custody that began, a request that was made or came to its end, a document added or removed';
+
+CREATE TYPE api.records_due_reminder AS (
+	kind text,
+	request_id uuid,
+	crate_id uuid,
+	unit_id uuid,
+	due_on date,
+	days_left integer
+);
+
+COMMENT ON TYPE api.records_due_reminder IS 'A withdrawal that is to come back, or a crate that may be destroyed soon';
+
+CREATE TYPE api.records_found AS (
+	kind text,
+	id uuid,
+	code text,
+	name text,
+	unit_id uuid,
+	crate_id uuid,
+	crate_barcode text
+);
+
+COMMENT ON TYPE api.records_found IS 'A crate, or a document with the crate that it belongs into';
+
+CREATE TYPE api.records_unit_figures AS (
+	unit_id uuid,
+	unit text,
+	stored_crates bigint,
+	documents bigint,
+	withdrawals_out bigint,
+	overdue bigint,
+	pending bigint,
+	requests_this_month bigint,
+	destructions_due bigint
+);
+
+COMMENT ON TYPE api.records_unit_figures IS 'What a department or section has in the store, out of it, and to do';
+
+CREATE TYPE api.wms_item_movement AS (
+	id uuid,
+	occurred_at timestamp with time zone,
+	posted_at timestamp with time zone,
+	document_id uuid,
+	document_type text,
+	number text,
+	reference text,
+	partner_id uuid,
+	location_id uuid,
+	location_code text,
+	lot_id uuid,
+	lot_no text,
+	delta numeric,
+	quantity_after numeric,
+	value_delta numeric,
+	value_after numeric
+);
+
+COMMENT ON TYPE api.wms_item_movement IS 'A movement of an item, and what was there after it';
+
+CREATE TYPE api.wms_lot_step AS (
+	id uuid,
+	step text,
+	occurred_at timestamp with time zone,
+	document_id uuid,
+	document_type text,
+	number text,
+	reference text,
+	partner_id uuid,
+	partner_name text,
+	from_places text[],
+	to_places text[],
+	quantity numeric,
+	unit_code text
+);
+
+COMMENT ON TYPE api.wms_lot_step IS 'A line of a document that moved a lot';
+
+CREATE TYPE api.wms_lot_whereabouts AS (
+	lot_id uuid,
+	lot_no text,
+	status text,
+	status_reason text,
+	item_id uuid,
+	sku text,
+	item_name text,
+	unit_code text,
+	quantity_in_house numeric,
+	quantity_delivered numeric,
+	in_house jsonb,
+	received_by jsonb,
+	supplied_by jsonb,
+	planned jsonb
+);
+
+COMMENT ON TYPE api.wms_lot_whereabouts IS 'Where a lot is, who received it, who supplied it, and which documents want it';
+
+CREATE TYPE api.wms_put_away_proposal AS (
+	position_id uuid,
+	position_code text,
+	zone text,
+	quantity numeric,
+	unit_code text,
+	free numeric,
+	why text
+);
+
+COMMENT ON TYPE api.wms_put_away_proposal IS 'How much of some goods should go to a position, and why';
+
+CREATE TYPE api.wms_reorder_suggestion AS (
+	item_id uuid,
+	sku text,
+	item_name text,
+	unit_code text,
+	minimum numeric,
+	maximum numeric,
+	multiple numeric,
+	available numeric,
+	expected numeric,
+	suggested numeric
+);
+
+COMMENT ON TYPE api.wms_reorder_suggestion IS 'An item that is short in a warehouse, and how much of it to order';
+
+CREATE TYPE api.wms_scanned AS (
+	entity text,
+	id uuid,
+	title text,
+	subtitle text,
+	details jsonb,
+	actions jsonb
+);
+
+COMMENT ON TYPE api.wms_scanned IS 'One meaning of a barcode';
+
 CREATE TYPE api.wms_stock_quantity AS (
 	item_id uuid,
 	sku text,
@@ -20,6 +168,20 @@ CREATE TYPE api.wms_stock_quantity AS (
 );
 
 COMMENT ON TYPE api.wms_stock_quantity IS 'How much of an item (and lot) lay at a place';
+
+CREATE TYPE api.wms_stock_valuation AS (
+	item_id uuid,
+	sku text,
+	item_name text,
+	unit_code text,
+	warehouse_id uuid,
+	warehouse_code text,
+	quantity numeric,
+	value numeric,
+	unit_cost numeric
+);
+
+COMMENT ON TYPE api.wms_stock_valuation IS 'What the stock of an item in a warehouse was worth';
 
 CREATE FUNCTION api.api_key_create(name text, permissions text[], expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, user_id uuid DEFAULT NULL::uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -148,6 +310,115 @@ $$;
 
 COMMENT ON FUNCTION api.api_key_sign_in(key text) IS 'Sign in with an API key
 Returns what sign_in returns, without a refresh token: sign in again when the token has expired. The token may do what the key and its user both may. Errors: core.api_key_failed, core.user_inactive (401).';
+
+CREATE VIEW api.approvals WITH (security_invoker='true') AS
+ SELECT t.org_id,
+    t.id,
+    t.entity,
+    t.entity_id,
+    t.kind,
+    t.amount,
+    t.currency,
+    t.unit_id,
+    t.requested_by,
+    t.requested_at,
+    t.round,
+    t.status,
+    t.step_count,
+    n.step_no AS next_step,
+    n.permission AS next_permission,
+    n.needs_signature,
+    core.may_decide(t.*, n.step_no, n.permission) AS is_for_me,
+    t.ended_at,
+    t.version
+   FROM (core.approval t
+     LEFT JOIN LATERAL ( SELECT s.step_no,
+            s.permission,
+            s.needs_signature
+           FROM core.approval_step s
+          WHERE ((t.status = 'PENDING'::text) AND (s.org_id = t.org_id) AND (s.approval_id = t.id) AND (s.decision IS NULL))
+          ORDER BY s.step_no
+         LIMIT 1) n ON (true));
+
+COMMENT ON VIEW api.approvals IS 'Approvals
+What somebody asked others to agree to: one''s own requests, with core.approval.read (in a unit) all. An inbox: status=eq.PENDING&is_for_me=is.true. Decided with POST /rpc/approval_decide.';
+
+COMMENT ON COLUMN api.approvals.org_id IS 'Organisation that the row belongs to';
+
+COMMENT ON COLUMN api.approvals.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.approvals.entity IS 'What is to be approved, as in the events';
+
+COMMENT ON COLUMN api.approvals.entity_id IS 'Id of the record';
+
+COMMENT ON COLUMN api.approvals.kind IS 'Kind of it';
+
+COMMENT ON COLUMN api.approvals.amount IS 'What it is worth';
+
+COMMENT ON COLUMN api.approvals.currency IS 'Currency of amount';
+
+COMMENT ON COLUMN api.approvals.unit_id IS 'Unit in which the permissions must be held; null: everywhere';
+
+COMMENT ON COLUMN api.approvals.requested_by IS 'User who asked, and who may not decide';
+
+COMMENT ON COLUMN api.approvals.requested_at IS 'When it was asked';
+
+COMMENT ON COLUMN api.approvals.round IS 'How often it was asked for this record';
+
+COMMENT ON COLUMN api.approvals.status IS 'PENDING, APPROVED, REJECTED, SENT_BACK or WITHDRAWN';
+
+COMMENT ON COLUMN api.approvals.step_count IS 'How many persons have to agree';
+
+COMMENT ON COLUMN api.approvals.next_step IS 'The step that waits for a decision';
+
+COMMENT ON COLUMN api.approvals.next_permission IS 'What it takes';
+
+COMMENT ON COLUMN api.approvals.needs_signature IS 'Whether it takes a signature';
+
+COMMENT ON COLUMN api.approvals.is_for_me IS 'Whether the user of the request may decide it';
+
+COMMENT ON COLUMN api.approvals.ended_at IS 'When it was decided or withdrawn';
+
+COMMENT ON COLUMN api.approvals.version IS 'Grows with each change';
+
+CREATE FUNCTION api.approval_decide(id uuid, decision text, reason text DEFAULT NULL::text, signature_id uuid DEFAULT NULL::uuid) RETURNS api.approvals
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_row api.approvals;
+begin
+  perform core.decide_approval(
+    approval_decide.id, approval_decide.decision, approval_decide.reason, approval_decide.signature_id
+  );
+  select a.* into v_row from api.approvals as a where a.org_id = core.org_id() and a.id = approval_decide.id;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid) IS 'Decide an approval
+Decides its next step. decision: APPROVE, REJECT or SEND_BACK; the last two need a reason. signature_id: from POST /rpc/sign of the record with the decision as meaning, where the step needs one. Nobody decides what he asked for himself, nor two steps of it. Returns the approval. Errors: core.permission_missing, core.same_person, core.signature_foreign (403), core.not_found (404), core.approval_not_pending, core.signature_used, core.signature_outdated (409), core.reason_missing, core.approval_decision_unknown, core.signature_missing, core.signature_stale, core.signature_meaning_differs (422), and what the step that follows refuses.';
+
+CREATE FUNCTION api.approval_policies_reset(entity text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform core.require_permission('core.approval_policy.delete');
+  if not exists (select from core.approval_entity as e where e.entity = approval_policies_reset.entity) then
+    perform core.raise_error(
+      'core.approval_entity_unknown', jsonb_build_object('entity', approval_policies_reset.entity)
+    );
+  end if;
+  return jsonb_build_object(
+    'entity', approval_policies_reset.entity,
+    'policies', core.reset_approval_policies(core.org_id(), approval_policies_reset.entity)
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.approval_policies_reset(entity text) IS 'Restore the approval policies of an entity
+Puts those that every organisation begins with in place of its own. Approvals that are open keep their steps. Returns entity and policies, how many there are now. Errors: core.permission_missing (403), core.approval_entity_unknown (422).';
 
 CREATE FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1174,6 +1445,2149 @@ $$;
 COMMENT ON FUNCTION api.password_reset_request(email text) IS 'Ask for a message to set a new password
 Answers {"accepted": true} whether there is such a user or not. The message holds a token for password_reset, good once and for 30 minutes. Errors: core.sign_in_locked (429).';
 
+CREATE FUNCTION api.records_certificate_page(id uuid) RETURNS core."text/html"
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_certificate api.records_certificates;
+  v_manifest jsonb;
+  v_documents text;
+  v_signatures text;
+  v_approvals text;
+begin
+  select c.* into v_certificate from api.records_certificates as c where c.id = records_certificate_page.id;
+  if not found then
+    perform core.raise_error('records.certificate_not_found', jsonb_build_object('id', id));
+  end if;
+  v_manifest := v_certificate.manifest;
+
+  select string_agg(
+    format(
+      '<tr><td class="n">%s</td><td class="nowrap">%s</td><td>%s</td><td>%s</td><td class="nowrap">%s</td><td>%s</td></tr>',
+      e.line, core.html_text(e.document ->> 'number'), core.html_text(e.document ->> 'name'),
+      core.html_text(initcap(e.document ->> 'kind')), core.html_text(e.document ->> 'dated_on'),
+      core.html_text(coalesce(e.document ->> 'retention_class', '–'))
+    ),
+    E'\n' order by e.line
+  )
+  into v_documents
+  from jsonb_array_elements(v_manifest -> 'documents') with ordinality as e (document, line);
+
+  select string_agg(
+    format(
+      '<section class="sign"><p class="words">%s</p><p class="name">%s</p><p>%s</p><p>%s%s</p><p class="hash">%s</p></section>',
+      core.html_text(s.signature ->> 'statement'), core.html_text(s.signature ->> 'name'),
+      core.html_text(
+        coalesce(
+          (select string_agg(r.name, ', ') from jsonb_array_elements_text(s.signature -> 'roles') as r (name)), ''
+        )
+        || coalesce(' · ' || (s.signature ->> 'unit'), '')
+      ),
+      core.html_text(replace(left(s.signature ->> 'at', 19), 'T', ' ') || ' UTC'),
+      case when (s.signature ->> 'has_second_factor')::boolean then ' · password and one-time code' else ' · password' end,
+      core.html_text(s.signature ->> 'sha256')
+    ),
+    E'\n' order by s.line
+  )
+  into v_signatures
+  from jsonb_array_elements(v_manifest -> 'signatures') with ordinality as s (signature, line);
+
+  select string_agg(
+    core.html_text((a.step ->> 'by') || ', ' || replace(left(a.step ->> 'at', 16), 'T', ' ') || ' UTC'), '<br>' order by a.line
+  )
+  into v_approvals
+  from jsonb_array_elements(v_manifest -> 'approvals') with ordinality as a (step, line);
+
+  return format(
+    $html$<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>%1$s</title>
+<style>
+@page { size: A4; margin: 18mm 16mm 20mm; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #e9ebee; color: #1c2430; font: 10.5pt/1.45 "Source Serif 4", Georgia, "Times New Roman", serif; }
+main { max-width: 210mm; margin: 8mm auto; padding: 18mm 16mm; background: #fff; box-shadow: 0 1px 6px rgb(0 0 0 / 18%%); }
+header { display: flex; justify-content: space-between; align-items: flex-end; gap: 8mm; border-bottom: 2.5pt solid #1f3a5f; padding-bottom: 5mm; }
+h1 { margin: 0; font-size: 21pt; line-height: 1.1; color: #1f3a5f; font-weight: 600; letter-spacing: 0.2pt; }
+.org { margin: 0 0 1.5mm; font: 600 9pt/1.2 "Inter", "Helvetica Neue", Arial, sans-serif; text-transform: uppercase; letter-spacing: 1pt; color: #5a6676; }
+.number { text-align: right; font: 10pt/1.35 "Inter", "Helvetica Neue", Arial, sans-serif; white-space: nowrap; }
+.number strong { display: block; font-size: 13pt; color: #1f3a5f; }
+h2 { margin: 8mm 0 2.5mm; font: 600 10pt/1.2 "Inter", "Helvetica Neue", Arial, sans-serif; text-transform: uppercase; letter-spacing: 0.8pt; color: #1f3a5f; break-after: avoid; }
+.lead { margin: 6mm 0 0; font-size: 11.5pt; }
+dl { display: grid; grid-template-columns: 38mm 1fr; gap: 1.6mm 6mm; margin: 6mm 0 0; }
+dt { color: #5a6676; }
+dd { margin: 0; overflow-wrap: anywhere; }
+table { width: 100%%; border-collapse: collapse; font-size: 9.5pt; }
+thead { display: table-header-group; }
+tr { break-inside: avoid; }
+th { text-align: left; font: 600 8pt/1.3 "Inter", "Helvetica Neue", Arial, sans-serif; color: #5a6676; border-bottom: 1pt solid #1f3a5f; padding: 1.2mm 2mm; }
+td { vertical-align: top; border-bottom: 0.5pt solid #d5dae1; padding: 1.4mm 2mm; overflow-wrap: anywhere; }
+.n { width: 9mm; text-align: right; color: #5a6676; }
+.nowrap { white-space: nowrap; }
+.signs { display: grid; grid-template-columns: 1fr 1fr; gap: 5mm; }
+.sign { border: 0.75pt solid #b9c2ce; border-left: 2.5pt solid #1f3a5f; padding: 3mm 4mm; break-inside: avoid; font-size: 9.5pt; }
+.sign p { margin: 0 0 0.8mm; }
+.sign .words { font-style: italic; color: #3b4654; margin-bottom: 2mm; }
+.sign .name { font-size: 12pt; font-weight: 600; }
+.hash { font: 7pt/1.4 "JetBrains Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; color: #5a6676; }
+.seal { margin-top: 8mm; border: 0.75pt solid #1f3a5f; padding: 3.5mm 4mm; break-inside: avoid; }
+.seal p { margin: 0 0 1mm; font-size: 9.5pt; }
+.seal .hash { font-size: 8.5pt; color: #1c2430; }
+.bad { color: #a11212; font-weight: 600; }
+@media print { body { background: none; } main { margin: 0; padding: 0; max-width: none; box-shadow: none; } }
+@media (max-width: 620px) { main { padding: 6mm; margin: 0; } header { display: block; } .number { text-align: left; margin-top: 3mm; } .signs, dl { grid-template-columns: 1fr; } dt { margin-top: 1mm; } }
+</style>
+</head>
+<body>
+<main>
+<header>
+<div><p class="org">%2$s</p><h1>Certificate of destruction</h1></div>
+<p class="number"><strong>%1$s</strong>%3$s</p>
+</header>
+<p class="lead">Crate <strong>%4$s</strong> and the %5$s document%6$s listed below were destroyed by %7$s%8$s.</p>
+<dl>
+<dt>Unit</dt><dd>%9$s</dd>
+<dt>Last place</dt><dd>%10$s</dd>
+<dt>Due since</dt><dd>%11$s</dd>
+<dt>Request</dt><dd>%12$s, by %13$s%14$s</dd>
+<dt>Approved by</dt><dd>%15$s</dd>
+</dl>
+<h2>Manifest</h2>
+<table>
+<thead><tr><th class="n">#</th><th>Number</th><th>Name</th><th>Kind</th><th>Dated</th><th>Class</th></tr></thead>
+<tbody>
+%16$s
+</tbody>
+</table>
+<h2>Signed electronically</h2>
+<div class="signs">
+%17$s
+</div>
+<div class="seal">
+<p>SHA-256 of this certificate%18$s</p>
+<p class="hash">%19$s</p>
+</div>
+</main>
+</body>
+</html>
+$html$,
+    core.html_text(v_certificate.certificate_no),
+    core.html_text(v_manifest ->> 'organization'),
+    core.html_text(to_char(v_certificate.executed_at at time zone 'UTC', 'FMDD Month YYYY, HH24:MI "UTC"')),
+    core.html_text(v_certificate.barcode),
+    v_certificate.document_count,
+    case v_certificate.document_count when 1 then '' else 's' end,
+    case v_certificate.method when 'SHRED' then 'shredding' when 'INCINERATE' then 'incineration' else 'pulping' end,
+    core.html_text(', carried out by ' || v_certificate.vendor),
+    core.html_text(v_manifest #>> '{crate,unit}'),
+    core.html_text(v_manifest #>> '{crate,place}'),
+    core.html_text(v_manifest #>> '{crate,destruction_on}'),
+    core.html_text(v_manifest #>> '{request,number}'),
+    core.html_text(v_manifest #>> '{request,requested_by}'),
+    core.html_text(': ' || (v_manifest #>> '{request,purpose}')),
+    coalesce(v_approvals, '–'),
+    coalesce(v_documents, '<tr><td colspan="6">The crate was empty.</td></tr>'),
+    v_signatures,
+    case
+      when v_certificate.is_intact then ''
+      else ' <span class="bad">– does not agree with what this page says: the certificate was altered</span>'
+    end,
+    core.html_text(v_certificate.sha256)
+  );
+end
+$_$;
+
+COMMENT ON FUNCTION api.records_certificate_page(id uuid) IS 'A certificate of destruction as a page to print
+GET with Accept: text/html. A4, with the manifest, the signatures and the hash, which is computed anew. Seen by who sees
+/records_certificates. Refused: 404 records.certificate_not_found.';
+
+CREATE VIEW api.records_crates WITH (security_invoker='true') AS
+ SELECT c.org_id,
+    c.id,
+    c.barcode,
+    c.unit_id,
+    c.bound_for_id,
+    c.status,
+    c.status_reason,
+    c.is_for_central,
+    c.is_permanent,
+    c.minimum_on,
+    c.is_retained,
+    c.destruction_on,
+    u.location_id,
+    u.holder_id,
+    lower(u.during) AS held_since,
+    c.version,
+    c.created_at,
+    c.created_by,
+    c.updated_at,
+    c.updated_by
+   FROM (records.crate c
+     LEFT JOIN records.custody u ON (((u.org_id = c.org_id) AND (u.crate_id = c.id) AND upper_inf(u.during))));
+
+COMMENT ON VIEW api.records_crates IS 'Crates and where they are
+Made by records_storage_request; everything else happens by requests, records_crate_relocate, _archive and _restore. Filters with
+an index: unit_id, status, barcode, is_for_central, location_id, destruction_on. records_crate_history tells what happened
+to one.';
+
+COMMENT ON COLUMN api.records_crates.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_crates.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_crates.barcode IS 'UNIT/DEPARTMENT[/SECTION]/YEAR/00001';
+
+COMMENT ON COLUMN api.records_crates.unit_id IS 'Unit that it belongs to: a department or section';
+
+COMMENT ON COLUMN api.records_crates.bound_for_id IS 'Unit that it is on its way to';
+
+COMMENT ON COLUMN api.records_crates.status IS 'PROPOSED, ACTIVE, WITHDRAWN, IN_TRANSIT, ARCHIVED, DESTROYED or CANCELLED';
+
+COMMENT ON COLUMN api.records_crates.status_reason IS 'Why it has its present status';
+
+COMMENT ON COLUMN api.records_crates.is_for_central IS 'Whether Central sees it, and may store it';
+
+COMMENT ON COLUMN api.records_crates.is_permanent IS 'Kept for good by decision';
+
+COMMENT ON COLUMN api.records_crates.minimum_on IS 'Not destroyed before this day, whatever its documents say';
+
+COMMENT ON COLUMN api.records_crates.is_retained IS 'Whether it has no day on which it may be destroyed';
+
+COMMENT ON COLUMN api.records_crates.destruction_on IS 'First day on which it may be destroyed';
+
+COMMENT ON COLUMN api.records_crates.location_id IS 'Place that it lies in; null: in none';
+
+COMMENT ON COLUMN api.records_crates.holder_id IS 'User who has it; null: it lies in a place';
+
+COMMENT ON COLUMN api.records_crates.held_since IS 'Since when it is there';
+
+COMMENT ON COLUMN api.records_crates.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.records_crates.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.records_crates.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.records_crates.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.records_crates.updated_by IS 'User who last changed it';
+
+CREATE FUNCTION api.records_crate_archive(id uuid, reason text) RETURNS api.records_crates
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_crate records.crate;
+  v_row api.records_crates;
+begin
+  v_crate := records.lock_crate(id);
+  perform core.require_permission('records.crate.archive', v_crate.unit_id);
+  if v_crate.status <> 'ACTIVE' then
+    perform core.raise_error(
+      'records.crate_not_available', jsonb_build_object('barcode', v_crate.barcode, 'status', v_crate.status)
+    );
+  end if;
+  update records.crate as c
+  set
+    status = 'ARCHIVED',
+    status_reason = nullif(btrim(reason), '')
+  where c.org_id = v_crate.org_id
+    and c.id = v_crate.id;
+  select v.* into v_row from api.records_crates as v where v.org_id = v_crate.org_id and v.id = v_crate.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_crate_archive(id uuid, reason text) IS 'Archive a crate, saying why
+It stays in its place and can be withdrawn as before. Needs records.crate.archive in the unit of the crate.';
+
+CREATE VIEW api.records_crate_documents WITH (security_invoker='true') AS
+ SELECT e.org_id,
+    e.id,
+    e.crate_id,
+    e.document_id,
+    d.document_number,
+    d.name AS document_name,
+    d.status AS document_status,
+    e.added_at,
+    e.added_by,
+    e.removed_at,
+    e.removed_by
+   FROM (records.crate_document e
+     LEFT JOIN records.document d ON (((d.org_id = e.org_id) AND (d.id = e.document_id))));
+
+COMMENT ON VIEW api.records_crate_documents IS 'Which documents belong into which crates, now and before
+removed_at=is.null: now. A document is in one crate at a time, also while it is withdrawn.';
+
+COMMENT ON COLUMN api.records_crate_documents.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_crate_documents.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_crate_documents.crate_id IS 'Crate';
+
+COMMENT ON COLUMN api.records_crate_documents.document_id IS 'Document';
+
+COMMENT ON COLUMN api.records_crate_documents.document_number IS 'What its unit calls it; null: not to be seen by the caller';
+
+COMMENT ON COLUMN api.records_crate_documents.document_name IS 'Name of the document';
+
+COMMENT ON COLUMN api.records_crate_documents.document_status IS 'ACTIVE or DESTROYED';
+
+COMMENT ON COLUMN api.records_crate_documents.added_at IS 'Since when';
+
+COMMENT ON COLUMN api.records_crate_documents.added_by IS 'User who put it there';
+
+COMMENT ON COLUMN api.records_crate_documents.removed_at IS 'Until when; null: now';
+
+COMMENT ON COLUMN api.records_crate_documents.removed_by IS 'User who took it away for good';
+
+CREATE VIEW api.records_custodies WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    crate_id,
+    location_id,
+    holder_id,
+    lower(during) AS began_at,
+    upper(during) AS ended_at,
+    reason,
+    request_id,
+    note,
+    created_by
+   FROM records.custody u;
+
+COMMENT ON VIEW api.records_custodies IS 'Custody: where crates were and who answered for them, from when to when
+Without gap or overlap from the first storage on; ended_at=is.null: now. records_custody_at tells it for any moment.';
+
+COMMENT ON COLUMN api.records_custodies.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_custodies.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_custodies.crate_id IS 'Crate';
+
+COMMENT ON COLUMN api.records_custodies.location_id IS 'Place that it lay in';
+
+COMMENT ON COLUMN api.records_custodies.holder_id IS 'User who had it';
+
+COMMENT ON COLUMN api.records_custodies.began_at IS 'From when (included)';
+
+COMMENT ON COLUMN api.records_custodies.ended_at IS 'To when (excluded); null: now';
+
+COMMENT ON COLUMN api.records_custodies.reason IS 'What began it: STORED, ISSUED, RETURNED, SENT, RECEIVED, RELOCATED or IMPORTED';
+
+COMMENT ON COLUMN api.records_custodies.request_id IS 'Request that it followed from';
+
+COMMENT ON COLUMN api.records_custodies.note IS 'Remark';
+
+COMMENT ON COLUMN api.records_custodies.created_by IS 'User who handed it over';
+
+CREATE FUNCTION api.records_crate_history(crate_id uuid) RETURNS SETOF api.records_crate_step
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT s.at,
+     s.what,
+     s.request_id,
+     s.request_no,
+     s.location_id,
+     s.holder_id,
+     s.document_id,
+     s.document_number,
+     s.actor_id,
+     s.note
+    FROM ( SELECT u.began_at AS at,
+             u.reason AS what,
+             u.request_id,
+             r.request_no,
+             u.location_id,
+             u.holder_id,
+             NULL::uuid AS document_id,
+             NULL::text AS document_number,
+             u.created_by AS actor_id,
+             u.note
+            FROM (api.records_custodies u
+              LEFT JOIN records.request r ON (((r.org_id = u.org_id) AND (r.id = u.request_id))))
+           WHERE ((u.org_id = ( SELECT core.org_id() AS org_id)) AND (u.crate_id = records_crate_history.crate_id))
+         UNION ALL
+          SELECT r.requested_at,
+             (r.kind || '_REQUESTED'::text),
+             r.id,
+             r.request_no,
+             NULL::uuid,
+             NULL::uuid,
+             NULL::uuid,
+             NULL::text,
+             r.requested_by,
+             r.purpose
+            FROM records.request r
+           WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.crate_id = records_crate_history.crate_id) AND (r.status <> 'DRAFT'::text))
+         UNION ALL
+          SELECT e.at,
+             ((r.kind || '_'::text) || e.what),
+             r.id,
+             r.request_no,
+             NULL::uuid,
+             NULL::uuid,
+             NULL::uuid,
+             NULL::text,
+             e.by,
+             r.status_reason
+            FROM (records.request r
+              CROSS JOIN LATERAL ( VALUES (r.approved_at,'APPROVED'::text,r.approved_by), (r.rejected_at,'REJECTED'::text,r.rejected_by), (r.cancelled_at,'CANCELLED'::text,r.cancelled_by), (r.completed_at,'COMPLETED'::text,r.completed_by), (r.returned_at,'COMPLETED'::text,r.returned_by)) e(at, what, by))
+           WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.crate_id = records_crate_history.crate_id) AND (e.at IS NOT NULL))
+         UNION ALL
+          SELECT e.at,
+             e.what,
+             NULL::uuid,
+             NULL::text,
+             NULL::uuid,
+             NULL::uuid,
+             d.document_id,
+             d.document_number,
+             e.by,
+             NULL::text
+            FROM (api.records_crate_documents d
+              CROSS JOIN LATERAL ( VALUES (d.added_at,'DOCUMENT_ADDED'::text,d.added_by), (d.removed_at,'DOCUMENT_REMOVED'::text,d.removed_by)) e(at, what, by))
+           WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.crate_id = records_crate_history.crate_id) AND (e.at IS NOT NULL))) s
+   ORDER BY s.at, s.what, s.document_number;
+END;
+
+COMMENT ON FUNCTION api.records_crate_history(crate_id uuid) IS 'What happened to a crate, the oldest first
+Custody, requests and contents. The changes of its fields, with who made them, are in entity_history (entity records_crate).';
+
+CREATE FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) RETURNS api.records_crates
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_crate records.crate;
+  v_row api.records_crates;
+begin
+  v_crate := records.lock_crate(id);
+  perform core.require_permission('records.crate.relocate', v_crate.unit_id);
+  if v_crate.status not in ('ACTIVE', 'ARCHIVED') then
+    perform core.raise_error(
+      'records.crate_not_available', jsonb_build_object('barcode', v_crate.barcode, 'status', v_crate.status)
+    );
+  elsif coalesce(btrim(reason), '') = '' then
+    perform core.raise_error('core.reason_missing', '{"entity": "records.crate", "action": "relocate"}');
+  elsif exists (
+    select
+    from records.custody as c
+    where c.org_id = v_crate.org_id
+      and c.crate_id = v_crate.id
+      and c.location_id = records_crate_relocate.location_id
+      and upper_inf(c.during)
+  ) then
+    perform core.raise_error(
+      'records.crate_there_already',
+      jsonb_build_object('barcode', v_crate.barcode, 'place', records.place_name(location_id))
+    );
+  end if;
+  perform records.lock_place(location_id, v_crate);
+  perform records.give_custody(v_crate.id, location_id, null, 'RELOCATED', null, reason);
+  select v.* into v_row from api.records_crates as v where v.org_id = v_crate.org_id and v.id = v_crate.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) IS 'Move a crate to another place, saying why
+Refused for a place as in records_storage_allocate. Needs records.crate.relocate in the unit of the crate.';
+
+CREATE FUNCTION api.records_crate_restore(id uuid, reason text) RETURNS api.records_crates
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_crate records.crate;
+  v_row api.records_crates;
+begin
+  v_crate := records.lock_crate(id);
+  perform core.require_permission('records.crate.archive', v_crate.unit_id);
+  if v_crate.status <> 'ARCHIVED' then
+    perform core.raise_error(
+      'records.crate_not_available', jsonb_build_object('barcode', v_crate.barcode, 'status', v_crate.status)
+    );
+  end if;
+  update records.crate as c
+  set
+    status = 'ACTIVE',
+    status_reason = nullif(btrim(reason), '')
+  where c.org_id = v_crate.org_id
+    and c.id = v_crate.id;
+  select v.* into v_row from api.records_crates as v where v.org_id = v_crate.org_id and v.id = v_crate.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_crate_restore(id uuid, reason text) IS 'Take an archived crate back into use, saying why
+Needs records.crate.archive in the unit of the crate.';
+
+CREATE FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF api.records_custodies
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT v.org_id,
+     v.id,
+     v.crate_id,
+     v.location_id,
+     v.holder_id,
+     v.began_at,
+     v.ended_at,
+     v.reason,
+     v.request_id,
+     v.note,
+     v.created_by
+    FROM (records.custody u
+      JOIN api.records_custodies v ON (((v.org_id = u.org_id) AND (v.id = u.id))))
+   WHERE ((u.org_id = ( SELECT core.org_id() AS org_id)) AND (u.crate_id = records_custody_at.crate_id) AND (u.during @> COALESCE(records_custody_at.at, now())));
+END;
+
+COMMENT ON FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone) IS 'Where a crate was at a moment (now): the place, or the person who had it
+One row; none before it was stored and after it was destroyed.';
+
+CREATE FUNCTION api.records_dashboard(days integer DEFAULT 30) RETURNS SETOF api.records_unit_figures
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT f.unit_id,
+     records.unit_name(f.unit_id) AS unit_name,
+     sum(f.stored) AS sum,
+     sum(f.documents) AS sum,
+     sum(f."out") AS sum,
+     sum(f.overdue) AS sum,
+     sum(f.pending) AS sum,
+     sum(f.this_month) AS sum,
+     sum(f.destructions) AS sum
+    FROM ( SELECT c.unit_id,
+             count(*) FILTER (WHERE (c.status = ANY (ARRAY['ACTIVE'::text, 'ARCHIVED'::text]))) AS stored,
+             0 AS documents,
+             0 AS "out",
+             0 AS overdue,
+             0 AS pending,
+             0 AS this_month,
+             count(*) FILTER (WHERE ((c.status = ANY (ARRAY['ACTIVE'::text, 'ARCHIVED'::text])) AND (c.destruction_on <= (core.today() + records_dashboard.days)))) AS destructions
+            FROM records.crate c
+           WHERE (c.org_id = ( SELECT core.org_id() AS org_id))
+           GROUP BY c.unit_id
+         UNION ALL
+          SELECT d.unit_id,
+             0,
+             count(*) AS count,
+             0,
+             0,
+             0,
+             0,
+             0
+            FROM records.document d
+           WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.status = 'ACTIVE'::text))
+           GROUP BY d.unit_id
+         UNION ALL
+          SELECT r.unit_id,
+             0,
+             0,
+             count(*) FILTER (WHERE (r.status = ANY (ARRAY['ISSUED'::text, 'PARTIALLY_RETURNED'::text]))) AS count,
+             count(*) FILTER (WHERE ((r.status = ANY (ARRAY['ISSUED'::text, 'PARTIALLY_RETURNED'::text])) AND (r.expected_return_on < core.today()))) AS count,
+             count(*) FILTER (WHERE (r.status = 'PENDING'::text)) AS count,
+             count(*) FILTER (WHERE ((r.status <> 'DRAFT'::text) AND (r.requested_at >= (date_trunc('month'::text, (core.today())::timestamp with time zone) AT TIME ZONE o.time_zone)))) AS count,
+             0
+            FROM (records.request r
+              JOIN core.organization o ON ((o.id = r.org_id)))
+           WHERE (r.org_id = ( SELECT core.org_id() AS org_id))
+           GROUP BY r.unit_id) f
+   GROUP BY f.unit_id
+   ORDER BY (records.unit_name(f.unit_id)), f.unit_id;
+END;
+
+COMMENT ON FUNCTION api.records_dashboard(days integer) IS 'Figures of each unit that the caller sees, in one query
+stored_crates (in their place), documents, withdrawals_out, overdue, pending (waiting for an approver), requests_this_month,
+destructions_due within so many days (30), overdue ones included.';
+
+CREATE VIEW api.records_requests WITH (security_invoker='true') AS
+ SELECT r.org_id,
+    r.id,
+    r.request_no,
+    r.kind,
+    r.status,
+    r.status_reason,
+    r.crate_id,
+    c.barcode,
+    r.unit_id,
+    r.target_unit_id,
+    r.purpose,
+    r.is_full,
+    r.document_count,
+    r.expected_return_on,
+    r.round,
+    r.requested_by,
+    r.requested_at,
+    r.approved_by,
+    r.approved_at,
+    r.rejected_by,
+    r.rejected_at,
+    r.sent_back_by,
+    r.sent_back_at,
+    r.cancelled_by,
+    r.cancelled_at,
+    r.issued_to,
+    r.issued_by,
+    r.issued_at,
+    r.returned_by,
+    r.returned_at,
+    r.sent_by,
+    r.sent_at,
+    r.completed_by,
+    r.completed_at,
+    r.version,
+    r.created_at,
+    r.created_by,
+    r.updated_at,
+    r.updated_by
+   FROM (records.request r
+     LEFT JOIN records.crate c ON (((c.org_id = r.org_id) AND (c.id = r.crate_id))));
+
+COMMENT ON VIEW api.records_requests IS 'Requests for crates: storage, withdrawal, destruction, transfer
+Made and moved on by functions. My requests: requested_by=eq.<my id>&order=requested_at.desc,id.desc; of a kind:
+kind=eq.WITHDRAWAL&status=eq.ISSUED&order=requested_at.desc,id.desc. Every round of one is in records_send_backs.';
+
+COMMENT ON COLUMN api.records_requests.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_requests.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_requests.request_no IS 'Number, without gaps; null until it is submitted';
+
+COMMENT ON COLUMN api.records_requests.kind IS 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
+
+COMMENT ON COLUMN api.records_requests.status IS 'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, IN_TRANSIT, COMPLETED';
+
+COMMENT ON COLUMN api.records_requests.status_reason IS 'Why it has its present status';
+
+COMMENT ON COLUMN api.records_requests.crate_id IS 'Crate';
+
+COMMENT ON COLUMN api.records_requests.barcode IS 'Barcode of the crate; null: not to be seen by the caller';
+
+COMMENT ON COLUMN api.records_requests.unit_id IS 'Unit of the crate when it was asked';
+
+COMMENT ON COLUMN api.records_requests.target_unit_id IS 'Where a transfer goes';
+
+COMMENT ON COLUMN api.records_requests.purpose IS 'What for';
+
+COMMENT ON COLUMN api.records_requests.is_full IS 'Of a withdrawal: the whole crate, or the documents that it lists';
+
+COMMENT ON COLUMN api.records_requests.document_count IS 'How many documents it lists';
+
+COMMENT ON COLUMN api.records_requests.expected_return_on IS 'When a withdrawal comes back';
+
+COMMENT ON COLUMN api.records_requests.round IS 'Counts up each time it is submitted again';
+
+COMMENT ON COLUMN api.records_requests.requested_by IS 'User who made it';
+
+COMMENT ON COLUMN api.records_requests.requested_at IS 'When it was submitted first; of a draft, when it was made';
+
+COMMENT ON COLUMN api.records_requests.approved_by IS 'User who approved it';
+
+COMMENT ON COLUMN api.records_requests.approved_at IS 'When it was approved';
+
+COMMENT ON COLUMN api.records_requests.rejected_by IS 'User who rejected it';
+
+COMMENT ON COLUMN api.records_requests.rejected_at IS 'When it was rejected';
+
+COMMENT ON COLUMN api.records_requests.sent_back_by IS 'User who sent it back last';
+
+COMMENT ON COLUMN api.records_requests.sent_back_at IS 'When it was sent back last';
+
+COMMENT ON COLUMN api.records_requests.cancelled_by IS 'User who cancelled it';
+
+COMMENT ON COLUMN api.records_requests.cancelled_at IS 'When it was cancelled';
+
+COMMENT ON COLUMN api.records_requests.issued_to IS 'Who took what was withdrawn';
+
+COMMENT ON COLUMN api.records_requests.issued_by IS 'User who issued it';
+
+COMMENT ON COLUMN api.records_requests.issued_at IS 'When it was issued';
+
+COMMENT ON COLUMN api.records_requests.returned_by IS 'User who took back the last of it';
+
+COMMENT ON COLUMN api.records_requests.returned_at IS 'When the last of it came back';
+
+COMMENT ON COLUMN api.records_requests.sent_by IS 'User who sent the crate';
+
+COMMENT ON COLUMN api.records_requests.sent_at IS 'When the crate was sent';
+
+COMMENT ON COLUMN api.records_requests.completed_by IS 'User who stored, destroyed or received the crate';
+
+COMMENT ON COLUMN api.records_requests.completed_at IS 'When that was';
+
+COMMENT ON COLUMN api.records_requests.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.records_requests.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.records_requests.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.records_requests.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.records_requests.updated_by IS 'User who last changed it';
+
+CREATE FUNCTION api.records_destruction_cancel(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version, 'DESTRUCTION');
+  perform core.require_permission('records.destruction.execute', v_request.unit_id);
+  perform records.require_status(v_request, 'APPROVED');
+  if length(btrim(coalesce(reason, ''))) < 10 then
+    perform core.raise_error('records.reason_too_short');
+  end if;
+  update records.request as r
+  set
+    status = 'CANCELLED',
+    status_reason = btrim(reason),
+    cancelled_by = core.user_id(),
+    cancelled_at = now()
+  where r.org_id = v_request.org_id
+    and r.id = v_request.id;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION api.records_destruction_cancel(id uuid, reason text, version integer) IS 'Call off an approved destruction, saying why
+The crate stays and is free for other requests, for instance because a legal hold was placed. Refused: 404
+records.request_not_found, 409 records.request_in_another_state, records.request_of_another_kind, 422 records.reason_too_short.
+Needs records.destruction.execute in the unit.';
+
+CREATE VIEW api.records_certificates WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    certificate_no,
+    request_id,
+    crate_id,
+    (manifest #>> '{crate,barcode}'::text[]) AS barcode,
+    unit_id,
+    method,
+    vendor,
+    executed_by,
+    executor_signature_id,
+    witness_id,
+    witness_signature_id,
+    executed_at,
+    document_count,
+    manifest,
+    sha256,
+    (encode(sha256(convert_to(records.certificate_text(c.*), 'UTF8'::name)), 'hex'::text) = sha256) AS is_intact
+   FROM records.destruction_certificate c;
+
+COMMENT ON VIEW api.records_certificates IS 'Certificates of destruction
+What was destroyed, how, by whom and before whose eyes; append-only. As a page to print: GET /rpc/records_certificate_page with
+Accept: text/html. Seen in the units in which one reads requests.';
+
+COMMENT ON COLUMN api.records_certificates.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_certificates.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_certificates.certificate_no IS 'Number, without gaps';
+
+COMMENT ON COLUMN api.records_certificates.request_id IS 'The request';
+
+COMMENT ON COLUMN api.records_certificates.crate_id IS 'The crate';
+
+COMMENT ON COLUMN api.records_certificates.barcode IS 'Barcode of the crate';
+
+COMMENT ON COLUMN api.records_certificates.unit_id IS 'Unit of the crate';
+
+COMMENT ON COLUMN api.records_certificates.method IS 'SHRED, INCINERATE or PULP';
+
+COMMENT ON COLUMN api.records_certificates.vendor IS 'Who did the work; null: the organisation itself';
+
+COMMENT ON COLUMN api.records_certificates.executed_by IS 'User who destroyed it';
+
+COMMENT ON COLUMN api.records_certificates.executor_signature_id IS 'His signature';
+
+COMMENT ON COLUMN api.records_certificates.witness_id IS 'User who saw it';
+
+COMMENT ON COLUMN api.records_certificates.witness_signature_id IS 'His signature';
+
+COMMENT ON COLUMN api.records_certificates.executed_at IS 'When';
+
+COMMENT ON COLUMN api.records_certificates.document_count IS 'How many documents were in it';
+
+COMMENT ON COLUMN api.records_certificates.manifest IS 'Crate, documents, request, approvals and signatures at that moment';
+
+COMMENT ON COLUMN api.records_certificates.sha256 IS 'SHA-256 of all of this';
+
+COMMENT ON COLUMN api.records_certificates.is_intact IS 'Whether the hash agrees with what the certificate says';
+
+CREATE FUNCTION api.records_destruction_confirm(id uuid, method text, signature_id uuid, witness_signature_id uuid DEFAULT NULL::uuid, vendor text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.records_certificates
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_request records.request;
+  v_crate records.crate;
+  v_certificate records.destruction_certificate;
+  v_row api.records_certificates;
+begin
+  v_request := records.lock_request(id, version, 'DESTRUCTION');
+  perform core.require_permission('records.destruction.execute', v_request.unit_id);
+  perform records.require_status(v_request, 'APPROVED');
+  if coalesce(method, '') not in ('SHRED', 'INCINERATE', 'PULP') then
+    perform core.raise_error('records.method_unknown', jsonb_build_object('method', method));
+  end if;
+  -- The same order as who places a hold: crate, then documents. Whoever comes second sees what the first did.
+  v_crate := records.lock_crate(v_request.crate_id);
+  perform
+  from records.document as d
+  where d.org_id = v_crate.org_id
+    and d.id in (
+      select e.document_id
+      from records.crate_document as e
+      where e.org_id = v_crate.org_id
+        and e.crate_id = v_crate.id
+        and e.removed_at is null
+    )
+  order by d.id
+  for no key update;
+  perform records.check_destruction(v_crate);
+  perform records.check_approved_content(v_request);
+
+  v_certificate.org_id := v_request.org_id;
+  v_certificate.id := uuidv7();
+  v_certificate.request_id := v_request.id;
+  v_certificate.crate_id := v_crate.id;
+  v_certificate.unit_id := v_request.unit_id;
+  v_certificate.method := method;
+  v_certificate.vendor := nullif(btrim(vendor), '');
+  v_certificate.executed_by := core.user_id();
+  v_certificate.executor_signature_id := signature_id;
+  v_certificate.witness_signature_id := witness_signature_id;
+  v_certificate.witness_id := records.check_witness(v_request, witness_signature_id);
+  v_certificate.executed_at := clock_timestamp();
+  perform core.require_signature('records_request', v_request.id, 'DESTROY', signature_id);
+  perform core.require_signature(
+    'records_request', v_request.id, 'WITNESS', witness_signature_id, v_certificate.witness_id,
+    (core.setting('records.witness_minutes') #>> '{}')::integer
+  );
+  v_certificate.certificate_no := core.next_number('records.certificate', v_certificate.id, v_request.unit_id);
+  v_certificate.manifest := records.certificate_manifest(v_request, v_crate, signature_id, witness_signature_id);
+  v_certificate.document_count := jsonb_array_length(v_certificate.manifest -> 'documents');
+  v_certificate.sha256 := encode(sha256(convert_to(records.certificate_text(v_certificate), 'UTF8')), 'hex');
+  insert into records.destruction_certificate select v_certificate.*;
+
+  update records.document as d
+  set status = 'DESTROYED'
+  where d.org_id = v_crate.org_id
+    and d.id in (
+      select e.document_id
+      from records.crate_document as e
+      where e.org_id = v_crate.org_id
+        and e.crate_id = v_crate.id
+        and e.removed_at is null
+    );
+  update records.crate as c
+  set status = 'DESTROYED'
+  where c.org_id = v_crate.org_id
+    and c.id = v_crate.id;
+  perform records.give_custody(v_crate.id, null, null, null);
+  update records.request as r
+  set
+    status = 'COMPLETED',
+    completed_by = core.user_id(),
+    completed_at = v_certificate.executed_at
+  where r.org_id = v_request.org_id
+    and r.id = v_request.id;
+  select v.*
+  into v_row
+  from api.records_certificates as v
+  where v.org_id = v_certificate.org_id
+    and v.id = v_certificate.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_destruction_confirm(id uuid, method text, signature_id uuid, witness_signature_id uuid, vendor text, version integer) IS 'Confirm that a crate was destroyed
+method: SHRED, INCINERATE or PULP; vendor: who did it, if not the organisation. Both who destroyed and a witness sign the
+request (api.sign of records_request with DESTROY and WITNESS) and give the ids of the signatures; neither may have approved it.
+Everything is checked again in the same transaction. Writes the certificate, which is returned; crate and documents stay as a
+record of what there was. Refused: 403 core.same_person, core.signature_foreign, 409 records.request_in_another_state,
+records.crate_not_available, records.not_in_custody, records.changed_since_approval, core.signature_used,
+core.signature_outdated, 422 records.crate_retained, records.destruction_not_due, records.witness_missing,
+core.signature_missing, core.signature_stale, core.signature_meaning_differs, 423 records.held. Needs
+records.destruction.execute in the unit; the witness records.destruction.witness.';
+
+CREATE FUNCTION api.records_destruction_request(crate_id uuid, purpose text DEFAULT NULL::text, is_draft boolean DEFAULT false, id uuid DEFAULT NULL::uuid) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid := coalesce(records_destruction_request.id, uuidv7());
+  v_crate records.crate;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_crate := records.lock_crate(crate_id);
+  perform core.require_permission('records.request.create', v_crate.unit_id);
+  perform records.check_new_request(v_id);
+  perform records.check_no_open_request(v_crate);
+  perform records.check_destruction(v_crate);
+
+  insert into records.request (org_id, id, kind, crate_id, unit_id, purpose, document_count)
+  values (
+    v_crate.org_id, v_id, 'DESTRUCTION', v_crate.id, v_crate.unit_id, nullif(btrim(records_destruction_request.purpose), ''),
+    (
+      select count(*)
+      from records.crate_document as e
+      where e.org_id = v_crate.org_id
+        and e.crate_id = v_crate.id
+        and e.removed_at is null
+    )
+  )
+  returning * into v_request;
+  if not coalesce(is_draft, false) then
+    perform records.submit_request(v_request);
+  end if;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_destruction_request(crate_id uuid, purpose text, is_draft boolean, id uuid) IS 'Ask for a crate to be destroyed with all that is in it
+purpose says why, in words. Refused: 409 records.crate_not_available (withdrawn, on its way), records.request_open (one request at
+a time), records.not_in_custody (a document is out), 422 records.purpose_missing, records.crate_retained,
+records.destruction_not_due, 423 records.held (a legal hold). Approved by another person, who signs; carried out with
+records_destruction_confirm. Needs records.request.create in the unit of the crate.';
+
+CREATE FUNCTION api.records_due_reminders(on_date date DEFAULT NULL::date) RETURNS SETOF api.records_due_reminder
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT 'RETURN'::text,
+     r.id,
+     r.crate_id,
+     r.unit_id,
+     r.expected_return_on,
+     (r.expected_return_on - t.today)
+    FROM (( SELECT COALESCE(records_due_reminders.on_date, core.today()) AS today) t
+      JOIN records.request r ON (((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.status = ANY (ARRAY['ISSUED'::text, 'PARTIALLY_RETURNED'::text])) AND (r.expected_return_on <= (t.today + 10)))))
+   WHERE ((r.expected_return_on < t.today) OR ((r.expected_return_on - t.today) = ANY (ARRAY[10, 5, 3, 2, 1])))
+ UNION ALL
+  SELECT 'DESTRUCTION'::text,
+     NULL::uuid,
+     c.id,
+     c.unit_id,
+     c.destruction_on,
+     (c.destruction_on - t.today)
+    FROM (( SELECT COALESCE(records_due_reminders.on_date, core.today()) AS today) t
+      JOIN records.crate c ON (((c.org_id = ( SELECT core.org_id() AS org_id)) AND (c.status = ANY (ARRAY['ACTIVE'::text, 'ARCHIVED'::text])) AND (NOT c.is_retained) AND ((c.destruction_on = (t.today + 10)) OR (c.destruction_on = (t.today + 1))))))
+  ORDER BY 5, 2, 3;
+END;
+
+COMMENT ON FUNCTION api.records_due_reminders(on_date date) IS 'What is to be reminded of on a day (today)
+Withdrawals 10, 5, 3, 2 and 1 days before they are due and daily when they are overdue, crates 10 and 1 days before they may be
+destroyed. Of what the caller sees; records_reminders shows which reminders were made.';
+
+CREATE VIEW api.records_return_exceptions WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    request_id,
+    document_id,
+    kind,
+    note,
+    resolution,
+    resolved_at,
+    resolved_by,
+    created_at,
+    created_by
+   FROM records.return_exception e;
+
+COMMENT ON VIEW api.records_return_exceptions IS 'What did not fit when something was returned
+resolved_at=is.null: still to be looked into; records_exception_resolve settles one.';
+
+COMMENT ON COLUMN api.records_return_exceptions.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_return_exceptions.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_return_exceptions.request_id IS 'Withdrawal';
+
+COMMENT ON COLUMN api.records_return_exceptions.document_id IS 'Document';
+
+COMMENT ON COLUMN api.records_return_exceptions.kind IS 'MISSING, UNEXPECTED, ALREADY_RETURNED or OTHER_PLACE';
+
+COMMENT ON COLUMN api.records_return_exceptions.note IS 'Remark; of another place, which';
+
+COMMENT ON COLUMN api.records_return_exceptions.resolution IS 'How it was settled';
+
+COMMENT ON COLUMN api.records_return_exceptions.resolved_at IS 'When it was settled';
+
+COMMENT ON COLUMN api.records_return_exceptions.resolved_by IS 'User who settled it';
+
+COMMENT ON COLUMN api.records_return_exceptions.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.records_return_exceptions.created_by IS 'User who made it';
+
+CREATE FUNCTION api.records_exception_resolve(id uuid, resolution text) RETURNS api.records_return_exceptions
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_exception records.return_exception;
+  v_request records.request;
+  v_row api.records_return_exceptions;
+begin
+  select e.* into v_exception
+  from records.return_exception as e
+  where e.org_id = core.org_id()
+    and e.id = records_exception_resolve.id
+  for no key update;
+  if not found then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'exception', 'id', id));
+  end if;
+  v_request := records.lock_request(v_exception.request_id, null);
+  perform core.require_permission('records.exception.resolve', v_request.unit_id);
+  if v_exception.resolved_at is not null then
+    perform core.raise_error('records.exception_resolved', jsonb_build_object('id', id));
+  elsif coalesce(btrim(resolution), '') = '' then
+    perform core.raise_error('core.reason_missing', '{"entity": "records.return_exception", "action": "resolve"}');
+  end if;
+  update records.return_exception as e
+  set
+    resolution = btrim(records_exception_resolve.resolution),
+    resolved_at = now(),
+    resolved_by = core.user_id()
+  where e.org_id = v_exception.org_id
+    and e.id = v_exception.id;
+  select v.* into v_row from api.records_return_exceptions as v where v.org_id = v_exception.org_id and v.id = v_exception.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_exception_resolve(id uuid, resolution text) IS 'Say how an exception of a return was settled
+Needs records.exception.resolve in the unit of the withdrawal.';
+
+CREATE VIEW api.records_holds WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    hold_no,
+    matter,
+    reason,
+    status,
+    status_reason,
+    ( SELECT count(*) AS count
+           FROM records.legal_hold_item i
+          WHERE ((i.org_id = h.org_id) AND (i.hold_id = h.id))) AS item_count,
+    placed_by,
+    placed_at,
+    released_by,
+    released_at,
+    version,
+    updated_at
+   FROM records.legal_hold h;
+
+COMMENT ON VIEW api.records_holds IS 'Legal holds
+What must be kept for a matter, whatever its dates say; released ones stay. Placed with records_hold_place, extended with
+records_hold_add, ended with records_hold_release. Needs records.hold.read.';
+
+COMMENT ON COLUMN api.records_holds.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_holds.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_holds.hold_no IS 'Number, without gaps';
+
+COMMENT ON COLUMN api.records_holds.matter IS 'The case, audit or inquiry';
+
+COMMENT ON COLUMN api.records_holds.reason IS 'Why it was placed';
+
+COMMENT ON COLUMN api.records_holds.status IS 'ACTIVE or RELEASED';
+
+COMMENT ON COLUMN api.records_holds.status_reason IS 'Why it was released';
+
+COMMENT ON COLUMN api.records_holds.item_count IS 'How many crates and documents it names';
+
+COMMENT ON COLUMN api.records_holds.placed_by IS 'User who placed it';
+
+COMMENT ON COLUMN api.records_holds.placed_at IS 'When';
+
+COMMENT ON COLUMN api.records_holds.released_by IS 'User who released it';
+
+COMMENT ON COLUMN api.records_holds.released_at IS 'When';
+
+COMMENT ON COLUMN api.records_holds.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.records_holds.updated_at IS 'When it was last changed';
+
+CREATE FUNCTION api.records_hold_add(id uuid, crates uuid[] DEFAULT '{}'::uuid[], documents uuid[] DEFAULT '{}'::uuid[]) RETURNS api.records_holds
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_row api.records_holds;
+begin
+  perform core.require_permission('records.hold.place');
+  perform records.lock_hold(records_hold_add.id, null);
+  perform records.add_hold_items(records_hold_add.id, crates, documents);
+  select v.* into v_row from api.records_holds as v where v.org_id = core.org_id() and v.id = records_hold_add.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) IS 'Bring more crates and documents under a legal hold
+What it covers already stays. Refused: 404 records.hold_not_found, 409 records.hold_released, records.hold_too_late, and as
+records_hold_place. Needs records.hold.place everywhere.';
+
+CREATE FUNCTION api.records_hold_place(matter text, reason text, crates uuid[] DEFAULT '{}'::uuid[], documents uuid[] DEFAULT '{}'::uuid[], id uuid DEFAULT NULL::uuid) RETURNS api.records_holds
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid := coalesce(records_hold_place.id, uuidv7());
+  v_row api.records_holds;
+begin
+  perform core.require_permission('records.hold.place');
+  if coalesce(btrim(matter), '') = '' then
+    perform core.raise_error('records.matter_missing');
+  elsif length(btrim(coalesce(reason, ''))) < 10 then
+    perform core.raise_error('records.reason_too_short');
+  elsif exists (select from records.legal_hold as h where h.org_id = core.org_id() and h.id = v_id) then
+    perform core.raise_error('records.hold_exists', jsonb_build_object('id', v_id));
+  end if;
+  insert into records.legal_hold (org_id, id, hold_no, matter, reason)
+  values (
+    core.org_id(), v_id, core.next_number('records.legal_hold', v_id), btrim(records_hold_place.matter),
+    btrim(records_hold_place.reason)
+  );
+  perform records.add_hold_items(v_id, crates, documents);
+  select v.* into v_row from api.records_holds as v where v.org_id = core.org_id() and v.id = v_id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_hold_place(matter text, reason text, crates uuid[], documents uuid[], id uuid) IS 'Place a legal hold
+Crates with all that is in them, documents wherever they lie: until it is released nothing destroys them, takes a document out
+of its crate for good or lets it go earlier (423 records.held). reason has ten characters at least. More can be added with
+records_hold_add. Refused: 409 records.hold_too_late (destroyed already), 404 records.crate_not_found,
+records.document_not_found, 422 records.hold_empty. Needs records.hold.place everywhere.';
+
+CREATE FUNCTION api.records_hold_release(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.records_holds
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_row api.records_holds;
+begin
+  perform core.require_permission('records.hold.release');
+  perform records.lock_hold(records_hold_release.id, records_hold_release.version);
+  if length(btrim(coalesce(reason, ''))) < 10 then
+    perform core.raise_error('records.reason_too_short');
+  end if;
+  update records.legal_hold as h
+  set
+    status = 'RELEASED',
+    status_reason = btrim(records_hold_release.reason),
+    released_by = core.user_id(),
+    released_at = now()
+  where h.org_id = core.org_id()
+    and h.id = records_hold_release.id;
+  select v.* into v_row from api.records_holds as v where v.org_id = core.org_id() and v.id = records_hold_release.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_hold_release(id uuid, reason text, version integer) IS 'Release a legal hold
+What it covered follows its dates again, unless another hold covers it, too. The hold stays on record for ever. Refused: 403
+core.same_person where the organisation wants another person than who placed it (records.hold_release_by_another), 404
+records.hold_not_found, 409 records.hold_released, 412 core.stale_version, 422 records.reason_too_short. Needs
+records.hold.release everywhere.';
+
+CREATE VIEW api.records_places WITH (security_invoker='true') AS
+ SELECT l.org_id,
+    l.id,
+    l.parent_id,
+    l.kind,
+    l.code,
+    l.name,
+    l.unit_id,
+        CASE
+            WHEN (l.capacity_unit = 'XCR'::text) THEN (l.capacity)::integer
+            ELSE NULL::integer
+        END AS capacity_crates,
+    k.crates,
+        CASE
+            WHEN (l.capacity_unit = 'XCR'::text) THEN ((l.capacity)::integer - k.crates)
+            ELSE NULL::integer
+        END AS free,
+    (NOT (EXISTS ( SELECT
+           FROM core.location b
+          WHERE ((b.org_id = l.org_id) AND (b.parent_id = l.id))))) AS is_leaf,
+    l.is_active,
+    l.version,
+    l.created_at,
+    l.updated_at
+   FROM (core.location l
+     CROSS JOIN LATERAL ( SELECT (count(*))::integer AS crates
+           FROM records.custody u
+          WHERE ((u.org_id = l.org_id) AND (u.location_id = l.id) AND upper_inf(u.during))) k)
+  WHERE (l.kind = ANY (ARRAY['ROOM'::text, 'RACK'::text, 'COMPARTMENT'::text, 'SHELF'::text]));
+
+COMMENT ON VIEW api.records_places IS 'Places for crates, and how full they are
+Rooms, racks, compartments and shelves. is_leaf=is.true&free=gt.0: where something can be put; a place without capacity takes any
+number. Made by records_place_create; changed through locations, moved by location_move.';
+
+COMMENT ON COLUMN api.records_places.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_places.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_places.parent_id IS 'Place that it is in';
+
+COMMENT ON COLUMN api.records_places.kind IS 'ROOM, RACK, COMPARTMENT or SHELF';
+
+COMMENT ON COLUMN api.records_places.code IS 'Short name, unique in parent_id';
+
+COMMENT ON COLUMN api.records_places.name IS 'Name';
+
+COMMENT ON COLUMN api.records_places.unit_id IS 'Unit that it belongs to; null: that of the place above, or all';
+
+COMMENT ON COLUMN api.records_places.capacity_crates IS 'How many crates it takes; null: any number';
+
+COMMENT ON COLUMN api.records_places.crates IS 'How many crates lie in it';
+
+COMMENT ON COLUMN api.records_places.free IS 'How many more it takes; null: any number';
+
+COMMENT ON COLUMN api.records_places.is_leaf IS 'Whether crates lie in it: no other place does';
+
+COMMENT ON COLUMN api.records_places.is_active IS 'Whether crates may be put there';
+
+COMMENT ON COLUMN api.records_places.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.records_places.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.records_places.updated_at IS 'When it was last changed';
+
+CREATE FUNCTION api.records_place_create(code text, name text, kind text, parent_id uuid DEFAULT NULL::uuid, unit_id uuid DEFAULT NULL::uuid, capacity_crates integer DEFAULT NULL::integer, id uuid DEFAULT NULL::uuid) RETURNS api.records_places
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_id uuid := coalesce(records_place_create.id, uuidv7());
+  v_unit_id uuid;
+  v_parent text;
+  v_row api.records_places;
+begin
+  -- The unit is that of the nearest place above that has one.
+  v_unit_id := coalesce(
+    records_place_create.unit_id,
+    (
+      select a.unit_id
+      from core.location as p
+      inner join core.location as a
+        on a.org_id = p.org_id
+        and a.path operator (public.@>) p.path
+      where p.org_id = v_org
+        and p.id = records_place_create.parent_id
+        and a.unit_id is not null
+      order by public.nlevel(a.path) desc
+      limit 1
+    )
+  );
+  perform core.require_permission('records.place.create', v_unit_id);
+  if coalesce(btrim(code), '') = '' or coalesce(btrim(name), '') = '' then
+    perform core.raise_error('records.place_unnamed');
+  elsif kind is null or kind not in ('ROOM', 'RACK', 'COMPARTMENT', 'SHELF') then
+    perform core.raise_error('records.place_kind_unknown', jsonb_build_object('kind', kind));
+  elsif capacity_crates <= 0 then
+    perform core.raise_error('records.capacity_not_positive');
+  end if;
+  v_parent := (
+    select p.kind from core.location as p where p.org_id = v_org and p.id = records_place_create.parent_id
+  );
+  if parent_id is not null and v_parent is null then
+    perform core.raise_error('records.place_unknown', jsonb_build_object('id', parent_id));
+  elsif not (
+    kind = 'ROOM' and coalesce(v_parent, 'SITE') in ('SITE', 'WAREHOUSE')
+    or kind = 'RACK' and v_parent = 'ROOM'
+    or kind = 'COMPARTMENT' and v_parent = 'RACK'
+    or kind = 'SHELF' and v_parent = 'COMPARTMENT'
+  ) then
+    perform core.raise_error(
+      'records.place_does_not_fit', jsonb_build_object('kind', kind, 'parent', coalesce(v_parent, 'nothing'))
+    );
+  elsif exists (
+    select
+    from core.location as p
+    where p.org_id = v_org
+      and p.parent_id is not distinct from records_place_create.parent_id
+      and p.code = btrim(records_place_create.code)
+  ) then
+    perform core.raise_error('records.place_exists', jsonb_build_object('code', btrim(code)));
+  end if;
+
+  insert into core.location (org_id, id, parent_id, kind, code, name, unit_id, capacity, capacity_unit)
+  values (
+    v_org, v_id, records_place_create.parent_id, records_place_create.kind, btrim(records_place_create.code),
+    btrim(records_place_create.name), records_place_create.unit_id, records_place_create.capacity_crates,
+    case when records_place_create.capacity_crates is not null then 'XCR' end
+  );
+  select v.* into v_row from api.records_places as v where v.org_id = v_org and v.id = v_id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_place_create(code text, name text, kind text, parent_id uuid, unit_id uuid, capacity_crates integer, id uuid) IS 'Make a place for crates
+kind is ROOM (in a site or warehouse, or by itself), RACK (in a room), COMPARTMENT (in a rack) or SHELF (in a compartment);
+crates lie in places that have no place below them. unit_id: the unit that it belongs to, else that of the place above; none:
+for all units. Needs records.place.create in that unit.';
+
+CREATE FUNCTION api.records_request_approve(id uuid, signature_id uuid DEFAULT NULL::uuid, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version);
+  perform core.require_permission('records.request.approve', v_request.unit_id);
+  perform records.require_status(v_request, 'PENDING');
+  perform records.decide_request(v_request, 'APPROVE', null, signature_id);
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_request_approve(id uuid, signature_id uuid, version integer) IS 'Approve a request
+Not by who made it (403 core.same_person), and with a signature where the policy asks for one (sign of records_request with meaning APPROVE).
+A policy with several steps needs as many persons. Needs what the policy asks for: records.request.approve in the unit.';
+
+CREATE FUNCTION api.records_request_cancel(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version);
+  perform core.require_permission('records.request.create', v_request.unit_id);
+  perform records.require_requester(v_request);
+  perform records.require_status(v_request, 'DRAFT', 'SENT_BACK');
+
+  perform records.lock_crate(v_request.crate_id);
+  update records.request as r
+  set
+    status = 'CANCELLED',
+    status_reason = nullif(btrim(reason), ''),
+    cancelled_by = core.user_id(),
+    cancelled_at = now()
+  where r.org_id = v_request.org_id
+    and r.id = v_request.id;
+  perform records.release_crate(v_request, reason);
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_request_cancel(id uuid, reason text, version integer) IS 'Cancel a draft, or what was sent back, saying why
+By who made it. The crate of a storage request is cancelled with it, and its documents are free for another. Needs
+records.request.create in the unit.';
+
+CREATE FUNCTION api.records_request_reject(id uuid, reason text, signature_id uuid DEFAULT NULL::uuid, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version);
+  perform core.require_permission('records.request.approve', v_request.unit_id);
+  perform records.require_status(v_request, 'PENDING');
+  perform records.decide_request(v_request, 'REJECT', reason, signature_id);
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_request_reject(id uuid, reason text, signature_id uuid, version integer) IS 'Reject a request, saying why in ten characters or more
+The crate stays what it was; that of a storage request is cancelled. Not by who made the request. Needs what the policy asks
+for: records.request.approve in the unit.';
+
+CREATE FUNCTION api.records_request_resubmit(id uuid, changes jsonb DEFAULT NULL::jsonb, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version);
+  perform core.require_permission('records.request.create', v_request.unit_id);
+  perform records.require_requester(v_request);
+  perform records.require_status(v_request, 'SENT_BACK');
+  perform records.submit_request(records.change_request(v_request, changes));
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_request_resubmit(id uuid, changes jsonb, version integer) IS 'Submit again what was sent back, with changes
+By who made it. changes is an object with purpose; of a storage documents, destruction_on, is_permanent, is_for_central; of a
+withdrawal documents (null: the whole crate) and expected_return_on; of a transfer target_unit_id. Every round is kept in
+records_send_backs. Needs records.request.create in the unit.';
+
+CREATE FUNCTION api.records_request_send_back(id uuid, reason text, signature_id uuid DEFAULT NULL::uuid, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version);
+  perform core.require_permission('records.request.approve', v_request.unit_id);
+  perform records.require_status(v_request, 'PENDING');
+  perform records.decide_request(v_request, 'SEND_BACK', reason, signature_id);
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_request_send_back(id uuid, reason text, signature_id uuid, version integer) IS 'Send a request back to who made it, saying what to change in ten characters or more
+The crate stays what it was. Not by who made the request. Needs what the policy asks for: records.request.approve in the unit.';
+
+CREATE FUNCTION api.records_request_submit(id uuid, changes jsonb DEFAULT NULL::jsonb, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version);
+  perform core.require_permission('records.request.create', v_request.unit_id);
+  perform records.require_status(v_request, 'DRAFT');
+  perform records.submit_request(records.change_request(v_request, changes));
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_request_submit(id uuid, changes jsonb, version integer) IS 'Submit a draft
+It gets its number and waits for an approver of its unit. changes as in records_request_resubmit. Needs
+records.request.create in the unit.';
+
+CREATE FUNCTION api.records_scan(barcode text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_code text := btrim(barcode);
+  v_crate api.records_crates;
+  v_document api.records_documents;
+  v_place api.records_places;
+  v_request api.records_requests;
+  v_requests boolean;
+begin
+  select c.* into v_crate from api.records_crates as c where c.org_id = v_org and c.barcode = v_code;
+  if not found then
+    select d.* into v_document from api.records_documents as d where d.org_id = v_org and d.barcode = v_code;
+    if not found then
+      select d.* into v_document from api.records_documents as d where d.org_id = v_org and d.document_number = v_code;
+    end if;
+    if found then
+      select c.*
+      into v_crate
+      from records.crate_document as e
+      inner join api.records_crates as c
+        on c.org_id = e.org_id
+        and c.id = e.crate_id
+      where e.org_id = v_org
+        and e.document_id = v_document.id
+        and e.removed_at is null;
+    else
+      select p.*
+      into v_place
+      from api.records_places as p
+      where p.org_id = v_org
+        and p.code = split_part(v_code, '/', -1)
+        and records.place_name(p.id) = v_code;
+      if not found then
+        perform core.raise_error('records.barcode_unknown', jsonb_build_object('barcode', v_code));
+      end if;
+    end if;
+  end if;
+
+  select r.*
+  into v_request
+  from api.records_requests as r
+  where r.org_id = v_org
+    and r.crate_id = v_crate.id
+    and r.status in ('PENDING', 'SENT_BACK', 'APPROVED', 'ISSUED', 'PARTIALLY_RETURNED', 'IN_TRANSIT');
+  v_requests := v_request.id is null
+    and v_crate.status in ('ACTIVE', 'ARCHIVED')
+    and core.has_permission('records.request.create', v_crate.unit_id);
+
+  return jsonb_build_object(
+    'kind', case when v_place.id is not null then 'PLACE' when v_document.id is not null then 'DOCUMENT' else 'CRATE' end,
+    'document', case when v_document.id is not null then
+      jsonb_build_object(
+        'id', v_document.id, 'document_number', v_document.document_number, 'name', v_document.name, 'status', v_document.status,
+        'due_on', v_document.due_on,
+        'is_out', exists (
+          select
+          from api.records_request_documents as x
+          where x.org_id = v_org and x.document_id = v_document.id and x.is_out
+        )
+      )
+    end,
+    'crate', case when v_crate.id is not null then
+      jsonb_build_object(
+        'id', v_crate.id, 'barcode', v_crate.barcode, 'status', v_crate.status, 'unit', records.unit_name(v_crate.unit_id),
+        'place', records.place_name(v_crate.location_id), 'location_id', v_crate.location_id, 'holder_id', v_crate.holder_id,
+        'since', v_crate.held_since, 'destruction_on', v_crate.destruction_on, 'is_retained', v_crate.is_retained,
+        'is_for_central', v_crate.is_for_central
+      )
+    end,
+    'contents', case when v_crate.id is not null then
+      (
+        select coalesce(
+          jsonb_agg(jsonb_build_object('id', d.document_id, 'document_number', d.document_number, 'name', d.document_name)
+            order by d.document_number), '[]'
+        )
+        from api.records_crate_documents as d
+        where d.org_id = v_org and d.crate_id = v_crate.id and d.removed_at is null
+      )
+    end,
+    'place', case when v_place.id is not null then
+      jsonb_build_object(
+        'id', v_place.id, 'name', records.place_name(v_place.id), 'kind', v_place.kind, 'crates', v_place.crates,
+        'capacity_crates', v_place.capacity_crates, 'free', v_place.free, 'is_active', v_place.is_active
+      )
+    end,
+    -- Everything under a rack, too.
+    'crates', case when v_place.id is not null then
+      (
+        select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'barcode', c.barcode, 'place', c.place) order by c.barcode), '[]')
+        from (
+          select c.id, c.barcode, records.place_name(b.id) as place
+          from core.location as a
+          inner join core.location as b
+            on b.org_id = a.org_id
+            and b.path operator (public.<@) a.path
+          inner join records.custody as u
+            on u.org_id = b.org_id
+            and u.location_id = b.id
+            and upper_inf(u.during)
+          inner join records.crate as c
+            on c.org_id = u.org_id
+            and c.id = u.crate_id
+          where a.org_id = v_org and a.id = v_place.id
+          order by c.barcode
+          limit 100
+        ) as c
+      )
+    end,
+    'request', case when v_request.id is not null then
+      jsonb_build_object(
+        'id', v_request.id, 'number', v_request.request_no, 'kind', v_request.kind, 'status', v_request.status,
+        'expected_return_on', v_request.expected_return_on, 'requested_by', v_request.requested_by
+      )
+    end,
+    'actions', (
+      select coalesce(jsonb_agg(distinct a.action), '[]')
+      from (
+        select t.action
+        from core.transition as t
+        where t.entity = 'records.' || lower(v_request.kind)
+          and t.from_status = v_request.status
+          and core.has_permission(
+            coalesce(t.permission, 'records.request.approve'),
+            case t.unit_column when 'target_unit_id' then v_request.target_unit_id else v_request.unit_id end
+          )
+          and ('requested_by' <> all (coalesce(t.other_than, '{}')) or v_request.requested_by <> core.user_id())
+          and (v_request.status <> 'SENT_BACK' or v_request.requested_by = core.user_id())
+        union all
+        select x.action
+        from unnest(array['request_withdrawal', 'request_transfer', 'request_destruction']) as x (action)
+        where v_requests
+        union all
+        select 'relocate'
+        where v_crate.status in ('ACTIVE', 'ARCHIVED') and core.has_permission('records.crate.relocate', v_crate.unit_id)
+        union all
+        select case v_crate.status when 'ACTIVE' then 'archive' else 'restore' end
+        where v_crate.status in ('ACTIVE', 'ARCHIVED') and core.has_permission('records.crate.archive', v_crate.unit_id)
+      ) as a
+    )
+  );
+end
+$$;
+
+COMMENT ON FUNCTION api.records_scan(barcode text) IS 'What carries a barcode, and what may be done with it
+Of a crate: place or holder, contents, the open request. Of a document (its barcode or number): the crate that it belongs into. Of
+a place (codes from the root down, joined by /): how full it is, and the first 100 crates in it and below. actions: what the
+caller may do now, by the names of /transitions, and request_withdrawal, request_transfer, request_destruction, relocate, archive,
+restore. Refused: records.barcode_unknown (404), also for what the caller does not see.';
+
+CREATE FUNCTION api.records_search(query text, max_rows integer DEFAULT 20) RETURNS SETOF api.records_found
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_text text := core.search_text(btrim(query));
+  v_like text := '%' || replace(replace(replace(v_text, '\', '\\'), '%', '\%'), '_', '\_') || '%';
+  v_crates uuid[] := records.all_permitted_units('records.crate.read');
+  v_documents uuid[] := records.all_permitted_units('records.document.read');
+  v_is_central boolean := records.is_in_central();
+begin
+  if length(coalesce(v_text, '')) < 3 then
+    perform core.raise_error('records.search_too_short');
+  elsif max_rows is null or max_rows not between 1 and 100 then
+    perform core.raise_error('records.search_rows', jsonb_build_object('max_rows', max_rows));
+  end if;
+  return query
+  select f.kind, f.id, f.code, f.name, f.unit_id, f.crate_id, f.crate_barcode
+  from (
+    (
+      select 'CRATE' as kind, c.id, c.barcode as code, null::text as name, c.unit_id, c.id as crate_id, c.barcode as crate_barcode
+      from records.crate as c
+      where c.org_id = v_org
+        and lower(c.barcode) like v_like
+        and (c.unit_id = any (v_crates) or c.bound_for_id = any (v_crates) or (c.is_for_central and v_is_central))
+      order by c.barcode
+      limit records_search.max_rows
+    )
+    union all
+    (
+      select 'DOCUMENT', d.id, d.document_number, d.name, d.unit_id, k.id, k.barcode
+      from records.document as d
+      left join records.crate_document as e
+        on e.org_id = d.org_id
+        and e.document_id = d.id
+        and e.removed_at is null
+      left join records.crate as k
+        on k.org_id = e.org_id
+        and k.id = e.crate_id
+      where d.org_id = v_org
+        and d.search_text like v_like
+        and (d.unit_id = any (v_documents) or (k.is_for_central and v_is_central))
+      order by d.document_number
+      limit records_search.max_rows
+    )
+  ) as f
+  order by f.kind, f.code, f.id
+  limit records_search.max_rows;
+end
+$$;
+
+COMMENT ON FUNCTION api.records_search(query text, max_rows integer) IS 'Find crates and documents by a part of barcode, number or name
+query has three characters or more, small and capital alike, accents left out; max_rows 1 to 100 (20). Of what the caller sees.';
+
+CREATE FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_crate records.crate;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version, 'STORAGE');
+  perform core.require_permission('records.storage.allocate', v_request.unit_id);
+  perform records.require_status(v_request, 'APPROVED');
+  v_crate := records.lock_crate(v_request.crate_id);
+  perform records.lock_place(location_id, v_crate);
+
+  update records.crate as c
+  set status = 'ACTIVE'
+  where c.org_id = v_crate.org_id
+    and c.id = v_crate.id;
+  perform records.give_custody(v_crate.id, location_id, null, 'STORED', v_request.id, note);
+  update records.request as r
+  set
+    status = 'COMPLETED',
+    completed_by = core.user_id(),
+    completed_at = now()
+  where r.org_id = v_request.org_id
+    and r.id = v_request.id;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text, version integer) IS 'Store an approved crate in a place
+Refused: 409 records.request_of_another_kind, records.request_in_another_state; 422 records.place_inactive,
+records.place_not_a_leaf, records.place_of_another_unit, records.place_full. Needs records.storage.allocate in the unit.';
+
+CREATE FUNCTION api.records_storage_request(unit_id uuid, documents jsonb, purpose text DEFAULT NULL::text, destruction_on date DEFAULT NULL::date, is_permanent boolean DEFAULT false, is_for_central boolean DEFAULT false, is_draft boolean DEFAULT false, id uuid DEFAULT NULL::uuid) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid := coalesce(records_storage_request.id, uuidv7());
+  v_crate_id uuid := uuidv7();
+  v_crate records.crate;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  perform core.require_permission('records.request.create', unit_id);
+  perform records.check_unit(unit_id);
+  perform records.check_new_request(v_id);
+
+  insert into records.crate (
+    org_id, id, barcode, unit_id, is_for_central, is_permanent, minimum_on, is_retained, destruction_on
+  )
+  values (
+    core.org_id(), v_crate_id, records.next_barcode(v_crate_id, records_storage_request.unit_id),
+    records_storage_request.unit_id, coalesce(records_storage_request.is_for_central, false),
+    coalesce(records_storage_request.is_permanent, false), records_storage_request.destruction_on, true, null
+  )
+  returning * into v_crate;
+  perform records.fill_crate(v_crate, records.read_documents(unit_id, documents));
+  perform records.check_retention(v_crate_id);
+
+  insert into records.request (org_id, id, kind, crate_id, unit_id, purpose)
+  values (
+    v_crate.org_id, v_id, 'STORAGE', v_crate_id, records_storage_request.unit_id,
+    nullif(btrim(records_storage_request.purpose), '')
+  )
+  returning * into v_request;
+  if not coalesce(is_draft, false) then
+    perform records.submit_request(v_request);
+  end if;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_storage_request(unit_id uuid, documents jsonb, purpose text, destruction_on date, is_permanent boolean, is_for_central boolean, is_draft boolean, id uuid) IS 'Ask for a new crate to be stored
+documents is an array of ids of documents, and of objects for new ones: document_number, name, and optionally kind,
+description, barcode, retention_class (code), dated_on, closed_on, event_on. destruction_on: not before that day; is_permanent:
+kept for good; neither is needed when every document has a retention class. unit_id is a department or section. The crate
+gets its barcode at once and is PROPOSED until it is stored. is_draft: not submitted yet. Needs records.request.create in the unit.';
+
+CREATE FUNCTION api.records_transfer_receive(id uuid, location_id uuid, note text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_crate records.crate;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version, 'TRANSFER');
+  perform core.require_permission('records.transfer.receive', v_request.target_unit_id);
+  perform records.require_status(v_request, 'IN_TRANSIT');
+  v_crate := records.lock_crate(v_request.crate_id);
+  v_crate.unit_id := v_request.target_unit_id;
+  perform records.lock_place(location_id, v_crate);
+
+  update records.crate as c
+  set
+    status = v_request.crate_status,
+    unit_id = v_request.target_unit_id,
+    bound_for_id = null
+  where c.org_id = v_crate.org_id
+    and c.id = v_crate.id;
+  update records.document as d
+  set unit_id = v_request.target_unit_id
+  from records.crate_document as e
+  where e.org_id = v_crate.org_id
+    and e.crate_id = v_crate.id
+    and e.removed_at is null
+    and d.org_id = e.org_id
+    and d.id = e.document_id;
+  perform records.give_custody(v_crate.id, location_id, null, 'RECEIVED', v_request.id, note);
+  update records.request as r
+  set
+    status = 'COMPLETED',
+    completed_by = core.user_id(),
+    completed_at = now()
+  where r.org_id = v_request.org_id
+    and r.id = v_request.id;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_transfer_receive(id uuid, location_id uuid, note text, version integer) IS 'Receive a crate that another unit sent, and put it in a place
+From then on it belongs to this unit, with its documents; it keeps its barcode. Refused for a place as in
+records_storage_allocate. Needs records.transfer.receive in the unit that it goes to.';
+
+CREATE FUNCTION api.records_transfer_request(crate_id uuid, target_unit_id uuid, purpose text, is_draft boolean DEFAULT false, id uuid DEFAULT NULL::uuid) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid := coalesce(records_transfer_request.id, uuidv7());
+  v_crate records.crate;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_crate := records.lock_crate(crate_id);
+  perform core.require_permission('records.request.create', v_crate.unit_id);
+  perform records.check_new_request(v_id);
+  perform records.check_available(v_crate);
+  v_request.kind := 'TRANSFER';
+  v_request.unit_id := v_crate.unit_id;
+  v_request.target_unit_id := target_unit_id;
+  v_request.purpose := nullif(btrim(purpose), '');
+  perform records.check_wishes(v_request);
+
+  insert into records.request (org_id, id, kind, crate_id, unit_id, target_unit_id, purpose)
+  values (
+    v_crate.org_id, v_id, 'TRANSFER', v_crate.id, v_crate.unit_id, records_transfer_request.target_unit_id,
+    v_request.purpose
+  )
+  returning * into v_request;
+  if not coalesce(is_draft, false) then
+    perform records.submit_request(v_request);
+  end if;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_transfer_request(crate_id uuid, target_unit_id uuid, purpose text, is_draft boolean, id uuid) IS 'Ask for a crate to go to another unit
+It belongs to that unit, with its documents, when the store there has received it. target_unit_id is a department or section.
+Needs records.request.create in the unit of the crate.';
+
+CREATE FUNCTION api.records_transfer_send(id uuid, carrier_id uuid DEFAULT NULL::uuid, note text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_crate records.crate;
+  v_carrier uuid;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version, 'TRANSFER');
+  perform core.require_permission('records.transfer.send', v_request.unit_id);
+  perform records.require_status(v_request, 'APPROVED');
+  v_carrier := coalesce(carrier_id, core.user_id());
+  perform records.check_holder(v_carrier);
+  v_crate := records.lock_crate(v_request.crate_id);
+
+  update records.crate as c
+  set
+    status = 'IN_TRANSIT',
+    bound_for_id = v_request.target_unit_id
+  where c.org_id = v_crate.org_id
+    and c.id = v_crate.id;
+  perform records.give_custody(v_crate.id, null, v_carrier, 'SENT', v_request.id, note);
+  update records.request as r
+  set
+    status = 'IN_TRANSIT',
+    crate_status = v_crate.status,
+    sent_by = core.user_id(),
+    sent_at = now()
+  where r.org_id = v_request.org_id
+    and r.id = v_request.id;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_transfer_send(id uuid, carrier_id uuid, note text, version integer) IS 'Send a crate whose transfer is approved
+Until it is received it is in the custody of carrier_id, or of who sends it. Needs records.transfer.send in the unit that it
+leaves.';
+
+CREATE FUNCTION api.records_withdrawal_issue(id uuid, to_user_id uuid, note text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_crate records.crate;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version, 'WITHDRAWAL');
+  perform core.require_permission('records.withdrawal.issue', v_request.unit_id);
+  perform records.require_status(v_request, 'APPROVED');
+  perform records.check_holder(to_user_id);
+  v_crate := records.lock_crate(v_request.crate_id);
+
+  if v_request.is_full then
+    -- What it holds goes with it, and has to come back.
+    perform records.list_documents(
+      v_request,
+      array(
+        select e.document_id
+        from records.crate_document as e
+        where e.org_id = v_crate.org_id
+          and e.crate_id = v_crate.id
+          and e.removed_at is null
+      )
+    );
+    update records.crate as c
+    set status = 'WITHDRAWN'
+    where c.org_id = v_crate.org_id
+      and c.id = v_crate.id;
+    perform records.give_custody(v_crate.id, null, to_user_id, 'ISSUED', v_request.id, note);
+  end if;
+  update records.request_document as d
+  set issued_at = now()
+  where d.org_id = v_request.org_id
+    and d.request_id = v_request.id;
+  update records.request as r
+  set
+    status = 'ISSUED',
+    crate_status = v_crate.status,
+    document_count = (
+      select count(*) from records.request_document as d where d.org_id = r.org_id and d.request_id = r.id
+    ),
+    issued_to = to_user_id,
+    issued_by = core.user_id(),
+    issued_at = now()
+  where r.org_id = v_request.org_id
+    and r.id = v_request.id;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_withdrawal_issue(id uuid, to_user_id uuid, note text, version integer) IS 'Give out what an approved withdrawal asks for
+To a member of the organisation. A whole crate is WITHDRAWN and in his custody; of a part only the documents leave. Needs
+records.withdrawal.issue in the unit.';
+
+CREATE FUNCTION api.records_withdrawal_request(crate_id uuid, purpose text, expected_return_on date, documents uuid[] DEFAULT NULL::uuid[], is_draft boolean DEFAULT false, id uuid DEFAULT NULL::uuid) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid := coalesce(records_withdrawal_request.id, uuidv7());
+  v_crate records.crate;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_crate := records.lock_crate(crate_id);
+  perform core.require_permission('records.request.create', v_crate.unit_id);
+  perform records.check_new_request(v_id);
+  perform records.check_available(v_crate);
+  v_request.kind := 'WITHDRAWAL';
+  v_request.purpose := nullif(btrim(purpose), '');
+  v_request.expected_return_on := expected_return_on;
+  perform records.check_wishes(v_request);
+  if documents = '{}' then
+    perform core.raise_error('records.documents_missing');
+  end if;
+
+  insert into records.request (org_id, id, kind, crate_id, unit_id, purpose, is_full, document_count, expected_return_on)
+  values (
+    v_crate.org_id, v_id, 'WITHDRAWAL', v_crate.id, v_crate.unit_id, v_request.purpose,
+    records_withdrawal_request.documents is null,
+    (select count(distinct d.id) from unnest(records_withdrawal_request.documents) as d (id)),
+    records_withdrawal_request.expected_return_on
+  )
+  returning * into v_request;
+  perform records.list_documents(v_request, documents);
+  if not coalesce(is_draft, false) then
+    perform records.submit_request(v_request);
+  end if;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_withdrawal_request(crate_id uuid, purpose text, expected_return_on date, documents uuid[], is_draft boolean, id uuid) IS 'Ask for a crate, or some of its documents
+Without documents (ids) the whole crate. The crate stays in its place until the store issues it. Refused: 409
+records.crate_not_available, records.request_open (one request at a time), 422 records.return_date_past,
+records.document_elsewhere. Needs records.request.create in the unit of the crate.';
+
+CREATE FUNCTION api.records_withdrawal_return(id uuid, documents uuid[] DEFAULT NULL::uuid[], location_id uuid DEFAULT NULL::uuid, condition_note text DEFAULT NULL::text, missing uuid[] DEFAULT NULL::uuid[], version integer DEFAULT NULL::integer) RETURNS api.records_requests
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_crate records.crate;
+  v_place uuid;
+  v_is_out boolean;
+  v_request records.request;
+  v_row api.records_requests;
+begin
+  v_request := records.lock_request(id, version, 'WITHDRAWAL');
+  perform core.require_permission('records.withdrawal.return', v_request.unit_id);
+  perform records.require_status(v_request, 'ISSUED', 'PARTIALLY_RETURNED');
+  v_crate := records.lock_crate(v_request.crate_id);
+  if condition_note is not null then
+    perform records.note_round(v_request, 'RETURN_NOTE', condition_note);
+  end if;
+  if exists (
+    select
+    from unnest(coalesce(documents, '{}') || coalesce(missing, '{}')) as x (id)
+    where not exists (select from records.document as d where d.org_id = v_request.org_id and d.id = x.id)
+  ) then
+    perform core.raise_error('records.document_not_found');
+  end if;
+
+  if v_crate.status = 'WITHDRAWN' then
+    perform records.lock_place(location_id, v_crate);
+  end if;
+  v_place := (
+    select c.location_id
+    from records.custody as c
+    where c.org_id = v_crate.org_id
+      and c.crate_id = v_crate.id
+      and c.location_id is not null
+    order by lower(c.during) desc
+    limit 1
+  );
+  -- What does not fit is taken all the same, and noted.
+  insert into records.return_exception (org_id, request_id, document_id, kind, note)
+  select v_request.org_id, v_request.id, null, 'OTHER_PLACE', records.place_name(records_withdrawal_return.location_id)
+  where records_withdrawal_return.location_id <> v_place
+  union all
+  select
+    v_request.org_id,
+    v_request.id,
+    x.id,
+    case
+      when not x.is_back then 'MISSING'
+      when d.returned_at is not null then 'ALREADY_RETURNED'
+      else 'UNEXPECTED'
+    end,
+    nullif(btrim(condition_note), '')
+  from (
+    select distinct b.id, true as is_back
+    from unnest(records_withdrawal_return.documents) as b (id)
+    union all
+    select distinct b.id, false as is_back
+    from unnest(records_withdrawal_return.missing) as b (id)
+  ) as x
+  left join records.request_document as d
+    on d.org_id = v_request.org_id
+    and d.request_id = v_request.id
+    and d.document_id = x.id
+  where not x.is_back
+    or d.id is null
+    or d.returned_at is not null;
+
+  update records.request_document as d
+  set missing_at = now()
+  where d.org_id = v_request.org_id
+    and d.request_id = v_request.id
+    and d.document_id = any (records_withdrawal_return.missing)
+    and d.returned_at is null
+    and d.missing_at is null;
+  -- One that was missing may turn up.
+  update records.request_document as d
+  set
+    returned_at = now(),
+    returned_by = core.user_id(),
+    missing_at = null
+  where d.org_id = v_request.org_id
+    and d.request_id = v_request.id
+    and d.returned_at is null
+    and (
+      d.document_id = any (records_withdrawal_return.documents)
+      or records_withdrawal_return.documents is null and d.missing_at is null
+    );
+
+  if v_crate.status = 'WITHDRAWN' then
+    update records.crate as c
+    set status = v_request.crate_status
+    where c.org_id = v_crate.org_id
+      and c.id = v_crate.id;
+    perform records.give_custody(v_crate.id, location_id, null, 'RETURNED', v_request.id, condition_note);
+  end if;
+  v_is_out := exists (
+    select
+    from records.request_document as d
+    where d.org_id = v_request.org_id
+      and d.request_id = v_request.id
+      and d.returned_at is null
+      and d.missing_at is null
+  );
+  update records.request as r
+  set
+    status = case when v_is_out then 'PARTIALLY_RETURNED' else 'RETURNED' end,
+    returned_by = case when not v_is_out then core.user_id() end,
+    returned_at = case when not v_is_out then now() end
+  where r.org_id = v_request.org_id
+    and r.id = v_request.id;
+  select v.* into v_row from api.records_requests as v where v.org_id = v_request.org_id and v.id = v_request.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('records.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.records_withdrawal_return(id uuid, documents uuid[], location_id uuid, condition_note text, missing uuid[], version integer) IS 'Take back what was withdrawn
+documents: ids of those that came; left out, all that are out. location_id: where the crate is put, needed when it was out
+itself, with the refusals of records_storage_allocate. missing: ids of documents that will not come. The withdrawal is RETURNED
+when none is out, PARTIALLY_RETURNED before. What does not fit (a document of no or another request, one that came before, a
+crate in another place) is not refused but kept in records_return_exceptions. condition_note: ten characters or more. Needs
+records.withdrawal.return in the unit.';
+
 CREATE VIEW api.roles WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -1241,6 +3655,75 @@ $$;
 COMMENT ON FUNCTION api.role_reset(id uuid) IS 'Restore a role
 Gives a role that came from a template its name and permissions back; its code and who holds it stay. /role_templates shows which role came from which. Returns the role. Errors: core.permission_missing (403), core.not_found (404): no such role, or one of the organisation''s own.';
 
+CREATE FUNCTION api.search(q text, kinds text[] DEFAULT NULL::text[], "limit" integer DEFAULT 20) RETURNS TABLE(entity text, id uuid, title text, subtitle text, rank numeric)
+    LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_entity core.search_entity;
+  v_unknown text;
+  v_ids uuid[];
+  v_ranks numeric[];
+  v_hits jsonb := '[]';
+begin
+  if coalesce(btrim(q), '') = '' then
+    perform core.raise_error('core.search_empty');
+  elsif length(regexp_replace(core.search_text(q), E'[\\s!-/:-@\\[-`{-~]', '', 'g')) < 2 then
+    perform core.raise_error('core.search_short', jsonb_build_object('q', q));
+  elsif length(q) > 200 then
+    perform core.raise_error('core.search_long', jsonb_build_object('longest', 200));
+  elsif "limit" is null or "limit" not between 1 and 100 then
+    perform core.raise_error('core.search_limit', jsonb_build_object('limit', "limit"));
+  end if;
+  v_unknown := (
+    select min(k.kind)
+    from unnest(kinds) as k (kind)
+    where not exists (select from core.search_entity as e where e.entity = k.kind)
+  );
+  if v_unknown is not null then
+    perform core.raise_error('core.search_kind_unknown', jsonb_build_object('kind', v_unknown));
+  end if;
+
+  for v_entity in
+    select e.*
+    from core.search_entity as e
+    where (search.kinds is null or e.entity = any (search.kinds))
+      and case
+        when not has_schema_privilege(split_part(e.table_name, '.', 1), 'usage') then false
+        else has_any_column_privilege(e.table_name, 'select')
+      end
+      and (e.read_permission is null or core.has_permission(e.read_permission))
+    order by e.entity
+  loop
+    select array_agg(f.id), array_agg(f.rank)
+    into v_ids, v_ranks
+    from (
+      select c.id, max(c.rank) as rank
+      from core.find_entries(v_entity.entity, q, "limit") as c
+      group by c.id
+      order by max(c.rank) desc
+    ) as f;
+    if v_ids is not null then
+      -- As the caller: policies and grants of the tables decide what he is shown.
+      execute format(
+        'select $1 || coalesce(jsonb_agg(jsonb_build_array(%L, d.id, d.title, d.subtitle, f.rank)), ''[]'')'
+        ' from %s($2) as d join unnest($2, $3) as f (id, rank) on f.id = d.id',
+        v_entity.entity, v_entity.describe_function::regproc
+      ) into v_hits using v_hits, v_ids, v_ranks;
+    end if;
+  end loop;
+
+  return query
+  select h.hit ->> 0, (h.hit ->> 1)::uuid, h.hit ->> 2, h.hit ->> 3, (h.hit ->> 4)::numeric
+  from jsonb_array_elements(v_hits) as h (hit)
+  order by (h.hit ->> 4)::numeric desc, length(h.hit ->> 2), h.hit ->> 2, h.hit ->> 1
+  limit search."limit";
+end
+$_$;
+
+COMMENT ON FUNCTION api.search(q text, kinds text[], "limit" integer) IS 'Find by code, number, name or words
+Exact codes first, then what begins with q, then rows that have all its words in any order, whole or begun, without regard to accents; if there are none, words that look alike, and parts of codes. kinds: some of /search_kinds. At most limit rows (20, up to 100), only those that the caller may see. Errors: core.search_empty, core.search_short, core.search_long, core.search_limit, core.search_kind_unknown (422).';
+
 CREATE FUNCTION api.session_revoke(id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1290,6 +3773,20 @@ $$;
 
 COMMENT ON FUNCTION api.setting_put(code text, value jsonb) IS 'Change a setting of the organisation
 value: of the JSON type that /settings shows; null or left out goes back to the default. Returns the value that holds now. Errors: core.permission_missing, core.setting_global (403), core.setting_unknown (404), core.setting_type (422).';
+
+CREATE FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.require_person();
+  -- With the caller's own rights: nobody signs what he does not see.
+  perform core.require_visible(sign.entity, sign.entity_id);
+  return core.make_signature(sign.entity, sign.entity_id, sign.meaning, sign.password, sign.totp_code);
+end
+$$;
+
+COMMENT ON FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text) IS 'Sign a record
+Makes an electronic signature: the user gives his password again, and the code of his second factor if he has one. meaning: one of /signature_meanings of the entity. The signature is bound to what the record holds now, to user and session, and is good for one step within five minutes (core.signature_minutes): give its id as signature_id there. Returns the signature as /signatures shows it. Wrong attempts count as those of signing in. Errors: core.password_wrong, core.signature_code_missing, core.api_key_refused, core.permission_missing (403), core.not_found (404), core.credential_missing (409), core.signature_meaning_unknown (422), core.sign_in_locked (429, Retry-After), core.busy (503, Retry-After), core.sign_in_plain (400).';
 
 CREATE FUNCTION api.sign_in(email text, password text, code text DEFAULT NULL::text, organization text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1469,6 +3966,97 @@ $$;
 
 COMMENT ON FUNCTION api.sign_out("all" boolean) IS 'Sign out
 Ends the session of the token, or with all those of the user everywhere: their tokens are refused at once. Returns ended, how many. Errors: core.api_key_refused (403).';
+
+CREATE FUNCTION api.signature_verify(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_result jsonb := core.check_signature(signature_verify.id);
+begin
+  -- Who may not read all signatures reads those of what he sees.
+  if v_result is null then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'signature', 'id', signature_verify.id));
+  end if;
+  perform core.require_visible(v_result ->> 'entity', (v_result ->> 'entity_id')::uuid);
+  return v_result;
+end
+$$;
+
+COMMENT ON FUNCTION api.signature_verify(id uuid) IS 'Verify a signature
+Returns id, entity, entity_id, is_intact (its hashes agree with what it says and with what was signed), is_current (the record still holds what was signed), payload (what was signed) and current (what the record holds now, where that differs). Seen by who sees the record. Errors: core.not_found (404).';
+
+CREATE VIEW api.signatures WITH (security_invoker='true') AS
+ SELECT t.org_id,
+    t.id,
+    t.entity,
+    t.entity_id,
+    t.meaning,
+    t.statement,
+    t.signer_id,
+    t.signer_name,
+    t.signer_email,
+    t.signer_roles,
+    t.unit_id,
+    t.unit_name,
+    t.has_second_factor,
+    t.signed_at,
+    u.used_at,
+    t.payload_sha256,
+    t.sha256
+   FROM (core.signature t
+     LEFT JOIN core.signature_use u ON (((u.org_id = t.org_id) AND (u.signature_id = t.id))));
+
+COMMENT ON VIEW api.signatures IS 'Electronic signatures
+One''s own, with core.signature.read (in a unit) those of all. Those of one record: GET /rpc/signatures_of. Checked with GET /rpc/signature_verify. Append-only.';
+
+COMMENT ON COLUMN api.signatures.org_id IS 'Organisation that the row belongs to';
+
+COMMENT ON COLUMN api.signatures.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.signatures.entity IS 'What was signed, as in the events';
+
+COMMENT ON COLUMN api.signatures.entity_id IS 'Id of the record';
+
+COMMENT ON COLUMN api.signatures.meaning IS 'What the signature means: a code of /signature_meanings';
+
+COMMENT ON COLUMN api.signatures.statement IS 'The words that were signed';
+
+COMMENT ON COLUMN api.signatures.signer_id IS 'User who signed';
+
+COMMENT ON COLUMN api.signatures.signer_name IS 'Name then';
+
+COMMENT ON COLUMN api.signatures.signer_email IS 'Address then';
+
+COMMENT ON COLUMN api.signatures.signer_roles IS 'Roles then, in the unit of the record or everywhere';
+
+COMMENT ON COLUMN api.signatures.unit_id IS 'Unit of the record';
+
+COMMENT ON COLUMN api.signatures.unit_name IS 'Name of the unit then';
+
+COMMENT ON COLUMN api.signatures.has_second_factor IS 'Whether a one-time password was given as well';
+
+COMMENT ON COLUMN api.signatures.signed_at IS 'When';
+
+COMMENT ON COLUMN api.signatures.used_at IS 'When a step was taken with it; null: none was';
+
+COMMENT ON COLUMN api.signatures.payload_sha256 IS 'SHA-256 of what the record held';
+
+COMMENT ON COLUMN api.signatures.sha256 IS 'SHA-256 of the signature: of all that it says and payload_sha256';
+
+CREATE FUNCTION api.signatures_of(entity text, id uuid) RETURNS SETOF api.signatures
+    LANGUAGE plpgsql STABLE ROWS 10 PARALLEL SAFE
+    AS $$
+begin
+  perform core.require_visible(signatures_of.entity, signatures_of.id);
+  return query
+  select s.*
+  from core.read_signatures(signatures_of.entity, signatures_of.id) as r
+  cross join lateral jsonb_populate_record(null::api.signatures, r.signature) as s;
+end
+$$;
+
+COMMENT ON FUNCTION api.signatures_of(entity text, id uuid) IS 'The signatures of a record
+Its signature page: who signed it, in which roles, with which meaning, when; oldest first. Seen by who sees the record. Errors: core.not_found (404).';
 
 CREATE FUNCTION api.totp_begin() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1861,6 +4449,818 @@ $$;
 COMMENT ON FUNCTION api.webhook_secret_rotate(id uuid) IS 'Change the secret of a webhook
 For 24 hours what is sent carries signatures of both. Returns id, secret (not shown again) and old_secret_until. Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404).';
 
+CREATE VIEW api.wms_adjustments WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    status,
+    warehouse_id,
+    position_id,
+    item_id,
+    lot_id,
+    quantity_before,
+    new_quantity,
+    difference,
+    amount,
+    currency,
+    reason,
+    status_reason,
+    document_id,
+    decided_at,
+    decided_by,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM wms.adjustment a;
+
+COMMENT ON VIEW api.wms_adjustments IS 'Corrections of what lies at a place
+Made by wms_stock_adjust: a small one is posted at once, a large one is PENDING until a second person decides it with
+approval_decide. The difference is posted, so what moved meanwhile stays moved.';
+
+COMMENT ON COLUMN api.wms_adjustments.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_adjustments.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.wms_adjustments.status IS 'PENDING, POSTED, REJECTED or WITHDRAWN';
+
+COMMENT ON COLUMN api.wms_adjustments.warehouse_id IS 'Warehouse';
+
+COMMENT ON COLUMN api.wms_adjustments.position_id IS 'Position';
+
+COMMENT ON COLUMN api.wms_adjustments.item_id IS 'Item';
+
+COMMENT ON COLUMN api.wms_adjustments.lot_id IS 'Lot or serial number of a tracked item';
+
+COMMENT ON COLUMN api.wms_adjustments.quantity_before IS 'What the balance said when the difference was found';
+
+COMMENT ON COLUMN api.wms_adjustments.new_quantity IS 'What lay there instead';
+
+COMMENT ON COLUMN api.wms_adjustments.difference IS 'new_quantity less quantity_before';
+
+COMMENT ON COLUMN api.wms_adjustments.amount IS 'Value of the difference at the list price, always positive; null: not known';
+
+COMMENT ON COLUMN api.wms_adjustments.currency IS 'Currency of amount';
+
+COMMENT ON COLUMN api.wms_adjustments.reason IS 'Why stock differs';
+
+COMMENT ON COLUMN api.wms_adjustments.status_reason IS 'Why it was rejected or withdrawn';
+
+COMMENT ON COLUMN api.wms_adjustments.document_id IS 'Document that posted it';
+
+COMMENT ON COLUMN api.wms_adjustments.decided_at IS 'When it was posted, rejected or withdrawn';
+
+COMMENT ON COLUMN api.wms_adjustments.decided_by IS 'User who did that';
+
+COMMENT ON COLUMN api.wms_adjustments.version IS 'Grows with each change';
+
+COMMENT ON COLUMN api.wms_adjustments.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.wms_adjustments.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.wms_adjustments.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_adjustments.updated_by IS 'User who last changed it';
+
+CREATE FUNCTION api.wms_adjustment_withdraw(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.wms_adjustments
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_adjustment wms.adjustment;
+  v_row api.wms_adjustments;
+begin
+  perform core.require_permission('wms.stock.adjust');
+  select a.*
+  into v_adjustment
+  from wms.adjustment as a
+  where a.org_id = core.org_id()
+    and a.id = wms_adjustment_withdraw.id
+  for no key update;
+  if not found then
+    perform core.raise_error('wms.adjustment_not_found', jsonb_build_object('id', wms_adjustment_withdraw.id));
+  elsif wms_adjustment_withdraw.version <> v_adjustment.version then
+    perform core.raise_error(
+      'core.stale_version',
+      jsonb_build_object(
+        'table', 'adjustment', 'version', wms_adjustment_withdraw.version, 'current_version', v_adjustment.version
+      )
+    );
+  elsif v_adjustment.status <> 'PENDING' then
+    perform core.raise_error('wms.adjustment_decided', jsonb_build_object('status', v_adjustment.status));
+  elsif v_adjustment.created_by is distinct from core.user_id() then
+    perform core.raise_error('wms.adjustment_of_another');
+  end if;
+
+  update wms.adjustment as a
+  set
+    status = 'WITHDRAWN',
+    status_reason = nullif(btrim(wms_adjustment_withdraw.reason), ''),
+    decided_at = now(),
+    decided_by = core.user_id()
+  where a.org_id = v_adjustment.org_id
+    and a.id = v_adjustment.id;
+  perform core.withdraw_approval('wms_adjustment', v_adjustment.id);
+
+  select a.* into v_row from api.wms_adjustments as a where a.org_id = v_adjustment.org_id and a.id = v_adjustment.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_adjustment_withdraw(id uuid, reason text, version integer) IS 'Take back a correction of stock that still waits
+By who made it; a reason is needed. Needs wms.stock.adjust.';
+
+CREATE VIEW api.wms_counts WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    status,
+    number,
+    warehouse_id,
+    position_id,
+    zone,
+    item_id,
+    item_class,
+    is_blind,
+    planned_on,
+    count_index,
+    line_count,
+    difference_count,
+    counters,
+    document_id,
+    note,
+    status_reason,
+    started_at,
+    started_by,
+    counted_at,
+    counted_by,
+    posted_at,
+    posted_by,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM wms.count_session c;
+
+COMMENT ON VIEW api.wms_counts IS 'Stock counts
+Planned by wms_count_plan, begun by wms_count_start, ended by wms_count_finish, posted by wms_count_post. Goods may move
+meanwhile. The lines are in wms_count_lines.';
+
+COMMENT ON COLUMN api.wms_counts.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_counts.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.wms_counts.status IS 'PLANNED, COUNTING, COUNTED, INVESTIGATING, POSTED or CANCELLED';
+
+COMMENT ON COLUMN api.wms_counts.number IS 'Number, without gaps; null until it is started';
+
+COMMENT ON COLUMN api.wms_counts.warehouse_id IS 'Warehouse';
+
+COMMENT ON COLUMN api.wms_counts.position_id IS 'Scope: this position and all below it; null: all';
+
+COMMENT ON COLUMN api.wms_counts.zone IS 'Scope: positions of this zone; null: all';
+
+COMMENT ON COLUMN api.wms_counts.item_id IS 'Scope: this item; null: all';
+
+COMMENT ON COLUMN api.wms_counts.item_class IS 'Scope: items of this class; null: all';
+
+COMMENT ON COLUMN api.wms_counts.is_blind IS 'Whether who counts does not see what is expected';
+
+COMMENT ON COLUMN api.wms_counts.planned_on IS 'Day that it is planned for';
+
+COMMENT ON COLUMN api.wms_counts.count_index IS 'How often it has been counted, this time included';
+
+COMMENT ON COLUMN api.wms_counts.line_count IS 'How many lines it has, without those found since it was last counted';
+
+COMMENT ON COLUMN api.wms_counts.difference_count IS 'How many lines differed when it was last counted';
+
+COMMENT ON COLUMN api.wms_counts.counters IS 'Users who counted, as of when counting was last finished: none of them may post';
+
+COMMENT ON COLUMN api.wms_counts.document_id IS 'Document that posted the differences; null: there were none';
+
+COMMENT ON COLUMN api.wms_counts.note IS 'Remark';
+
+COMMENT ON COLUMN api.wms_counts.status_reason IS 'Why it was cancelled';
+
+COMMENT ON COLUMN api.wms_counts.started_at IS 'When counting started';
+
+COMMENT ON COLUMN api.wms_counts.started_by IS 'User who started it';
+
+COMMENT ON COLUMN api.wms_counts.counted_at IS 'When counting was last finished';
+
+COMMENT ON COLUMN api.wms_counts.counted_by IS 'User who finished it';
+
+COMMENT ON COLUMN api.wms_counts.posted_at IS 'When it was posted';
+
+COMMENT ON COLUMN api.wms_counts.posted_by IS 'User who posted it';
+
+COMMENT ON COLUMN api.wms_counts.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.wms_counts.created_at IS 'When it was planned';
+
+COMMENT ON COLUMN api.wms_counts.created_by IS 'User who planned it';
+
+COMMENT ON COLUMN api.wms_counts.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_counts.updated_by IS 'User who last changed it';
+
+CREATE FUNCTION api.wms_count_cancel(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.wms_counts
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count wms.count_session;
+  v_row api.wms_counts;
+begin
+  perform core.require_permission('wms.count.plan');
+  v_count := wms.lock_count(
+    wms_count_cancel.id, wms_count_cancel.version, array['PLANNED', 'COUNTING', 'COUNTED', 'INVESTIGATING']
+  );
+
+  update wms.count_line as l
+  set is_open = false
+  where l.org_id = v_count.org_id
+    and l.count_id = v_count.id;
+  update wms.count_session as c
+  set
+    status = 'CANCELLED',
+    status_reason = nullif(btrim(wms_count_cancel.reason), '')
+  where c.org_id = v_count.org_id
+    and c.id = v_count.id;
+
+  select c.* into v_row from api.wms_counts as c where c.org_id = v_count.org_id and c.id = v_count.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_count_cancel(id uuid, reason text, version integer) IS 'Cancel a count that is not posted
+Changes no stock; a reason is needed. Of a blind one it is never told what was expected. Needs wms.count.plan.';
+
+CREATE FUNCTION api.wms_count_finish(id uuid, is_partial boolean DEFAULT false, version integer DEFAULT NULL::integer) RETURNS api.wms_counts
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count wms.count_session;
+  v_open integer;
+  v_counted integer;
+  v_different integer;
+  v_row api.wms_counts;
+begin
+  perform core.require_permission('wms.count.record');
+  v_count := wms.lock_count(wms_count_finish.id, wms_count_finish.version, array['COUNTING', 'INVESTIGATING']);
+
+  select
+    count(*) filter (where l.counted is null),
+    count(l.counted),
+    count(*) filter (where l.counted <> e.expected_at_count)
+  into v_open, v_counted, v_different
+  from wms.count_line as l
+  inner join wms.count_expectation as e
+    on e.org_id = l.org_id
+    and e.line_id = l.id
+  where l.org_id = v_count.org_id
+    and l.count_id = v_count.id;
+  if v_open > 0 and not coalesce(wms_count_finish.is_partial, false) or v_open > 0 and v_counted = 0 then
+    perform core.raise_error('wms.count_incomplete', jsonb_build_object('open', v_open));
+  end if;
+
+  update wms.count_session as c
+  set
+    status = 'COUNTED',
+    line_count = v_open + v_counted,
+    difference_count = v_different,
+    counters = array(
+      select distinct u.user_id
+      from wms.count_line as l
+      cross join unnest(l.counters) as u (user_id)
+      where l.org_id = v_count.org_id
+        and l.count_id = v_count.id
+      order by u.user_id
+    ),
+    counted_at = now(),
+    counted_by = core.user_id()
+  where c.org_id = v_count.org_id
+    and c.id = v_count.id;
+
+  select c.* into v_row from api.wms_counts as c where c.org_id = v_count.org_id and c.id = v_count.id;
+  -- Who asks for this to be rolled back goes on counting, and must not learn how well he guessed.
+  if v_count.is_blind then
+    v_row.difference_count := null;
+  end if;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_count_finish(id uuid, is_partial boolean, version integer) IS 'Finish counting
+From now on what was expected and the differences are shown; of a blind count in the views, not in this answer. Refused while
+lines are not counted (wms.count_incomplete, 422), unless is_partial: they keep what the balance says. Needs wms.count.record.';
+
+CREATE FUNCTION api.wms_count_plan(warehouse_id uuid, position_id uuid DEFAULT NULL::uuid, zone text DEFAULT NULL::text, item_id uuid DEFAULT NULL::uuid, item_class text DEFAULT NULL::text, is_blind boolean DEFAULT true, planned_on date DEFAULT NULL::date, note text DEFAULT NULL::text, id uuid DEFAULT NULL::uuid) RETURNS api.wms_counts
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_id uuid := coalesce(wms_count_plan.id, uuidv7());
+  v_path public.ltree;
+  v_row api.wms_counts;
+begin
+  perform core.require_permission('wms.count.plan');
+  if wms_count_plan.id is not null and exists (
+    select from wms.count_session as c where c.org_id = v_org and c.id = v_id
+  ) then
+    perform core.raise_error('wms.count_exists', jsonb_build_object('id', v_id));
+  end if;
+  v_path := (
+    select w.path
+    from core.location as w
+    where w.org_id = v_org
+      and w.id = wms_count_plan.warehouse_id
+      and w.kind = 'WAREHOUSE'
+  );
+  if v_path is null then
+    perform core.raise_error('wms.not_a_warehouse', jsonb_build_object('field', 'warehouse_id', 'id', warehouse_id));
+  elsif wms_count_plan.position_id is not null and not exists (
+    select
+    from core.location as p
+    where p.org_id = v_org
+      and p.id = wms_count_plan.position_id
+      and wms.is_position_of(p.kind, p.path, v_path)
+  ) then
+    perform core.raise_error('wms.position_elsewhere', jsonb_build_object('position_id', position_id));
+  elsif wms_count_plan.item_id is not null and not exists (
+    select from core.item as i where i.org_id = v_org and i.id = wms_count_plan.item_id
+  ) then
+    perform core.raise_error('wms.item_unknown', jsonb_build_object('item_id', item_id));
+  elsif wms_count_plan.item_class not in (
+    'GOODS', 'YARN', 'FABRIC', 'TRIM', 'ACCESSORY', 'PACKING', 'FINISHED_GOODS', 'COMMODITY'
+  ) then
+    perform core.raise_error('wms.item_class_unknown', jsonb_build_object('item_class', item_class));
+  end if;
+
+  insert into wms.count_session (
+    org_id, id, warehouse_id, position_id, zone, item_id, item_class, is_blind, planned_on, note
+  )
+  values (
+    v_org, v_id, wms_count_plan.warehouse_id, wms_count_plan.position_id, nullif(btrim(wms_count_plan.zone), ''),
+    wms_count_plan.item_id, wms_count_plan.item_class, coalesce(wms_count_plan.is_blind, true),
+    wms_count_plan.planned_on, nullif(btrim(wms_count_plan.note), '')
+  );
+
+  select c.* into v_row from api.wms_counts as c where c.org_id = v_org and c.id = v_id;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_count_plan(warehouse_id uuid, position_id uuid, zone text, item_id uuid, item_class text, is_blind boolean, planned_on date, note text, id uuid) IS 'Plan a count of a warehouse
+All of it, or what position_id (with all below it), zone, item_id and item_class leave. Blind unless is_blind is false: who
+counts does not see what is expected. id may be made by the client. Needs wms.count.plan.';
+
+CREATE FUNCTION api.wms_count_post(id uuid, version integer DEFAULT NULL::integer) RETURNS api.wms_counts
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count wms.count_session;
+  v_loss uuid;
+  v_lines jsonb;
+  v_document wms.document;
+  v_row api.wms_counts;
+begin
+  perform core.require_permission('wms.count.post');
+  v_count := wms.lock_count(wms_count_post.id, wms_count_post.version, array['COUNTED']);
+  if core.user_id() = any (v_count.counters) then
+    perform core.raise_error(
+      'core.same_person', jsonb_build_object('entity', 'wms.count_session', 'action', 'post')
+    );
+  end if;
+
+  v_loss := wms.virtual_place(v_count.org_id, 'LOSS');
+  v_lines := (
+    select jsonb_agg(
+      jsonb_strip_nulls(
+        jsonb_build_object(
+          'item_id', l.item_id,
+          'lot_id', l.lot_id,
+          'quantity', abs(l.counted - e.expected_at_count),
+          'from_position_id', case when l.counted < e.expected_at_count then l.position_id else v_loss end,
+          'to_position_id', case when l.counted < e.expected_at_count then v_loss else l.position_id end
+        )
+      )
+      order by l.id
+    )
+    from wms.count_line as l
+    inner join wms.count_expectation as e
+      on e.org_id = l.org_id
+      and e.line_id = l.id
+    where l.org_id = v_count.org_id
+      and l.count_id = v_count.id
+      and l.counted <> e.expected_at_count
+  );
+  if v_lines is not null then
+    v_document := wms.post_at_once(
+      'COUNT', v_count.warehouse_id, v_count.warehouse_id, v_lines,
+      reason => 'Count ' || v_count.number, reference => v_count.number
+    );
+  end if;
+
+  update wms.count_line as l
+  set is_open = false
+  where l.org_id = v_count.org_id
+    and l.count_id = v_count.id;
+  update wms.count_session as c
+  set
+    status = 'POSTED',
+    document_id = v_document.id,
+    posted_at = now(),
+    posted_by = core.user_id()
+  where c.org_id = v_count.org_id
+    and c.id = v_count.id;
+
+  select c.* into v_row from api.wms_counts as c where c.org_id = v_count.org_id and c.id = v_count.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_count_post(id uuid, version integer) IS 'Post what a count found
+One COUNT document corrects every line by its difference: what was counted less what the ledger said at the moment of
+counting, so what moved before or after stays moved. Whoever counted may not post (core.same_person, 403). Refused with
+wms.insufficient_stock (422) where less is left meanwhile than is to be taken. Needs wms.count.post.';
+
+CREATE VIEW api.wms_count_lines WITH (security_invoker='true') AS
+ SELECT l.org_id,
+    l.id,
+    l.count_id,
+    l.position_id,
+    l.item_id,
+    l.lot_id,
+    l.is_found,
+    l.count_index,
+    l.counted,
+    l.counted_at,
+    l.counted_by,
+    l.reason,
+    e.expected,
+    (e.expected_at_count - e.expected) AS moved,
+    e.expected_at_count,
+    (l.counted - e.expected_at_count) AS difference,
+    l.version,
+    l.created_at,
+    l.updated_at,
+    p.code AS position_code,
+    i.sku,
+    i.name AS item_name,
+    i.unit_code,
+    t.lot_no
+   FROM ((((wms.count_line l
+     JOIN core.location p ON (((p.org_id = l.org_id) AND (p.id = l.position_id))))
+     JOIN core.item i ON (((i.org_id = l.org_id) AND (i.id = l.item_id))))
+     LEFT JOIN wms.lot t ON (((t.org_id = l.org_id) AND (t.id = l.lot_id))))
+     LEFT JOIN wms.count_expectation e ON (((e.org_id = l.org_id) AND (e.line_id = l.id))));
+
+COMMENT ON VIEW api.wms_count_lines IS 'Lines of counts
+Ask for those of one count (count_id=eq.…&order=id); recorded by wms_count_record. expected, moved, expected_at_count and
+difference are null in a blind count until it is finished.';
+
+COMMENT ON COLUMN api.wms_count_lines.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_count_lines.id IS 'Identifier';
+
+COMMENT ON COLUMN api.wms_count_lines.count_id IS 'Count';
+
+COMMENT ON COLUMN api.wms_count_lines.position_id IS 'Position';
+
+COMMENT ON COLUMN api.wms_count_lines.item_id IS 'Item';
+
+COMMENT ON COLUMN api.wms_count_lines.lot_id IS 'Lot or serial number of a tracked item';
+
+COMMENT ON COLUMN api.wms_count_lines.is_found IS 'Whether it was not on the list: found while counting';
+
+COMMENT ON COLUMN api.wms_count_lines.count_index IS 'Which time it is counted';
+
+COMMENT ON COLUMN api.wms_count_lines.counted IS 'What was counted, in unit_code; null: not yet';
+
+COMMENT ON COLUMN api.wms_count_lines.counted_at IS 'When it was counted';
+
+COMMENT ON COLUMN api.wms_count_lines.counted_by IS 'User who counted it';
+
+COMMENT ON COLUMN api.wms_count_lines.reason IS 'Why it differs';
+
+COMMENT ON COLUMN api.wms_count_lines.expected IS 'What the balance said when the count started';
+
+COMMENT ON COLUMN api.wms_count_lines.moved IS 'What the ledger moved between then and the moment of counting';
+
+COMMENT ON COLUMN api.wms_count_lines.expected_at_count IS 'What the balance said at the moment of counting';
+
+COMMENT ON COLUMN api.wms_count_lines.difference IS 'counted less expected_at_count: what posting corrects';
+
+COMMENT ON COLUMN api.wms_count_lines.version IS 'Grows with each change';
+
+COMMENT ON COLUMN api.wms_count_lines.created_at IS 'When it came on the list';
+
+COMMENT ON COLUMN api.wms_count_lines.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_count_lines.position_code IS 'Short name of the position';
+
+COMMENT ON COLUMN api.wms_count_lines.sku IS 'Code of the item';
+
+COMMENT ON COLUMN api.wms_count_lines.item_name IS 'Name of the item';
+
+COMMENT ON COLUMN api.wms_count_lines.unit_code IS 'Unit that the item is kept in';
+
+COMMENT ON COLUMN api.wms_count_lines.lot_no IS 'Number of the lot';
+
+CREATE FUNCTION api.wms_count_record(id uuid, position_id uuid, item_id uuid, counted numeric, lot_id uuid DEFAULT NULL::uuid, unit_code text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS api.wms_count_lines
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_count wms.count_session;
+  v_item core.item;
+  v_line wms.count_line;
+  v_counted numeric;
+  v_quantity numeric;
+  v_mark uuid;
+begin
+  perform core.require_permission('wms.count.record');
+  -- Shared: many count at once, but nobody ends the count meanwhile.
+  select c.*
+  into v_count
+  from wms.count_session as c
+  where c.org_id = v_org
+    and c.id = wms_count_record.id
+  for share;
+  if not found then
+    perform core.raise_error('wms.count_not_found', jsonb_build_object('id', wms_count_record.id));
+  elsif v_count.status not in ('COUNTING', 'INVESTIGATING') then
+    perform core.raise_error('wms.count_status', jsonb_build_object('id', v_count.id, 'status', v_count.status));
+  end if;
+
+  v_item := wms.require_item(wms_count_record.item_id, wms_count_record.lot_id);
+  if not wms.is_in_scope(v_count, wms_count_record.position_id, v_item) then
+    perform core.raise_error(
+      'wms.count_out_of_scope', jsonb_build_object('item', v_item.sku, 'position_id', wms_count_record.position_id)
+    );
+  elsif wms_count_record.counted is null or wms_count_record.counted < 0 or wms_count_record.counted = 'NaN' then
+    perform core.raise_error('wms.counted_negative');
+  end if;
+  v_counted := round(
+    core.convert(
+      wms_count_record.counted, coalesce(wms_count_record.unit_code, v_item.unit_code), v_item.unit_code, v_item.id
+    ),
+    6
+  );
+
+  if not exists (
+    select
+    from wms.count_line as l
+    where l.org_id = v_org
+      and l.count_id = v_count.id
+      and l.position_id = wms_count_record.position_id
+      and l.item_id = v_item.id
+      and l.lot_id is not distinct from wms_count_record.lot_id
+  ) then
+    perform wms.hold_counts(v_count.warehouse_id, true); -- it comes on the list now
+  end if;
+  -- The balance first, as everybody: under its lock the ledger ends here.
+  v_quantity := wms.lock_balance(v_count.warehouse_id, position_id, v_item.id, lot_id);
+  v_mark := uuidv7();
+
+  select l.*
+  into v_line
+  from wms.count_line as l
+  where l.org_id = v_org
+    and l.count_id = v_count.id
+    and l.position_id = wms_count_record.position_id
+    and l.item_id = v_item.id
+    and l.lot_id is not distinct from wms_count_record.lot_id
+  for update;
+  if not found then
+    v_line := wms.find_uncounted(v_count, wms_count_record.position_id, v_item.id, wms_count_record.lot_id, v_quantity);
+  elsif v_line.count_index < v_count.count_index then
+    perform core.raise_error('wms.count_line_done', jsonb_build_object('item', v_item.sku));
+  end if;
+
+  update wms.count_line as l
+  set
+    counted = v_counted,
+    counted_at = now(),
+    counted_by = core.user_id(),
+    counters = array_append(array_remove(l.counters, core.user_id()), core.user_id()),
+    reason = coalesce(nullif(btrim(wms_count_record.reason), ''), l.reason)
+  where l.org_id = v_org
+    and l.id = v_line.id;
+  update wms.count_expectation as e
+  set
+    expected_at_count = v_quantity,
+    count_mark = v_mark
+  where e.org_id = v_org
+    and e.line_id = v_line.id;
+
+  return wms.show_count_line(v_line.id);
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_count_record(id uuid, position_id uuid, item_id uuid, counted numeric, lot_id uuid, unit_code text, reason text) IS 'Record what was counted of an item (and lot) at a position
+The total that lies there, also what is packed or reserved. What is not on the list and is found nevertheless is added to it.
+Until the count is finished a line may be counted again. In a recount only the lines that are to be counted again are
+taken (wms.count_line_done, 409). Needs wms.count.record.';
+
+CREATE FUNCTION api.wms_count_recount(id uuid, lines uuid[] DEFAULT NULL::uuid[], version integer DEFAULT NULL::integer) RETURNS api.wms_counts
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count wms.count_session;
+  v_again uuid[];
+  v_row api.wms_counts;
+begin
+  perform core.require_permission('wms.count.plan');
+  v_count := wms.lock_count(wms_count_recount.id, wms_count_recount.version, array['COUNTED']);
+
+  v_again := array(
+    select l.id
+    from wms.count_line as l
+    inner join wms.count_expectation as e
+      on e.org_id = l.org_id
+      and e.line_id = l.id
+    where l.org_id = v_count.org_id
+      and l.count_id = v_count.id
+      and case
+        when wms_count_recount.lines is null then l.counted <> e.expected_at_count
+        else l.id = any (wms_count_recount.lines)
+      end
+    order by l.id
+  );
+  if cardinality(v_again) = 0 or cardinality(v_again) < cardinality(wms_count_recount.lines) then
+    perform core.raise_error('wms.count_nothing_to_recount', jsonb_build_object('id', v_count.id));
+  end if;
+
+  update wms.count_line as l
+  set
+    counted = null,
+    counted_at = null,
+    counted_by = null,
+    count_index = v_count.count_index + 1
+  where l.org_id = v_count.org_id
+    and l.id = any (v_again);
+  update wms.count_expectation as e
+  set
+    expected_at_count = null,
+    count_mark = null
+  where e.org_id = v_count.org_id
+    and e.line_id = any (v_again);
+
+  update wms.count_session as c
+  set
+    status = 'INVESTIGATING',
+    count_index = v_count.count_index + 1
+  where c.org_id = v_count.org_id
+    and c.id = v_count.id;
+
+  select c.* into v_row from api.wms_counts as c where c.org_id = v_count.org_id and c.id = v_count.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_count_recount(id uuid, lines uuid[], version integer) IS 'Have lines of a count counted again
+Those of lines (ids), else all that differ. What was counted before stays in the history of the line. A blind count hides
+what is expected again until it is finished. Needs wms.count.plan.';
+
+CREATE FUNCTION api.wms_count_start(id uuid, version integer DEFAULT NULL::integer) RETURNS api.wms_counts
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count wms.count_session;
+  v_balances uuid[];
+  v_mark uuid;
+  v_lines integer;
+  v_other text;
+  v_row api.wms_counts;
+begin
+  perform core.require_permission('wms.count.plan');
+  v_count := wms.lock_count(wms_count_start.id, wms_count_start.version, array['PLANNED']);
+
+  perform wms.hold_counts(v_count.warehouse_id, true);
+  -- Locked in the order in which postings lock them, so that what is frozen is what the ledger says up to the mark: ids
+  -- of the ledger are made under this lock.
+  select array_agg(s.id order by s.item_id, s.location_id, s.lot_id)
+  into v_balances
+  from (
+    select b.id, b.item_id, b.location_id, b.lot_id
+    from wms.balance as b
+    inner join core.location as p
+      on p.org_id = b.org_id
+      and p.id = b.location_id
+    inner join core.item as i
+      on i.org_id = b.org_id
+      and i.id = b.item_id
+    where b.org_id = v_count.org_id
+      and b.warehouse_id = v_count.warehouse_id
+      and b.quantity > 0
+      and (v_count.zone is null or p.zone = v_count.zone)
+      and (v_count.item_id is null or b.item_id = v_count.item_id)
+      and (v_count.item_class is null or i.class = v_count.item_class)
+      and (
+        v_count.position_id is null
+        or p.path operator (public.<@) (
+          select s.path
+          from core.location as s
+          where s.org_id = v_count.org_id
+            and s.id = v_count.position_id
+        )
+      )
+    order by b.item_id, b.location_id, b.lot_id
+    for share of b
+  ) as s;
+  v_mark := uuidv7();
+
+  v_other := (
+    select min(i.sku)
+    from wms.balance as b
+    inner join wms.adjustment as a
+      on a.org_id = b.org_id
+      and a.item_id = b.item_id
+      and a.position_id = b.location_id
+      and a.lot_id is not distinct from b.lot_id
+      and a.status = 'PENDING'
+    inner join core.item as i
+      on i.org_id = b.org_id
+      and i.id = b.item_id
+    where b.org_id = v_count.org_id
+      and b.id = any (v_balances)
+  );
+  if v_other is not null then
+    perform core.raise_error('wms.adjustment_pending', jsonb_build_object('item', v_other));
+  end if;
+
+  begin
+    insert into wms.count_line (org_id, count_id, position_id, item_id, lot_id)
+    select b.org_id, v_count.id, b.location_id, b.item_id, b.lot_id
+    from wms.balance as b
+    where b.org_id = v_count.org_id
+      and b.id = any (v_balances);
+    get diagnostics v_lines = row_count;
+  exception
+    when unique_violation then
+      perform core.raise_error('wms.count_overlaps');
+  end;
+
+  insert into wms.count_expectation (org_id, line_id, count_id, expected, start_mark)
+  select l.org_id, l.id, l.count_id, b.quantity, v_mark
+  from wms.count_line as l
+  inner join wms.balance as b
+    on b.org_id = l.org_id
+    and b.item_id = l.item_id
+    and b.location_id = l.position_id
+    and b.lot_id is not distinct from l.lot_id
+  where l.org_id = v_count.org_id
+    and l.count_id = v_count.id;
+
+  update wms.count_session as c
+  set
+    status = 'COUNTING',
+    number = core.next_number('wms.count_session', v_count.id),
+    line_count = v_lines,
+    started_at = now(),
+    started_by = core.user_id()
+  where c.org_id = v_count.org_id
+    and c.id = v_count.id;
+
+  select c.* into v_row from api.wms_counts as c where c.org_id = v_count.org_id and c.id = v_count.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_count_start(id uuid, version integer) IS 'Start a planned count
+Makes the list of what lies in its scope, freezes what is expected, and gives the count its number. Goods may go on moving:
+what the ledger moves until a line is counted changes what is expected of it. Refused while something in its scope is in
+another open count (wms.count_overlaps, 409) or waits for a second person (wms.adjustment_pending, 409). Needs wms.count.plan.';
+
 CREATE VIEW api.wms_documents WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -1876,6 +5276,7 @@ CREATE VIEW api.wms_documents WITH (security_invoker='true') AS
     line_count,
     total,
     status_reason,
+    reverses,
     posted_at,
     posted_by,
     cancelled_at,
@@ -1888,16 +5289,17 @@ CREATE VIEW api.wms_documents WITH (security_invoker='true') AS
    FROM wms.document d;
 
 COMMENT ON VIEW api.wms_documents IS 'Warehouse documents
-Made by wms_document_create, posted by wms_document_post, cancelled by wms_document_cancel. partner_id, reference and
-posting_date of a draft may be changed here. The lines are in wms_document_lines, a page at a time.';
+Made by wms_document_create, posted by wms_document_post, cancelled by wms_document_cancel, reversed by wms_document_reverse.
+partner_id, reference and posting_date may be changed here until it is posted. The lines are in wms_document_lines, a page at a
+time.';
 
 COMMENT ON COLUMN api.wms_documents.org_id IS 'Organisation';
 
 COMMENT ON COLUMN api.wms_documents.id IS 'Identifier, in order of creation';
 
-COMMENT ON COLUMN api.wms_documents.document_type IS 'IMPORT, EXPORT, TRANSFER or SALE';
+COMMENT ON COLUMN api.wms_documents.document_type IS 'IMPORT, EXPORT, SALE, TRANSFER, RETURN, ADJUSTMENT, COUNT or MOVE';
 
-COMMENT ON COLUMN api.wms_documents.status IS 'DRAFT, POSTED or CANCELLED';
+COMMENT ON COLUMN api.wms_documents.status IS 'DRAFT, RESERVED, PICKING, PACKED, POSTED, REVERSED or CANCELLED';
 
 COMMENT ON COLUMN api.wms_documents.number IS 'Number, without gaps; null until it is posted';
 
@@ -1917,7 +5319,9 @@ COMMENT ON COLUMN api.wms_documents.line_count IS 'How many lines it has';
 
 COMMENT ON COLUMN api.wms_documents.total IS 'Sum of the amounts of its lines';
 
-COMMENT ON COLUMN api.wms_documents.status_reason IS 'Why it was cancelled';
+COMMENT ON COLUMN api.wms_documents.status_reason IS 'Why it was cancelled, reversed or made';
+
+COMMENT ON COLUMN api.wms_documents.reverses IS 'Document that this one is the mirror of';
 
 COMMENT ON COLUMN api.wms_documents.posted_at IS 'When it was posted';
 
@@ -1947,7 +5351,8 @@ declare
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.document.cancel');
-  v_document := wms.lock_draft(id, version);
+  v_document := wms.lock_document(id, version, '{DRAFT,RESERVED}');
+  perform wms.release_document(v_document, 'CANCELLED');
 
   update wms.document as d
   set
@@ -1966,8 +5371,8 @@ exception
 end
 $$;
 
-COMMENT ON FUNCTION api.wms_document_cancel(id uuid, reason text, version integer) IS 'Cancel a draft, saying why
-A posted document cannot be cancelled. Needs wms.document.cancel.';
+COMMENT ON FUNCTION api.wms_document_cancel(id uuid, reason text, version integer) IS 'Cancel a draft or a reserved document, saying why
+What was promised to it is released. A posted document is reversed instead. Needs wms.document.cancel.';
 
 CREATE FUNCTION api.wms_document_create(document_type text, from_location_id uuid DEFAULT NULL::uuid, to_location_id uuid DEFAULT NULL::uuid, partner_id uuid DEFAULT NULL::uuid, reference text DEFAULT NULL::text, posting_date date DEFAULT NULL::date, lines jsonb DEFAULT NULL::jsonb, id uuid DEFAULT NULL::uuid) RETURNS api.wms_documents
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1977,6 +5382,8 @@ CREATE FUNCTION api.wms_document_create(document_type text, from_location_id uui
 declare
   v_org uuid := core.org_id();
   v_id uuid := coalesce(wms_document_create.id, uuidv7());
+  v_from uuid := wms_document_create.from_location_id;
+  v_to uuid := wms_document_create.to_location_id;
   v_lines wms.document_line[];
   v_row api.wms_documents;
 begin
@@ -1987,8 +5394,12 @@ begin
       perform core.raise_error('wms.document_exists', jsonb_build_object('id', v_id));
     end if;
   end if;
-  perform wms.check_header(document_type, from_location_id, to_location_id, partner_id);
-  v_lines := wms.read_lines(v_id, document_type, from_location_id, to_location_id, lines);
+  if document_type in ('ADJUSTMENT', 'COUNT', 'MOVE') then
+    v_from := coalesce(v_from, v_to);
+    v_to := coalesce(v_to, v_from);
+  end if;
+  perform wms.check_header(document_type, v_from, v_to, partner_id);
+  v_lines := wms.read_lines(v_id, document_type, v_from, v_to, lines);
 
   insert into wms.document (
     org_id, id, document_type, from_location_id, to_location_id, partner_id, reference, posting_date, currency, line_count,
@@ -1998,8 +5409,8 @@ begin
     v_org,
     v_id,
     wms_document_create.document_type,
-    wms_document_create.from_location_id,
-    wms_document_create.to_location_id,
+    v_from,
+    v_to,
     wms_document_create.partner_id,
     nullif(btrim(wms_document_create.reference), ''),
     wms_document_create.posting_date,
@@ -2017,10 +5428,47 @@ end
 $$;
 
 COMMENT ON FUNCTION api.wms_document_create(document_type text, from_location_id uuid, to_location_id uuid, partner_id uuid, reference text, posting_date date, lines jsonb, id uuid) IS 'Make a draft of a warehouse document
-IMPORT needs to_location_id, EXPORT and SALE from_location_id, TRANSFER both: ids of warehouses. lines is an array of objects
-with item_id and quantity, and optionally lot_id, unit_code (the item''s), unit_price, from_position_id, to_position_id and
-id; positions left out are the default ones of the warehouse. id may be made by the client (UUID version 7).
+IMPORT and RETURN need to_location_id, EXPORT and SALE from_location_id, TRANSFER both, MOVE, ADJUSTMENT and COUNT one of them:
+ids of warehouses. lines is an array of objects with item_id and quantity, and optionally lot_id, unit_code (the item''s),
+unit_price, from_position_id, to_position_id and id; positions left out are the default ones of the warehouse. A line of an
+adjustment or a count names the position at one end, to_position_id for what is more; one of a move names both. id may be made by
+the client (UUID version 7).
 Needs wms.document.create.';
+
+CREATE FUNCTION api.wms_document_delete(id uuid, version integer) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_document wms.document;
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.document.delete');
+  if version is null then
+    perform core.raise_error('wms.version_missing');
+  end if;
+  v_document := wms.lock_draft(id, version);
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
+
+  delete from wms.reservation as r
+  where r.org_id = v_document.org_id
+    and r.document_id = v_document.id;
+  delete from wms.document_line as l
+  where l.org_id = v_document.org_id
+    and l.document_id = v_document.id;
+  delete from wms.document as d
+  where d.org_id = v_document.org_id
+    and d.id = v_document.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_document_delete(id uuid, version integer) IS 'Delete a draft with its lines, and return it as it was
+version is the one that the caller has seen. Whatever is no draft stays: wms.document_not_draft (409). wms_document_cancel keeps
+the document and says why. Needs wms.document.delete.';
 
 CREATE FUNCTION api.wms_document_lines_put(id uuid, version integer, lines jsonb) RETURNS api.wms_documents
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2058,6 +5506,75 @@ $$;
 COMMENT ON FUNCTION api.wms_document_lines_put(id uuid, version integer, lines jsonb) IS 'Replace all lines of a draft
 lines as in wms_document_create; version is the one that the caller has seen. Needs wms.document.update.';
 
+CREATE FUNCTION api.wms_document_list(status text DEFAULT NULL::text, document_type text DEFAULT NULL::text, warehouse_id uuid DEFAULT NULL::uuid, partner_id uuid DEFAULT NULL::uuid, created_by uuid DEFAULT NULL::uuid, before uuid DEFAULT NULL::uuid, page_size integer DEFAULT 20) RETURNS SETOF api.wms_documents
+    LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
+    AS $_$
+declare
+  v_step record;
+  v_side text;
+  v_sides text := '';
+  v_where text := concat(
+    case when wms_document_list.status is not null then ' and d.status = $4' end,
+    case when wms_document_list.document_type is not null then ' and d.document_type = $5' end,
+    case when wms_document_list.partner_id is not null then ' and d.partner_id = $7' end,
+    case when wms_document_list.created_by is not null then ' and d.created_by = $8' end
+  );
+  v_left integer := wms_document_list.page_size;
+  v_got integer;
+begin
+  perform wms.check_page_size(page_size);
+  -- A warehouse is at one end or at the other: two lists in order, merged; those inside it are in both and shown once.
+  foreach v_side in array case
+    when wms_document_list.warehouse_id is null then array['']
+    else array[
+      ' and d.from_location_id = $6', ' and d.to_location_id = $6 and d.from_location_id is distinct from d.to_location_id'
+    ]
+  end
+  loop
+    v_sides := v_sides || case when v_sides <> '' then ' union all ' else '' end || format(
+      '(select d.* from api.wms_documents as d where d.id >= $1 and d.id < $2%s%s order by d.id desc limit $3)',
+      v_where, v_side
+    );
+  end loop;
+  if wms_document_list.warehouse_id is not null then
+    v_sides := format('select m.* from (%s) as m order by m.id desc limit $3', v_sides);
+  end if;
+
+  for v_step in
+    select s.lowest, s.beyond
+    from wms.id_steps('wms.document', wms_document_list.before) as s
+  loop
+    return query execute v_sides
+    using v_step.lowest, v_step.beyond, v_left, wms_document_list.status, wms_document_list.document_type,
+      wms_document_list.warehouse_id, wms_document_list.partner_id, wms_document_list.created_by;
+    get diagnostics v_got = row_count;
+    v_left := v_left - v_got;
+    exit when v_left <= 0;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION api.wms_document_list(status text, document_type text, warehouse_id uuid, partner_id uuid, created_by uuid, before uuid, page_size integer) IS 'Documents, newest first, by status, type, warehouse (at either end), partner or creator
+The same rows as wms_documents shows, found without planning every quarter: the next page is asked for with before, the
+last id seen. page_size is 20, up to 100. Error: wms.page_size (422).';
+
+CREATE FUNCTION api.wms_document_pack(id uuid, version integer DEFAULT NULL::integer) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.document.pick');
+  perform wms.step_document(id, version, 'PICKING', 'PACKED');
+  select d.* into v_row from api.wms_documents as d where d.org_id = core.org_id() and d.id = wms_document_pack.id;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_document_pack(id uuid, version integer) IS 'Say that the goods of a document are packed
+Refused: wms.document_status (409) unless it is PICKING. Needs wms.document.pick.';
+
 CREATE FUNCTION api.wms_document_post(id uuid, version integer DEFAULT NULL::integer) RETURNS api.wms_documents
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2065,39 +5582,11 @@ CREATE FUNCTION api.wms_document_post(id uuid, version integer DEFAULT NULL::int
     AS $$
 declare
   v_document wms.document;
-  v_today date;
-  v_date date;
-  v_occurred_at timestamptz;
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.document.post');
-
-  -- The order of locks, the same for every posting: document, balances by key, counter of the numbers.
-  v_document := wms.lock_draft(id, version);
-  perform wms.check_for_posting(v_document);
-
-  v_today := core.today();
-  v_date := coalesce(v_document.posting_date, v_today);
-  v_occurred_at := (
-    select case
-      when v_date = v_today then date_trunc('milliseconds', now())
-      else (v_date + 1)::timestamp at time zone o.time_zone - interval '1 millisecond'
-    end
-    from core.organization as o
-    where o.id = v_document.org_id
-  );
-  perform wms.move_stock(v_document, v_occurred_at);
-
-  -- The number comes last: postings of the same type wait for each other from here to their commit.
-  update wms.document as d
-  set
-    status = 'POSTED',
-    number = core.next_number('wms.' || lower(v_document.document_type), v_document.id, null, v_date),
-    posting_date = v_date,
-    posted_at = now(),
-    posted_by = core.user_id()
-  where d.org_id = v_document.org_id
-    and d.id = v_document.id;
+  v_document := wms.lock_document(id, version, '{DRAFT,RESERVED,PICKING,PACKED}');
+  perform wms.post_documents(array[v_document]);
 
   select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
   return v_row;
@@ -2112,6 +5601,994 @@ All or nothing. Refused: wms.document_not_found (404), wms.document_not_draft (4
 wms.insufficient_stock (422; the details name item, requested and available of every short line), wms.lot_not_approved (423),
 wms.lot_required, wms.item_inactive, wms.place_inactive, wms.place_elsewhere, wms.posting_date_ahead (422), wms.busy (503:
 nothing happened, try again). Needs wms.document.post.';
+
+CREATE FUNCTION api.wms_document_release(id uuid, version integer DEFAULT NULL::integer) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_document wms.document;
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.document.reserve');
+  v_document := wms.lock_document(id, version, '{RESERVED,PICKING,PACKED}');
+  perform wms.release_document(v_document, 'REQUESTED');
+
+  update wms.document as d
+  set status = 'DRAFT'
+  where d.org_id = v_document.org_id
+    and d.id = v_document.id;
+
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_document_release(id uuid, version integer) IS 'Release everything that is promised to a document and make it a draft again
+Goods that were picked stay where they are. Refused: wms.document_status (409) for a draft and for what is posted.
+Needs wms.document.reserve.';
+
+CREATE FUNCTION api.wms_document_reserve(id uuid, strategy text DEFAULT 'FEFO'::text, is_partial boolean DEFAULT false, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, version integer DEFAULT NULL::integer) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_document wms.document;
+  v_line wms.document_line;
+  v_wanted numeric;
+  v_reserved numeric;
+  v_any boolean := false;
+  v_short jsonb := '[]';
+  v_items uuid[];
+  v_hours numeric;
+  v_expires_at timestamptz := wms_document_reserve.expires_at;
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.document.reserve');
+  v_document := wms.lock_document(id, version, '{DRAFT,RESERVED}');
+  if v_document.document_type not in ('EXPORT', 'SALE', 'TRANSFER') then
+    perform core.raise_error('wms.not_reservable', jsonb_build_object('document_type', v_document.document_type));
+  elsif strategy is null or strategy not in ('FEFO', 'FIFO', 'NEAREST', 'POSITION') then
+    perform core.raise_error('wms.strategy_unknown', jsonb_build_object('strategy', strategy));
+  elsif v_document.line_count = 0 then
+    perform core.raise_error('wms.lines_missing', jsonb_build_object('id', id));
+  elsif v_expires_at <= now() then
+    perform core.raise_error('wms.expiry_past', jsonb_build_object('expires_at', v_expires_at));
+  end if;
+  if v_expires_at is null then
+    v_hours := (core.setting('wms.reservation_hours') #>> '{}')::numeric;
+    v_expires_at := case when v_hours > 0 then now() + v_hours * interval '1 hour' end;
+  end if;
+
+  -- Everything that may be chosen is locked first, in the order in which everybody locks: nobody promises it twice, and
+  -- nobody is skipped because he waits.
+  v_items := array(
+    select distinct l.item_id
+    from wms.document_line as l
+    where l.org_id = v_document.org_id
+      and l.document_id = v_document.id
+  );
+  perform t.id
+  from wms.lot as t
+  where t.org_id = v_document.org_id
+    and t.id in (
+      select b.lot_id
+      from wms.pickable_balances(v_document.org_id, v_document.from_location_id, v_items) as k (balance_id)
+      inner join wms.balance as b
+        on b.org_id = v_document.org_id
+        and b.id = k.balance_id
+    )
+  order by t.id
+  for share;
+  perform b.id
+  from wms.balance as b
+  where b.org_id = v_document.org_id
+    and b.id in (
+      select k.balance_id
+      from wms.pickable_balances(v_document.org_id, v_document.from_location_id, v_items) as k (balance_id)
+    )
+  order by b.item_id, b.location_id, b.lot_id
+  for update;
+
+  -- Lines that name a lot choose first: the others can do with any.
+  for v_line in
+    select l.*
+    from wms.document_line as l
+    where l.org_id = v_document.org_id
+      and l.document_id = v_document.id
+    order by l.lot_id is null, l.line_no
+  loop
+    v_wanted := v_line.quantity_base - (
+      select coalesce(sum(r.quantity), 0)
+      from wms.reservation as r
+      where r.org_id = v_line.org_id
+        and r.document_id = v_line.document_id
+        and r.line_id = v_line.id
+        and r.status = 'HELD'
+    );
+    continue when v_wanted <= 0;
+    v_reserved := wms.reserve_line(v_line, v_wanted, v_document.from_location_id, strategy, v_expires_at);
+    v_any := v_any or v_reserved > 0;
+    if v_reserved < v_wanted then
+      v_short := v_short || (
+        select jsonb_build_object(
+          'item', i.sku, 'item_id', i.id, 'line', v_line.line_no, 'place', w.code, 'location_id', w.id,
+          'requested', trim_scale(v_wanted), 'available', trim_scale(v_reserved), 'unit', i.unit_code
+        )
+        from core.item as i
+        inner join core.location as w
+          on w.org_id = i.org_id
+          and w.id = v_document.from_location_id
+        where i.org_id = v_line.org_id
+          and i.id = v_line.item_id
+      );
+    end if;
+  end loop;
+  if v_short <> '[]' and not (coalesce(is_partial, false) and v_any) then
+    perform core.raise_error('wms.insufficient_stock', (v_short -> 0) || jsonb_build_object('short', v_short));
+  end if;
+
+  update wms.document as d
+  set status = 'RESERVED'
+  where d.org_id = v_document.org_id
+    and d.id = v_document.id
+    and d.status = 'DRAFT';
+
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_document_reserve(id uuid, strategy text, is_partial boolean, expires_at timestamp with time zone, version integer) IS 'Promise stock to the lines of an EXPORT, SALE or TRANSFER
+strategy: FEFO (lots that expire first), FIFO (lots and places that came first), NEAREST (places closest to the position that
+the line names) or POSITION (that position only). What may not be picked is left out: lots that are not approved or have expired,
+places where goods arrive, wait or are put aside. All or nothing, unless is_partial says that what there is will do. expires_at:
+when a job releases it, by default after the hours of wms.reservation_hours. Refused: wms.insufficient_stock, wms.not_reservable,
+wms.strategy_unknown, wms.expiry_past (422), wms.document_not_draft (409). Needs wms.document.reserve.';
+
+CREATE FUNCTION api.wms_document_reverse(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_document wms.document;
+  v_mirror wms.document;
+  v_mirror_id uuid := uuidv7();
+  v_lines wms.document_line[];
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.document.reverse');
+  v_document := wms.lock_document(id, version, '{POSTED,REVERSED}');
+  if v_document.status = 'REVERSED' then
+    perform core.raise_error('wms.document_reversed', jsonb_build_object('number', v_document.number, 'id', id));
+  elsif v_document.reverses is not null then
+    perform core.raise_error('wms.reversal_stands', jsonb_build_object('number', v_document.number, 'id', id));
+  end if;
+
+  -- What went from one place to another goes back, as the ledger says: lots and places of a reservation are not in the line.
+  select array_agg(
+    row(
+      v_document.org_id, v_mirror_id, uuidv7(), m.line_no, m.item_id, m.lot_id, m.to_position_id, m.location_id,
+      m.quantity, m.unit_code, m.quantity_base, m.unit_price, null, now(), core.user_id(), m.value
+    )::wms.document_line
+    order by m.line_no
+  )
+  into v_lines
+  from (
+    select
+      row_number() over (order by l.line_no, s.id)::integer as line_no,
+      l.item_id,
+      s.lot_id,
+      l.to_position_id,
+      s.location_id,
+      case when - s.delta = l.quantity_base then l.quantity else - s.delta end as quantity,
+      case when - s.delta = l.quantity_base then l.unit_code else i.unit_code end as unit_code,
+      - s.delta as quantity_base,
+      case
+        when - s.delta = l.quantity_base then l.unit_price
+        else round(l.unit_price * l.quantity / l.quantity_base, 4)
+      end as unit_price,
+      - s.value_delta as value
+    from wms.document_line as l
+    inner join core.item as i
+      on i.org_id = l.org_id
+      and i.id = l.item_id
+    inner join wms.stock_ledger as s
+      on s.org_id = l.org_id
+      and s.document_id = l.document_id
+      and s.line_id = l.id
+      and s.delta < 0
+    where l.org_id = v_document.org_id
+      and l.document_id = v_document.id
+  ) as m;
+
+  insert into wms.document (
+    org_id, id, document_type, status, from_location_id, to_location_id, partner_id, reference, currency, status_reason,
+    reverses, line_count, total
+  )
+  values (
+    v_document.org_id, v_mirror_id, v_document.document_type, 'POSTING', v_document.to_location_id,
+    v_document.from_location_id, v_document.partner_id, v_document.reference, v_document.currency,
+    nullif(btrim(reason), ''), v_document.id, cardinality(v_lines),
+    (select coalesce(sum(round(l.quantity * l.unit_price, 4)), 0) from unnest(v_lines) as l)
+  );
+  perform wms.write_lines(v_lines);
+  insert into wms.reversal (org_id, document_id, reversal_id)
+  values (v_document.org_id, v_document.id, v_mirror_id);
+
+  update wms.document as d
+  set
+    status = 'REVERSED',
+    status_reason = nullif(btrim(reason), '')
+  where d.org_id = v_document.org_id
+    and d.id = v_document.id;
+
+  select d.* into v_mirror from wms.document as d where d.org_id = v_document.org_id and d.id = v_mirror_id;
+  perform wms.post_documents(array[v_mirror]);
+
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_mirror_id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_document_reverse(id uuid, reason text, version integer) IS 'Reverse a posted document: post its mirror today, and return that
+The same lines go back from where they went to where they came from, at the value that they had; the document becomes REVERSED and
+the mirror names it in reverses. Refused: wms.document_reversed, wms.reversal_stands (a mirror is not reversed),
+wms.document_status (409), wms.insufficient_stock (422: the goods have gone on), core.reason_missing (422), wms.period_closed (423).
+Needs wms.document.reverse.';
+
+CREATE FUNCTION api.wms_document_start_picking(id uuid, version integer DEFAULT NULL::integer) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.document.pick');
+  perform wms.step_document(id, version, 'RESERVED', 'PICKING');
+  select d.* into v_row from api.wms_documents as d where d.org_id = core.org_id() and d.id = wms_document_start_picking.id;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_document_start_picking(id uuid, version integer) IS 'Begin to pick for a reserved document
+Refused: wms.document_status (409) unless it is RESERVED. Needs wms.document.pick.';
+
+CREATE FUNCTION api.wms_documents_post(ids uuid[]) RETURNS SETOF api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_id uuid;
+  v_documents wms.document[];
+begin
+  perform core.require_permission('wms.document.post');
+  if coalesce(cardinality(ids), 0) not between 1 and 100 then
+    perform core.raise_error('wms.documents_out_of_range', jsonb_build_object('count', coalesce(cardinality(ids), 0)));
+  end if;
+
+  perform d.id
+  from wms.document as d
+  where d.org_id = v_org
+    and d.id = any (ids)
+  order by d.id
+  for no key update;
+  v_documents := array(
+    select d
+    from wms.document as d
+    where d.org_id = v_org
+      and d.id = any (ids)
+    order by d.id
+  );
+  -- Says what is wrong with the first that cannot be posted.
+  foreach v_id in array ids loop
+    if not exists (
+      select
+      from unnest(v_documents) as d
+      where d.id = v_id
+        and d.status in ('DRAFT', 'RESERVED', 'PICKING', 'PACKED')
+    ) then
+      perform wms.lock_document(v_id, null, '{DRAFT,RESERVED,PICKING,PACKED}');
+    end if;
+  end loop;
+  perform wms.post_documents(v_documents);
+
+  return query
+    select d.*
+    from api.wms_documents as d
+    where d.org_id = v_org
+      and d.id = any (ids)
+    order by d.id;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_documents_post(ids uuid[]) IS 'Post up to a hundred drafts at once, all or nothing
+For whoever has many: one set of locks, one step of each counter, one commit. The errors are those of wms_document_post, with the id
+of the document in the details; wms.documents_out_of_range (422). Needs wms.document.post.';
+
+CREATE VIEW api.wms_handling_units WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    sscc,
+    kind,
+    status,
+    parent_id,
+    depth,
+    location_id,
+    warehouse_id,
+    document_id,
+    note,
+    status_reason,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM wms.handling_unit u;
+
+COMMENT ON VIEW api.wms_handling_units IS 'Handling units: pallets, cartons and the like that are moved with all that is in them
+Made by wms_handling_unit_create, filled by wms_handling_unit_pack, moved by wms_handling_unit_move, sent by
+wms_handling_unit_ship. What is in them is in wms_handling_unit_contents.';
+
+COMMENT ON COLUMN api.wms_handling_units.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_handling_units.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.wms_handling_units.sscc IS 'Serial shipping container code: 18 digits';
+
+COMMENT ON COLUMN api.wms_handling_units.kind IS 'PALLET, CARTON, CRATE, CAGE, DRUM, ROLL, BAG or TOTE';
+
+COMMENT ON COLUMN api.wms_handling_units.status IS 'OPEN, SHIPPED or DISSOLVED';
+
+COMMENT ON COLUMN api.wms_handling_units.parent_id IS 'Unit that it lies in; null: it stands by itself';
+
+COMMENT ON COLUMN api.wms_handling_units.depth IS '1 for a unit that stands by itself, one more for each that it lies in';
+
+COMMENT ON COLUMN api.wms_handling_units.location_id IS 'Position where it stands, or last stood';
+
+COMMENT ON COLUMN api.wms_handling_units.warehouse_id IS 'Warehouse of that position';
+
+COMMENT ON COLUMN api.wms_handling_units.document_id IS 'Document that shipped it';
+
+COMMENT ON COLUMN api.wms_handling_units.note IS 'Remark';
+
+COMMENT ON COLUMN api.wms_handling_units.status_reason IS 'Why it was dissolved';
+
+COMMENT ON COLUMN api.wms_handling_units.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.wms_handling_units.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.wms_handling_units.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.wms_handling_units.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_handling_units.updated_by IS 'User who last changed it';
+
+CREATE FUNCTION api.wms_handling_unit_create(position_id uuid, kind text DEFAULT 'PALLET'::text, sscc text DEFAULT NULL::text, note text DEFAULT NULL::text, id uuid DEFAULT NULL::uuid) RETURNS api.wms_handling_units
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_org uuid := core.org_id();
+  v_id uuid := coalesce(wms_handling_unit_create.id, uuidv7());
+  v_position api.wms_positions;
+  v_sscc text := regexp_replace(wms_handling_unit_create.sscc, '^\(00\)|\s', '', 'g');
+  v_row api.wms_handling_units;
+begin
+  perform core.require_permission('wms.handling_unit.create');
+  v_position := wms.require_position(position_id);
+  if kind is null or kind not in ('PALLET', 'CARTON', 'CRATE', 'CAGE', 'DRUM', 'ROLL', 'BAG', 'TOTE') then
+    perform core.raise_error('wms.handling_unit_kind_unknown', jsonb_build_object('kind', kind));
+  elsif v_sscc !~ '^[0-9]{18}$' or substr(v_sscc, 18) <> wms.gs1_check_digit(left(v_sscc, 17)) then
+    perform core.raise_error('wms.sscc_invalid', jsonb_build_object('sscc', sscc));
+  end if;
+  v_sscc := coalesce(v_sscc, wms.make_sscc(v_id));
+  if exists (select from wms.handling_unit as u where u.org_id = v_org and (u.sscc = v_sscc or u.id = v_id)) then
+    perform core.raise_error('wms.handling_unit_exists', jsonb_build_object('sscc', v_sscc));
+  end if;
+
+  insert into wms.handling_unit (org_id, id, sscc, kind, location_id, warehouse_id, note)
+  values (
+    v_org, v_id, v_sscc, wms_handling_unit_create.kind, v_position.id, v_position.warehouse_id,
+    nullif(btrim(wms_handling_unit_create.note), '')
+  );
+
+  select u.* into v_row from api.wms_handling_units as u where u.org_id = v_org and u.id = v_id;
+  return v_row;
+end
+$_$;
+
+COMMENT ON FUNCTION api.wms_handling_unit_create(position_id uuid, kind text, sscc text, note text, id uuid) IS 'Make an empty handling unit at a position
+kind is PALLET, CARTON, CRATE, CAGE, DRUM, ROLL, BAG or TOTE. sscc is the number on its label (18 digits, the last a check
+digit, with or without "(00)" before it); left out, the next one of the organisation''s GS1 company prefix (setting
+wms.gs1_company_prefix). Needs wms.handling_unit.create.';
+
+CREATE FUNCTION api.wms_handling_unit_dissolve(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.wms_handling_units
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_unit wms.handling_unit;
+  v_items uuid[];
+  v_lots uuid[];
+  v_taken numeric[];
+  v_row api.wms_handling_units;
+begin
+  perform core.require_permission('wms.handling_unit.update');
+  v_unit := wms.lock_handling_unit(wms_handling_unit_dissolve.id, wms_handling_unit_dissolve.version);
+  if exists (
+    select from wms.handling_unit as u where u.org_id = v_unit.org_id and u.parent_id = v_unit.id
+  ) then
+    perform core.raise_error('wms.handling_unit_not_empty', jsonb_build_object('sscc', v_unit.sscc));
+  end if;
+
+  select
+    coalesce(array_agg(c.item_id order by c.item_id, c.lot_id), '{}'),
+    coalesce(array_agg(c.lot_id order by c.item_id, c.lot_id), '{}'),
+    coalesce(array_agg(- c.quantity order by c.item_id, c.lot_id), '{}')
+  into v_items, v_lots, v_taken
+  from wms.handling_unit_content as c
+  where c.org_id = v_unit.org_id
+    and c.handling_unit_id = v_unit.id;
+  perform wms.lock_balances(
+    v_unit.warehouse_id, v_items, v_lots, array_fill(v_unit.location_id, array[cardinality(v_items)])
+  );
+  perform wms.change_packed(v_unit.warehouse_id, v_unit.location_id, v_items, v_lots, v_taken);
+  delete from wms.handling_unit_content as c
+  where c.org_id = v_unit.org_id
+    and c.handling_unit_id = v_unit.id;
+  update wms.handling_unit as u
+  set
+    status = 'DISSOLVED',
+    status_reason = nullif(btrim(wms_handling_unit_dissolve.reason), ''),
+    parent_id = null,
+    depth = 1
+  where u.org_id = v_unit.org_id
+    and u.id = v_unit.id;
+
+  select u.* into v_row from api.wms_handling_units as u where u.org_id = v_unit.org_id and u.id = v_unit.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_handling_unit_dissolve(id uuid, reason text, version integer) IS 'Unpack a handling unit for good
+All that is in it lies loose where it stood, and its number is not used again. Units that lie in it are taken out before
+(wms.handling_unit_not_empty, 409). A reason is needed. Needs wms.handling_unit.update.';
+
+CREATE FUNCTION api.wms_handling_unit_move(id uuid, to_position_id uuid, reason text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.wms_handling_units
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_unit wms.handling_unit;
+  v_target api.wms_positions;
+  v_items uuid[];
+  v_lots uuid[];
+  v_quantities numeric[];
+  v_taken numeric[];
+  v_row api.wms_handling_units;
+begin
+  perform core.require_permission('wms.handling_unit.update');
+  v_unit := wms.lock_handling_unit(wms_handling_unit_move.id, wms_handling_unit_move.version);
+  if v_unit.parent_id is not null then
+    perform core.raise_error('wms.handling_unit_nested', jsonb_build_object('sscc', v_unit.sscc));
+  elsif v_unit.location_id = wms_handling_unit_move.to_position_id then
+    perform core.raise_error('wms.same_position', jsonb_build_object('position_id', v_unit.location_id));
+  end if;
+  v_target := wms.require_position(wms_handling_unit_move.to_position_id, v_unit.warehouse_id);
+  select g.items, g.lots, g.quantities into v_items, v_lots, v_quantities from wms.handling_unit_goods(v_unit.id) as g;
+
+  if cardinality(v_items) > 0 then
+    perform wms.require_capacity(v_target.id, v_items, v_quantities);
+    -- In the order of every posting: the days, lots, balances.
+    perform wms.enter_period(v_unit.org_id);
+    perform wms.lock_lots(v_unit.org_id, array_remove(v_lots, null));
+    v_taken := array(select - q.quantity from unnest(v_quantities) with ordinality as q (quantity, n) order by q.n);
+    perform wms.lock_balances(
+      v_unit.warehouse_id, v_items || v_items, v_lots || v_lots,
+      array_fill(v_unit.location_id, array[cardinality(v_items)]) || array_fill(v_target.id, array[cardinality(v_items)])
+    );
+    perform wms.change_packed(v_unit.warehouse_id, v_unit.location_id, v_items, v_lots, v_taken);
+    perform wms.post_at_once(
+      'MOVE', v_unit.warehouse_id, v_unit.warehouse_id,
+      wms.lines_with_holds(v_items, v_lots, v_quantities, v_unit.location_id, v_target.id),
+      reason => nullif(btrim(wms_handling_unit_move.reason), ''), reference => v_unit.sscc
+    );
+    perform wms.change_packed(v_unit.warehouse_id, v_target.id, v_items, v_lots, v_quantities);
+  end if;
+
+  update wms.handling_unit as u
+  set location_id = v_target.id
+  where u.org_id = v_unit.org_id
+    and u.id in (select f.id from wms.handling_unit_family(v_unit.id) as f (id));
+
+  select u.* into v_row from api.wms_handling_units as u where u.org_id = v_unit.org_id and u.id = v_unit.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_handling_unit_move(id uuid, to_position_id uuid, reason text, version integer) IS 'Move a handling unit to another position of its warehouse
+With all that is in it, by one MOVE document whose reference is its SSCC. What is reserved of it stays reserved, at the position
+that it reaches. A unit that lies in another moves with that one
+(wms.handling_unit_nested, 409). Needs wms.handling_unit.update.';
+
+CREATE FUNCTION api.wms_handling_unit_nest(id uuid, parent_id uuid DEFAULT NULL::uuid, version integer DEFAULT NULL::integer) RETURNS api.wms_handling_units
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_unit wms.handling_unit;
+  v_parent wms.handling_unit;
+  v_height integer;
+  v_row api.wms_handling_units;
+begin
+  perform core.require_permission('wms.handling_unit.update');
+  if wms_handling_unit_nest.parent_id is not null then
+    -- Both families at once, in the order of their ids.
+    perform wms.lock_handling_units(array[wms_handling_unit_nest.id, wms_handling_unit_nest.parent_id]);
+    v_parent := wms.lock_handling_unit(wms_handling_unit_nest.parent_id);
+  end if;
+  v_unit := wms.lock_handling_unit(wms_handling_unit_nest.id, wms_handling_unit_nest.version);
+
+  if v_parent.id in (select f.id from wms.handling_unit_family(v_unit.id) as f (id)) then
+    perform core.raise_error('wms.handling_unit_in_itself', jsonb_build_object('sscc', v_unit.sscc));
+  elsif v_parent.location_id <> v_unit.location_id then
+    perform core.raise_error('wms.handling_unit_elsewhere', jsonb_build_object('sscc', v_parent.sscc));
+  end if;
+  v_height := (
+    select max(u.depth) - v_unit.depth + 1
+    from wms.handling_unit as u
+    where u.org_id = v_unit.org_id
+      and u.id in (select f.id from wms.handling_unit_family(v_unit.id) as f (id))
+  );
+  if v_parent.depth + v_height > 3 then
+    perform core.raise_error('wms.handling_unit_too_deep', jsonb_build_object('sscc', v_unit.sscc));
+  end if;
+
+  update wms.handling_unit as u
+  set
+    depth = u.depth + coalesce(v_parent.depth, 0) + 1 - v_unit.depth,
+    parent_id = case when u.id = v_unit.id then v_parent.id else u.parent_id end
+  where u.org_id = v_unit.org_id
+    and u.id in (select f.id from wms.handling_unit_family(v_unit.id) as f (id))
+    and (
+      u.id = v_unit.id and u.parent_id is distinct from v_parent.id or coalesce(v_parent.depth, 0) + 1 <> v_unit.depth
+    );
+
+  select u.* into v_row from api.wms_handling_units as u where u.org_id = v_unit.org_id and u.id = v_unit.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_handling_unit_nest(id uuid, parent_id uuid, version integer) IS 'Put a handling unit into another, or take it out
+parent_id is the unit that it goes into, which stands at the same position; left out, it comes out and stands by itself.
+Three deep at most (wms.handling_unit_too_deep, 422). Needs wms.handling_unit.update.';
+
+CREATE FUNCTION api.wms_handling_unit_pack(id uuid, item_id uuid, quantity numeric, lot_id uuid DEFAULT NULL::uuid, unit_code text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.wms_handling_units
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_unit wms.handling_unit;
+  v_item core.item;
+  v_quantity numeric;
+  v_loose numeric;
+  v_row api.wms_handling_units;
+begin
+  perform core.require_permission('wms.handling_unit.update');
+  v_unit := wms.lock_handling_unit(wms_handling_unit_pack.id, wms_handling_unit_pack.version);
+  v_item := wms.require_item(wms_handling_unit_pack.item_id, wms_handling_unit_pack.lot_id);
+  v_quantity := wms.in_item_unit(v_item, wms_handling_unit_pack.quantity, wms_handling_unit_pack.unit_code);
+
+  perform wms.lock_balance(v_unit.warehouse_id, v_unit.location_id, v_item.id, wms_handling_unit_pack.lot_id);
+  v_loose := (
+    select b.quantity - b.packed
+    from wms.balance as b
+    where b.org_id = v_unit.org_id
+      and b.item_id = v_item.id
+      and b.location_id = v_unit.location_id
+      and b.lot_id is not distinct from wms_handling_unit_pack.lot_id
+  );
+  if v_loose < v_quantity then
+    perform core.raise_error(
+      'wms.loose_stock_missing',
+      jsonb_build_object(
+        'item', v_item.sku, 'requested', trim_scale(v_quantity), 'loose', trim_scale(v_loose), 'unit', v_item.unit_code
+      )
+    );
+  end if;
+  perform wms.change_packed(
+    v_unit.warehouse_id, v_unit.location_id, array[v_item.id], array[wms_handling_unit_pack.lot_id], array[v_quantity]
+  );
+  insert into wms.handling_unit_content as c (org_id, handling_unit_id, item_id, lot_id, quantity)
+  values (v_unit.org_id, v_unit.id, v_item.id, wms_handling_unit_pack.lot_id, v_quantity)
+  on conflict on constraint one_content_per_item_and_lot do update
+  set
+    quantity = c.quantity + excluded.quantity,
+    updated_at = now(),
+    updated_by = core.user_id();
+
+  select u.* into v_row from api.wms_handling_units as u where u.org_id = v_unit.org_id and u.id = v_unit.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_handling_unit_pack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) IS 'Pack goods into a handling unit
+Of what lies loose where the unit stands (else wms.loose_stock_missing, 422). Stock does not change; from now on the goods
+move with the unit only. Needs wms.handling_unit.update.';
+
+CREATE FUNCTION api.wms_handling_unit_ship(id uuid, partner_id uuid DEFAULT NULL::uuid, document_type text DEFAULT 'EXPORT'::text, reference text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.wms_handling_units
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_unit wms.handling_unit;
+  v_items uuid[];
+  v_lots uuid[];
+  v_quantities numeric[];
+  v_taken numeric[];
+  v_document wms.document;
+  v_row api.wms_handling_units;
+begin
+  perform core.require_permission('wms.handling_unit.ship');
+  v_unit := wms.lock_handling_unit(wms_handling_unit_ship.id, wms_handling_unit_ship.version);
+  if v_unit.parent_id is not null then
+    perform core.raise_error('wms.handling_unit_nested', jsonb_build_object('sscc', v_unit.sscc));
+  elsif document_type is null or document_type not in ('EXPORT', 'SALE') then
+    perform core.raise_error('wms.handling_unit_document', jsonb_build_object('document_type', document_type));
+  end if;
+  perform wms.require_position(v_unit.location_id);
+  select g.items, g.lots, g.quantities into v_items, v_lots, v_quantities from wms.handling_unit_goods(v_unit.id) as g;
+  if cardinality(v_items) = 0 then
+    perform core.raise_error('wms.handling_unit_empty', jsonb_build_object('sscc', v_unit.sscc));
+  end if;
+
+  -- In the order of every posting: the days, lots, balances.
+  perform wms.enter_period(v_unit.org_id);
+  perform wms.lock_lots(v_unit.org_id, array_remove(v_lots, null));
+  v_taken := array(select - q.quantity from unnest(v_quantities) with ordinality as q (quantity, n) order by q.n);
+  perform wms.lock_balances(
+    v_unit.warehouse_id, v_items, v_lots, array_fill(v_unit.location_id, array[cardinality(v_items)])
+  );
+  perform wms.change_packed(v_unit.warehouse_id, v_unit.location_id, v_items, v_lots, v_taken);
+  v_document := wms.post_at_once(
+    wms_handling_unit_ship.document_type, v_unit.warehouse_id, null,
+    wms.lines_between(v_items, v_lots, v_quantities, v_unit.location_id, null),
+    reference => coalesce(nullif(btrim(wms_handling_unit_ship.reference), ''), v_unit.sscc),
+    partner_id => wms_handling_unit_ship.partner_id
+  );
+  update wms.handling_unit as u
+  set
+    status = 'SHIPPED',
+    document_id = v_document.id
+  where u.org_id = v_unit.org_id
+    and u.id in (select f.id from wms.handling_unit_family(v_unit.id) as f (id));
+
+  select u.* into v_row from api.wms_handling_units as u where u.org_id = v_unit.org_id and u.id = v_unit.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_handling_unit_ship(id uuid, partner_id uuid, document_type text, reference text, version integer) IS 'Ship a handling unit with all that is in it
+Posts an EXPORT or SALE of its goods, whose reference is the SSCC unless another is given; what was in it stays on record.
+Needs wms.handling_unit.ship.';
+
+CREATE FUNCTION api.wms_handling_unit_unpack(id uuid, item_id uuid, quantity numeric DEFAULT NULL::numeric, lot_id uuid DEFAULT NULL::uuid, unit_code text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.wms_handling_units
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_unit wms.handling_unit;
+  v_item core.item;
+  v_packed numeric;
+  v_quantity numeric;
+  v_row api.wms_handling_units;
+begin
+  perform core.require_permission('wms.handling_unit.update');
+  v_unit := wms.lock_handling_unit(wms_handling_unit_unpack.id, wms_handling_unit_unpack.version);
+  v_item := wms.require_item(wms_handling_unit_unpack.item_id, wms_handling_unit_unpack.lot_id);
+
+  perform wms.lock_balance(v_unit.warehouse_id, v_unit.location_id, v_item.id, wms_handling_unit_unpack.lot_id);
+  v_packed := coalesce(
+    (
+      select c.quantity
+      from wms.handling_unit_content as c
+      where c.org_id = v_unit.org_id
+        and c.handling_unit_id = v_unit.id
+        and c.item_id = v_item.id
+        and c.lot_id is not distinct from wms_handling_unit_unpack.lot_id
+    ),
+    0
+  );
+  v_quantity := case
+    when wms_handling_unit_unpack.quantity is null and v_packed > 0 then v_packed
+    else wms.in_item_unit(
+      v_item, coalesce(wms_handling_unit_unpack.quantity, 1), wms_handling_unit_unpack.unit_code
+    )
+  end;
+  if v_packed < v_quantity then
+    perform core.raise_error(
+      'wms.not_in_handling_unit',
+      jsonb_build_object(
+        'item', v_item.sku, 'requested', trim_scale(v_quantity), 'packed', trim_scale(v_packed),
+        'unit', v_item.unit_code, 'sscc', v_unit.sscc
+      )
+    );
+  elsif v_packed = v_quantity then
+    delete from wms.handling_unit_content as c
+    where c.org_id = v_unit.org_id
+      and c.handling_unit_id = v_unit.id
+      and c.item_id = v_item.id
+      and c.lot_id is not distinct from wms_handling_unit_unpack.lot_id;
+  else
+    update wms.handling_unit_content as c
+    set
+      quantity = c.quantity - v_quantity,
+      updated_at = now(),
+      updated_by = core.user_id()
+    where c.org_id = v_unit.org_id
+      and c.handling_unit_id = v_unit.id
+      and c.item_id = v_item.id
+      and c.lot_id is not distinct from wms_handling_unit_unpack.lot_id;
+  end if;
+  perform wms.change_packed(
+    v_unit.warehouse_id, v_unit.location_id, array[v_item.id], array[wms_handling_unit_unpack.lot_id],
+    array[- v_quantity]
+  );
+
+  select u.* into v_row from api.wms_handling_units as u where u.org_id = v_unit.org_id and u.id = v_unit.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_handling_unit_unpack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) IS 'Take goods out of a handling unit
+They lie loose where the unit stands. quantity left out: all of the item (and lot). wms.not_in_handling_unit (422) when less
+is in it. Needs wms.handling_unit.update.';
+
+CREATE FUNCTION api.wms_item_card(item_id uuid, location_id uuid DEFAULT NULL::uuid, lot_id uuid DEFAULT NULL::uuid, before uuid DEFAULT NULL::uuid, page_size integer DEFAULT 20) RETURNS SETOF api.wms_item_movement
+    LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $_$
+declare
+  v_org uuid := core.org_id();
+  v_path public.ltree;
+  v_quantity numeric;
+  v_value numeric;
+  v_step record;
+  v_row api.wms_item_movement;
+  v_left integer := wms_item_card.page_size;
+  v_where text := concat(
+    case when wms_item_card.lot_id is not null then ' and l.lot_id = $5' end,
+    case when wms_item_card.location_id is not null then ' and p.path operator(public.<@) $6' end
+  );
+begin
+  perform wms.check_page_size(page_size);
+  if not exists (select from core.item as i where i.org_id = v_org and i.id = wms_item_card.item_id) then
+    perform core.raise_error('core.not_found', jsonb_build_object('entity', 'item', 'id', item_id));
+  elsif location_id is not null then
+    v_path := (
+      select p.path
+      from core.location as p
+      where p.org_id = v_org
+        and p.id = wms_item_card.location_id
+    );
+    if v_path is null then
+      perform core.raise_error('core.not_found', jsonb_build_object('entity', 'location', 'id', location_id));
+    end if;
+  end if;
+
+  -- What there is now, less what has moved since the cursor.
+  select coalesce(sum(l.delta), 0), coalesce(sum(l.value_delta), 0)
+  into v_quantity, v_value
+  from wms.stock_ledger as l
+  inner join core.location as p
+    on p.org_id = l.org_id
+    and p.id = l.location_id
+  where l.org_id = v_org
+    and l.item_id = wms_item_card.item_id
+    and (wms_item_card.before is null or l.id < wms_item_card.before)
+    and (wms_item_card.lot_id is null or l.lot_id = wms_item_card.lot_id)
+    and not p.is_virtual
+    and (v_path is null or p.path operator(public.<@) v_path);
+
+  for v_step in
+    select s.lowest, s.beyond
+    from wms.id_steps('wms.stock_ledger', wms_item_card.before) as s
+  loop
+    for v_row in execute format(
+      'select l.id, l.occurred_at, l.posted_at, l.document_id, null, null, null, null::uuid,'
+      ' l.location_id, p.code, l.lot_id, t.lot_no, trim_scale(l.delta), null::numeric,'
+      ' trim_scale(l.value_delta), null::numeric'
+      ' from (select l.* from wms.stock_ledger as l'
+      '   join core.location as p on p.org_id = l.org_id and p.id = l.location_id'
+      '   where l.org_id = $1 and l.item_id = $2 and l.id >= $3 and l.id < $4 and not p.is_virtual%s'
+      '   order by l.id desc limit $7) as l'
+      ' join core.location as p on p.org_id = l.org_id and p.id = l.location_id'
+      ' left join wms.lot as t on t.org_id = l.org_id and t.id = l.lot_id'
+      ' order by l.id desc',
+      v_where
+    ) using v_org, wms_item_card.item_id, v_step.lowest, v_step.beyond, wms_item_card.lot_id, v_path, v_left
+    loop
+      -- One by one, by a plan that is kept: a join would be planned over every quarter of the documents, step by step.
+      select d.document_type, d.number, d.reference, d.partner_id
+      into v_row.document_type, v_row.number, v_row.reference, v_row.partner_id
+      from wms.document as d
+      where d.org_id = v_org
+        and d.id = v_row.document_id;
+      v_row.quantity_after := trim_scale(v_quantity);
+      v_row.value_after := trim_scale(v_value);
+      v_quantity := v_quantity - v_row.delta;
+      v_value := v_value - v_row.value_delta;
+      v_left := v_left - 1;
+      return next v_row;
+    end loop;
+    exit when v_left <= 0;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION api.wms_item_card(item_id uuid, location_id uuid, lot_id uuid, before uuid, page_size integer) IS 'Every movement of an item with the quantity and value after it, newest first
+Of all places, or of a warehouse or position (location_id) with all in it, of one lot if asked. In the unit that the item is
+kept in and the base currency. The next page: before, the last id seen. Errors: core.not_found (404), wms.page_size (422).';
+
+CREATE FUNCTION api.wms_lot_recall(lot_id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.wms_lot_whereabouts
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- It checks the right, the step and the reason, and lets go what was promised of the lot.
+  perform api.wms_lot_set_status(lot_id, 'RECALLED', reason, version);
+  return api.wms_lot_report(lot_id);
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_lot_recall(lot_id uuid, reason text, version integer) IS 'Recall a lot: nothing of it moves any more
+The answer is that of wms_lot_report: what is still in the house and who received how much by which documents. Needs
+wms.lot.set_status. Errors: wms.lot_not_found (404), wms.lot_status_unchanged, core.transition_refused (409),
+core.reason_missing (422), core.stale_version (412).';
+
+CREATE FUNCTION api.wms_lot_report(lot_id uuid) RETURNS api.wms_lot_whereabouts
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_row api.wms_lot_whereabouts;
+begin
+  select t.id, t.lot_no, t.status, t.status_reason, i.id, i.sku, i.name, i.unit_code
+  into v_row.lot_id, v_row.lot_no, v_row.status, v_row.status_reason, v_row.item_id, v_row.sku, v_row.item_name,
+    v_row.unit_code
+  from wms.lot as t
+  inner join core.item as i
+    on i.org_id = t.org_id
+    and i.id = t.item_id
+  where t.org_id = v_org
+    and t.id = wms_lot_report.lot_id;
+  if not found then
+    perform core.raise_error('wms.lot_not_found', jsonb_build_object('id', lot_id));
+  end if;
+
+  select
+    trim_scale(coalesce(sum(b.quantity), 0)),
+    coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'warehouse_id', w.id, 'warehouse_code', w.code, 'location_id', p.id, 'location_code', p.code,
+          'quantity', trim_scale(b.quantity), 'reserved', trim_scale(b.reserved)
+        )
+        order by w.code, p.code
+      ),
+      '[]'
+    )
+  into v_row.quantity_in_house, v_row.in_house
+  from wms.balance as b
+  inner join core.location as p
+    on p.org_id = b.org_id
+    and p.id = b.location_id
+  inner join core.location as w
+    on w.org_id = b.org_id
+    and w.id = b.warehouse_id
+  where b.org_id = v_org
+    and b.item_id = v_row.item_id
+    and b.lot_id = wms_lot_report.lot_id
+    and b.quantity > 0;
+
+  -- What went to a partner less what came back, and what a supplier brought less what was sent back.
+  with outside as (
+    select
+      q.kind,
+      d.partner_id,
+      sum(l.delta) as quantity,
+      jsonb_agg(distinct jsonb_build_object('id', d.id, 'number', d.number, 'document_type', d.document_type)) as documents
+    from wms.stock_ledger as l
+    inner join core.location as q
+      on q.org_id = l.org_id
+      and q.id = l.location_id
+      and q.is_virtual
+    inner join wms.document as d
+      on d.org_id = l.org_id
+      and d.id = l.document_id
+    where l.org_id = v_org
+      and l.lot_id = wms_lot_report.lot_id
+    group by q.kind, d.partner_id
+  ),
+  told as (
+    select
+      o.kind,
+      o.quantity,
+      jsonb_build_object(
+        'partner_id', o.partner_id, 'partner_code', p.code, 'partner_name', p.name, 'place', o.kind,
+        'quantity', trim_scale(case o.kind when 'SUPPLIER' then - o.quantity else o.quantity end), 'documents', o.documents
+      ) as entry
+    from outside as o
+    left join core.partner as p
+      on p.org_id = v_org
+      and p.id = o.partner_id
+  )
+  select
+    trim_scale(coalesce(sum(t.quantity) filter (where t.kind <> 'SUPPLIER'), 0)),
+    coalesce(jsonb_agg(t.entry order by t.entry ->> 'partner_name') filter (where t.kind <> 'SUPPLIER'), '[]'),
+    coalesce(jsonb_agg(t.entry order by t.entry ->> 'partner_name') filter (where t.kind = 'SUPPLIER'), '[]')
+  into v_row.quantity_delivered, v_row.received_by, v_row.supplied_by
+  from told as t;
+
+  select coalesce(jsonb_agg(e.entry order by e.entry ->> 'document_id'), '[]')
+  into v_row.planned
+  from (
+    select
+      jsonb_build_object(
+        'document_id', d.id, 'document_type', d.document_type, 'status', d.status, 'partner_id', d.partner_id,
+        'quantity', trim_scale(sum(l.quantity_base))
+      ) as entry
+    from wms.document_line as l
+    inner join wms.document as d
+      on d.org_id = l.org_id
+      and d.id = l.document_id
+    where l.org_id = v_org
+      and l.item_id = v_row.item_id
+      and l.lot_id = wms_lot_report.lot_id
+      and d.status not in ('POSTED', 'REVERSED', 'CANCELLED')
+    group by d.id, d.document_type, d.status, d.partner_id
+  ) as e;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_lot_report(lot_id uuid) IS 'Where a lot is, who received it, who supplied it, and which open documents want it
+Quantities in unit_code; received_by is net of returns and also names what was lost or used (place LOSS, PRODUCTION).
+Error: wms.lot_not_found (404).';
 
 CREATE VIEW api.wms_lots WITH (security_invoker='true') AS
  SELECT org_id,
@@ -2187,6 +6664,10 @@ begin
     version = coalesce(wms_lot_set_status.version, t.version)
   where t.org_id = v_lot.org_id
     and t.id = v_lot.id;
+  -- What may not move is promised to nobody.
+  if v_lot.status = 'APPROVED' then
+    perform wms.release_reservations_of_lot(v_lot.id, 'LOT');
+  end if;
 
   select t.* into v_row from api.wms_lots as t where t.org_id = v_lot.org_id and t.id = v_lot.id;
   return v_row;
@@ -2197,7 +6678,231 @@ end
 $$;
 
 COMMENT ON FUNCTION api.wms_lot_set_status(id uuid, status text, reason text, version integer) IS 'Hold, release, quarantine or recall a lot
-status is APPROVED, ON_HOLD, QUARANTINED, RECALLED, EXPIRED or DAMAGED; a reason is needed. Needs wms.lot.set_status.';
+status is APPROVED, ON_HOLD, QUARANTINED, RECALLED, EXPIRED or DAMAGED; a reason is needed. Only an APPROVED lot is picked and
+leaves; what was reserved of it is released, and whoever posts documents is notified. RECALLED, EXPIRED and DAMAGED are for
+good. Part of a lot is put aside by wms_stock_move to a QUARANTINE position. Needs wms.lot.set_status.';
+
+CREATE FUNCTION api.wms_lot_trace(lot_id uuid, direction text DEFAULT 'BOTH'::text, after uuid DEFAULT NULL::uuid, page_size integer DEFAULT 100) RETURNS SETOF api.wms_lot_step
+    LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
+    AS $$
+declare
+  v_org uuid := core.org_id();
+begin
+  perform wms.check_page_size(page_size);
+  if direction is null or direction not in ('BACK', 'FORWARD', 'BOTH') then
+    perform core.raise_error('wms.trace_direction', jsonb_build_object('direction', direction));
+  elsif not exists (select from wms.lot as t where t.org_id = v_org and t.id = wms_lot_trace.lot_id) then
+    perform core.raise_error('wms.lot_not_found', jsonb_build_object('id', lot_id));
+  end if;
+  return query
+  select s.*
+  from wms.lot_steps(v_org, wms_lot_trace.lot_id) as s
+  where (wms_lot_trace.after is null or s.id > wms_lot_trace.after)
+    and s.step <> case wms_lot_trace.direction when 'BACK' then 'DESTINATION' when 'FORWARD' then 'ORIGIN' else '' end
+  order by s.id
+  limit wms_lot_trace.page_size;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_lot_trace(lot_id uuid, direction text, after uuid, page_size integer) IS 'Where a lot came from and where it went, step by step
+direction: BACK (what came from outside, and moves), FORWARD (moves, and what went outside) or BOTH. In the order of posting;
+the next page: after, the last id seen. Errors: wms.trace_direction, wms.page_size (422), wms.lot_not_found (404).';
+
+CREATE VIEW api.wms_periods WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    warehouse_id,
+    last_closed_on,
+    reason,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM wms.stock_period p;
+
+COMMENT ON VIEW api.wms_periods IS 'Through which day stock is closed, for a warehouse or for all of them
+Changed by wms_period_close and wms_period_reopen.';
+
+COMMENT ON COLUMN api.wms_periods.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_periods.id IS 'Identifier';
+
+COMMENT ON COLUMN api.wms_periods.warehouse_id IS 'Warehouse; null: all of them';
+
+COMMENT ON COLUMN api.wms_periods.last_closed_on IS 'Last closed day';
+
+COMMENT ON COLUMN api.wms_periods.reason IS 'Why days were opened again';
+
+COMMENT ON COLUMN api.wms_periods.version IS 'Grows with each change';
+
+COMMENT ON COLUMN api.wms_periods.created_at IS 'When it was first closed';
+
+COMMENT ON COLUMN api.wms_periods.created_by IS 'User who closed it first';
+
+COMMENT ON COLUMN api.wms_periods.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_periods.updated_by IS 'User who last changed it';
+
+CREATE FUNCTION api.wms_period_close(through date, warehouse_id uuid DEFAULT NULL::uuid) RETURNS api.wms_periods
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_closed date;
+  v_row api.wms_periods;
+begin
+  perform core.require_permission('wms.period.close');
+  perform wms.check_warehouse(v_org, warehouse_id);
+  if through is null or through >= core.today() then
+    perform core.raise_error('wms.period_not_over', jsonb_build_object('through', through));
+  end if;
+
+  perform wms.lock_periods(v_org);
+  v_closed := (
+    select p.last_closed_on
+    from wms.stock_period as p
+    where p.org_id = v_org
+      and p.warehouse_id is not distinct from wms_period_close.warehouse_id
+  );
+  if v_closed >= through then
+    perform core.raise_error('wms.period_closed_already', jsonb_build_object('last_closed_on', v_closed));
+  end if;
+
+  insert into wms.stock_period as p (org_id, warehouse_id, last_closed_on)
+  values (v_org, wms_period_close.warehouse_id, through)
+  on conflict on constraint one_period_per_warehouse do update set
+    last_closed_on = excluded.last_closed_on,
+    reason = null;
+
+  select p.*
+  into v_row
+  from api.wms_periods as p
+  where p.org_id = v_org
+    and p.warehouse_id is not distinct from wms_period_close.warehouse_id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_period_close(through date, warehouse_id uuid) IS 'Close the days through one that is over, in a warehouse or in all of them
+Nothing is posted into closed days any more (wms.period_closed, 423). Waits for postings that are under way. Refused:
+wms.period_not_over, wms.not_a_warehouse (422), wms.period_closed_already (409). Needs wms.period.close.';
+
+CREATE FUNCTION api.wms_period_reopen(open_from date, reason text, warehouse_id uuid DEFAULT NULL::uuid) RETURNS api.wms_periods
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_row api.wms_periods;
+begin
+  perform core.require_permission('wms.period.reopen');
+  if coalesce(btrim(reason), '') = '' then
+    perform core.raise_error('core.reason_missing', '{"entity": "wms.stock_period", "action": "reopen"}');
+  end if;
+  perform wms.lock_periods(v_org);
+
+  update wms.stock_period as p
+  set
+    last_closed_on = open_from - 1,
+    reason = btrim(wms_period_reopen.reason)
+  where p.org_id = v_org
+    and p.warehouse_id is not distinct from wms_period_reopen.warehouse_id
+    and p.last_closed_on >= open_from;
+  if not found then
+    perform core.raise_error('wms.period_open', jsonb_build_object('open_from', open_from));
+  end if;
+
+  select p.*
+  into v_row
+  from api.wms_periods as p
+  where p.org_id = v_org
+    and p.warehouse_id is not distinct from wms_period_reopen.warehouse_id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_period_reopen(open_from date, reason text, warehouse_id uuid) IS 'Open closed days again, from a day on, saying why
+warehouse_id as they were closed: days closed for all warehouses are opened for all. Refused: wms.period_open (409),
+core.reason_missing (422). Needs wms.period.reopen.';
+
+CREATE FUNCTION api.wms_pick(document_id uuid, line_id uuid, quantity numeric DEFAULT NULL::numeric, from_position_id uuid DEFAULT NULL::uuid, lot_id uuid DEFAULT NULL::uuid, to_position_id uuid DEFAULT NULL::uuid, unit_code text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_document wms.document;
+  v_line wms.document_line;
+  v_item core.item;
+  v_target api.wms_positions;
+  v_lines jsonb;
+  v_reserved numeric;
+  v_quantity numeric;
+  v_more numeric;
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.document.pick');
+  v_document := wms.lock_reserved(wms_pick.document_id, wms_pick.version);
+  select l.*
+  into v_line
+  from wms.document_line as l
+  where l.org_id = v_document.org_id
+    and l.document_id = v_document.id
+    and l.id = wms_pick.line_id;
+  if not found then
+    perform core.raise_error('wms.line_not_found', jsonb_build_object('id', wms_pick.line_id));
+  end if;
+  v_item := wms.require_item(v_line.item_id, coalesce(wms_pick.lot_id, v_line.lot_id), false);
+  perform wms.require_pickable(v_item, wms_pick.lot_id, wms_pick.from_position_id);
+  v_target := wms.require_position(
+    coalesce(wms_pick.to_position_id, wms.staging_of(v_document.from_location_id)), v_document.from_location_id
+  );
+  if v_target.id = wms_pick.from_position_id then
+    perform core.raise_error('wms.same_position', jsonb_build_object('position_id', v_target.id));
+  end if;
+
+  v_quantity := case
+    when wms_pick.quantity is not null then wms.in_item_unit(v_item, wms_pick.quantity, wms_pick.unit_code)
+  end;
+  select h.lines, h.reserved
+  into v_lines, v_reserved
+  from wms.held_for_picking(
+    v_line, v_target.id, v_quantity, wms_pick.from_position_id, wms_pick.lot_id
+  ) as h;
+  v_more := coalesce(v_quantity - v_reserved, 0);
+  if v_more > 0 or v_reserved = 0 then
+    perform wms.require_over_pick(v_document, v_line, v_item, v_reserved, coalesce(v_quantity, v_line.quantity_base));
+    v_lines := v_lines || wms.lines_between(
+      array[v_item.id], array[coalesce(wms_pick.lot_id, v_line.lot_id)], array[v_more],
+      coalesce(wms_pick.from_position_id, v_line.from_position_id), v_target.id
+    );
+  end if;
+  perform wms.require_capacity(v_target.id, array[v_item.id], array[v_reserved + v_more]);
+
+  v_row := wms.carry_to_staging(
+    v_document, v_line, v_lines, coalesce(wms_pick.lot_id, v_line.lot_id), v_target.id, v_more
+  );
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_pick(document_id uuid, line_id uuid, quantity numeric, from_position_id uuid, lot_id uuid, to_position_id uuid, unit_code text, version integer) IS 'Pick goods for a line of a document
+Takes what is reserved for the line (all that is not picked yet, or as much as quantity, of the position and lot if named) to
+to_position_id, else to the STAGING (or SHIPPING) position of the warehouse, where it stays reserved for the document. Posts
+a MOVE, which is returned; the document becomes PICKING. More than is reserved is refused (wms.over_pick, 422) unless the
+setting wms.is_over_pick_allowed says otherwise, and never more than the line. Refused besides: wms.document_not_reserved
+(409), wms.lot_not_pickable (423), wms.place_not_pickable, wms.same_position, wms.capacity_exceeded, wms.insufficient_stock
+(422). Needs wms.document.pick.';
 
 CREATE VIEW api.wms_positions WITH (security_invoker='true') AS
  SELECT p.org_id,
@@ -2309,6 +7014,670 @@ COMMENT ON FUNCTION api.wms_position_create(warehouse_id uuid, code text, name t
 kind is RECEIVING, STORAGE, PICKING, STAGING, SHIPPING, QUARANTINE or UNASSIGNED; parent_id puts it inside another position.
 Needs wms.position.create.';
 
+CREATE FUNCTION api.wms_put_away(from_position_id uuid, item_id uuid, quantity numeric, lot_id uuid DEFAULT NULL::uuid, to_position_id uuid DEFAULT NULL::uuid, unit_code text DEFAULT NULL::text, reference text DEFAULT NULL::text) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_from api.wms_positions;
+  v_item core.item;
+  v_quantity numeric;
+  v_places uuid[];
+  v_quantities numeric[];
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.stock.move');
+  v_from := wms.require_position(wms_put_away.from_position_id);
+  if v_from.kind not in ('RECEIVING', 'UNASSIGNED') then
+    perform core.raise_error('wms.nothing_to_put_away', jsonb_build_object('place', v_from.code, 'kind', v_from.kind));
+  end if;
+  v_item := wms.require_item(wms_put_away.item_id, wms_put_away.lot_id);
+  v_quantity := wms.in_item_unit(v_item, wms_put_away.quantity, wms_put_away.unit_code);
+
+  if wms_put_away.to_position_id is not null then
+    v_places := array[wms_put_away.to_position_id];
+    v_quantities := array[v_quantity];
+  else
+    select array_agg(p.position_id), array_agg(p.quantity)
+    into v_places, v_quantities
+    from api.wms_put_away_propose(v_from.warehouse_id, v_item.id, v_quantity, wms_put_away.lot_id) as p;
+    if coalesce((select sum(q.quantity) from unnest(v_quantities) as q (quantity)), 0) < v_quantity then
+      perform core.raise_error(
+        'wms.no_room',
+        jsonb_build_object(
+          'item', v_item.sku, 'requested', trim_scale(v_quantity), 'unit', v_item.unit_code,
+          'room', (select trim_scale(coalesce(sum(q.quantity), 0)) from unnest(v_quantities) as q (quantity))
+        )
+      );
+    end if;
+  end if;
+
+  v_row := wms.move_goods(
+    v_from, v_item.id, wms_put_away.lot_id, v_places, v_quantities, 'Put away', wms_put_away.reference
+  );
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_put_away(from_position_id uuid, item_id uuid, quantity numeric, lot_id uuid, to_position_id uuid, unit_code text, reference text) IS 'Put goods away from a receiving position
+To to_position_id, else where wms_put_away_propose says, which may be several positions; posts one MOVE document. Refused:
+wms.nothing_to_put_away, wms.same_position, wms.capacity_exceeded, wms.no_room, wms.place_inactive, wms.position_elsewhere,
+wms.insufficient_stock (422), wms.lot_not_approved (423; such a lot goes to a QUARANTINE position only). Needs wms.stock.move.';
+
+CREATE FUNCTION api.wms_put_away_line(document_id uuid, line_id uuid, quantity numeric DEFAULT NULL::numeric, to_position_id uuid DEFAULT NULL::uuid) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_document wms.document;
+  v_line wms.document_line;
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.stock.move');
+  select d.*
+  into v_document
+  from wms.document as d
+  where d.org_id = core.org_id()
+    and d.id = wms_put_away_line.document_id;
+  if not found then
+    perform core.raise_error('wms.document_not_found', jsonb_build_object('id', wms_put_away_line.document_id));
+  elsif v_document.status <> 'POSTED' or v_document.to_location_id is null then
+    perform core.raise_error(
+      'wms.document_not_received', jsonb_build_object('id', v_document.id, 'status', v_document.status)
+    );
+  end if;
+  select l.*
+  into v_line
+  from wms.document_line as l
+  where l.org_id = v_document.org_id
+    and l.document_id = v_document.id
+    and l.id = wms_put_away_line.line_id;
+  if not found then
+    perform core.raise_error('wms.line_not_found', jsonb_build_object('id', wms_put_away_line.line_id));
+  elsif wms_put_away_line.quantity > v_line.quantity_base then
+    perform core.raise_error(
+      'wms.more_than_received',
+      jsonb_build_object('requested', trim_scale(wms_put_away_line.quantity), 'received', trim_scale(v_line.quantity_base))
+    );
+  end if;
+
+  v_row := api.wms_put_away(
+    v_line.to_position_id, v_line.item_id, coalesce(wms_put_away_line.quantity, v_line.quantity_base), v_line.lot_id,
+    wms_put_away_line.to_position_id, null, coalesce(v_document.reference, v_document.number)
+  );
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_put_away_line(document_id uuid, line_id uuid, quantity numeric, to_position_id uuid) IS 'Put away what a line of a posted receipt brought
+All of it, or quantity of it in the unit of the item; as wms_put_away, which says what is refused, and refused besides when the
+document brought nothing (wms.document_not_received, 409) or less than that (wms.more_than_received, 422). The MOVE has the
+reference of the receipt. Needs wms.stock.move.';
+
+CREATE FUNCTION api.wms_put_away_propose(warehouse_id uuid, item_id uuid, quantity numeric, lot_id uuid DEFAULT NULL::uuid, unit_code text DEFAULT NULL::text) RETURNS SETOF api.wms_put_away_proposal
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_path public.ltree;
+  v_item core.item;
+  v_quantity numeric;
+  v_is_approved boolean := true;
+begin
+  perform core.require_permission('wms.stock.move');
+  v_item := wms.require_item(wms_put_away_propose.item_id, wms_put_away_propose.lot_id);
+  v_quantity := wms.in_item_unit(v_item, wms_put_away_propose.quantity, wms_put_away_propose.unit_code);
+  v_path := (
+    select w.path
+    from core.location as w
+    where w.org_id = v_org
+      and w.id = wms_put_away_propose.warehouse_id
+      and w.kind = 'WAREHOUSE'
+  );
+  if v_path is null then
+    perform core.raise_error(
+      'wms.not_a_warehouse', jsonb_build_object('field', 'warehouse_id', 'id', wms_put_away_propose.warehouse_id)
+    );
+  end if;
+  if wms_put_away_propose.lot_id is not null then
+    v_is_approved := (
+      select t.status = 'APPROVED'
+      from wms.lot as t
+      where t.org_id = v_org
+        and t.item_id = v_item.id
+        and t.id = wms_put_away_propose.lot_id
+    );
+  end if;
+
+  return query
+  with place as materialized (
+    -- Positions that have none in them; a lot that may not be used goes aside.
+    select p.id, p.code, p.zone, p.capacity, p.capacity_unit
+    from core.location as p
+    where p.org_id = v_org
+      and p.path operator (public.<@) v_path
+      and p.is_active
+      and p.kind = any (case when v_is_approved then array['STORAGE', 'PICKING'] else array['QUARANTINE'] end)
+      and not exists (
+        select
+        from core.location as c
+        where c.org_id = p.org_id
+          and c.parent_id = p.id
+      )
+  ),
+  held as materialized (
+    select
+      b.location_id,
+      b.item_id,
+      sum(b.quantity) as quantity,
+      bool_or(b.item_id = v_item.id and b.lot_id is not distinct from wms_put_away_propose.lot_id) as is_same
+    from wms.balance as b
+    where b.org_id = v_org
+      and b.warehouse_id = wms_put_away_propose.warehouse_id
+      and b.quantity > 0
+    group by b.location_id, b.item_id
+  ),
+  measure as materialized (
+    select m.item_id, m.capacity_unit, wms.unit_factor(m.item_id, i.unit_code, m.capacity_unit) as factor
+    from (
+      select h.item_id, p.capacity_unit
+      from place as p
+      inner join held as h
+        on h.location_id = p.id
+      where p.capacity is not null
+      union
+      select v_item.id, p.capacity_unit
+      from place as p
+      where p.capacity is not null
+    ) as m
+    inner join core.item as i
+      on i.org_id = v_org
+      and i.id = m.item_id
+  ),
+  room as (
+    select
+      p.id,
+      p.code,
+      p.zone,
+      (p.capacity - coalesce(u.used, 0)) / o.factor as free,
+      coalesce(u.is_same, false) as is_same,
+      coalesce(u.has_item, false) as has_item,
+      u.id is null as is_empty,
+      z.rank
+    from place as p
+    left join measure as o
+      on o.item_id = v_item.id
+      and o.capacity_unit = p.capacity_unit
+    left join (
+      select
+        h.location_id as id,
+        sum(h.quantity * m.factor) as used,
+        bool_or(h.is_same) as is_same,
+        bool_or(h.item_id = v_item.id) as has_item
+      from held as h
+      inner join place as p
+        on p.id = h.location_id
+      left join measure as m
+        on m.item_id = h.item_id
+        and m.capacity_unit = p.capacity_unit
+      group by h.location_id
+    ) as u
+      on u.id = p.id
+    left join lateral (
+      select min(case when r.item_id is not null then 1 when r.item_class is not null then 2 else 3 end) as rank
+      from wms.put_away_rule as r
+      where r.org_id = v_org
+        and r.zone = p.zone
+        and coalesce(r.warehouse_id, wms_put_away_propose.warehouse_id) = wms_put_away_propose.warehouse_id
+        and coalesce(r.item_id, v_item.id) = v_item.id
+        and coalesce(r.item_class, v_item.class) = v_item.class
+    ) as z on true
+  ),
+  ranked as (
+    select
+      r.*,
+      least(r.free, v_quantity) as taken,
+      sum(coalesce(least(r.free, v_quantity), v_quantity)) over w
+      - coalesce(least(r.free, v_quantity), v_quantity) as before,
+      row_number() over w as n
+    from room as r
+    where r.free is null
+      or r.free > 0
+    window w as (
+      order by r.rank nulls last, r.is_same desc, r.has_item desc, r.is_empty desc, r.code, r.id
+      rows between unbounded preceding and current row
+    )
+  )
+  select
+    k.id,
+    k.code,
+    k.zone,
+    trunc(least(coalesce(k.taken, v_quantity), v_quantity - k.before), 6),
+    v_item.unit_code,
+    trim_scale(round(k.free, 6)),
+    concat_ws(
+      ', ',
+      case k.rank
+        when 1 then 'zone of the item'
+        when 2 then 'zone of its class'
+        when 3 then 'zone of all goods'
+      end,
+      case
+        when k.is_same and wms_put_away_propose.lot_id is not null then 'holds the lot'
+        when k.has_item then 'holds the item'
+        when k.is_empty then 'empty'
+        else 'has room'
+      end
+    )
+  from ranked as k
+  where k.before < v_quantity
+    and trunc(least(coalesce(k.taken, v_quantity), v_quantity - k.before), 6) > 0
+  order by k.n;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_put_away_propose(warehouse_id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text) IS 'Where goods should be put away
+Positions of kind STORAGE and PICKING (for a lot that is not APPROVED: QUARANTINE) with room, first those in the zones of the
+put-away rules, then those that hold the lot or the item, then empty ones; with how much goes where. Less than quantity in
+sum: there is no more room. free is in the unit of the item; null: no limit. Needs wms.stock.move.';
+
+CREATE FUNCTION api.wms_reorder_suggest(warehouse_id uuid, after_sku text DEFAULT NULL::text, page_size integer DEFAULT 100) RETURNS SETOF api.wms_reorder_suggestion
+    LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
+    AS $$
+declare
+  v_org uuid := core.org_id();
+begin
+  perform wms.check_page_size(page_size);
+  if not exists (
+    select
+    from core.location as w
+    where w.org_id = v_org
+      and w.id = wms_reorder_suggest.warehouse_id
+      and w.kind = 'WAREHOUSE'
+  ) then
+    perform core.raise_error('wms.not_a_warehouse', jsonb_build_object('field', 'warehouse_id', 'id', warehouse_id));
+  end if;
+
+  return query
+  with coming as materialized (
+    select l.item_id, sum(l.quantity_base) as quantity
+    from wms.document as d
+    inner join wms.document_line as l
+      on l.org_id = d.org_id
+      and l.document_id = d.id
+    where d.org_id = v_org
+      and d.status = 'DRAFT'
+      and d.document_type in ('IMPORT', 'TRANSFER', 'RETURN')
+      and d.to_location_id = wms_reorder_suggest.warehouse_id
+    group by l.item_id
+  )
+  select
+    i.id,
+    i.sku,
+    i.name,
+    i.unit_code,
+    trim_scale(r.minimum),
+    trim_scale(r.maximum),
+    trim_scale(r.multiple),
+    trim_scale(s.quantity - s.reserved - s.unusable),
+    trim_scale(coalesce(c.quantity, 0)),
+    trim_scale(
+      wms.order_quantity(
+        s.quantity - s.reserved - s.unusable + coalesce(c.quantity, 0), r.minimum, r.maximum, r.multiple
+      )
+    )
+  from wms.reorder_rule as r
+  inner join core.item as i
+    on i.org_id = r.org_id
+    and i.id = r.item_id
+  left join coming as c
+    on c.item_id = r.item_id
+  cross join lateral wms.stock_in_warehouse(r.org_id, r.warehouse_id, r.item_id) as s
+  where r.org_id = v_org
+    and r.warehouse_id = wms_reorder_suggest.warehouse_id
+    and i.is_active
+    and (wms_reorder_suggest.after_sku is null or i.sku > wms_reorder_suggest.after_sku)
+    and s.quantity - s.reserved - s.unusable + coalesce(c.quantity, 0) < r.minimum
+  order by i.sku
+  limit wms_reorder_suggest.page_size;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_reorder_suggest(warehouse_id uuid, after_sku text, page_size integer) IS 'What to order for a warehouse
+Items of which less than the minimum of their rule may be taken or is on its way (drafts of imports, transfers and returns
+into the warehouse), and how many whole multiples bring them to the maximum. The next page: after_sku, the last one seen.
+Errors: wms.not_a_warehouse, wms.page_size (422).';
+
+CREATE VIEW api.wms_reservations WITH (security_invoker='true') AS
+ SELECT r.org_id,
+    r.id,
+    r.document_id,
+    r.line_id,
+    r.item_id,
+    r.lot_id,
+    r.location_id,
+    r.warehouse_id,
+    r.quantity,
+    r.status,
+    r.ended_because,
+    r.expires_at,
+    r.reserved_at,
+    r.reserved_by,
+    r.ended_at,
+    r.ended_by,
+    d.document_type,
+    d.status AS document_status,
+    d.reference AS document_reference,
+    d.partner_id,
+    i.sku,
+    i.unit_code,
+    p.code AS location_code,
+    t.lot_no
+   FROM ((((wms.reservation r
+     JOIN wms.document d ON (((d.org_id = r.org_id) AND (d.id = r.document_id))))
+     JOIN core.item i ON (((i.org_id = r.org_id) AND (i.id = r.item_id))))
+     JOIN core.location p ON (((p.org_id = r.org_id) AND (p.id = r.location_id))))
+     LEFT JOIN wms.lot t ON (((t.org_id = r.org_id) AND (t.id = r.lot_id))));
+
+COMMENT ON VIEW api.wms_reservations IS 'Reservations: which document holds the stock
+status=eq.HELD shows what is promised now; filter by item_id, location_id, document_id. Made by wms_document_reserve, ended by
+posting, picking, wms_reservation_release and in time.';
+
+COMMENT ON COLUMN api.wms_reservations.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_reservations.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.wms_reservations.document_id IS 'Document that holds it';
+
+COMMENT ON COLUMN api.wms_reservations.line_id IS 'Line of the document';
+
+COMMENT ON COLUMN api.wms_reservations.item_id IS 'Item';
+
+COMMENT ON COLUMN api.wms_reservations.lot_id IS 'Lot or serial number';
+
+COMMENT ON COLUMN api.wms_reservations.location_id IS 'Position';
+
+COMMENT ON COLUMN api.wms_reservations.warehouse_id IS 'Warehouse';
+
+COMMENT ON COLUMN api.wms_reservations.quantity IS 'How much, in unit_code';
+
+COMMENT ON COLUMN api.wms_reservations.status IS 'HELD, CONSUMED or RELEASED';
+
+COMMENT ON COLUMN api.wms_reservations.ended_because IS 'Why it was released: REQUESTED, EXPIRED, LOT, CANCELLED';
+
+COMMENT ON COLUMN api.wms_reservations.expires_at IS 'When it is released; null: never';
+
+COMMENT ON COLUMN api.wms_reservations.reserved_at IS 'When it was made';
+
+COMMENT ON COLUMN api.wms_reservations.reserved_by IS 'User who made it';
+
+COMMENT ON COLUMN api.wms_reservations.ended_at IS 'When it ended';
+
+COMMENT ON COLUMN api.wms_reservations.ended_by IS 'User who ended it; null: a job';
+
+COMMENT ON COLUMN api.wms_reservations.document_type IS 'Type of the document';
+
+COMMENT ON COLUMN api.wms_reservations.document_status IS 'Status of the document';
+
+COMMENT ON COLUMN api.wms_reservations.document_reference IS 'What the partner calls the document';
+
+COMMENT ON COLUMN api.wms_reservations.partner_id IS 'Partner of the document';
+
+COMMENT ON COLUMN api.wms_reservations.sku IS 'Code of the item';
+
+COMMENT ON COLUMN api.wms_reservations.unit_code IS 'Unit that the item is kept in';
+
+COMMENT ON COLUMN api.wms_reservations.location_code IS 'Short name of the position';
+
+COMMENT ON COLUMN api.wms_reservations.lot_no IS 'Number of the lot';
+
+CREATE FUNCTION api.wms_reservation_release(id uuid) RETURNS api.wms_reservations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_row api.wms_reservations;
+begin
+  perform core.require_permission('wms.document.reserve');
+  select r.*
+  into v_row
+  from api.wms_reservations as r
+  where r.org_id = core.org_id()
+    and r.id = wms_reservation_release.id;
+  if not found then
+    perform core.raise_error('wms.reservation_not_found', jsonb_build_object('id', id));
+  elsif wms.release_reservations(array[wms_reservation_release.id], 'REQUESTED') = 0 then
+    perform core.raise_error('wms.reservation_ended', jsonb_build_object('id', id));
+  end if;
+
+  select r.*
+  into v_row
+  from api.wms_reservations as r
+  where r.org_id = v_row.org_id
+    and r.id = v_row.id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_reservation_release(id uuid) IS 'Release one reservation
+Others may have the stock at once. Refused: wms.reservation_not_found (404), wms.reservation_ended (409).
+Needs wms.document.reserve.';
+
+CREATE FUNCTION api.wms_scan(barcode text) RETURNS SETOF api.wms_scanned
+    LANGUAGE plpgsql STABLE ROWS 2 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_org uuid := core.org_id();
+  v_code text := btrim(barcode);
+  v_gs1 jsonb;
+  v_gtin text;
+  v_lot_no text;
+  v_items uuid[];
+  v_meaning record;
+  v_row api.wms_scanned;
+  v_count integer := 0;
+begin
+  if coalesce(v_code, '') = '' then
+    perform core.raise_error('wms.barcode_missing');
+  elsif length(v_code) > 200 then
+    perform core.raise_error('wms.barcode_malformed', jsonb_build_object('barcode', left(v_code, 40)));
+  end if;
+
+  v_gs1 := wms.read_gs1(v_code);
+  if v_code ~ '^(\]|\([0-9]{2,4}\))' and v_gs1 is null then
+    perform core.raise_error('wms.barcode_malformed', jsonb_build_object('barcode', v_code));
+  end if;
+  v_gtin := coalesce(v_gs1 ->> '01', v_gs1 ->> '02', case when v_code ~ '^([0-9]{8}|[0-9]{12,14})$' then v_code end);
+  v_lot_no := coalesce(v_gs1 ->> '21', v_gs1 ->> '10');
+  if (v_gs1 ?| array['01', '02'] and not wms.is_gs1_number(v_gtin))
+    or (v_gs1 ? '00' and not wms.is_gs1_number(v_gs1 ->> '00'))
+  then
+    perform core.raise_error(
+      'wms.barcode_check_digit', jsonb_build_object('number', coalesce(v_gs1 ->> '00', v_gtin))
+    );
+  elsif v_gs1 ? '17' and wms.gs1_date(v_gs1 ->> '17') is null then
+    perform core.raise_error('wms.barcode_malformed', jsonb_build_object('barcode', v_gs1 ->> '17'));
+  end if;
+
+  -- The trade item: its number is on the label with 8, 12, 13 or 14 digits, zeros in front.
+  if v_gtin is not null then
+    v_items := array(
+      select distinct b.item_id
+      from core.item_barcode as b
+      where b.org_id = v_org
+        and b.barcode in (v_gtin, lpad(v_gtin, 14, '0'))
+        or (
+          b.org_id = v_org
+          and b.barcode in (
+            select right(lpad(v_gtin, 14, '0'), n) from unnest(array[8, 12, 13]) as n where ltrim(v_gtin, '0') <> ''
+              and length(ltrim(v_gtin, '0')) <= n
+          )
+        )
+    );
+  end if;
+
+  for v_meaning in
+    select distinct f.entity, f.id
+    from (
+      -- A code that stands for itself: article number, barcode, lot, place, document.
+      select c.entity, c.id
+      from core.find_code(coalesce(v_gs1 ->> '00', v_code)) as c
+      where v_gs1 is null or v_gs1 ? '00'
+      union all
+      select 'item', i.id
+      from unnest(v_items) as i (id)
+      union all
+      select 'wms_lot', t.id
+      from wms.lot as t
+      where t.org_id = v_org
+        and t.lot_no = v_lot_no
+        and (v_gtin is null or t.item_id = any (v_items))
+      union all
+      -- warehouse/position
+      select 'location', p.id
+      from core.location as p
+      inner join core.location as u
+        on u.org_id = p.org_id
+        and u.id = p.parent_id
+      where v_code like '%_/_%'
+        and p.org_id = v_org
+        and u.kind = 'WAREHOUSE'
+        and u.code = split_part(v_code, '/', 1)
+        and p.code = split_part(v_code, '/', 2)
+    ) as f
+    order by f.entity, f.id
+  loop
+    execute (
+      select format('select d.title, d.subtitle from %s(array[$1]) as d', e.describe_function::regproc)
+      from core.search_entity as e
+      where e.entity = v_meaning.entity
+    ) into v_row.title, v_row.subtitle using v_meaning.id;
+    if v_row.title is not null then
+      v_row.entity := v_meaning.entity;
+      v_row.id := v_meaning.id;
+      v_row.details := wms.scan_details(v_meaning.entity, v_meaning.id, v_gs1, v_gtin);
+      v_row.actions := wms.actions_of(v_meaning.entity, v_meaning.id);
+      v_count := v_count + 1;
+      return next v_row;
+    end if;
+  end loop;
+
+  -- A lot that nobody has registered yet, of an item that is known.
+  if v_lot_no is not null and v_items <> '{}' and not exists (
+    select
+    from wms.lot as t
+    where t.org_id = v_org
+      and t.item_id = any (v_items)
+      and t.lot_no = v_lot_no
+  ) then
+    v_row := row(
+      'wms_lot', null, v_lot_no, null,
+      wms.scan_details('wms_lot', null, v_gs1, v_gtin) || jsonb_build_object('is_new', true, 'item_id', v_items[1]), '[]'
+    );
+    v_count := v_count + 1;
+    return next v_row;
+  end if;
+  if v_count = 0 then
+    perform core.raise_error('wms.barcode_unknown', jsonb_build_object('barcode', v_code));
+  end if;
+end
+$_$;
+
+COMMENT ON FUNCTION api.wms_scan(barcode text) IS 'What a barcode is, and what the caller may do with it now
+Every meaning it has: item (GTIN, article number), lot or serial number, warehouse or position (also as warehouse/position),
+document, handling unit. GS1-128, DataMatrix and QR with application identifiers are read, in brackets or as a scanner sends
+them (FNC1 is character 29); details.gs1 has them all. actions: functions, whether they may be called, and the error if not.
+Errors: wms.barcode_missing, wms.barcode_malformed, wms.barcode_check_digit (422), wms.barcode_unknown (404).';
+
+CREATE FUNCTION api.wms_stock_adjust(position_id uuid, item_id uuid, new_quantity numeric, reason text, lot_id uuid DEFAULT NULL::uuid, unit_code text DEFAULT NULL::text, id uuid DEFAULT NULL::uuid) RETURNS api.wms_adjustments
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_id uuid := coalesce(wms_stock_adjust.id, uuidv7());
+  v_position api.wms_positions;
+  v_item core.item;
+  v_new numeric;
+  v_difference numeric;
+  v_adjustment wms.adjustment;
+  v_row api.wms_adjustments;
+begin
+  perform core.require_permission('wms.stock.adjust');
+  v_position := wms.require_position(wms_stock_adjust.position_id);
+  v_item := wms.require_item(wms_stock_adjust.item_id, wms_stock_adjust.lot_id);
+  if new_quantity is null or new_quantity < 0 or new_quantity = 'NaN' then
+    perform core.raise_error('wms.counted_negative');
+  elsif coalesce(btrim(reason), '') = '' then
+    perform core.raise_error('core.reason_missing', jsonb_build_object('entity', 'wms.adjustment', 'action', 'post'));
+  elsif exists (select from wms.adjustment as a where a.org_id = v_org and a.id = v_id) then
+    perform core.raise_error('wms.adjustment_exists', jsonb_build_object('id', v_id));
+  end if;
+  v_new := round(
+    core.convert(new_quantity, coalesce(unit_code, v_item.unit_code), v_item.unit_code, v_item.id), 6
+  );
+
+  -- A count of the same goods would correct the same difference once more: starting one waits for us, and we for it.
+  perform wms.hold_counts(v_position.warehouse_id);
+  perform wms.refuse_while_counted(v_position.id, v_item, wms_stock_adjust.lot_id);
+
+  select
+    v_org as org_id,
+    v_id as id,
+    v_position.warehouse_id as warehouse_id,
+    coalesce(sum(b.quantity), 0) as quantity_before
+  into v_adjustment.org_id, v_adjustment.id, v_adjustment.warehouse_id, v_adjustment.quantity_before
+  from wms.balance as b
+  where b.org_id = v_org
+    and b.item_id = v_item.id
+    and b.location_id = v_position.id
+    and b.lot_id is not distinct from wms_stock_adjust.lot_id;
+  v_difference := v_new - v_adjustment.quantity_before;
+  if v_difference = 0 then
+    perform core.raise_error(
+      'wms.adjustment_changes_nothing', jsonb_build_object('item', v_item.sku, 'quantity', trim_scale(v_new))
+    );
+  end if;
+  v_adjustment.position_id := v_position.id;
+  v_adjustment.item_id := v_item.id;
+  v_adjustment.lot_id := wms_stock_adjust.lot_id;
+  v_adjustment.new_quantity := v_new;
+  v_adjustment.reason := btrim(wms_stock_adjust.reason);
+  v_adjustment.currency := (select o.base_currency from core.organization as o where o.id = v_org);
+  v_adjustment.amount := case
+    when v_item.currency = v_adjustment.currency then round(abs(v_difference) * v_item.price, 4)
+  end;
+
+  if abs(v_difference) > (core.setting('wms.adjustment_limit_quantity') #>> '{}')::numeric
+    or v_adjustment.amount > (core.setting('wms.adjustment_limit_value') #>> '{}')::numeric
+  then
+    perform wms.ask_for_adjustment(v_adjustment);
+  else
+    perform wms.post_adjustment(v_adjustment);
+  end if;
+
+  select a.* into v_row from api.wms_adjustments as a where a.org_id = v_org and a.id = v_id;
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_stock_adjust(position_id uuid, item_id uuid, new_quantity numeric, reason text, lot_id uuid, unit_code text, id uuid) IS 'Correct what lies at a position
+new_quantity is all that lies there of the item (and lot), reason says why it differs. Up to the limits of the organisation
+(settings wms.adjustment_limit_value and wms.adjustment_limit_quantity) an ADJUSTMENT is posted at once: status POSTED. Above
+one of them it is PENDING until somebody else decides it with approval_decide. Refused while the goods are in an open count
+(wms.count_is_open, 409) or another correction of them waits (wms.adjustment_pending, 409). Needs wms.stock.adjust.';
+
 CREATE FUNCTION api.wms_stock_as_of(at timestamp with time zone, location_id uuid DEFAULT NULL::uuid, item_id uuid DEFAULT NULL::uuid) RETURNS SETOF api.wms_stock_quantity
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -2355,6 +7724,212 @@ END;
 COMMENT ON FUNCTION api.wms_stock_as_of(at timestamp with time zone, location_id uuid, item_id uuid) IS 'Stock as it was at a moment
 What lay at each place, of one item or in one warehouse or position if asked; moments in the future show the stock of now.
 Movements count from when they happened (occurred_at), also if they were entered later.';
+
+CREATE VIEW api.wms_stock WITH (security_invoker='true') AS
+ SELECT b.org_id,
+    b.id,
+    b.item_id,
+    b.lot_id,
+    b.location_id,
+    b.warehouse_id,
+    b.quantity,
+    b.reserved,
+    (b.quantity - b.reserved) AS available,
+    b.packed,
+    b.updated_at,
+    i.sku,
+    i.name AS item_name,
+    i.unit_code,
+    t.lot_no,
+    t.status AS lot_status,
+    t.expires_on,
+    p.code AS location_code,
+    p.name AS location_name,
+    p.kind AS location_kind,
+    w.code AS warehouse_code,
+    w.name AS warehouse_name
+   FROM ((((wms.balance b
+     JOIN core.item i ON (((i.org_id = b.org_id) AND (i.id = b.item_id))))
+     JOIN core.location p ON (((p.org_id = b.org_id) AND (p.id = b.location_id))))
+     JOIN core.location w ON (((w.org_id = b.org_id) AND (w.id = b.warehouse_id))))
+     LEFT JOIN wms.lot t ON (((t.org_id = b.org_id) AND (t.id = b.lot_id))));
+
+COMMENT ON VIEW api.wms_stock IS 'What lies where, now
+Filter by warehouse_id, location_id or item_id; quantity=gt.0 leaves out what is used up.';
+
+COMMENT ON COLUMN api.wms_stock.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_stock.id IS 'Identifier';
+
+COMMENT ON COLUMN api.wms_stock.item_id IS 'Item';
+
+COMMENT ON COLUMN api.wms_stock.lot_id IS 'Lot or serial number of a tracked item';
+
+COMMENT ON COLUMN api.wms_stock.location_id IS 'Position';
+
+COMMENT ON COLUMN api.wms_stock.warehouse_id IS 'Warehouse that the position lies in';
+
+COMMENT ON COLUMN api.wms_stock.quantity IS 'What lies there, in unit_code';
+
+COMMENT ON COLUMN api.wms_stock.reserved IS 'How much of it is promised';
+
+COMMENT ON COLUMN api.wms_stock.available IS 'What may still be taken: quantity less reserved';
+
+COMMENT ON COLUMN api.wms_stock.packed IS 'How much of it is in handling units, which move as a whole';
+
+COMMENT ON COLUMN api.wms_stock.updated_at IS 'When it last changed';
+
+COMMENT ON COLUMN api.wms_stock.sku IS 'Code of the item';
+
+COMMENT ON COLUMN api.wms_stock.item_name IS 'Name of the item';
+
+COMMENT ON COLUMN api.wms_stock.unit_code IS 'Unit that the item is kept in';
+
+COMMENT ON COLUMN api.wms_stock.lot_no IS 'Number of the lot';
+
+COMMENT ON COLUMN api.wms_stock.lot_status IS 'Status of the lot';
+
+COMMENT ON COLUMN api.wms_stock.expires_on IS 'Last day of use of the lot';
+
+COMMENT ON COLUMN api.wms_stock.location_code IS 'Short name of the position';
+
+COMMENT ON COLUMN api.wms_stock.location_name IS 'Name of the position';
+
+COMMENT ON COLUMN api.wms_stock.location_kind IS 'Kind of the position';
+
+COMMENT ON COLUMN api.wms_stock.warehouse_code IS 'Short name of the warehouse';
+
+COMMENT ON COLUMN api.wms_stock.warehouse_name IS 'Name of the warehouse';
+
+CREATE FUNCTION api.wms_stock_expiring(days integer DEFAULT 30, warehouse_id uuid DEFAULT NULL::uuid, after_expires_on date DEFAULT NULL::date, after_id uuid DEFAULT NULL::uuid, page_size integer DEFAULT 20) RETURNS SETOF api.wms_stock
+    LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
+    AS $$
+declare
+  v_until date;
+begin
+  perform wms.check_page_size(page_size);
+  if days is null or days not between 0 and 3650 then
+    perform core.raise_error('wms.days', jsonb_build_object('days', days));
+  end if;
+  v_until := core.today() + days;
+
+  return query
+  select s.*
+  from api.wms_stock as s
+  where s.expires_on <= v_until
+    and s.quantity > 0
+    and (wms_stock_expiring.warehouse_id is null or s.warehouse_id = wms_stock_expiring.warehouse_id)
+    and (
+      wms_stock_expiring.after_expires_on is null
+      or (
+        s.expires_on >= wms_stock_expiring.after_expires_on
+        and (
+          s.expires_on > wms_stock_expiring.after_expires_on
+          or s.id > wms_stock_expiring.after_id
+        )
+      )
+    )
+  order by s.expires_on, s.id
+  limit wms_stock_expiring.page_size;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_stock_expiring(days integer, warehouse_id uuid, after_expires_on date, after_id uuid, page_size integer) IS 'Stock whose last day of use comes within some days, what has expired already among it
+By that day, the earliest first. The next page: after_expires_on and after_id, of the last row seen. Errors: wms.days,
+wms.page_size (422).';
+
+CREATE FUNCTION api.wms_stock_move(from_position_id uuid, to_position_id uuid, item_id uuid, quantity numeric, reason text, lot_id uuid DEFAULT NULL::uuid, unit_code text DEFAULT NULL::text) RETURNS api.wms_documents
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_from api.wms_positions;
+  v_item core.item;
+  v_quantity numeric;
+  v_row api.wms_documents;
+begin
+  perform core.require_permission('wms.stock.move');
+  v_from := wms.require_position(wms_stock_move.from_position_id);
+  v_item := wms.require_item(wms_stock_move.item_id, wms_stock_move.lot_id);
+  v_quantity := wms.in_item_unit(v_item, wms_stock_move.quantity, wms_stock_move.unit_code);
+  if coalesce(btrim(reason), '') = '' then
+    perform core.raise_error('core.reason_missing', jsonb_build_object('entity', 'wms.document', 'action', 'move'));
+  end if;
+
+  v_row := wms.move_goods(
+    v_from, v_item.id, wms_stock_move.lot_id, array[wms_stock_move.to_position_id], array[v_quantity],
+    btrim(wms_stock_move.reason), null
+  );
+  return v_row;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_stock_move(from_position_id uuid, to_position_id uuid, item_id uuid, quantity numeric, reason text, lot_id uuid, unit_code text) IS 'Move goods to another position of the same warehouse
+Posts a MOVE document; a reason is needed. What is reserved or packed stays where it is. Goods that may not be used for now
+(part of a lot that is damaged, say) are put aside by a move to a QUARANTINE position. Refused: wms.same_position,
+wms.capacity_exceeded, wms.place_inactive, wms.position_elsewhere, wms.insufficient_stock (422), wms.lot_not_approved (423:
+such a lot goes to a QUARANTINE position only). Needs wms.stock.move.';
+
+CREATE FUNCTION api.wms_valuation(on_date date DEFAULT NULL::date, warehouse_id uuid DEFAULT NULL::uuid) RETURNS SETOF api.wms_stock_valuation
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH moment AS MATERIALIZED (
+          SELECT (((COALESCE(wms_valuation.on_date, core.today()) + 1))::timestamp without time zone AT TIME ZONE o.time_zone) AS at
+            FROM core.organization o
+           WHERE (o.id = ( SELECT core.org_id() AS org_id))
+         )
+  SELECT i.id,
+     i.sku,
+     i.name,
+     i.unit_code,
+     w.id,
+     w.code,
+     m.quantity,
+     m.value,
+     round((m.value / NULLIF(m.quantity, (0)::numeric)), 6) AS round
+    FROM ((( SELECT c.item_id,
+             c.warehouse_id,
+             sum(c.quantity) AS quantity,
+             sum(c.value) AS value
+            FROM ( SELECT b.item_id,
+                     b.warehouse_id,
+                     b.quantity,
+                     0 AS value
+                    FROM wms.balance b
+                   WHERE ((b.org_id = ( SELECT core.org_id() AS org_id)) AND ((wms_valuation.warehouse_id IS NULL) OR (b.warehouse_id = wms_valuation.warehouse_id)))
+                 UNION ALL
+                  SELECT v.item_id,
+                     v.warehouse_id,
+                     0,
+                     v.value
+                    FROM wms.stock_value v
+                   WHERE ((v.org_id = ( SELECT core.org_id() AS org_id)) AND ((wms_valuation.warehouse_id IS NULL) OR (v.warehouse_id = wms_valuation.warehouse_id)))
+                 UNION ALL
+                  SELECT l.item_id,
+                     h.warehouse_id,
+                     (- l.delta),
+                     (- l.value_delta)
+                    FROM ((wms.stock_ledger l
+                      JOIN core.location p ON (((p.org_id = l.org_id) AND (p.id = l.location_id) AND (NOT p.is_virtual))))
+                      CROSS JOIN LATERAL ( SELECT COALESCE(l.warehouse_id, ( SELECT a.id
+                                    FROM core.location a
+                                   WHERE ((a.org_id = p.org_id) AND (a.kind = 'WAREHOUSE'::text) AND (a.path OPERATOR(public.@>) p.path)))) AS warehouse_id) h)
+                   WHERE ((l.org_id = ( SELECT core.org_id() AS org_id)) AND (l.id >= core.uuid_floor(( SELECT o.at
+                            FROM moment o))) AND (l.occurred_at >= ( SELECT o.at
+                            FROM moment o)) AND ((wms_valuation.warehouse_id IS NULL) OR (h.warehouse_id = wms_valuation.warehouse_id)))) c
+           GROUP BY c.item_id, c.warehouse_id
+          HAVING ((sum(c.quantity) <> (0)::numeric) OR (sum(c.value) <> (0)::numeric))) m
+      JOIN core.item i ON (((i.org_id = ( SELECT core.org_id() AS org_id)) AND (i.id = m.item_id))))
+      JOIN core.location w ON (((w.org_id = i.org_id) AND (w.id = m.warehouse_id))))
+   ORDER BY i.id, w.id;
+END;
+
+COMMENT ON FUNCTION api.wms_valuation(on_date date, warehouse_id uuid) IS 'What the stock is worth at the end of a day
+By item and warehouse, in the base currency, of one warehouse if asked; today when on_date is left out. Movements count by
+the day on which they happened, with the value that they were posted with.';
 
 CREATE VIEW api.wms_warehouses WITH (security_invoker='true') AS
  SELECT org_id,
@@ -2539,6 +8114,99 @@ COMMENT ON COLUMN api.api_keys.last_used_address IS 'Where from';
 COMMENT ON COLUMN api.api_keys.created_at IS 'When it was made';
 
 COMMENT ON COLUMN api.api_keys.created_by IS 'User who made it';
+
+CREATE VIEW api.approval_policies WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    entity,
+    kind,
+    step_no,
+    amount_from,
+    currency,
+    permission,
+    needs_signature,
+    note,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM core.approval_policy t;
+
+COMMENT ON VIEW api.approval_policies IS 'Approval policies
+Who has to agree to what. Of each step the row with the highest amount_from that the amount reaches counts, one of the very kind before one of every kind. POST /rpc/approval_policies_reset restores those of the beginning.';
+
+COMMENT ON COLUMN api.approval_policies.org_id IS 'Organisation that the row belongs to; set from the token';
+
+COMMENT ON COLUMN api.approval_policies.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.approval_policies.entity IS 'What needs approval, as in the events';
+
+COMMENT ON COLUMN api.approval_policies.kind IS 'Kind that it is for; null: every kind';
+
+COMMENT ON COLUMN api.approval_policies.step_no IS 'Steps are decided in this order, each by somebody else';
+
+COMMENT ON COLUMN api.approval_policies.amount_from IS 'The least amount that it is for, whatever its sign';
+
+COMMENT ON COLUMN api.approval_policies.currency IS 'Currency of amount_from, into which amounts are converted; null: amounts are compared as they are';
+
+COMMENT ON COLUMN api.approval_policies.permission IS 'Who holds it, in the unit of what is approved, may decide the step: a code of /permissions';
+
+COMMENT ON COLUMN api.approval_policies.needs_signature IS 'Whether who decides must sign';
+
+COMMENT ON COLUMN api.approval_policies.note IS 'Why, in words';
+
+COMMENT ON COLUMN api.approval_policies.version IS 'Grows with each change; send the one that was read to refuse a lost update';
+
+COMMENT ON COLUMN api.approval_policies.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.approval_policies.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.approval_policies.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.approval_policies.updated_by IS 'User who changed it last';
+
+CREATE VIEW api.approval_steps WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    approval_id,
+    step_no,
+    permission,
+    needs_signature,
+    unit_id,
+    decided_by,
+    decided_at,
+    decision,
+    reason,
+    signature_id
+   FROM core.approval_step t;
+
+COMMENT ON VIEW api.approval_steps IS 'Steps of approvals
+Who has to agree, and who did.';
+
+COMMENT ON COLUMN api.approval_steps.org_id IS 'Organisation that the row belongs to';
+
+COMMENT ON COLUMN api.approval_steps.id IS 'Id: a version 7 UUID, in order of time';
+
+COMMENT ON COLUMN api.approval_steps.approval_id IS 'The approval';
+
+COMMENT ON COLUMN api.approval_steps.step_no IS 'Steps are decided in this order';
+
+COMMENT ON COLUMN api.approval_steps.permission IS 'What who decides needs: a code of /permissions';
+
+COMMENT ON COLUMN api.approval_steps.needs_signature IS 'Whether who decides must sign';
+
+COMMENT ON COLUMN api.approval_steps.unit_id IS 'Unit in which the permission must be held; null: everywhere';
+
+COMMENT ON COLUMN api.approval_steps.decided_by IS 'User who decided';
+
+COMMENT ON COLUMN api.approval_steps.decided_at IS 'When';
+
+COMMENT ON COLUMN api.approval_steps.decision IS 'APPROVE, REJECT or SEND_BACK';
+
+COMMENT ON COLUMN api.approval_steps.reason IS 'Why, in words';
+
+COMMENT ON COLUMN api.approval_steps.signature_id IS 'The signature';
 
 CREATE VIEW api.contacts WITH (security_invoker='true') AS
  SELECT org_id,
@@ -3156,7 +8824,8 @@ COMMENT ON COLUMN api.partner_roles.created_by IS 'User who made it; null: the t
 
 CREATE VIEW api.permissions WITH (security_invoker='true') AS
  SELECT code,
-    description
+    description,
+    is_duty
    FROM core.permission t;
 
 COMMENT ON VIEW api.permissions IS 'Permissions
@@ -3165,6 +8834,464 @@ What can be allowed; roles are made of these.';
 COMMENT ON COLUMN api.permissions.code IS 'Code as domain.entity.action';
 
 COMMENT ON COLUMN api.permissions.description IS 'What it allows';
+
+COMMENT ON COLUMN api.permissions.is_duty IS 'Held only by roles that list it, not by being an administrator';
+
+CREATE VIEW api.records_central_crates WITH (security_invoker='true') AS
+ SELECT c.org_id,
+    c.id,
+    c.barcode,
+    c.unit_id,
+    c.status,
+    c.destruction_on,
+    u.location_id,
+    u.holder_id
+   FROM (records.crate c
+     LEFT JOIN records.custody u ON (((u.org_id = c.org_id) AND (u.crate_id = c.id) AND upper_inf(u.during))))
+  WHERE c.is_for_central;
+
+COMMENT ON VIEW api.records_central_crates IS 'Crates of all units that are flagged for Central';
+
+COMMENT ON COLUMN api.records_central_crates.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_central_crates.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_central_crates.barcode IS 'Barcode';
+
+COMMENT ON COLUMN api.records_central_crates.unit_id IS 'Unit that it belongs to';
+
+COMMENT ON COLUMN api.records_central_crates.status IS 'Status';
+
+COMMENT ON COLUMN api.records_central_crates.destruction_on IS 'First day on which it may be destroyed; null: retained';
+
+COMMENT ON COLUMN api.records_central_crates.location_id IS 'Place that it lies in';
+
+COMMENT ON COLUMN api.records_central_crates.holder_id IS 'User who has it';
+
+CREATE VIEW api.records_documents WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    unit_id,
+    document_number,
+    name,
+    kind,
+    description,
+    barcode,
+    retention_class_id,
+    dated_on,
+    closed_on,
+    event_on,
+    due_on,
+    status,
+    status_reason,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM records.document d;
+
+COMMENT ON VIEW api.records_documents IS 'Documents
+Registered here, or with the request to store them. Without delete: a destroyed document stays as a row that says so. Filters with
+an index: unit_id, retention_class_id, due_on, document_number, barcode; records_search finds parts of numbers and names.';
+
+COMMENT ON COLUMN api.records_documents.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_documents.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_documents.unit_id IS 'Unit that it belongs to';
+
+COMMENT ON COLUMN api.records_documents.document_number IS 'What its unit calls it, unique';
+
+COMMENT ON COLUMN api.records_documents.name IS 'Name';
+
+COMMENT ON COLUMN api.records_documents.kind IS 'PHYSICAL, or DIGITAL: a disc or tape';
+
+COMMENT ON COLUMN api.records_documents.description IS 'What it is about';
+
+COMMENT ON COLUMN api.records_documents.barcode IS 'What a scanner reads; optional, unique';
+
+COMMENT ON COLUMN api.records_documents.retention_class_id IS 'Retention class';
+
+COMMENT ON COLUMN api.records_documents.dated_on IS 'Date of the document';
+
+COMMENT ON COLUMN api.records_documents.closed_on IS 'When its file was closed';
+
+COMMENT ON COLUMN api.records_documents.event_on IS 'When happened what its class counts from';
+
+COMMENT ON COLUMN api.records_documents.due_on IS 'First day on which it may go, by its class; null: none, not known yet, or kept for good';
+
+COMMENT ON COLUMN api.records_documents.status IS 'ACTIVE or DESTROYED';
+
+COMMENT ON COLUMN api.records_documents.status_reason IS 'Why it has its present status';
+
+COMMENT ON COLUMN api.records_documents.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.records_documents.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.records_documents.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.records_documents.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.records_documents.updated_by IS 'User who last changed it';
+
+CREATE VIEW api.records_due_destructions WITH (security_invoker='true') AS
+ SELECT c.org_id,
+    c.id,
+    c.barcode,
+    c.unit_id,
+    c.status,
+    c.destruction_on,
+    (c.destruction_on - core.today()) AS days_left,
+    u.location_id
+   FROM (records.crate c
+     LEFT JOIN records.custody u ON (((u.org_id = c.org_id) AND (u.crate_id = c.id) AND upper_inf(u.during))))
+  WHERE ((c.status = ANY (ARRAY['ACTIVE'::text, 'ARCHIVED'::text])) AND (NOT c.is_retained));
+
+COMMENT ON VIEW api.records_due_destructions IS 'Crates in the order in which they may be destroyed
+order=destruction_on,id; destruction_on=lte.2026-12-31: until the end of the year. Only those that lie in their place and are
+not retained. A hold does not show here: it is looked at when somebody asks for the destruction.';
+
+COMMENT ON COLUMN api.records_due_destructions.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_due_destructions.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_due_destructions.barcode IS 'Barcode';
+
+COMMENT ON COLUMN api.records_due_destructions.unit_id IS 'Unit that it belongs to';
+
+COMMENT ON COLUMN api.records_due_destructions.status IS 'ACTIVE or ARCHIVED';
+
+COMMENT ON COLUMN api.records_due_destructions.destruction_on IS 'First day on which it may be destroyed';
+
+COMMENT ON COLUMN api.records_due_destructions.days_left IS 'Days until then; zero or negative: it may be';
+
+COMMENT ON COLUMN api.records_due_destructions.location_id IS 'Place that it lies in';
+
+CREATE VIEW api.records_due_returns WITH (security_invoker='true') AS
+ SELECT r.org_id,
+    r.id,
+    r.request_no,
+    r.kind,
+    r.status,
+    r.status_reason,
+    r.crate_id,
+    c.barcode,
+    r.unit_id,
+    r.target_unit_id,
+    r.purpose,
+    r.is_full,
+    r.document_count,
+    r.expected_return_on,
+    r.round,
+    r.requested_by,
+    r.requested_at,
+    r.issued_to,
+    r.issued_at,
+    (r.expected_return_on - core.today()) AS days_left
+   FROM (records.request r
+     LEFT JOIN records.crate c ON (((c.org_id = r.org_id) AND (c.id = r.crate_id))))
+  WHERE (r.status = ANY (ARRAY['ISSUED'::text, 'PARTIALLY_RETURNED'::text]));
+
+COMMENT ON VIEW api.records_due_returns IS 'What is out and has to come back, the longest overdue first
+order=expected_return_on,id; days_left=lt.0: overdue. Whole crates and parts.';
+
+COMMENT ON COLUMN api.records_due_returns.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_due_returns.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_due_returns.request_no IS 'Number, without gaps; null until it is submitted';
+
+COMMENT ON COLUMN api.records_due_returns.kind IS 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
+
+COMMENT ON COLUMN api.records_due_returns.status IS 'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, IN_TRANSIT, COMPLETED';
+
+COMMENT ON COLUMN api.records_due_returns.status_reason IS 'Why it has its present status';
+
+COMMENT ON COLUMN api.records_due_returns.crate_id IS 'Crate';
+
+COMMENT ON COLUMN api.records_due_returns.barcode IS 'Barcode of the crate; null: not to be seen by the caller';
+
+COMMENT ON COLUMN api.records_due_returns.unit_id IS 'Unit of the crate when it was asked';
+
+COMMENT ON COLUMN api.records_due_returns.target_unit_id IS 'Where a transfer goes';
+
+COMMENT ON COLUMN api.records_due_returns.purpose IS 'What for';
+
+COMMENT ON COLUMN api.records_due_returns.is_full IS 'Of a withdrawal: the whole crate, or the documents that it lists';
+
+COMMENT ON COLUMN api.records_due_returns.document_count IS 'How many documents it lists';
+
+COMMENT ON COLUMN api.records_due_returns.expected_return_on IS 'When a withdrawal comes back';
+
+COMMENT ON COLUMN api.records_due_returns.round IS 'Counts up each time it is submitted again';
+
+COMMENT ON COLUMN api.records_due_returns.requested_by IS 'User who made it';
+
+COMMENT ON COLUMN api.records_due_returns.requested_at IS 'When it was submitted first; of a draft, when it was made';
+
+COMMENT ON COLUMN api.records_due_returns.issued_to IS 'Who has it';
+
+COMMENT ON COLUMN api.records_due_returns.issued_at IS 'Since when';
+
+COMMENT ON COLUMN api.records_due_returns.days_left IS 'Days until it is due; negative: overdue';
+
+CREATE VIEW api.records_hold_items WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    hold_id,
+    crate_id,
+    document_id,
+    is_active,
+    added_at,
+    added_by
+   FROM records.legal_hold_item i;
+
+COMMENT ON VIEW api.records_hold_items IS 'What legal holds cover
+crate_id=eq.… or document_id=eq.… and is_active=is.true: is it held? Every member of the organisation sees that something is
+held; for which matter, who may read holds.';
+
+COMMENT ON COLUMN api.records_hold_items.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_hold_items.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_hold_items.hold_id IS 'The hold';
+
+COMMENT ON COLUMN api.records_hold_items.crate_id IS 'Crate, with all that is in it';
+
+COMMENT ON COLUMN api.records_hold_items.document_id IS 'Document, wherever it lies';
+
+COMMENT ON COLUMN api.records_hold_items.is_active IS 'Whether the hold is not released';
+
+COMMENT ON COLUMN api.records_hold_items.added_at IS 'Since when';
+
+COMMENT ON COLUMN api.records_hold_items.added_by IS 'User who added it';
+
+CREATE VIEW api.records_pending_requests WITH (security_invoker='true') AS
+ SELECT r.org_id,
+    r.id,
+    r.request_no,
+    r.kind,
+    r.status,
+    r.status_reason,
+    r.crate_id,
+    c.barcode,
+    r.unit_id,
+    r.target_unit_id,
+    r.purpose,
+    r.is_full,
+    r.document_count,
+    r.expected_return_on,
+    r.round,
+    r.requested_by,
+    r.requested_at,
+    (r.requested_by = ( SELECT core.user_id() AS user_id)) AS is_own,
+    r.version
+   FROM (records.request r
+     LEFT JOIN records.crate c ON (((c.org_id = r.org_id) AND (c.id = r.crate_id))))
+  WHERE (r.status = 'PENDING'::text);
+
+COMMENT ON VIEW api.records_pending_requests IS 'The approver''s inbox: requests that wait for a decision, of all units that the caller sees
+order=requested_at,id shows who has waited longest; is_own tells those that the caller made and may not decide.';
+
+COMMENT ON COLUMN api.records_pending_requests.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_pending_requests.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_pending_requests.request_no IS 'Number, without gaps; null until it is submitted';
+
+COMMENT ON COLUMN api.records_pending_requests.kind IS 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
+
+COMMENT ON COLUMN api.records_pending_requests.status IS 'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, IN_TRANSIT, COMPLETED';
+
+COMMENT ON COLUMN api.records_pending_requests.status_reason IS 'Why it has its present status';
+
+COMMENT ON COLUMN api.records_pending_requests.crate_id IS 'Crate';
+
+COMMENT ON COLUMN api.records_pending_requests.barcode IS 'Barcode of the crate; null: not to be seen by the caller';
+
+COMMENT ON COLUMN api.records_pending_requests.unit_id IS 'Unit of the crate when it was asked';
+
+COMMENT ON COLUMN api.records_pending_requests.target_unit_id IS 'Where a transfer goes';
+
+COMMENT ON COLUMN api.records_pending_requests.purpose IS 'What for';
+
+COMMENT ON COLUMN api.records_pending_requests.is_full IS 'Of a withdrawal: the whole crate, or the documents that it lists';
+
+COMMENT ON COLUMN api.records_pending_requests.document_count IS 'How many documents it lists';
+
+COMMENT ON COLUMN api.records_pending_requests.expected_return_on IS 'When a withdrawal comes back';
+
+COMMENT ON COLUMN api.records_pending_requests.round IS 'Counts up each time it is submitted again';
+
+COMMENT ON COLUMN api.records_pending_requests.requested_by IS 'User who made it';
+
+COMMENT ON COLUMN api.records_pending_requests.requested_at IS 'When it was submitted first; of a draft, when it was made';
+
+COMMENT ON COLUMN api.records_pending_requests.is_own IS 'Whether the caller made it, and may not decide it';
+
+COMMENT ON COLUMN api.records_pending_requests.version IS 'To be sent back with the decision';
+
+CREATE VIEW api.records_reminders WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    kind,
+    request_id,
+    crate_id,
+    remind_on,
+    due_on,
+    days_left,
+    created_at
+   FROM records.reminder m;
+
+COMMENT ON VIEW api.records_reminders IS 'Reminders that were made
+At most one a day for each withdrawal that is due (10, 5, 3, 2, 1 days before, then daily when overdue) and each crate that may be
+destroyed (10 and 1 days before). Those concerned get them as notifications.';
+
+COMMENT ON COLUMN api.records_reminders.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_reminders.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_reminders.kind IS 'RETURN or DESTRUCTION';
+
+COMMENT ON COLUMN api.records_reminders.request_id IS 'Withdrawal that is due';
+
+COMMENT ON COLUMN api.records_reminders.crate_id IS 'Crate';
+
+COMMENT ON COLUMN api.records_reminders.remind_on IS 'Day of the reminder';
+
+COMMENT ON COLUMN api.records_reminders.due_on IS 'Day on which it is due';
+
+COMMENT ON COLUMN api.records_reminders.days_left IS 'Days until it is due; negative: overdue';
+
+COMMENT ON COLUMN api.records_reminders.created_at IS 'When it was made';
+
+CREATE VIEW api.records_request_documents WITH (security_invoker='true') AS
+ SELECT x.org_id,
+    x.id,
+    x.request_id,
+    x.document_id,
+    d.document_number,
+    d.name AS document_name,
+    x.issued_at,
+    x.returned_at,
+    x.returned_by,
+    x.missing_at,
+    ((x.issued_at IS NOT NULL) AND (x.returned_at IS NULL) AND (x.missing_at IS NULL)) AS is_out,
+    x.created_at,
+    x.created_by
+   FROM (records.request_document x
+     LEFT JOIN records.document d ON (((d.org_id = x.org_id) AND (d.id = x.document_id))));
+
+COMMENT ON VIEW api.records_request_documents IS 'Documents that withdrawals take out
+Ask for those of one request (request_id=eq.…); is_out=is.true: they are not back yet.';
+
+COMMENT ON COLUMN api.records_request_documents.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_request_documents.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_request_documents.request_id IS 'Request';
+
+COMMENT ON COLUMN api.records_request_documents.document_id IS 'Document';
+
+COMMENT ON COLUMN api.records_request_documents.document_number IS 'What its unit calls it; null: not to be seen by the caller';
+
+COMMENT ON COLUMN api.records_request_documents.document_name IS 'Name of the document';
+
+COMMENT ON COLUMN api.records_request_documents.issued_at IS 'When it was given out';
+
+COMMENT ON COLUMN api.records_request_documents.returned_at IS 'When it came back';
+
+COMMENT ON COLUMN api.records_request_documents.returned_by IS 'User who took it back';
+
+COMMENT ON COLUMN api.records_request_documents.missing_at IS 'When it was reported missing';
+
+COMMENT ON COLUMN api.records_request_documents.is_out IS 'Whether it is out';
+
+COMMENT ON COLUMN api.records_request_documents.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.records_request_documents.created_by IS 'User who made it';
+
+CREATE VIEW api.records_retention_classes WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    code,
+    name,
+    years,
+    counts_from,
+    disposal,
+    legal_basis,
+    is_active,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM records.retention_class t;
+
+COMMENT ON VIEW api.records_retention_classes IS 'Retention classes: how long documents are kept, and what happens then
+Read by all members. A class is made inactive, never removed.';
+
+COMMENT ON COLUMN api.records_retention_classes.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_retention_classes.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_retention_classes.code IS 'Short name, unique';
+
+COMMENT ON COLUMN api.records_retention_classes.name IS 'Name';
+
+COMMENT ON COLUMN api.records_retention_classes.years IS 'How many years; null: kept for good';
+
+COMMENT ON COLUMN api.records_retention_classes.counts_from IS 'What the years count from: CREATED, CLOSED or EVENT';
+
+COMMENT ON COLUMN api.records_retention_classes.disposal IS 'What happens then: DESTROY, RETAIN, REVIEW or TRANSFER';
+
+COMMENT ON COLUMN api.records_retention_classes.legal_basis IS 'Law, rule or contract that demands it';
+
+COMMENT ON COLUMN api.records_retention_classes.is_active IS 'Whether new documents may have it';
+
+COMMENT ON COLUMN api.records_retention_classes.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.records_retention_classes.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.records_retention_classes.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.records_retention_classes.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.records_retention_classes.updated_by IS 'User who last changed it';
+
+CREATE VIEW api.records_send_backs WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    request_id,
+    round,
+    kind,
+    reason,
+    request,
+    created_at,
+    created_by
+   FROM records.send_back s;
+
+COMMENT ON VIEW api.records_send_backs IS 'Rounds of requests: why they were sent back or rejected, what was noted on return
+request holds what was asked for at that moment.';
+
+COMMENT ON COLUMN api.records_send_backs.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.records_send_backs.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.records_send_backs.request_id IS 'Request';
+
+COMMENT ON COLUMN api.records_send_backs.round IS 'Round of the request';
+
+COMMENT ON COLUMN api.records_send_backs.kind IS 'CHANGE_REQUEST, REJECTION or RETURN_NOTE';
+
+COMMENT ON COLUMN api.records_send_backs.reason IS 'What was said';
+
+COMMENT ON COLUMN api.records_send_backs.request IS 'What the request asked for then';
+
+COMMENT ON COLUMN api.records_send_backs.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.records_send_backs.created_by IS 'User who made it';
 
 CREATE VIEW api.role_permissions WITH (security_invoker='true') AS
  SELECT org_id,
@@ -3230,6 +9357,18 @@ COMMENT ON COLUMN api.role_templates.requires_second_factor IS 'Whether its hold
 
 COMMENT ON COLUMN api.role_templates.role_id IS 'Role of this organisation that was made from it; null: the organisation removed it';
 
+CREATE VIEW api.search_kinds WITH (security_invoker='true') AS
+ SELECT entity,
+    description
+   FROM core.search_entity e;
+
+COMMENT ON VIEW api.search_kinds IS 'What can be searched for
+The kinds that POST /rpc/search takes and gives.';
+
+COMMENT ON COLUMN api.search_kinds.entity IS 'Name of the kind';
+
+COMMENT ON COLUMN api.search_kinds.description IS 'What it is and by what it is found';
+
 CREATE VIEW api.security_events WITH (security_invoker='true') AS
  SELECT org_id,
     id,
@@ -3249,7 +9388,7 @@ COMMENT ON COLUMN api.security_events.org_id IS 'Organisation that is shown it; 
 
 COMMENT ON COLUMN api.security_events.id IS 'Id: a version 7 UUID, in order of time';
 
-COMMENT ON COLUMN api.security_events.kind IS 'ACCOUNT_LOCKED, ADDRESS_LOCKED, RESET_LOCKED, REFRESH_REUSED, SESSION_REVOKED, PASSWORD_CHANGED, PASSWORD_RESET, SECOND_FACTOR_SET, SECOND_FACTOR_REMOVED, SECOND_FACTOR_RESET, API_KEY_CREATED, API_KEY_REVOKED, USER_CREATED, USER_DISABLED or USER_ENABLED';
+COMMENT ON COLUMN api.security_events.kind IS 'ACCOUNT_LOCKED, ADDRESS_LOCKED, RESET_LOCKED, REFRESH_REUSED, SESSION_REVOKED, PASSWORD_CHANGED, PASSWORD_RESET, SECOND_FACTOR_SET, SECOND_FACTOR_REMOVED, SECOND_FACTOR_RESET, SIGNATURE_REFUSED, API_KEY_CREATED, API_KEY_REVOKED, USER_CREATED, USER_DISABLED or USER_ENABLED';
 
 COMMENT ON COLUMN api.security_events.user_id IS 'User whom it concerns';
 
@@ -3340,13 +9479,33 @@ COMMENT ON COLUMN api.settings.is_global IS 'Whether it holds for the installati
 
 COMMENT ON COLUMN api.settings.description IS 'What it does';
 
+CREATE VIEW api.signature_meanings WITH (security_invoker='true') AS
+ SELECT entity,
+    meaning,
+    permission,
+    statement
+   FROM core.signature_meaning t;
+
+COMMENT ON VIEW api.signature_meanings IS 'Meanings of signatures
+What can be signed, with which words. Signed with POST /rpc/sign.';
+
+COMMENT ON COLUMN api.signature_meanings.entity IS 'What is signed, as in the events';
+
+COMMENT ON COLUMN api.signature_meanings.meaning IS 'Code of the meaning';
+
+COMMENT ON COLUMN api.signature_meanings.permission IS 'What who signs needs, in the unit of the record; null: only the step asks';
+
+COMMENT ON COLUMN api.signature_meanings.statement IS 'The words that are signed';
+
 CREATE VIEW api.transitions WITH (security_invoker='true') AS
  SELECT entity,
     from_status,
     to_status,
     action,
     permission,
-    needs_reason
+    needs_reason,
+    other_than,
+    needs_signature
    FROM core.transition t;
 
 COMMENT ON VIEW api.transitions IS 'Status changes
@@ -3360,9 +9519,13 @@ COMMENT ON COLUMN api.transitions.to_status IS 'Status after';
 
 COMMENT ON COLUMN api.transitions.action IS 'The verb by which users know the step';
 
-COMMENT ON COLUMN api.transitions.permission IS 'What a user needs';
+COMMENT ON COLUMN api.transitions.permission IS 'What a user needs, in the unit of the row if it has one; null: it differs from row to row';
 
 COMMENT ON COLUMN api.transitions.needs_reason IS 'Whether the step is refused without a reason';
+
+COMMENT ON COLUMN api.transitions.other_than IS 'Columns of the row with users who may not take the step';
+
+COMMENT ON COLUMN api.transitions.needs_signature IS 'Whether the step is refused without an electronic signature';
 
 CREATE VIEW api.unit_conversions WITH (security_invoker='true') AS
  SELECT org_id,
@@ -3680,6 +9843,53 @@ COMMENT ON COLUMN api.wms_document_lines.created_at IS 'When it was entered';
 
 COMMENT ON COLUMN api.wms_document_lines.created_by IS 'User who entered it';
 
+CREATE VIEW api.wms_handling_unit_contents WITH (security_invoker='true') AS
+ SELECT c.org_id,
+    c.id,
+    c.handling_unit_id,
+    c.item_id,
+    c.lot_id,
+    c.quantity,
+    c.created_at,
+    c.created_by,
+    c.updated_at,
+    i.sku,
+    i.name AS item_name,
+    i.unit_code,
+    t.lot_no
+   FROM ((wms.handling_unit_content c
+     JOIN core.item i ON (((i.org_id = c.org_id) AND (i.id = c.item_id))))
+     LEFT JOIN wms.lot t ON (((t.org_id = c.org_id) AND (t.id = c.lot_id))));
+
+COMMENT ON VIEW api.wms_handling_unit_contents IS 'What is directly in handling units
+Ask for that of one (handling_unit_id=eq.…). What was in a unit that was shipped stays.';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.id IS 'Identifier';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.handling_unit_id IS 'Handling unit';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.item_id IS 'Item';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.lot_id IS 'Lot or serial number of a tracked item';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.quantity IS 'How much, in unit_code';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.created_at IS 'When it was first packed';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.created_by IS 'User who packed it';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.sku IS 'Code of the item';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.item_name IS 'Name of the item';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.unit_code IS 'Unit that the item is kept in';
+
+COMMENT ON COLUMN api.wms_handling_unit_contents.lot_no IS 'Number of the lot';
+
 CREATE VIEW api.wms_ledger WITH (security_invoker='true') AS
  SELECT l.org_id,
     l.id,
@@ -3687,6 +9897,7 @@ CREATE VIEW api.wms_ledger WITH (security_invoker='true') AS
     l.lot_id,
     l.location_id,
     l.delta,
+    l.value_delta,
     l.document_id,
     l.line_id,
     l.occurred_at,
@@ -3715,6 +9926,8 @@ COMMENT ON COLUMN api.wms_ledger.location_id IS 'Place';
 
 COMMENT ON COLUMN api.wms_ledger.delta IS 'Change of the quantity at the place, in the unit that the item is kept in';
 
+COMMENT ON COLUMN api.wms_ledger.value_delta IS 'Change of the value at the place, in the base currency';
+
 COMMENT ON COLUMN api.wms_ledger.document_id IS 'Document that moved it';
 
 COMMENT ON COLUMN api.wms_ledger.line_id IS 'Line of the document';
@@ -3731,88 +9944,212 @@ COMMENT ON COLUMN api.wms_ledger.is_virtual IS 'Whether the place stands for the
 
 COMMENT ON COLUMN api.wms_ledger.lot_no IS 'Number of the lot';
 
-CREATE VIEW api.wms_stock WITH (security_invoker='true') AS
- SELECT b.org_id,
-    b.id,
-    b.item_id,
-    b.lot_id,
-    b.location_id,
-    b.warehouse_id,
-    b.quantity,
-    b.reserved,
-    (b.quantity - b.reserved) AS available,
-    b.updated_at,
+CREATE VIEW api.wms_put_away_rules WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    warehouse_id,
+    item_id,
+    item_class,
+    zone,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM wms.put_away_rule r;
+
+COMMENT ON VIEW api.wms_put_away_rules IS 'In which zones goods are put away first
+Of an item, else of a class, else of all; in one warehouse or in every one. wms_put_away_propose asks them.';
+
+COMMENT ON COLUMN api.wms_put_away_rules.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_put_away_rules.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.wms_put_away_rules.warehouse_id IS 'Warehouse that it holds in; null: in every one';
+
+COMMENT ON COLUMN api.wms_put_away_rules.item_id IS 'Item that it holds for; null: for all, or all of item_class';
+
+COMMENT ON COLUMN api.wms_put_away_rules.item_class IS 'Class of items that it holds for';
+
+COMMENT ON COLUMN api.wms_put_away_rules.zone IS 'Zone of positions that the goods belong in';
+
+COMMENT ON COLUMN api.wms_put_away_rules.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.wms_put_away_rules.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.wms_put_away_rules.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.wms_put_away_rules.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_put_away_rules.updated_by IS 'User who last changed it';
+
+CREATE VIEW api.wms_reorder_rules WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    item_id,
+    warehouse_id,
+    minimum,
+    maximum,
+    multiple,
+    note,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM wms.reorder_rule r;
+
+COMMENT ON VIEW api.wms_reorder_rules IS 'What is to be kept in stock of an item in a warehouse
+Short below minimum; then wms_reorder_suggest says how many multiples bring it to maximum.';
+
+COMMENT ON COLUMN api.wms_reorder_rules.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_reorder_rules.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.wms_reorder_rules.item_id IS 'Item';
+
+COMMENT ON COLUMN api.wms_reorder_rules.warehouse_id IS 'Warehouse';
+
+COMMENT ON COLUMN api.wms_reorder_rules.minimum IS 'Short when less than this may be taken, in the unit of the item';
+
+COMMENT ON COLUMN api.wms_reorder_rules.maximum IS 'How much there is to be when what is ordered has come';
+
+COMMENT ON COLUMN api.wms_reorder_rules.multiple IS 'It is ordered in multiples of this';
+
+COMMENT ON COLUMN api.wms_reorder_rules.note IS 'Remark';
+
+COMMENT ON COLUMN api.wms_reorder_rules.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.wms_reorder_rules.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.wms_reorder_rules.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.wms_reorder_rules.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_reorder_rules.updated_by IS 'User who last changed it';
+
+CREATE VIEW api.wms_reversals WITH (security_invoker='true') AS
+ SELECT org_id,
+    document_id,
+    reversal_id,
+    created_at,
+    created_by
+   FROM wms.reversal r;
+
+COMMENT ON VIEW api.wms_reversals IS 'Which document was reversed by which
+Made by wms_document_reverse.';
+
+COMMENT ON COLUMN api.wms_reversals.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_reversals.document_id IS 'Document that was reversed';
+
+COMMENT ON COLUMN api.wms_reversals.reversal_id IS 'Its mirror';
+
+COMMENT ON COLUMN api.wms_reversals.created_at IS 'When';
+
+COMMENT ON COLUMN api.wms_reversals.created_by IS 'User who reversed it';
+
+CREATE VIEW api.wms_shortages WITH (security_invoker='true') AS
+ SELECT r.org_id,
+    r.id,
+    r.item_id,
+    r.warehouse_id,
+    r.minimum,
+    r.maximum,
+    r.multiple,
+    s.quantity,
+    s.reserved,
+    s.unusable,
+    ((s.quantity - s.reserved) - s.unusable) AS available,
+    (r.minimum - ((s.quantity - s.reserved) - s.unusable)) AS short,
     i.sku,
     i.name AS item_name,
     i.unit_code,
-    t.lot_no,
-    t.status AS lot_status,
-    t.expires_on,
-    p.code AS location_code,
-    p.name AS location_name,
-    p.kind AS location_kind,
-    w.code AS warehouse_code,
-    w.name AS warehouse_name
-   FROM ((((wms.balance b
-     JOIN core.item i ON (((i.org_id = b.org_id) AND (i.id = b.item_id))))
-     JOIN core.location p ON (((p.org_id = b.org_id) AND (p.id = b.location_id))))
-     JOIN core.location w ON (((w.org_id = b.org_id) AND (w.id = b.warehouse_id))))
-     LEFT JOIN wms.lot t ON (((t.org_id = b.org_id) AND (t.id = b.lot_id))));
+    w.code AS warehouse_code
+   FROM (((wms.reorder_rule r
+     JOIN core.item i ON (((i.org_id = r.org_id) AND (i.id = r.item_id))))
+     JOIN core.location w ON (((w.org_id = r.org_id) AND (w.id = r.warehouse_id))))
+     CROSS JOIN LATERAL wms.stock_in_warehouse(r.org_id, r.warehouse_id, r.item_id) s(quantity, reserved, unusable))
+  WHERE (i.is_active AND (((s.quantity - s.reserved) - s.unusable) < r.minimum));
 
-COMMENT ON VIEW api.wms_stock IS 'What lies where, now
-Filter by warehouse_id, location_id or item_id; quantity=gt.0 leaves out what is used up.';
+COMMENT ON VIEW api.wms_shortages IS 'Items below their minimum, now
+By reorder rule: filter by warehouse_id, order by id. wms_reorder_suggest also counts what is on its way.';
 
-COMMENT ON COLUMN api.wms_stock.org_id IS 'Organisation';
+COMMENT ON COLUMN api.wms_shortages.org_id IS 'Organisation';
 
-COMMENT ON COLUMN api.wms_stock.id IS 'Identifier';
+COMMENT ON COLUMN api.wms_shortages.id IS 'Reorder rule';
 
-COMMENT ON COLUMN api.wms_stock.item_id IS 'Item';
+COMMENT ON COLUMN api.wms_shortages.item_id IS 'Item';
 
-COMMENT ON COLUMN api.wms_stock.lot_id IS 'Lot or serial number of a tracked item';
+COMMENT ON COLUMN api.wms_shortages.warehouse_id IS 'Warehouse';
 
-COMMENT ON COLUMN api.wms_stock.location_id IS 'Position';
+COMMENT ON COLUMN api.wms_shortages.minimum IS 'What should be there at least';
 
-COMMENT ON COLUMN api.wms_stock.warehouse_id IS 'Warehouse that the position lies in';
+COMMENT ON COLUMN api.wms_shortages.maximum IS 'What should be there when what is ordered has come';
 
-COMMENT ON COLUMN api.wms_stock.quantity IS 'What lies there, in unit_code';
+COMMENT ON COLUMN api.wms_shortages.multiple IS 'It is ordered in multiples of this';
 
-COMMENT ON COLUMN api.wms_stock.reserved IS 'How much of it is promised';
+COMMENT ON COLUMN api.wms_shortages.quantity IS 'What lies in the warehouse, in unit_code';
 
-COMMENT ON COLUMN api.wms_stock.available IS 'What may still be taken: quantity less reserved';
+COMMENT ON COLUMN api.wms_shortages.reserved IS 'How much of it is promised';
 
-COMMENT ON COLUMN api.wms_stock.updated_at IS 'When it last changed';
+COMMENT ON COLUMN api.wms_shortages.unusable IS 'How much else may not move: lots that are held or expired';
 
-COMMENT ON COLUMN api.wms_stock.sku IS 'Code of the item';
+COMMENT ON COLUMN api.wms_shortages.available IS 'What may be taken: quantity less reserved and unusable';
 
-COMMENT ON COLUMN api.wms_stock.item_name IS 'Name of the item';
+COMMENT ON COLUMN api.wms_shortages.short IS 'How much is missing to the minimum';
 
-COMMENT ON COLUMN api.wms_stock.unit_code IS 'Unit that the item is kept in';
+COMMENT ON COLUMN api.wms_shortages.sku IS 'Code of the item';
 
-COMMENT ON COLUMN api.wms_stock.lot_no IS 'Number of the lot';
+COMMENT ON COLUMN api.wms_shortages.item_name IS 'Name of the item';
 
-COMMENT ON COLUMN api.wms_stock.lot_status IS 'Status of the lot';
+COMMENT ON COLUMN api.wms_shortages.unit_code IS 'Unit that the item is kept in';
 
-COMMENT ON COLUMN api.wms_stock.expires_on IS 'Last day of use of the lot';
+COMMENT ON COLUMN api.wms_shortages.warehouse_code IS 'Short name of the warehouse';
 
-COMMENT ON COLUMN api.wms_stock.location_code IS 'Short name of the position';
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.approvals FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
 
-COMMENT ON COLUMN api.wms_stock.location_name IS 'Name of the position';
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_central_crates FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
 
-COMMENT ON COLUMN api.wms_stock.location_kind IS 'Kind of the position';
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_certificates FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
 
-COMMENT ON COLUMN api.wms_stock.warehouse_code IS 'Short name of the warehouse';
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_crate_documents FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
 
-COMMENT ON COLUMN api.wms_stock.warehouse_name IS 'Name of the warehouse';
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_crates FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_due_destructions FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_due_returns FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_holds FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_pending_requests FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_places FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_request_documents FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.records_requests FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
 
 CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.role_templates FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
 
 CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.settings FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
 
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.signatures FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
 CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.users FOR EACH ROW EXECUTE FUNCTION core.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_count_lines FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_handling_unit_contents FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();
 
 CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_ledger FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();
 
 CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_positions FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_reservations FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();
+
+CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_shortages FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();
 
 CREATE TRIGGER refuse INSTEAD OF INSERT OR DELETE OR UPDATE ON api.wms_stock FOR EACH ROW EXECUTE FUNCTION wms.tg_view__refuse();
 
@@ -3835,6 +10172,17 @@ GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO anon;
 GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO partner;
 GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO member;
 GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO superadmin;
+
+GRANT SELECT ON TABLE api.approvals TO member;
+GRANT SELECT ON TABLE api.approvals TO superadmin;
+
+REVOKE ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid) TO member;
+GRANT ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.approval_policies_reset(entity text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.approval_policies_reset(entity text) TO member;
+GRANT ALL ON FUNCTION api.approval_policies_reset(entity text) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
@@ -4048,6 +10396,198 @@ GRANT ALL ON FUNCTION api.password_reset_request(email text) TO partner;
 GRANT ALL ON FUNCTION api.password_reset_request(email text) TO member;
 GRANT ALL ON FUNCTION api.password_reset_request(email text) TO superadmin;
 
+REVOKE ALL ON FUNCTION api.records_certificate_page(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_certificate_page(id uuid) TO member;
+GRANT ALL ON FUNCTION api.records_certificate_page(id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.records_certificate_page(id uuid) TO migrator;
+
+GRANT SELECT ON TABLE api.records_crates TO member;
+GRANT SELECT ON TABLE api.records_crates TO superadmin;
+GRANT SELECT ON TABLE api.records_crates TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_crate_archive(id uuid, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text) TO member;
+GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text) TO superadmin;
+GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text) TO migrator;
+
+GRANT SELECT ON TABLE api.records_crate_documents TO member;
+GRANT SELECT ON TABLE api.records_crate_documents TO superadmin;
+GRANT SELECT ON TABLE api.records_crate_documents TO migrator;
+
+GRANT SELECT ON TABLE api.records_custodies TO member;
+GRANT SELECT ON TABLE api.records_custodies TO superadmin;
+GRANT SELECT ON TABLE api.records_custodies TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_crate_history(crate_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_crate_history(crate_id uuid) TO member;
+GRANT ALL ON FUNCTION api.records_crate_history(crate_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.records_crate_history(crate_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) TO member;
+GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) TO superadmin;
+GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_crate_restore(id uuid, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text) TO member;
+GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text) TO superadmin;
+GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone) TO member;
+GRANT ALL ON FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone) TO superadmin;
+GRANT ALL ON FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_dashboard(days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_dashboard(days integer) TO member;
+GRANT ALL ON FUNCTION api.records_dashboard(days integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_dashboard(days integer) TO migrator;
+
+GRANT SELECT ON TABLE api.records_requests TO member;
+GRANT SELECT ON TABLE api.records_requests TO superadmin;
+GRANT SELECT ON TABLE api.records_requests TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_destruction_cancel(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_destruction_cancel(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_destruction_cancel(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_destruction_cancel(id uuid, reason text, version integer) TO migrator;
+
+GRANT SELECT ON TABLE api.records_certificates TO member;
+GRANT SELECT ON TABLE api.records_certificates TO superadmin;
+GRANT SELECT ON TABLE api.records_certificates TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_destruction_confirm(id uuid, method text, signature_id uuid, witness_signature_id uuid, vendor text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_destruction_confirm(id uuid, method text, signature_id uuid, witness_signature_id uuid, vendor text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_destruction_confirm(id uuid, method text, signature_id uuid, witness_signature_id uuid, vendor text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_destruction_confirm(id uuid, method text, signature_id uuid, witness_signature_id uuid, vendor text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_destruction_request(crate_id uuid, purpose text, is_draft boolean, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_destruction_request(crate_id uuid, purpose text, is_draft boolean, id uuid) TO member;
+GRANT ALL ON FUNCTION api.records_destruction_request(crate_id uuid, purpose text, is_draft boolean, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.records_destruction_request(crate_id uuid, purpose text, is_draft boolean, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_due_reminders(on_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_due_reminders(on_date date) TO member;
+GRANT ALL ON FUNCTION api.records_due_reminders(on_date date) TO superadmin;
+GRANT ALL ON FUNCTION api.records_due_reminders(on_date date) TO migrator;
+
+GRANT SELECT ON TABLE api.records_return_exceptions TO member;
+GRANT SELECT ON TABLE api.records_return_exceptions TO superadmin;
+GRANT SELECT ON TABLE api.records_return_exceptions TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_exception_resolve(id uuid, resolution text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_exception_resolve(id uuid, resolution text) TO member;
+GRANT ALL ON FUNCTION api.records_exception_resolve(id uuid, resolution text) TO superadmin;
+GRANT ALL ON FUNCTION api.records_exception_resolve(id uuid, resolution text) TO migrator;
+
+GRANT SELECT ON TABLE api.records_holds TO member;
+GRANT SELECT ON TABLE api.records_holds TO superadmin;
+GRANT SELECT ON TABLE api.records_holds TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) TO member;
+GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) TO superadmin;
+GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_hold_place(matter text, reason text, crates uuid[], documents uuid[], id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_hold_place(matter text, reason text, crates uuid[], documents uuid[], id uuid) TO member;
+GRANT ALL ON FUNCTION api.records_hold_place(matter text, reason text, crates uuid[], documents uuid[], id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.records_hold_place(matter text, reason text, crates uuid[], documents uuid[], id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_hold_release(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_hold_release(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_hold_release(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_hold_release(id uuid, reason text, version integer) TO migrator;
+
+GRANT SELECT ON TABLE api.records_places TO member;
+GRANT SELECT ON TABLE api.records_places TO superadmin;
+GRANT SELECT ON TABLE api.records_places TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_place_create(code text, name text, kind text, parent_id uuid, unit_id uuid, capacity_crates integer, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_place_create(code text, name text, kind text, parent_id uuid, unit_id uuid, capacity_crates integer, id uuid) TO member;
+GRANT ALL ON FUNCTION api.records_place_create(code text, name text, kind text, parent_id uuid, unit_id uuid, capacity_crates integer, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.records_place_create(code text, name text, kind text, parent_id uuid, unit_id uuid, capacity_crates integer, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_request_approve(id uuid, signature_id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_request_approve(id uuid, signature_id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_request_approve(id uuid, signature_id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_request_approve(id uuid, signature_id uuid, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_request_cancel(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_request_cancel(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_request_cancel(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_request_cancel(id uuid, reason text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_request_reject(id uuid, reason text, signature_id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_request_reject(id uuid, reason text, signature_id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_request_reject(id uuid, reason text, signature_id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_request_reject(id uuid, reason text, signature_id uuid, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_request_resubmit(id uuid, changes jsonb, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_request_resubmit(id uuid, changes jsonb, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_request_resubmit(id uuid, changes jsonb, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_request_resubmit(id uuid, changes jsonb, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_request_send_back(id uuid, reason text, signature_id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_request_send_back(id uuid, reason text, signature_id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_request_send_back(id uuid, reason text, signature_id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_request_send_back(id uuid, reason text, signature_id uuid, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_request_submit(id uuid, changes jsonb, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_request_submit(id uuid, changes jsonb, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_request_submit(id uuid, changes jsonb, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_request_submit(id uuid, changes jsonb, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_scan(barcode text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_scan(barcode text) TO member;
+GRANT ALL ON FUNCTION api.records_scan(barcode text) TO superadmin;
+GRANT ALL ON FUNCTION api.records_scan(barcode text) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_search(query text, max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_search(query text, max_rows integer) TO member;
+GRANT ALL ON FUNCTION api.records_search(query text, max_rows integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_search(query text, max_rows integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_storage_request(unit_id uuid, documents jsonb, purpose text, destruction_on date, is_permanent boolean, is_for_central boolean, is_draft boolean, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_storage_request(unit_id uuid, documents jsonb, purpose text, destruction_on date, is_permanent boolean, is_for_central boolean, is_draft boolean, id uuid) TO member;
+GRANT ALL ON FUNCTION api.records_storage_request(unit_id uuid, documents jsonb, purpose text, destruction_on date, is_permanent boolean, is_for_central boolean, is_draft boolean, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.records_storage_request(unit_id uuid, documents jsonb, purpose text, destruction_on date, is_permanent boolean, is_for_central boolean, is_draft boolean, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_transfer_receive(id uuid, location_id uuid, note text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_transfer_receive(id uuid, location_id uuid, note text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_transfer_receive(id uuid, location_id uuid, note text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_transfer_receive(id uuid, location_id uuid, note text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_transfer_request(crate_id uuid, target_unit_id uuid, purpose text, is_draft boolean, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_transfer_request(crate_id uuid, target_unit_id uuid, purpose text, is_draft boolean, id uuid) TO member;
+GRANT ALL ON FUNCTION api.records_transfer_request(crate_id uuid, target_unit_id uuid, purpose text, is_draft boolean, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.records_transfer_request(crate_id uuid, target_unit_id uuid, purpose text, is_draft boolean, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_transfer_send(id uuid, carrier_id uuid, note text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_transfer_send(id uuid, carrier_id uuid, note text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_transfer_send(id uuid, carrier_id uuid, note text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_transfer_send(id uuid, carrier_id uuid, note text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_withdrawal_issue(id uuid, to_user_id uuid, note text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_withdrawal_issue(id uuid, to_user_id uuid, note text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_withdrawal_issue(id uuid, to_user_id uuid, note text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_withdrawal_issue(id uuid, to_user_id uuid, note text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_withdrawal_request(crate_id uuid, purpose text, expected_return_on date, documents uuid[], is_draft boolean, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_withdrawal_request(crate_id uuid, purpose text, expected_return_on date, documents uuid[], is_draft boolean, id uuid) TO member;
+GRANT ALL ON FUNCTION api.records_withdrawal_request(crate_id uuid, purpose text, expected_return_on date, documents uuid[], is_draft boolean, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.records_withdrawal_request(crate_id uuid, purpose text, expected_return_on date, documents uuid[], is_draft boolean, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.records_withdrawal_return(id uuid, documents uuid[], location_id uuid, condition_note text, missing uuid[], version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_withdrawal_return(id uuid, documents uuid[], location_id uuid, condition_note text, missing uuid[], version integer) TO member;
+GRANT ALL ON FUNCTION api.records_withdrawal_return(id uuid, documents uuid[], location_id uuid, condition_note text, missing uuid[], version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_withdrawal_return(id uuid, documents uuid[], location_id uuid, condition_note text, missing uuid[], version integer) TO migrator;
+
 GRANT SELECT,DELETE ON TABLE api.roles TO member;
 GRANT SELECT,DELETE ON TABLE api.roles TO superadmin;
 
@@ -4073,6 +10613,11 @@ REVOKE ALL ON FUNCTION api.role_reset(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.role_reset(id uuid) TO member;
 GRANT ALL ON FUNCTION api.role_reset(id uuid) TO superadmin;
 
+REVOKE ALL ON FUNCTION api.search(q text, kinds text[], "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.search(q text, kinds text[], "limit" integer) TO member;
+GRANT ALL ON FUNCTION api.search(q text, kinds text[], "limit" integer) TO partner;
+GRANT ALL ON FUNCTION api.search(q text, kinds text[], "limit" integer) TO superadmin;
+
 REVOKE ALL ON FUNCTION api.session_revoke(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO partner;
 GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO member;
@@ -4081,6 +10626,11 @@ GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO superadmin;
 REVOKE ALL ON FUNCTION api.setting_put(code text, value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.setting_put(code text, value jsonb) TO member;
 GRANT ALL ON FUNCTION api.setting_put(code text, value jsonb) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text) TO partner;
+GRANT ALL ON FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text) TO member;
+GRANT ALL ON FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.sign_in(email text, password text, code text, organization text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.sign_in(email text, password text, code text, organization text) TO anon;
@@ -4103,6 +10653,20 @@ REVOKE ALL ON FUNCTION api.sign_out("all" boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.sign_out("all" boolean) TO partner;
 GRANT ALL ON FUNCTION api.sign_out("all" boolean) TO member;
 GRANT ALL ON FUNCTION api.sign_out("all" boolean) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.signature_verify(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.signature_verify(id uuid) TO partner;
+GRANT ALL ON FUNCTION api.signature_verify(id uuid) TO member;
+GRANT ALL ON FUNCTION api.signature_verify(id uuid) TO superadmin;
+
+GRANT SELECT ON TABLE api.signatures TO member;
+GRANT SELECT ON TABLE api.signatures TO partner;
+GRANT SELECT ON TABLE api.signatures TO superadmin;
+
+REVOKE ALL ON FUNCTION api.signatures_of(entity text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.signatures_of(entity text, id uuid) TO partner;
+GRANT ALL ON FUNCTION api.signatures_of(entity text, id uuid) TO member;
+GRANT ALL ON FUNCTION api.signatures_of(entity text, id uuid) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.totp_begin() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.totp_begin() TO partner;
@@ -4158,6 +10722,58 @@ GRANT ALL ON FUNCTION api.webhook_redeliver(delivery_id uuid) TO superadmin;
 REVOKE ALL ON FUNCTION api.webhook_secret_rotate(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.webhook_secret_rotate(id uuid) TO member;
 
+GRANT SELECT ON TABLE api.wms_adjustments TO member;
+GRANT SELECT ON TABLE api.wms_adjustments TO superadmin;
+GRANT SELECT ON TABLE api.wms_adjustments TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_adjustment_withdraw(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_adjustment_withdraw(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_adjustment_withdraw(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_adjustment_withdraw(id uuid, reason text, version integer) TO migrator;
+
+GRANT SELECT ON TABLE api.wms_counts TO member;
+GRANT SELECT ON TABLE api.wms_counts TO superadmin;
+GRANT SELECT ON TABLE api.wms_counts TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_count_cancel(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_count_cancel(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_count_cancel(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_count_cancel(id uuid, reason text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_count_finish(id uuid, is_partial boolean, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_count_finish(id uuid, is_partial boolean, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_count_finish(id uuid, is_partial boolean, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_count_finish(id uuid, is_partial boolean, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_count_plan(warehouse_id uuid, position_id uuid, zone text, item_id uuid, item_class text, is_blind boolean, planned_on date, note text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_count_plan(warehouse_id uuid, position_id uuid, zone text, item_id uuid, item_class text, is_blind boolean, planned_on date, note text, id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_count_plan(warehouse_id uuid, position_id uuid, zone text, item_id uuid, item_class text, is_blind boolean, planned_on date, note text, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_count_plan(warehouse_id uuid, position_id uuid, zone text, item_id uuid, item_class text, is_blind boolean, planned_on date, note text, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_count_post(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_count_post(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_count_post(id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_count_post(id uuid, version integer) TO migrator;
+
+GRANT SELECT ON TABLE api.wms_count_lines TO member;
+GRANT SELECT ON TABLE api.wms_count_lines TO superadmin;
+GRANT SELECT ON TABLE api.wms_count_lines TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_count_record(id uuid, position_id uuid, item_id uuid, counted numeric, lot_id uuid, unit_code text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_count_record(id uuid, position_id uuid, item_id uuid, counted numeric, lot_id uuid, unit_code text, reason text) TO member;
+GRANT ALL ON FUNCTION api.wms_count_record(id uuid, position_id uuid, item_id uuid, counted numeric, lot_id uuid, unit_code text, reason text) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_count_record(id uuid, position_id uuid, item_id uuid, counted numeric, lot_id uuid, unit_code text, reason text) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_count_recount(id uuid, lines uuid[], version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_count_recount(id uuid, lines uuid[], version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_count_recount(id uuid, lines uuid[], version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_count_recount(id uuid, lines uuid[], version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_count_start(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_count_start(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_count_start(id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_count_start(id uuid, version integer) TO migrator;
+
 GRANT SELECT ON TABLE api.wms_documents TO member;
 GRANT SELECT ON TABLE api.wms_documents TO partner;
 GRANT SELECT ON TABLE api.wms_documents TO superadmin;
@@ -4185,15 +10801,110 @@ GRANT ALL ON FUNCTION api.wms_document_create(document_type text, from_location_
 GRANT ALL ON FUNCTION api.wms_document_create(document_type text, from_location_id uuid, to_location_id uuid, partner_id uuid, reference text, posting_date date, lines jsonb, id uuid) TO superadmin;
 GRANT ALL ON FUNCTION api.wms_document_create(document_type text, from_location_id uuid, to_location_id uuid, partner_id uuid, reference text, posting_date date, lines jsonb, id uuid) TO migrator;
 
+REVOKE ALL ON FUNCTION api.wms_document_delete(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_document_delete(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_document_delete(id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_document_delete(id uuid, version integer) TO migrator;
+
 REVOKE ALL ON FUNCTION api.wms_document_lines_put(id uuid, version integer, lines jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.wms_document_lines_put(id uuid, version integer, lines jsonb) TO member;
 GRANT ALL ON FUNCTION api.wms_document_lines_put(id uuid, version integer, lines jsonb) TO superadmin;
 GRANT ALL ON FUNCTION api.wms_document_lines_put(id uuid, version integer, lines jsonb) TO migrator;
 
+REVOKE ALL ON FUNCTION api.wms_document_list(status text, document_type text, warehouse_id uuid, partner_id uuid, created_by uuid, before uuid, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_document_list(status text, document_type text, warehouse_id uuid, partner_id uuid, created_by uuid, before uuid, page_size integer) TO member;
+GRANT ALL ON FUNCTION api.wms_document_list(status text, document_type text, warehouse_id uuid, partner_id uuid, created_by uuid, before uuid, page_size integer) TO partner;
+GRANT ALL ON FUNCTION api.wms_document_list(status text, document_type text, warehouse_id uuid, partner_id uuid, created_by uuid, before uuid, page_size integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_document_list(status text, document_type text, warehouse_id uuid, partner_id uuid, created_by uuid, before uuid, page_size integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_document_pack(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_document_pack(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_document_pack(id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_document_pack(id uuid, version integer) TO migrator;
+
 REVOKE ALL ON FUNCTION api.wms_document_post(id uuid, version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.wms_document_post(id uuid, version integer) TO member;
 GRANT ALL ON FUNCTION api.wms_document_post(id uuid, version integer) TO superadmin;
 GRANT ALL ON FUNCTION api.wms_document_post(id uuid, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_document_release(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_document_release(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_document_release(id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_document_release(id uuid, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_document_reserve(id uuid, strategy text, is_partial boolean, expires_at timestamp with time zone, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_document_reserve(id uuid, strategy text, is_partial boolean, expires_at timestamp with time zone, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_document_reserve(id uuid, strategy text, is_partial boolean, expires_at timestamp with time zone, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_document_reserve(id uuid, strategy text, is_partial boolean, expires_at timestamp with time zone, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_document_reverse(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_document_reverse(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_document_reverse(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_document_reverse(id uuid, reason text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_document_start_picking(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_document_start_picking(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_document_start_picking(id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_document_start_picking(id uuid, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_documents_post(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_documents_post(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION api.wms_documents_post(ids uuid[]) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_documents_post(ids uuid[]) TO migrator;
+
+GRANT SELECT ON TABLE api.wms_handling_units TO member;
+GRANT SELECT ON TABLE api.wms_handling_units TO superadmin;
+GRANT SELECT ON TABLE api.wms_handling_units TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_handling_unit_create(position_id uuid, kind text, sscc text, note text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_handling_unit_create(position_id uuid, kind text, sscc text, note text, id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_handling_unit_create(position_id uuid, kind text, sscc text, note text, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_handling_unit_create(position_id uuid, kind text, sscc text, note text, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_handling_unit_dissolve(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_handling_unit_dissolve(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_handling_unit_dissolve(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_handling_unit_dissolve(id uuid, reason text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_handling_unit_move(id uuid, to_position_id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_handling_unit_move(id uuid, to_position_id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_handling_unit_move(id uuid, to_position_id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_handling_unit_move(id uuid, to_position_id uuid, reason text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_handling_unit_nest(id uuid, parent_id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_handling_unit_nest(id uuid, parent_id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_handling_unit_nest(id uuid, parent_id uuid, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_handling_unit_nest(id uuid, parent_id uuid, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_handling_unit_pack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_handling_unit_pack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_handling_unit_pack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_handling_unit_pack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_handling_unit_ship(id uuid, partner_id uuid, document_type text, reference text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_handling_unit_ship(id uuid, partner_id uuid, document_type text, reference text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_handling_unit_ship(id uuid, partner_id uuid, document_type text, reference text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_handling_unit_ship(id uuid, partner_id uuid, document_type text, reference text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_handling_unit_unpack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_handling_unit_unpack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_handling_unit_unpack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_handling_unit_unpack(id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_item_card(item_id uuid, location_id uuid, lot_id uuid, before uuid, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_item_card(item_id uuid, location_id uuid, lot_id uuid, before uuid, page_size integer) TO member;
+GRANT ALL ON FUNCTION api.wms_item_card(item_id uuid, location_id uuid, lot_id uuid, before uuid, page_size integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_item_card(item_id uuid, location_id uuid, lot_id uuid, before uuid, page_size integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_lot_recall(lot_id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_lot_recall(lot_id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_lot_recall(lot_id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_lot_recall(lot_id uuid, reason text, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_lot_report(lot_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_lot_report(lot_id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_lot_report(lot_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_lot_report(lot_id uuid) TO migrator;
 
 GRANT SELECT ON TABLE api.wms_lots TO member;
 GRANT SELECT ON TABLE api.wms_lots TO superadmin;
@@ -4228,6 +10939,30 @@ GRANT ALL ON FUNCTION api.wms_lot_set_status(id uuid, status text, reason text, 
 GRANT ALL ON FUNCTION api.wms_lot_set_status(id uuid, status text, reason text, version integer) TO superadmin;
 GRANT ALL ON FUNCTION api.wms_lot_set_status(id uuid, status text, reason text, version integer) TO migrator;
 
+REVOKE ALL ON FUNCTION api.wms_lot_trace(lot_id uuid, direction text, after uuid, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_lot_trace(lot_id uuid, direction text, after uuid, page_size integer) TO member;
+GRANT ALL ON FUNCTION api.wms_lot_trace(lot_id uuid, direction text, after uuid, page_size integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_lot_trace(lot_id uuid, direction text, after uuid, page_size integer) TO migrator;
+
+GRANT SELECT ON TABLE api.wms_periods TO member;
+GRANT SELECT ON TABLE api.wms_periods TO superadmin;
+GRANT SELECT ON TABLE api.wms_periods TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_period_close(through date, warehouse_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_period_close(through date, warehouse_id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_period_close(through date, warehouse_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_period_close(through date, warehouse_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_period_reopen(open_from date, reason text, warehouse_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_period_reopen(open_from date, reason text, warehouse_id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_period_reopen(open_from date, reason text, warehouse_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_period_reopen(open_from date, reason text, warehouse_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_pick(document_id uuid, line_id uuid, quantity numeric, from_position_id uuid, lot_id uuid, to_position_id uuid, unit_code text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_pick(document_id uuid, line_id uuid, quantity numeric, from_position_id uuid, lot_id uuid, to_position_id uuid, unit_code text, version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_pick(document_id uuid, line_id uuid, quantity numeric, from_position_id uuid, lot_id uuid, to_position_id uuid, unit_code text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_pick(document_id uuid, line_id uuid, quantity numeric, from_position_id uuid, lot_id uuid, to_position_id uuid, unit_code text, version integer) TO migrator;
+
 GRANT SELECT ON TABLE api.wms_positions TO member;
 GRANT SELECT ON TABLE api.wms_positions TO superadmin;
 GRANT SELECT ON TABLE api.wms_positions TO migrator;
@@ -4237,10 +10972,68 @@ GRANT ALL ON FUNCTION api.wms_position_create(warehouse_id uuid, code text, name
 GRANT ALL ON FUNCTION api.wms_position_create(warehouse_id uuid, code text, name text, kind text, parent_id uuid, zone text, capacity numeric, capacity_unit text, id uuid) TO superadmin;
 GRANT ALL ON FUNCTION api.wms_position_create(warehouse_id uuid, code text, name text, kind text, parent_id uuid, zone text, capacity numeric, capacity_unit text, id uuid) TO migrator;
 
+REVOKE ALL ON FUNCTION api.wms_put_away(from_position_id uuid, item_id uuid, quantity numeric, lot_id uuid, to_position_id uuid, unit_code text, reference text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_put_away(from_position_id uuid, item_id uuid, quantity numeric, lot_id uuid, to_position_id uuid, unit_code text, reference text) TO member;
+GRANT ALL ON FUNCTION api.wms_put_away(from_position_id uuid, item_id uuid, quantity numeric, lot_id uuid, to_position_id uuid, unit_code text, reference text) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_put_away(from_position_id uuid, item_id uuid, quantity numeric, lot_id uuid, to_position_id uuid, unit_code text, reference text) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_put_away_line(document_id uuid, line_id uuid, quantity numeric, to_position_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_put_away_line(document_id uuid, line_id uuid, quantity numeric, to_position_id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_put_away_line(document_id uuid, line_id uuid, quantity numeric, to_position_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_put_away_line(document_id uuid, line_id uuid, quantity numeric, to_position_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_put_away_propose(warehouse_id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_put_away_propose(warehouse_id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text) TO member;
+GRANT ALL ON FUNCTION api.wms_put_away_propose(warehouse_id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_put_away_propose(warehouse_id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_reorder_suggest(warehouse_id uuid, after_sku text, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_reorder_suggest(warehouse_id uuid, after_sku text, page_size integer) TO member;
+GRANT ALL ON FUNCTION api.wms_reorder_suggest(warehouse_id uuid, after_sku text, page_size integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_reorder_suggest(warehouse_id uuid, after_sku text, page_size integer) TO migrator;
+
+GRANT SELECT ON TABLE api.wms_reservations TO member;
+GRANT SELECT ON TABLE api.wms_reservations TO superadmin;
+GRANT SELECT ON TABLE api.wms_reservations TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_reservation_release(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_reservation_release(id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_reservation_release(id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_reservation_release(id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_scan(barcode text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_scan(barcode text) TO member;
+GRANT ALL ON FUNCTION api.wms_scan(barcode text) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_scan(barcode text) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_stock_adjust(position_id uuid, item_id uuid, new_quantity numeric, reason text, lot_id uuid, unit_code text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_stock_adjust(position_id uuid, item_id uuid, new_quantity numeric, reason text, lot_id uuid, unit_code text, id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_stock_adjust(position_id uuid, item_id uuid, new_quantity numeric, reason text, lot_id uuid, unit_code text, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_stock_adjust(position_id uuid, item_id uuid, new_quantity numeric, reason text, lot_id uuid, unit_code text, id uuid) TO migrator;
+
 REVOKE ALL ON FUNCTION api.wms_stock_as_of(at timestamp with time zone, location_id uuid, item_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.wms_stock_as_of(at timestamp with time zone, location_id uuid, item_id uuid) TO member;
 GRANT ALL ON FUNCTION api.wms_stock_as_of(at timestamp with time zone, location_id uuid, item_id uuid) TO superadmin;
 GRANT ALL ON FUNCTION api.wms_stock_as_of(at timestamp with time zone, location_id uuid, item_id uuid) TO migrator;
+
+GRANT SELECT ON TABLE api.wms_stock TO member;
+GRANT SELECT ON TABLE api.wms_stock TO superadmin;
+GRANT SELECT ON TABLE api.wms_stock TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_stock_expiring(days integer, warehouse_id uuid, after_expires_on date, after_id uuid, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_stock_expiring(days integer, warehouse_id uuid, after_expires_on date, after_id uuid, page_size integer) TO member;
+GRANT ALL ON FUNCTION api.wms_stock_expiring(days integer, warehouse_id uuid, after_expires_on date, after_id uuid, page_size integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_stock_expiring(days integer, warehouse_id uuid, after_expires_on date, after_id uuid, page_size integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_stock_move(from_position_id uuid, to_position_id uuid, item_id uuid, quantity numeric, reason text, lot_id uuid, unit_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_stock_move(from_position_id uuid, to_position_id uuid, item_id uuid, quantity numeric, reason text, lot_id uuid, unit_code text) TO member;
+GRANT ALL ON FUNCTION api.wms_stock_move(from_position_id uuid, to_position_id uuid, item_id uuid, quantity numeric, reason text, lot_id uuid, unit_code text) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_stock_move(from_position_id uuid, to_position_id uuid, item_id uuid, quantity numeric, reason text, lot_id uuid, unit_code text) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_valuation(on_date date, warehouse_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_valuation(on_date date, warehouse_id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_valuation(on_date date, warehouse_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_valuation(on_date date, warehouse_id uuid) TO migrator;
 
 GRANT SELECT ON TABLE api.wms_warehouses TO member;
 GRANT SELECT ON TABLE api.wms_warehouses TO superadmin;
@@ -4293,6 +11086,45 @@ GRANT UPDATE(version) ON TABLE api.addresses TO superadmin;
 
 GRANT SELECT ON TABLE api.api_keys TO member;
 GRANT SELECT ON TABLE api.api_keys TO superadmin;
+
+GRANT SELECT,DELETE ON TABLE api.approval_policies TO member;
+GRANT SELECT,DELETE ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(org_id) ON TABLE api.approval_policies TO member;
+GRANT INSERT(org_id) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(id) ON TABLE api.approval_policies TO member;
+GRANT INSERT(id) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(entity) ON TABLE api.approval_policies TO member;
+GRANT INSERT(entity) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(kind),UPDATE(kind) ON TABLE api.approval_policies TO member;
+GRANT INSERT(kind),UPDATE(kind) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(step_no),UPDATE(step_no) ON TABLE api.approval_policies TO member;
+GRANT INSERT(step_no),UPDATE(step_no) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(amount_from),UPDATE(amount_from) ON TABLE api.approval_policies TO member;
+GRANT INSERT(amount_from),UPDATE(amount_from) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(currency),UPDATE(currency) ON TABLE api.approval_policies TO member;
+GRANT INSERT(currency),UPDATE(currency) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(permission),UPDATE(permission) ON TABLE api.approval_policies TO member;
+GRANT INSERT(permission),UPDATE(permission) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(needs_signature),UPDATE(needs_signature) ON TABLE api.approval_policies TO member;
+GRANT INSERT(needs_signature),UPDATE(needs_signature) ON TABLE api.approval_policies TO superadmin;
+
+GRANT INSERT(note),UPDATE(note) ON TABLE api.approval_policies TO member;
+GRANT INSERT(note),UPDATE(note) ON TABLE api.approval_policies TO superadmin;
+
+GRANT UPDATE(version) ON TABLE api.approval_policies TO member;
+GRANT UPDATE(version) ON TABLE api.approval_policies TO superadmin;
+
+GRANT SELECT ON TABLE api.approval_steps TO member;
+GRANT SELECT ON TABLE api.approval_steps TO superadmin;
 
 GRANT SELECT,DELETE ON TABLE api.contacts TO member;
 GRANT SELECT,DELETE ON TABLE api.contacts TO superadmin;
@@ -4508,6 +11340,130 @@ GRANT SELECT ON TABLE api.permissions TO member;
 GRANT SELECT ON TABLE api.permissions TO partner;
 GRANT SELECT ON TABLE api.permissions TO superadmin;
 
+GRANT SELECT ON TABLE api.records_central_crates TO member;
+GRANT SELECT ON TABLE api.records_central_crates TO superadmin;
+GRANT SELECT ON TABLE api.records_central_crates TO migrator;
+
+GRANT SELECT ON TABLE api.records_documents TO member;
+GRANT SELECT ON TABLE api.records_documents TO superadmin;
+GRANT SELECT ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(id) ON TABLE api.records_documents TO member;
+GRANT INSERT(id) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(id) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(unit_id) ON TABLE api.records_documents TO member;
+GRANT INSERT(unit_id) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(unit_id) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(document_number),UPDATE(document_number) ON TABLE api.records_documents TO member;
+GRANT INSERT(document_number),UPDATE(document_number) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(document_number),UPDATE(document_number) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE api.records_documents TO member;
+GRANT INSERT(name),UPDATE(name) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(name),UPDATE(name) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(kind),UPDATE(kind) ON TABLE api.records_documents TO member;
+GRANT INSERT(kind),UPDATE(kind) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(kind),UPDATE(kind) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(description),UPDATE(description) ON TABLE api.records_documents TO member;
+GRANT INSERT(description),UPDATE(description) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(description),UPDATE(description) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(barcode),UPDATE(barcode) ON TABLE api.records_documents TO member;
+GRANT INSERT(barcode),UPDATE(barcode) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(barcode),UPDATE(barcode) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(retention_class_id),UPDATE(retention_class_id) ON TABLE api.records_documents TO member;
+GRANT INSERT(retention_class_id),UPDATE(retention_class_id) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(retention_class_id),UPDATE(retention_class_id) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(dated_on),UPDATE(dated_on) ON TABLE api.records_documents TO member;
+GRANT INSERT(dated_on),UPDATE(dated_on) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(dated_on),UPDATE(dated_on) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(closed_on),UPDATE(closed_on) ON TABLE api.records_documents TO member;
+GRANT INSERT(closed_on),UPDATE(closed_on) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(closed_on),UPDATE(closed_on) ON TABLE api.records_documents TO migrator;
+
+GRANT INSERT(event_on),UPDATE(event_on) ON TABLE api.records_documents TO member;
+GRANT INSERT(event_on),UPDATE(event_on) ON TABLE api.records_documents TO superadmin;
+GRANT INSERT(event_on),UPDATE(event_on) ON TABLE api.records_documents TO migrator;
+
+GRANT UPDATE(version) ON TABLE api.records_documents TO member;
+GRANT UPDATE(version) ON TABLE api.records_documents TO superadmin;
+GRANT UPDATE(version) ON TABLE api.records_documents TO migrator;
+
+GRANT SELECT ON TABLE api.records_due_destructions TO member;
+GRANT SELECT ON TABLE api.records_due_destructions TO superadmin;
+GRANT SELECT ON TABLE api.records_due_destructions TO migrator;
+
+GRANT SELECT ON TABLE api.records_due_returns TO member;
+GRANT SELECT ON TABLE api.records_due_returns TO superadmin;
+GRANT SELECT ON TABLE api.records_due_returns TO migrator;
+
+GRANT SELECT ON TABLE api.records_hold_items TO member;
+GRANT SELECT ON TABLE api.records_hold_items TO superadmin;
+GRANT SELECT ON TABLE api.records_hold_items TO migrator;
+
+GRANT SELECT ON TABLE api.records_pending_requests TO member;
+GRANT SELECT ON TABLE api.records_pending_requests TO superadmin;
+GRANT SELECT ON TABLE api.records_pending_requests TO migrator;
+
+GRANT SELECT ON TABLE api.records_reminders TO member;
+GRANT SELECT ON TABLE api.records_reminders TO superadmin;
+GRANT SELECT ON TABLE api.records_reminders TO migrator;
+
+GRANT SELECT ON TABLE api.records_request_documents TO member;
+GRANT SELECT ON TABLE api.records_request_documents TO superadmin;
+GRANT SELECT ON TABLE api.records_request_documents TO migrator;
+
+GRANT SELECT ON TABLE api.records_retention_classes TO member;
+GRANT SELECT ON TABLE api.records_retention_classes TO superadmin;
+GRANT SELECT ON TABLE api.records_retention_classes TO migrator;
+
+GRANT INSERT(id) ON TABLE api.records_retention_classes TO member;
+GRANT INSERT(id) ON TABLE api.records_retention_classes TO superadmin;
+GRANT INSERT(id) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT INSERT(code) ON TABLE api.records_retention_classes TO member;
+GRANT INSERT(code) ON TABLE api.records_retention_classes TO superadmin;
+GRANT INSERT(code) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE api.records_retention_classes TO member;
+GRANT INSERT(name),UPDATE(name) ON TABLE api.records_retention_classes TO superadmin;
+GRANT INSERT(name),UPDATE(name) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT INSERT(years),UPDATE(years) ON TABLE api.records_retention_classes TO member;
+GRANT INSERT(years),UPDATE(years) ON TABLE api.records_retention_classes TO superadmin;
+GRANT INSERT(years),UPDATE(years) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT INSERT(counts_from),UPDATE(counts_from) ON TABLE api.records_retention_classes TO member;
+GRANT INSERT(counts_from),UPDATE(counts_from) ON TABLE api.records_retention_classes TO superadmin;
+GRANT INSERT(counts_from),UPDATE(counts_from) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT INSERT(disposal),UPDATE(disposal) ON TABLE api.records_retention_classes TO member;
+GRANT INSERT(disposal),UPDATE(disposal) ON TABLE api.records_retention_classes TO superadmin;
+GRANT INSERT(disposal),UPDATE(disposal) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT INSERT(legal_basis),UPDATE(legal_basis) ON TABLE api.records_retention_classes TO member;
+GRANT INSERT(legal_basis),UPDATE(legal_basis) ON TABLE api.records_retention_classes TO superadmin;
+GRANT INSERT(legal_basis),UPDATE(legal_basis) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT UPDATE(is_active) ON TABLE api.records_retention_classes TO member;
+GRANT UPDATE(is_active) ON TABLE api.records_retention_classes TO superadmin;
+GRANT UPDATE(is_active) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT UPDATE(version) ON TABLE api.records_retention_classes TO member;
+GRANT UPDATE(version) ON TABLE api.records_retention_classes TO superadmin;
+GRANT UPDATE(version) ON TABLE api.records_retention_classes TO migrator;
+
+GRANT SELECT ON TABLE api.records_send_backs TO member;
+GRANT SELECT ON TABLE api.records_send_backs TO superadmin;
+GRANT SELECT ON TABLE api.records_send_backs TO migrator;
+
 GRANT SELECT,DELETE ON TABLE api.role_permissions TO member;
 GRANT SELECT,DELETE ON TABLE api.role_permissions TO superadmin;
 
@@ -4526,6 +11482,10 @@ GRANT SELECT ON TABLE api.role_template_permissions TO superadmin;
 GRANT SELECT ON TABLE api.role_templates TO member;
 GRANT SELECT ON TABLE api.role_templates TO superadmin;
 
+GRANT SELECT ON TABLE api.search_kinds TO member;
+GRANT SELECT ON TABLE api.search_kinds TO partner;
+GRANT SELECT ON TABLE api.search_kinds TO superadmin;
+
 GRANT SELECT ON TABLE api.security_events TO member;
 GRANT SELECT ON TABLE api.security_events TO superadmin;
 GRANT SELECT ON TABLE api.security_events TO partner;
@@ -4536,6 +11496,10 @@ GRANT SELECT ON TABLE api.sessions TO partner;
 
 GRANT SELECT ON TABLE api.settings TO member;
 GRANT SELECT ON TABLE api.settings TO superadmin;
+
+GRANT SELECT ON TABLE api.signature_meanings TO member;
+GRANT SELECT ON TABLE api.signature_meanings TO partner;
+GRANT SELECT ON TABLE api.signature_meanings TO superadmin;
 
 GRANT SELECT ON TABLE api.transitions TO member;
 GRANT SELECT ON TABLE api.transitions TO partner;
@@ -4619,10 +11583,68 @@ GRANT SELECT ON TABLE api.wms_document_lines TO partner;
 GRANT SELECT ON TABLE api.wms_document_lines TO superadmin;
 GRANT SELECT ON TABLE api.wms_document_lines TO migrator;
 
+GRANT SELECT ON TABLE api.wms_handling_unit_contents TO member;
+GRANT SELECT ON TABLE api.wms_handling_unit_contents TO superadmin;
+GRANT SELECT ON TABLE api.wms_handling_unit_contents TO migrator;
+
 GRANT SELECT ON TABLE api.wms_ledger TO member;
 GRANT SELECT ON TABLE api.wms_ledger TO superadmin;
 GRANT SELECT ON TABLE api.wms_ledger TO migrator;
 
-GRANT SELECT ON TABLE api.wms_stock TO member;
-GRANT SELECT ON TABLE api.wms_stock TO superadmin;
-GRANT SELECT ON TABLE api.wms_stock TO migrator;
+GRANT SELECT,DELETE ON TABLE api.wms_put_away_rules TO member;
+GRANT SELECT,DELETE ON TABLE api.wms_put_away_rules TO superadmin;
+GRANT SELECT ON TABLE api.wms_put_away_rules TO migrator;
+
+GRANT INSERT(id) ON TABLE api.wms_put_away_rules TO member;
+GRANT INSERT(id) ON TABLE api.wms_put_away_rules TO superadmin;
+
+GRANT INSERT(warehouse_id),UPDATE(warehouse_id) ON TABLE api.wms_put_away_rules TO member;
+GRANT INSERT(warehouse_id),UPDATE(warehouse_id) ON TABLE api.wms_put_away_rules TO superadmin;
+
+GRANT INSERT(item_id),UPDATE(item_id) ON TABLE api.wms_put_away_rules TO member;
+GRANT INSERT(item_id),UPDATE(item_id) ON TABLE api.wms_put_away_rules TO superadmin;
+
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE api.wms_put_away_rules TO member;
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE api.wms_put_away_rules TO superadmin;
+
+GRANT INSERT(zone),UPDATE(zone) ON TABLE api.wms_put_away_rules TO member;
+GRANT INSERT(zone),UPDATE(zone) ON TABLE api.wms_put_away_rules TO superadmin;
+
+GRANT UPDATE(version) ON TABLE api.wms_put_away_rules TO member;
+GRANT UPDATE(version) ON TABLE api.wms_put_away_rules TO superadmin;
+
+GRANT SELECT,DELETE ON TABLE api.wms_reorder_rules TO member;
+GRANT SELECT,DELETE ON TABLE api.wms_reorder_rules TO superadmin;
+GRANT SELECT ON TABLE api.wms_reorder_rules TO migrator;
+
+GRANT INSERT(id) ON TABLE api.wms_reorder_rules TO member;
+GRANT INSERT(id) ON TABLE api.wms_reorder_rules TO superadmin;
+
+GRANT INSERT(item_id) ON TABLE api.wms_reorder_rules TO member;
+GRANT INSERT(item_id) ON TABLE api.wms_reorder_rules TO superadmin;
+
+GRANT INSERT(warehouse_id) ON TABLE api.wms_reorder_rules TO member;
+GRANT INSERT(warehouse_id) ON TABLE api.wms_reorder_rules TO superadmin;
+
+GRANT INSERT(minimum),UPDATE(minimum) ON TABLE api.wms_reorder_rules TO member;
+GRANT INSERT(minimum),UPDATE(minimum) ON TABLE api.wms_reorder_rules TO superadmin;
+
+GRANT INSERT(maximum),UPDATE(maximum) ON TABLE api.wms_reorder_rules TO member;
+GRANT INSERT(maximum),UPDATE(maximum) ON TABLE api.wms_reorder_rules TO superadmin;
+
+GRANT INSERT(multiple),UPDATE(multiple) ON TABLE api.wms_reorder_rules TO member;
+GRANT INSERT(multiple),UPDATE(multiple) ON TABLE api.wms_reorder_rules TO superadmin;
+
+GRANT INSERT(note),UPDATE(note) ON TABLE api.wms_reorder_rules TO member;
+GRANT INSERT(note),UPDATE(note) ON TABLE api.wms_reorder_rules TO superadmin;
+
+GRANT UPDATE(version) ON TABLE api.wms_reorder_rules TO member;
+GRANT UPDATE(version) ON TABLE api.wms_reorder_rules TO superadmin;
+
+GRANT SELECT ON TABLE api.wms_reversals TO member;
+GRANT SELECT ON TABLE api.wms_reversals TO superadmin;
+GRANT SELECT ON TABLE api.wms_reversals TO migrator;
+
+GRANT SELECT ON TABLE api.wms_shortages TO member;
+GRANT SELECT ON TABLE api.wms_shortages TO superadmin;
+GRANT SELECT ON TABLE api.wms_shortages TO migrator;

@@ -4,17 +4,21 @@ CREATE SCHEMA core;
 
 COMMENT ON SCHEMA core IS 'Organisations, people, access, partners, places, items, workflow, numbering';
 
+CREATE DOMAIN core."text/html" AS text;
+
+COMMENT ON DOMAIN core."text/html" IS 'A page as HTML: what a function of the API answers to Accept: text/html';
+
 CREATE FUNCTION core.claims() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN CASE WHEN (SESSION_USER = ANY (ARRAY['authenticator'::name, 'migrator'::name, 'relay'::name, 'worker'::name])) THEN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ELSE NULL::jsonb END;
 
 COMMENT ON FUNCTION core.claims() IS 'The verified claims of the request, or null. Believed only in sessions of PostgREST, of the relay, of the worker and of the tools: anybody else could set the setting himself.';
 
-CREATE FUNCTION core.org_id() RETURNS uuid
+CREATE FUNCTION core.org_id_elsewhere() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 begin
-  if session_user in ('authenticator', 'migrator', 'relay', 'worker') then
+  if session_user in ('migrator', 'relay', 'worker') then
     return coalesce(
       nullif(current_setting('erpgres.org_id', true), ''),
       nullif(current_setting('request.jwt.claims', true), '')::json ->> 'org_id'
@@ -24,6 +28,12 @@ begin
 end
 $$;
 
+COMMENT ON FUNCTION core.org_id_elsewhere() IS 'The organisation in sessions other than PostgREST''s: of the tools, the relay and the worker what they act for, of an analyst the one that his login is bound to. Asked through core.org_id().';
+
+CREATE FUNCTION core.org_id() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE SESSION_USER WHEN 'authenticator'::name THEN (NULLIF(current_setting('erpgres.org_id'::text, true), ''::text))::uuid ELSE core.org_id_elsewhere() END;
+
 COMMENT ON FUNCTION core.org_id() IS 'The organisation on whose behalf the statement runs; null when there is none. In policies: (select core.org_id()).';
 
 CREATE FUNCTION core.user_id() RETURNS uuid
@@ -31,6 +41,84 @@ CREATE FUNCTION core.user_id() RETURNS uuid
     RETURN ((core.claims() ->> 'sub'::text))::uuid;
 
 COMMENT ON FUNCTION core.user_id() IS 'The signed-in user, or null (tools, background roles, requests without a token).';
+
+CREATE TABLE core.approval (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    entity text NOT NULL,
+    entity_id uuid NOT NULL,
+    kind text,
+    amount numeric(18,4),
+    currency text,
+    unit_id uuid,
+    requested_by uuid DEFAULT core.user_id(),
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    round integer NOT NULL,
+    status text DEFAULT 'PENDING'::text NOT NULL,
+    step_count integer NOT NULL,
+    ended_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT approval_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'APPROVED'::text, 'REJECTED'::text, 'SENT_BACK'::text, 'WITHDRAWN'::text]))),
+    CONSTRAINT ended_when_no_longer_pending CHECK (((status = 'PENDING'::text) = (ended_at IS NULL))),
+    CONSTRAINT round_positive CHECK ((round >= 1)),
+    CONSTRAINT step_count_not_negative CHECK ((step_count >= 0))
+);
+
+ALTER TABLE ONLY core.approval FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.approval IS 'That somebody asks others to agree to a record, once a round: asked again after it was sent back, it is another round';
+
+COMMENT ON COLUMN core.approval.requested_by IS 'Who asked, and may therefore not decide; null: the tools';
+
+CREATE FUNCTION core.may_decide(approval core.approval, step_no integer, permission text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  return may_decide.step_no is not null
+    and core.user_id() is distinct from may_decide.approval.requested_by
+    and not exists (
+      select
+      from core.approval_step as s
+      where s.org_id = may_decide.approval.org_id
+        and s.approval_id = may_decide.approval.id
+        and s.decided_by = core.user_id()
+    )
+    and core.has_permission(may_decide.permission, may_decide.approval.unit_id);
+end
+$$;
+
+COMMENT ON FUNCTION core.may_decide(approval core.approval, step_no integer, permission text) IS 'Whether the user may decide the open step (null: none is open) of an approval: he did not ask for it, decided no other step, and holds the permission in its unit';
+
+CREATE TABLE core.approval_step (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    approval_id uuid NOT NULL,
+    step_no integer NOT NULL,
+    permission text NOT NULL,
+    needs_signature boolean DEFAULT false NOT NULL,
+    unit_id uuid,
+    decided_by uuid,
+    decided_at timestamp with time zone,
+    decision text,
+    reason text,
+    signature_id uuid,
+    CONSTRAINT decided_against_with_a_reason CHECK (((decision IS NULL) OR (decision = 'APPROVE'::text) OR (btrim(COALESCE(reason, ''::text)) <> ''::text))),
+    CONSTRAINT decided_at_a_time CHECK (((decision IS NULL) = (decided_at IS NULL))),
+    CONSTRAINT decision_known CHECK ((decision = ANY (ARRAY['APPROVE'::text, 'REJECT'::text, 'SEND_BACK'::text]))),
+    CONSTRAINT signed_if_wanted CHECK (((NOT needs_signature) OR (decision IS NULL) OR (decided_by IS NULL) OR (signature_id IS NOT NULL)))
+);
+
+ALTER TABLE ONLY core.approval_step FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.approval_step IS 'Who must agree, in the order of step_no, as the policies said when it was asked';
+
+COMMENT ON COLUMN core.approval_step.unit_id IS 'Unit of the approval';
+
+COMMENT ON COLUMN core.approval_step.signature_id IS 'The signature of who decided';
 
 CREATE TABLE core.import (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -200,6 +288,51 @@ COMMENT ON COLUMN core.partner.search_text IS 'Code and names in lower case with
 
 COMMENT ON COLUMN core.partner.status_reason IS 'Why the partner has its present status; required unless it is ACTIVE';
 
+CREATE FUNCTION core.today() RETURNS date
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_time_zone text;
+begin
+  select o.time_zone into v_time_zone from core.organization as o where o.id = core.org_id();
+  return (now() at time zone coalesce(v_time_zone, 'UTC'))::date;
+end
+$$;
+
+COMMENT ON FUNCTION core.today() IS 'Today in the time zone of the organisation (UTC when there is none)';
+
+CREATE TABLE core.organization (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    legal_name text,
+    country_code text NOT NULL,
+    base_currency text NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT code_short_upper_case CHECK ((code ~ '^[A-Z][A-Z0-9_-]{1,31}$'::text)),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+ALTER TABLE ONLY core.organization FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.organization IS 'A tenant: nobody but a SUPER_ADMIN sees more than one at a time';
+
+COMMENT ON COLUMN core.organization.base_currency IS 'Currency of its books';
+
+COMMENT ON COLUMN core.organization.time_zone IS 'IANA name; a business day ends at midnight there';
+
+CREATE FUNCTION core.utc_text(at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN to_char((at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text);
+
+COMMENT ON FUNCTION core.utc_text(at timestamp with time zone) IS 'A moment in UTC, always written alike: 2026-11-22T08:30:00.000000Z';
+
 CREATE TABLE core.role (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -229,6 +362,62 @@ COMMENT ON COLUMN core.role.requires_second_factor IS 'Who holds it signs in wit
 COMMENT ON COLUMN core.role.template IS 'The template that it was made from and can be restored to; null: made by the organisation';
 
 COMMENT ON COLUMN core.role.description IS 'What its holders do';
+
+CREATE TABLE core.signature (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    entity text NOT NULL,
+    entity_id uuid NOT NULL,
+    meaning text NOT NULL,
+    statement text NOT NULL,
+    signer_id uuid DEFAULT core.user_id() NOT NULL,
+    signer_name text NOT NULL,
+    signer_email text NOT NULL,
+    signer_roles text[] NOT NULL,
+    unit_id uuid,
+    unit_name text,
+    session_id uuid NOT NULL,
+    address inet,
+    has_second_factor boolean NOT NULL,
+    signed_at timestamp with time zone NOT NULL,
+    payload text NOT NULL,
+    payload_sha256 text NOT NULL,
+    sha256 text NOT NULL,
+    CONSTRAINT payload_sha256_is_hexadecimal CHECK ((payload_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT sha256_is_hexadecimal CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT signer_name_not_blank CHECK ((btrim(signer_name) <> ''::text))
+);
+
+ALTER TABLE ONLY core.signature FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.signature IS 'Electronic signatures (21 CFR Part 11): who signed what, in which roles, meaning what, when. Append-only for everybody.';
+
+COMMENT ON COLUMN core.signature.signer_name IS 'As it was then; so are the address, the roles and the unit';
+
+COMMENT ON COLUMN core.signature.signer_roles IS 'Roles that he held in that unit or everywhere, by name';
+
+COMMENT ON COLUMN core.signature.unit_id IS 'Unit of the record';
+
+COMMENT ON COLUMN core.signature.payload IS 'What was signed: the canonical text of the record at that moment';
+
+COMMENT ON COLUMN core.signature.payload_sha256 IS 'SHA-256 of payload';
+
+COMMENT ON COLUMN core.signature.sha256 IS 'SHA-256 of core.signature_text: payload_sha256 with who, what, when and why';
+
+CREATE TABLE core.signature_use (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    signature_id uuid NOT NULL,
+    step text NOT NULL,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT step_not_blank CHECK ((btrim(step) <> ''::text))
+);
+
+ALTER TABLE ONLY core.signature_use FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.signature_use IS 'The one step that a signature was used for. Append-only for everybody.';
+
+COMMENT ON COLUMN core.signature_use.xid IS 'Transaction of the step: a step that needs a signature looks for one of its own';
 
 CREATE FUNCTION core.convert(quantity numeric, from_unit text, to_unit text, item_id uuid DEFAULT NULL::uuid, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -310,12 +499,6 @@ $$;
 
 COMMENT ON FUNCTION core.convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) IS 'quantity of from_unit in to_unit, as a fraction and so without rounding up to 20 digits after the point; who stores it rounds to the decimals of the unit. Units of one dimension by their factors, others by the conversions of the item, then of the organisation, that hold on on_date (today), over at most three of them. Raises core.unit_unknown (422), core.no_conversion (422): there is no silent factor 1.';
 
-CREATE FUNCTION core.uuid_floor(at timestamp with time zone) RETURNS uuid
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN ((lpad(to_hex((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint), 12, '0'::text) || '70008000000000000000'::text))::uuid;
-
-COMMENT ON FUNCTION core.uuid_floor(at timestamp with time zone) IS 'The smallest version 7 UUID of a moment (RFC 9562: the first 48 bits are milliseconds since 1970). id >= core.uuid_floor(t) means "made at t or later" and prunes partitions, which a condition on uuid_extract_timestamp(id) does not.';
-
 CREATE TABLE core.item (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -353,6 +536,12 @@ COMMENT ON COLUMN core.item.tracking IS 'Whether stock is told apart by lot, by 
 COMMENT ON COLUMN core.item.unit_code IS 'Unit in which stock is kept';
 
 COMMENT ON COLUMN core.item.price IS 'List price of one unit_code, in currency';
+
+CREATE FUNCTION core.uuid_floor(at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN ((lpad(to_hex((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint), 12, '0'::text) || '70008000000000000000'::text))::uuid;
+
+COMMENT ON FUNCTION core.uuid_floor(at timestamp with time zone) IS 'The smallest version 7 UUID of a moment (RFC 9562: the first 48 bits are milliseconds since 1970). id >= core.uuid_floor(t) means "made at t or later" and prunes partitions, which a condition on uuid_extract_timestamp(id) does not.';
 
 CREATE FUNCTION core.accept_code(user_id uuid, code text) RETURNS boolean
     LANGUAGE plpgsql
@@ -474,6 +663,63 @@ CREATE FUNCTION core.api_key_allows(permission text) RETURNS boolean
 END;
 
 COMMENT ON FUNCTION core.api_key_allows(permission text) IS 'Whether the API key that opened the session has the permission on its list';
+
+CREATE FUNCTION core.approval_is_granted(entity text, entity_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return coalesce(
+    (
+      select a.status = 'APPROVED'
+      from core.approval as a
+      where a.org_id = core.org_id()
+        and a.entity = approval_is_granted.entity
+        and a.entity_id = approval_is_granted.entity_id
+      order by a.round desc
+      limit 1
+    ),
+    false
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) IS 'Whether the newest approval of a record is APPROVED; false when none was asked for';
+
+CREATE FUNCTION core.approval_steps_for(entity text, kind text, amount numeric, currency text) RETURNS TABLE(step_no integer, permission text, needs_signature boolean)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_org_id uuid := core.org_id();
+  v_is_default boolean := not exists (
+    select from core.approval_policy as p where p.org_id = v_org_id and p.entity = approval_steps_for.entity
+  );
+begin
+  return query
+  with policy as (
+    select p.step_no, p.kind, p.amount_from, p.currency, p.permission, p.needs_signature
+    from core.approval_policy as p
+    where p.org_id = v_org_id and p.entity = approval_steps_for.entity
+    union all
+    select d.step_no, nullif(d.kind, '*'), d.amount_from, null, d.permission, d.needs_signature
+    from core.approval_default as d
+    where v_is_default and d.entity = approval_steps_for.entity
+  )
+  select distinct on (p.step_no) p.step_no, p.permission, p.needs_signature
+  from policy as p
+  where (p.kind is null or p.kind = approval_steps_for.kind)
+    -- What cannot be compared is asked for: an amount that is not known, or one of no currency.
+    and case
+      when p.amount_from = 0 or approval_steps_for.amount is null then true
+      when p.currency is null then abs(approval_steps_for.amount) >= p.amount_from
+      when approval_steps_for.currency is null then true
+      else core.exchange(abs(approval_steps_for.amount), approval_steps_for.currency, p.currency) >= p.amount_from
+    end
+  order by p.step_no, p.kind nulls last, p.amount_from desc;
+end
+$$;
+
+COMMENT ON FUNCTION core.approval_steps_for(entity text, kind text, amount numeric, currency text) IS 'The steps that the policies of the organisation ask for; the defaults, if it has none for this entity. Raises core.no_exchange_rate (422) for an amount that cannot be compared with a limit in another currency.';
 
 CREATE FUNCTION core.base32(bytes bytea) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -750,6 +996,35 @@ $$;
 
 COMMENT ON FUNCTION core.check_password_rules(password text, email text) IS 'Raise core.password_weak (422), with the broken rules, unless the password has 12 to 256 characters, small and capital letters, digits and other characters, is not common and does not hold the name in the e-mail address';
 
+CREATE FUNCTION core.check_signature(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_signature core.signature;
+  v_payload jsonb;
+begin
+  select s.* into v_signature from core.signature as s where s.org_id = core.org_id() and s.id = check_signature.id;
+  if not found then
+    return null;
+  end if;
+  v_payload := core.signature_payload(v_signature.entity, v_signature.entity_id);
+  return jsonb_build_object(
+    'id', v_signature.id,
+    'entity', v_signature.entity,
+    'entity_id', v_signature.entity_id,
+    'is_intact',
+    encode(sha256(convert_to(v_signature.payload, 'UTF8')), 'hex') = v_signature.payload_sha256
+    and encode(sha256(convert_to(core.signature_text(v_signature), 'UTF8')), 'hex') = v_signature.sha256,
+    'is_current', coalesce(v_payload::text = v_signature.payload, false),
+    'payload', v_signature.payload::jsonb,
+    'current', case when v_payload::text is distinct from v_signature.payload then v_payload end
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.check_signature(id uuid) IS 'Whether a signature agrees with itself and with its record; null: there is none. The caller has checked who may see it.';
+
 CREATE FUNCTION core.count_failure(subject text, user_id uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -859,11 +1134,151 @@ begin
   select v_org_id, p.document_type, p.pattern, p.reset
   from core.number_pattern as p;
 
+  perform core.reset_approval_policies(v_org_id);
+
   return v_org_id;
 end
 $$;
 
-COMMENT ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) IS 'Make an organisation with its four virtual places, a role from each template and a number series for each document type; returns its id. Run by the tools.';
+COMMENT ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) IS 'Make an organisation with its four virtual places, a role from each template, a number series for each document type and the approval policies to begin with; returns its id. Run by the tools.';
+
+CREATE FUNCTION core.decide_approval(approval_id uuid, decision text, reason text DEFAULT NULL::text, signature_id uuid DEFAULT NULL::uuid) RETURNS core.approval
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_user_id uuid := core.user_id();
+  v_approval core.approval;
+  v_step core.approval_step;
+  v_function text;
+begin
+  if coalesce(decide_approval.decision, '') not in ('APPROVE', 'REJECT', 'SEND_BACK') then
+    perform core.raise_error(
+      'core.approval_decision_unknown', jsonb_build_object('decision', decide_approval.decision)
+    );
+  end if;
+  -- Locked, so that of two who decide at once the second sees what the first did.
+  select a.*
+  into v_approval
+  from core.approval as a
+  where a.org_id = core.org_id() and a.id = decide_approval.approval_id
+  for no key update;
+  if not found then
+    perform core.raise_error(
+      'core.not_found', jsonb_build_object('entity', 'approval', 'id', decide_approval.approval_id)
+    );
+  end if;
+  if v_approval.status <> 'PENDING' then
+    perform core.raise_error(
+      'core.approval_not_pending', jsonb_build_object('id', v_approval.id, 'status', v_approval.status)
+    );
+  end if;
+  select s.*
+  into strict v_step
+  from core.approval_step as s
+  where s.org_id = v_approval.org_id and s.approval_id = v_approval.id and s.decision is null
+  order by s.step_no
+  limit 1;
+  perform core.require_permission(v_step.permission, v_approval.unit_id);
+  if v_user_id = v_approval.requested_by or exists (
+    select
+    from core.approval_step as s
+    where s.org_id = v_approval.org_id and s.approval_id = v_approval.id and s.decided_by = v_user_id
+  ) then
+    perform core.raise_error(
+      'core.same_person',
+      jsonb_build_object('entity', v_approval.entity, 'action', lower(replace(decide_approval.decision, '_', ' ')))
+    );
+  end if;
+  if decide_approval.decision <> 'APPROVE' and coalesce(btrim(decide_approval.reason), '') = '' then
+    perform core.raise_error(
+      'core.reason_missing',
+      jsonb_build_object('entity', v_approval.entity, 'action', lower(replace(decide_approval.decision, '_', ' ')))
+    );
+  end if;
+  -- The tools, who are nobody, cannot sign.
+  if (v_step.needs_signature and v_user_id is not null) or decide_approval.signature_id is not null then
+    perform core.require_signature(
+      v_approval.entity, v_approval.entity_id, decide_approval.decision, decide_approval.signature_id
+    );
+  end if;
+
+  update core.approval_step as s
+  set
+    decided_by = v_user_id,
+    decided_at = now(),
+    decision = decide_approval.decision,
+    reason = nullif(btrim(decide_approval.reason), ''),
+    signature_id = decide_approval.signature_id
+  where s.org_id = v_step.org_id and s.id = v_step.id;
+
+  if decide_approval.decision = 'APPROVE' and v_step.step_no < v_approval.step_count then
+    perform core.open_approval_step(v_approval.org_id, v_approval.id);
+    return v_approval;
+  end if;
+  update core.approval as a
+  set
+    status = case decide_approval.decision
+      when 'APPROVE' then 'APPROVED' when 'REJECT' then 'REJECTED' else 'SENT_BACK'
+    end,
+    ended_at = now()
+  where a.org_id = v_approval.org_id and a.id = v_approval.id
+  returning a.* into v_approval;
+
+  select e.decided_function into v_function from core.approval_entity as e where e.entity = v_approval.entity;
+  if v_function is not null then
+    execute format('select %I.%I($1)', split_part(v_function, '.', 1), split_part(v_function, '.', 2)) using v_approval;
+  end if;
+  return v_approval;
+end
+$_$;
+
+COMMENT ON FUNCTION core.decide_approval(approval_id uuid, decision text, reason text, signature_id uuid) IS 'Decide the next step of an approval: APPROVE, REJECT or SEND_BACK. What ends it is told to the function of core.approval_entity in the same transaction. Raises core.not_found (404), core.approval_not_pending (409), core.permission_missing, core.same_person (403: the requester, or who decided another step), core.reason_missing, core.approval_decision_unknown (422), and the errors of core.require_signature.';
+
+CREATE FUNCTION core.describe_items(ids uuid[]) RETURNS TABLE(id uuid, title text, subtitle text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT i.id,
+     i.name,
+     concat_ws(' · '::text, i.sku, i.class,
+         CASE
+             WHEN (NOT i.is_active) THEN 'inactive'::text
+             ELSE NULL::text
+         END) AS concat_ws
+    FROM core.item i
+   WHERE ((i.org_id = ( SELECT core.org_id() AS org_id)) AND (i.id = ANY (describe_items.ids)));
+END;
+
+COMMENT ON FUNCTION core.describe_items(ids uuid[]) IS 'Name, and article number, of items that the caller may see';
+
+CREATE FUNCTION core.describe_locations(ids uuid[]) RETURNS TABLE(id uuid, title text, subtitle text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT p.id,
+     p.name,
+     concat_ws(' · '::text, concat_ws('/'::text, u.code, p.code), p.kind,
+         CASE
+             WHEN (NOT p.is_active) THEN 'inactive'::text
+             ELSE NULL::text
+         END) AS concat_ws
+    FROM (core.location p
+      LEFT JOIN core.location u ON (((u.org_id = p.org_id) AND (u.id = p.parent_id))))
+   WHERE ((p.org_id = ( SELECT core.org_id() AS org_id)) AND (p.id = ANY (describe_locations.ids)));
+END;
+
+COMMENT ON FUNCTION core.describe_locations(ids uuid[]) IS 'Name, and code, of places that the caller may see';
+
+CREATE FUNCTION core.describe_partners(ids uuid[]) RETURNS TABLE(id uuid, title text, subtitle text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT p.id,
+     p.name,
+     concat_ws(' · '::text, p.code, p.country_code, NULLIF(p.status, 'ACTIVE'::text)) AS concat_ws
+    FROM core.partner p
+   WHERE ((p.org_id = ( SELECT core.org_id() AS org_id)) AND (p.id = ANY (describe_partners.ids)));
+END;
+
+COMMENT ON FUNCTION core.describe_partners(ids uuid[]) IS 'Name, and code, of partners that the caller may see';
 
 CREATE TABLE core.session (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -928,6 +1343,127 @@ end
 $$;
 
 COMMENT ON FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid, except_id uuid) IS 'End the sessions of a user, in one organisation or in all, but for one; returns how many were open. The caller''s policies decide which it reaches.';
+
+CREATE FUNCTION core.ensure_search() RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_source record;
+  v_name text;
+  v_body text;
+  v_delete text;
+  v_changed text;
+  v_filled text;
+  v_is_new boolean;
+  v_gone record;
+begin
+  for v_source in
+    select
+      s.code,
+      s.entity,
+      s.id_column,
+      s.code_columns,
+      s.table_name::regclass as tab,
+      a.attnotnull as is_always,
+      s.code_columns || s.word_columns || array_remove(array[s.title_column, s.partner_column, s.id_column], null) as columns
+    from core.search_source as s
+    join pg_attribute as a on a.attrelid = s.table_name::regclass and a.attname = s.code_columns[1]
+    order by s.code
+  loop
+    v_name := format('tg_%s__search', v_source.code);
+    select string_agg(distinct format('old.%1$I is distinct from new.%1$I', c), ' or ')
+    into v_changed
+    from unnest(v_source.columns) as c;
+    select string_agg(format('new.%I is not null', c), ' or ') into v_filled from unnest(v_source.code_columns) as c;
+    v_delete := format(
+      $sql$
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = %L
+      and s.id = old.%I
+      and s.source = %L
+      and s.code = any (array[%s]);
+$sql$,
+      v_source.entity, v_source.id_column, v_source.code,
+      (select string_agg(format('core.search_code(old.%I)', c), ', ') from unnest(v_source.code_columns) as c)
+    );
+    v_body := format(
+      $body$
+begin
+  if tg_level = 'STATEMENT' then%s    return null;
+  end if;
+  if tg_op <> 'INSERT' then%s  end if;
+  if tg_op <> 'DELETE' then%s  end if;
+  return null;
+end
+$body$,
+      -- Only the trigger of the statement has rows by this name; elsewhere the branch is never planned.
+      core.search_insert(v_source.code, 'new_rows'), v_delete, core.search_insert(v_source.code, '(select new.*)')
+    );
+    if not exists (
+      select from pg_proc as p where p.pronamespace = 'core'::regnamespace and p.proname = v_name and p.prosrc = v_body
+    ) then
+      -- Definer: nobody else may write what is searched.
+      execute format(
+        'create or replace function core.%I() returns trigger language plpgsql volatile parallel unsafe '
+        'security definer set search_path = pg_catalog, pg_temp as %L',
+        v_name, v_body
+      );
+      execute format(
+        'comment on function core.%I() is %L', v_name,
+        format('Keeps what is found of %s; made by core.ensure_search.', v_source.tab)
+      );
+      return next v_name;
+    end if;
+
+    v_is_new := not exists (select from pg_trigger as t where t.tgrelid = v_source.tab and t.tgname = 'search_insert');
+    if v_is_new and v_source.is_always then
+      execute format(
+        'create trigger search_insert after insert on %s referencing new table as new_rows for each statement '
+        'execute function core.%I()', v_source.tab, v_name
+      );
+      perform ops.copy_statement_triggers(i.inhparent, i.inhrelid) from pg_inherits as i where i.inhparent = v_source.tab;
+    elsif v_is_new then
+      execute format(
+        'create trigger search_insert after insert on %s for each row when (%s) execute function core.%I()',
+        v_source.tab, v_filled, v_name
+      );
+    end if;
+    if v_is_new then
+      execute format(
+        'create trigger search_update after update on %s for each row when (%s) execute function core.%I()',
+        v_source.tab, v_changed, v_name
+      );
+      execute format(
+        'create trigger search_delete after delete on %s for each row execute function core.%I()', v_source.tab, v_name
+      );
+      insert into core.search_fill (source) values (v_source.code) on conflict do nothing;
+    end if;
+  end loop;
+
+  -- What the registry no longer names goes, with its triggers.
+  for v_gone in
+    select p.oid::regprocedure as function, p.proname::text as name
+    from pg_proc as p
+    where p.pronamespace = 'core'::regnamespace
+      and p.proname ~ '^tg_.*__search$'
+      and not exists (select from core.search_source as s where p.proname = format('tg_%s__search', s.code))
+  loop
+    for v_source in
+      select t.tgname, t.tgrelid::regclass as tab
+      from pg_trigger as t
+      where t.tgfoid = v_gone.function::oid and t.tgparentid = 0
+    loop
+      execute format('drop trigger %I on %s', v_source.tgname, v_source.tab);
+    end loop;
+    execute format('drop function %s', v_gone.function);
+    return next v_gone.name;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION core.ensure_search() IS 'Make the triggers that core.search_source asks for, and drop those it no longer names; returns the names of functions made, changed or dropped. Rows that are there already are brought by core.fill_search. Run by each migration.';
 
 CREATE FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1005,6 +1541,407 @@ end
 $$;
 
 COMMENT ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) IS 'The rate between two currencies on a day as a fraction, read forwards or backwards; nulls when there is none';
+
+CREATE FUNCTION core.fill_search(most integer DEFAULT 20000) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_fill core.search_fill;
+  v_left integer := fill_search.most;
+  v_org uuid;
+  v_last uuid;
+  v_parts bigint := 0;
+begin
+  for v_fill in select f.* from core.search_fill as f order by f.source for update skip locked
+  loop
+    loop
+      v_org := (
+        select o.id
+        from core.organization as o
+        where v_fill.of_org_id is null or o.id >= v_fill.of_org_id
+        order by o.id
+        limit 1
+      );
+      if v_org is null then
+        delete from core.search_fill as f where f.source = v_fill.source;
+        exit;
+      end if;
+      if v_org is distinct from v_fill.of_org_id then
+        v_fill.after_id := null;
+      end if;
+      v_last := core.fill_search_part(v_fill.source, v_org, v_fill.after_id, 2000);
+      v_parts := v_parts + 1;
+      v_left := v_left - 2000;
+      if v_last is null then
+        -- The next organisation: the smallest id after this one.
+        v_fill.of_org_id := (select o.id from core.organization as o where o.id > v_org order by o.id limit 1);
+        v_fill.after_id := null;
+        if v_fill.of_org_id is null then
+          delete from core.search_fill as f where f.source = v_fill.source;
+          exit;
+        end if;
+      else
+        v_fill.of_org_id := v_org;
+        v_fill.after_id := v_last;
+      end if;
+      if v_left <= 0 then
+        update core.search_fill as f
+        set of_org_id = v_fill.of_org_id, after_id = v_fill.after_id
+        where f.source = v_fill.source;
+        return v_parts;
+      end if;
+    end loop;
+  end loop;
+  return v_parts;
+end
+$$;
+
+COMMENT ON FUNCTION core.fill_search(most integer) IS 'Bring rows of newly registered sources into the search, some tens of thousands a run; returns how many parts of 2,000 rows it looked at. Run by the worker each minute; what has come is not looked at again.';
+
+CREATE FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_source core.search_source;
+  v_before text := current_setting('erpgres.org_id', true);
+  v_after uuid := coalesce(fill_search_part.after_id, '00000000-0000-0000-0000-000000000000');
+  v_last uuid;
+begin
+  select s.* into strict v_source from core.search_source as s where s.code = fill_search_part.source;
+  perform set_config('erpgres.org_id', fill_search_part.org_id::text, true);
+  execute format(
+    'select p.id from (select t.%1$I as id from %2$s as t where t.org_id = $1 and t.%1$I > $2 order by t.%1$I limit $3) as p '
+    'order by p.id desc limit 1',
+    v_source.id_column, v_source.table_name::regclass
+  ) into v_last using fill_search_part.org_id, v_after, fill_search_part.most;
+  if v_last is not null then
+    execute core.search_insert(
+      v_source.code,
+      format(
+        '(select t.* from %1$s as t where t.org_id = %2$L and t.%3$I > %4$L and t.%3$I <= %5$L)',
+        v_source.table_name::regclass, fill_search_part.org_id, v_source.id_column, v_after, v_last
+      )
+    );
+  end if;
+  perform set_config('erpgres.org_id', coalesce(v_before, ''), true);
+  return v_last;
+end
+$_$;
+
+COMMENT ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) IS 'Bring the next rows of an organisation after an id into the search; returns the last id, null when there are no more.';
+
+CREATE FUNCTION core.partner_id() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((core.claims() ->> 'partner_id'::text))::uuid;
+
+COMMENT ON FUNCTION core.partner_id() IS 'The business partner that an EXTERNAL user belongs to; null for everybody else.';
+
+CREATE FUNCTION core.search_code(code text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN "left"(btrim(core.search_text(VARIADIC ARRAY[code])), 200);
+
+COMMENT ON FUNCTION core.search_code(code text) IS 'A code as search compares it';
+
+CREATE TABLE core.number_register (
+    org_id uuid NOT NULL,
+    document_type text NOT NULL,
+    number text NOT NULL,
+    entity_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY core.number_register FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.number_register IS 'Every number given and the document that has it: unique across the partitions of the documents, and the way to find one';
+
+CREATE TABLE core.search_entity (
+    entity text NOT NULL,
+    table_name text NOT NULL,
+    describe_function text NOT NULL,
+    number_types text[] DEFAULT '{}'::text[] NOT NULL,
+    read_permission text,
+    description text NOT NULL,
+    CONSTRAINT describe_function_is_qualified CHECK ((describe_function ~ '^[a-z_]+\.[a-z_0-9]+$'::text)),
+    CONSTRAINT table_name_is_qualified CHECK ((table_name ~ '^[a-z_]+\.[a-z_0-9]+$'::text))
+);
+
+COMMENT ON TABLE core.search_entity IS 'What api.search finds';
+
+COMMENT ON COLUMN core.search_entity.table_name IS 'Who may not select from it is not shown such rows';
+
+COMMENT ON COLUMN core.search_entity.describe_function IS 'Function (ids uuid[]) that gives id, title and subtitle of those rows that its caller may see';
+
+COMMENT ON COLUMN core.search_entity.number_types IS 'Document types of core.number_register whose numbers are its codes: found there, and so not kept a second time';
+
+CREATE TABLE core.searchable (
+    org_id uuid NOT NULL,
+    entity text NOT NULL,
+    id uuid NOT NULL,
+    source text NOT NULL,
+    code text NOT NULL COLLATE pg_catalog."C",
+    title text COLLATE pg_catalog."C",
+    words tsvector,
+    partner_id uuid
+);
+
+ALTER TABLE ONLY core.searchable FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.searchable IS 'What api.search looks into: codes, titles and words of the rows of all registered tables, kept by triggers';
+
+COMMENT ON COLUMN core.searchable.code IS 'A code in lower case without accents';
+
+COMMENT ON COLUMN core.searchable.title IS 'The name, likewise';
+
+COMMENT ON COLUMN core.searchable.words IS 'Its words, each behind core.search_scope of organisation and entity';
+
+CREATE FUNCTION core.find_code(code text) RETURNS TABLE(entity text, id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 2 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT s.entity,
+     s.id
+    FROM (core.search_entity e
+      JOIN core.searchable s ON (((s.org_id = ( SELECT core.org_id() AS org_id)) AND (s.entity = e.entity) AND (s.code = core.search_code(find_code.code)))))
+   WHERE ((( SELECT core.partner_id() AS partner_id) IS NULL) OR (s.partner_id = ( SELECT core.partner_id() AS partner_id)))
+ UNION
+  SELECT e.entity,
+     r.entity_id
+    FROM ((core.search_entity e
+      CROSS JOIN LATERAL unnest(e.number_types) t(document_type))
+      JOIN core.number_register r ON (((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.document_type = t.document_type) AND (r.number = upper(btrim(find_code.code))))));
+END;
+
+COMMENT ON FUNCTION core.find_code(code text) IS 'Entities and ids in the caller''s organisation that have this code, this barcode or this number. The caller of this function shows only what its own caller may see.';
+
+CREATE FUNCTION core.find_entries(entity text, text text, most integer) RETURNS TABLE(id uuid, rank numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 20 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_partner uuid := core.partner_id();
+  v_text text := regexp_replace(core.search_code(find_entries.text), '\s+', ' ', 'g');
+  -- The text with the last of all characters behind it: what begins with the text lies between.
+  v_end text := v_text || chr(1114111);
+  v_back text := reverse(v_text);
+  v_words text[] := core.search_words(find_entries.text);
+  v_types text[];
+  v_query tsquery;
+  v_got integer;
+  v_count integer := 0;
+begin
+  -- The code itself.
+  return query
+  select s.id, 1.0
+  from core.searchable as s
+  where s.org_id = v_org
+    and s.entity = find_entries.entity
+    and s.code = v_text
+    and (v_partner is null or s.partner_id = v_partner)
+  limit find_entries.most;
+  get diagnostics v_got = row_count;
+  v_count := v_count + v_got;
+
+  -- Numbers of documents: the whole, the counter alone in this year or the last, the beginning.
+  v_types := (select e.number_types from core.search_entity as e where e.entity = find_entries.entity);
+  if v_types <> '{}' then
+    return query
+    select f.entity_id, f.rank
+    from core.find_numbers(v_org, v_types, v_text, case when v_partner is null then find_entries.most else 200 end) as f;
+    get diagnostics v_got = row_count;
+    v_count := v_count + v_got;
+  end if;
+  if v_count >= find_entries.most then
+    return;
+  end if;
+
+  -- What begins with the text: codes, then names.
+  return query
+  select s.id, 0.9
+  from core.searchable as s
+  where s.org_id = v_org
+    and s.entity = find_entries.entity
+    and s.code > v_text
+    and s.code < v_end
+    and (v_partner is null or s.partner_id = v_partner)
+  order by s.code
+  limit find_entries.most;
+  get diagnostics v_got = row_count;
+  v_count := v_count + v_got;
+  if v_count >= find_entries.most then
+    return;
+  end if;
+
+  return query
+  select s.id, 0.8
+  from core.searchable as s
+  where s.org_id = v_org
+    and s.entity = find_entries.entity
+    and s.title >= v_text
+    and s.title < v_end
+    and (v_partner is null or s.partner_id = v_partner)
+  order by s.title
+  limit find_entries.most;
+  get diagnostics v_got = row_count;
+  v_count := v_count + v_got;
+  if v_count >= find_entries.most then
+    return;
+  end if;
+
+  -- Every word, as it is or as the beginning of one; then the end of a code; then what looks alike.
+  if v_words <> '{}' then
+    v_query := core.word_query(v_org, find_entries.entity, v_words, false);
+    return query
+    select f.id, case when f.is_whole then 0.7 else 0.6 end
+    from core.find_words(v_org, find_entries.entity, v_partner, v_query, v_words, find_entries.most) as f;
+    get diagnostics v_got = row_count;
+    v_count := v_count + v_got;
+  end if;
+  if length(v_text) >= 3 and v_count < find_entries.most then
+    return query
+    select s.id, 0.4
+    from core.searchable as s
+    where s.org_id = v_org
+      and s.entity = find_entries.entity
+      and reverse(s.code) > v_back
+      and reverse(s.code) < v_back || chr(1114111)
+      and (v_partner is null or s.partner_id = v_partner)
+    order by reverse(s.code)
+    limit find_entries.most;
+    get diagnostics v_got = row_count;
+    v_count := v_count + v_got;
+  end if;
+  if v_words <> '{}' and v_count = 0 then
+    v_query := core.word_query(v_org, find_entries.entity, v_words, true);
+    if v_query is not null then
+      return query
+      select f.id, 0.3
+      from core.find_words(v_org, find_entries.entity, v_partner, v_query, v_words, find_entries.most) as f;
+    end if;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.find_entries(entity text, text text, most integer) IS 'Ids of one kind that a text finds in the caller''s organisation, with a rank from 1 (its code) down to 0.3 (looks alike). The caller of this function shows only what its own caller may see.';
+
+CREATE FUNCTION core.find_numbers(org_id uuid, types text[], text text, most integer) RETURNS TABLE(entity_id uuid, rank numeric)
+    LANGUAGE plpgsql STABLE ROWS 5 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $_$
+declare
+  v_text text := upper(find_numbers.text);
+  v_year integer := extract(year from core.today());
+begin
+  return query
+  select r.entity_id, 1.0
+  from core.number_register as r
+  where r.org_id = find_numbers.org_id
+    and r.document_type = any (find_numbers.types)
+    and r.number = v_text;
+  if v_text ~ '^[0-9]{1,12}$' then
+    return query
+    select r.entity_id, 0.95
+    from core.number_series as s
+    cross join generate_series(v_year - 1, v_year) as y (year)
+    inner join core.number_register as r
+      on r.org_id = s.org_id
+      and r.document_type = s.document_type
+      and r.number = replace(
+        regexp_replace(
+          s.pattern, '\{number(:[0-9]{1,2})?\}',
+          lpad(
+            ltrim(v_text, '0'),
+            greatest(coalesce(substring(s.pattern from '\{number:([0-9]{1,2})\}'), '1')::integer, length(ltrim(v_text, '0'))),
+            '0'
+          )
+        ),
+        '{year}', y.year::text
+      )
+    where s.org_id = find_numbers.org_id
+      and s.document_type = any (find_numbers.types);
+  end if;
+  return query
+  select b.entity_id, 0.9
+  from unnest(find_numbers.types) as t (document_type)
+  cross join lateral (
+    select r.entity_id
+    from core.number_register as r
+    where r.org_id = find_numbers.org_id
+      and r.document_type = t.document_type
+      and r.number > v_text
+      and r.number < v_text || chr(1114111)
+    order by r.number desc
+    limit find_numbers.most
+  ) as b;
+end
+$_$;
+
+COMMENT ON FUNCTION core.find_numbers(org_id uuid, types text[], text text, most integer) IS 'Documents by their number: the whole of it, the counter alone (of this year or the last), or its beginning';
+
+CREATE FUNCTION core.find_words(org_id uuid, entity text, partner_id uuid, query tsquery, words text[], most integer) RETURNS TABLE(id uuid, is_whole boolean)
+    LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  v_scope text := core.search_scope(find_words.org_id, find_words.entity);
+  v_whole tsquery := (
+    select string_agg(quote_literal(v_scope || w.word), ' & ')::tsquery
+    from unnest(find_words.words) as w (word)
+  );
+begin
+  -- What one row in a hundred has is found among the newest rows; the index would bring all of them before the first.
+  if (
+    select count(*) >= 3
+    from (
+      select s.words
+      from core.searchable as s
+      where s.org_id = find_words.org_id
+        and s.entity = find_words.entity
+      order by s.id desc
+      limit 200
+    ) as n
+    where n.words @@ find_words.query
+  ) then
+    return query
+    select n.id, n.words @@ v_whole
+    from (
+      select s.id, s.words
+      from core.searchable as s
+      where s.org_id = find_words.org_id
+        and s.entity = find_words.entity
+        and (find_words.partner_id is null or s.partner_id = find_words.partner_id)
+      order by s.id desc
+      limit 5000
+    ) as n
+    where n.words @@ find_words.query
+    limit find_words.most;
+  else
+    -- By the words alone, which name organisation and entity already: otherwise an average organisation, which is small,
+    -- would be read by its key instead.
+    return query
+    with hit as materialized (
+      select s.org_id, s.entity, s.id, s.words, s.partner_id
+      from core.searchable as s
+      where s.words is not null
+        and s.words @@ find_words.query
+      limit 2000
+    )
+    select h.id, h.words @@ v_whole
+    from hit as h
+    where h.org_id = find_words.org_id
+      and h.entity = find_words.entity
+      and (find_words.partner_id is null or h.partner_id = find_words.partner_id)
+    limit find_words.most;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.find_words(org_id uuid, entity text, partner_id uuid, query tsquery, words text[], most integer) IS 'Ids of rows whose words a query finds, and whether they have the words as they were written';
 
 CREATE FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) RETURNS core.import
     LANGUAGE plpgsql
@@ -1086,30 +2023,40 @@ begin
   if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
     return false;
   end if;
-  -- The role a SUPER_ADMIN's token switches to; nobody else can become it.
+  -- The role a SUPER_ADMIN's token switches to; nobody else can become it. Duties are not his.
   if current_setting('role') = 'superadmin' then
-    return true;
+    return not core.is_duty(has_permission.permission);
   end if;
-  return exists (
+  if exists (
     select
     from core.user_role as u
     join core.role as r on r.org_id = u.org_id and r.id = u.role_id
     where u.org_id = core.org_id()
       and u.user_id = (v_claims ->> 'sub')::uuid
+      and u.unit_id is null
       and (
-        u.unit_id is null
-        or (
-          has_permission.unit_id is not null
-          and exists (
-            select
-            from core.org_unit as held
-            join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
-            where held.org_id = u.org_id and held.id = u.unit_id and asked.id = has_permission.unit_id
-          )
+        (r.is_administrator and not core.is_duty(has_permission.permission))
+        or exists (
+          select
+          from core.role_permission as p
+          where p.org_id = r.org_id and p.role_id = r.id and p.permission = has_permission.permission
         )
       )
+  ) then
+    return true;
+  end if;
+  -- A statement of its own: most roles are held everywhere, and most questions name no unit.
+  return has_permission.unit_id is not null and exists (
+    select
+    from core.user_role as u
+    join core.role as r on r.org_id = u.org_id and r.id = u.role_id
+    join core.org_unit as held on held.org_id = u.org_id and held.id = u.unit_id
+    join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
+    where u.org_id = core.org_id()
+      and u.user_id = (v_claims ->> 'sub')::uuid
+      and asked.id = has_permission.unit_id
       and (
-        r.is_administrator
+        (r.is_administrator and not core.is_duty(has_permission.permission))
         or exists (
           select
           from core.role_permission as p
@@ -1120,7 +2067,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION core.has_permission(permission text, unit_id uuid) IS 'Whether the signed-in user holds the permission. Without unit_id only roles held everywhere count; with it also those held in that unit or one above it. In policies: (select core.has_permission(''core.partner.create'')).';
+COMMENT ON FUNCTION core.has_permission(permission text, unit_id uuid) IS 'Whether the signed-in user holds the permission. Without unit_id only roles held everywhere count; with it also those held in that unit or one above it. A duty (core.permission.is_duty) is not held by being an administrator. In policies: (select core.has_permission(''core.partner.create'')).';
 
 CREATE FUNCTION core.hash_password(password text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1135,6 +2082,12 @@ end
 $$;
 
 COMMENT ON FUNCTION core.hash_password(password text) IS 'bcrypt of the base64 text of the SHA-256 of a password: bcrypt itself ignores all after 72 bytes';
+
+CREATE FUNCTION core.html_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN replace(replace(replace(replace(replace(COALESCE(value, ''::text), '&'::text, '&amp;'::text), '<'::text, '&lt;'::text), '>'::text, '&gt;'::text), '"'::text, '&quot;'::text), ''''::text, '&#39;'::text);
+
+COMMENT ON FUNCTION core.html_text(value text) IS 'Text as it stands in HTML, between tags or in a quoted attribute; null is empty';
 
 CREATE FUNCTION core.word_error(code text, details jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1950,32 +2903,6 @@ ALTER TABLE ONLY core.membership FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE core.membership IS 'That a user belongs to an organisation. A SUPER_ADMIN has none, an EXTERNAL user exactly one, for one partner.';
 
-CREATE TABLE core.organization (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    code text NOT NULL,
-    name text NOT NULL,
-    legal_name text,
-    country_code text NOT NULL,
-    base_currency text NOT NULL,
-    time_zone text DEFAULT 'UTC'::text NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT code_short_upper_case CHECK ((code ~ '^[A-Z][A-Z0-9_-]{1,31}$'::text)),
-    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
-);
-
-ALTER TABLE ONLY core.organization FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.organization IS 'A tenant: nobody but a SUPER_ADMIN sees more than one at a time';
-
-COMMENT ON COLUMN core.organization.base_currency IS 'Currency of its books';
-
-COMMENT ON COLUMN core.organization.time_zone IS 'IANA name; a business day ends at midnight there';
-
 CREATE FUNCTION core.is_admitted(session core.session) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -1998,9 +2925,47 @@ END;
 
 COMMENT ON FUNCTION core.is_admitted(session core.session) IS 'Whether the user of a session is active and of the kind that its role is for, and so are his membership, organisation, partner and API key. What the caller''s policies hide counts as missing.';
 
+CREATE TABLE core.permission (
+    code text NOT NULL,
+    description text NOT NULL,
+    is_duty boolean DEFAULT false NOT NULL,
+    CONSTRAINT code_is_domain_entity_action CHECK ((code ~ '^[a-z]+\.[a-z_]+\.[a-z_]+$'::text))
+);
+
+COMMENT ON TABLE core.permission IS 'What can be allowed, as domain.entity.action; roles of an organisation are made of these';
+
+COMMENT ON COLUMN core.permission.is_duty IS 'A step that a person takes in a part of his own: held only by roles that list it, not by being an administrator or SUPER_ADMIN';
+
+CREATE FUNCTION core.is_duty(permission text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM core.permission p
+           WHERE ((p.code = is_duty.permission) AND p.is_duty))) AS "exists";
+END;
+
+COMMENT ON FUNCTION core.is_duty(permission text) IS 'Whether a permission is held only by roles that list it, not by being an administrator';
+
+CREATE FUNCTION core.is_signed_now(entity_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return exists (
+    select
+    from core.signature as s
+    join core.signature_use as u on u.org_id = s.org_id and u.signature_id = s.id
+    where s.org_id = core.org_id()
+      and s.entity_id = is_signed_now.entity_id
+      and u.xid = pg_current_xact_id_if_assigned()
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.is_signed_now(entity_id uuid) IS 'Whether this transaction used a signature of the record with that id (core.require_signature)';
+
 CREATE FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer DEFAULT 0) RETURNS jsonb
     LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
     AS $_$
 declare
   v_import core.import;
@@ -2011,6 +2976,7 @@ declare
   v_also_columns text;
   v_also_values text;
   v_set text;
+  v_update text := 'select null::integer as line where false';
   v_difference text;
   v_rows integer := 0;
   v_inserted integer := 0;
@@ -2091,28 +3057,27 @@ begin
 
   begin
     if v_entity.table_name is not null then
-      -- Updates first: afterwards the new rows would be found, too.
+      -- The rows are read once, for changes and for new ones. Changes come first, which the condition on their number
+      -- sees to: they may free a unique value that a new row takes.
       if v_set is not null and v_entity.update_permission is not null then
-        execute format(
-          'with changed as (update %1$s as t set %2$s from %3$s as f where t.org_id = (select core.org_id()) '
-          'and t.id = f.match_id and f.problems is null and %4$s returning f.line) '
-          'select count(*), case when %5$L then array_agg(c.line) end from changed as c',
-          v_entity.table_name, v_set, v_source, v_difference, v_entity.load_function is not null
-        )
-        into v_updated, v_changed
-        using load_import.import_id, load_import.first_line, load_import.last_line;
-      end if;
-      if v_entity.load_function is not null then
-        execute format('select array_agg(f.line) from %s as f where f.match_id is null', v_source)
-        into v_new
-        using load_import.import_id, load_import.first_line, load_import.last_line;
+        v_update := format(
+          'update %1$s as t set %2$s from staged as f where t.org_id = (select core.org_id()) '
+          'and t.id = f.match_id and f.problems is null and %3$s returning f.line',
+          v_entity.table_name, v_set, v_difference
+        );
       end if;
       execute format(
-        'insert into %s (%s) select %s from %s as f where f.match_id is null and f.problems is null order by f.line',
-        v_entity.table_name, v_columns || v_also_columns, v_values || v_also_values, v_source
+        'with staged as materialized (select * from %1$s), changed as (%2$s), '
+        'made as (insert into %3$s (%4$s) select %5$s from staged as f where f.match_id is null and f.problems is null '
+        'and (select count(*) from changed) >= 0 order by f.line returning 1) '
+        'select (select count(*) from changed), (select count(*) from made), '
+        'case when %6$L then (select array_agg(c.line) from changed as c) end, '
+        'case when %6$L then (select array_agg(f.line) from staged as f where f.match_id is null) end',
+        v_source, v_update, v_entity.table_name, v_columns || v_also_columns, v_values || v_also_values,
+        v_entity.load_function is not null
       )
+      into v_updated, v_inserted, v_changed, v_new
       using load_import.import_id, load_import.first_line, load_import.last_line;
-      get diagnostics v_inserted = row_count;
     end if;
     if v_entity.load_function is not null then
       execute format('select array_agg(l) from %s($1, $2, $3) as l', v_entity.load_function)
@@ -2284,6 +3249,108 @@ CREATE FUNCTION core.make_secret(prefix text) RETURNS text
     RETURN (prefix || core.base64url(public.gen_random_bytes(32)));
 
 COMMENT ON FUNCTION core.make_secret(prefix text) IS 'A new random secret of 256 bits as text; the prefix says what it is for';
+
+CREATE FUNCTION core.make_signature(entity text, entity_id uuid, meaning text, password text, totp_code text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_meaning core.signature_meaning;
+  v_payload jsonb;
+  v_user core.app_user;
+  v_account text;
+  v_wait integer;
+  v_hash text;
+  v_has_factor boolean;
+  v_signature core.signature;
+begin
+  select m.*
+  into v_meaning
+  from core.signature_meaning as m
+  where m.entity = make_signature.entity and m.meaning = make_signature.meaning;
+  if not found then
+    perform core.raise_error(
+      'core.signature_meaning_unknown',
+      jsonb_build_object('entity', make_signature.entity, 'meaning', make_signature.meaning)
+    );
+  end if;
+  v_payload := core.signature_payload(make_signature.entity, make_signature.entity_id);
+  if v_payload is null or core.org_id() is null then
+    perform core.raise_error(
+      'core.not_found', jsonb_build_object('entity', make_signature.entity, 'id', make_signature.entity_id)
+    );
+  end if;
+  v_signature.unit_id := (v_payload ->> 'unit_id')::uuid;
+  if v_meaning.permission is not null then
+    perform core.require_permission(v_meaning.permission, v_signature.unit_id);
+  end if;
+
+  -- From here on as for signing in: a failure counts because it is written.
+  perform core.begin_sign_in();
+  perform core.act_as(v_claims);
+  select u.* into v_user from core.app_user as u where u.id = core.user_id();
+  v_account := core.account_subject(v_user.email);
+  v_wait := core.seconds_locked(array[v_account]);
+  if v_wait = 0 then
+    if not core.take_password_slot() then
+      return core.answer_error('core.busy', retry_after => 1);
+    end if;
+    v_wait := core.seconds_locked(array[v_account]);
+  end if;
+  if v_wait > 0 then
+    return core.answer_error('core.sign_in_locked', jsonb_build_object('seconds', v_wait), v_wait);
+  end if;
+  select c.password_hash into v_hash from core.credential as c where c.user_id = v_user.id;
+  if v_hash is null then
+    return core.answer_error('core.credential_missing');
+  end if;
+  v_has_factor := exists (
+    select from core.second_factor as f where f.user_id = v_user.id and f.confirmed_at is not null
+  );
+  if v_has_factor and coalesce(btrim(make_signature.totp_code), '') = '' then
+    return core.answer_error('core.signature_code_missing');
+  end if;
+  -- One answer for both, and the code is used up only with the right password.
+  if not core.password_matches(make_signature.password, v_hash)
+    or (v_has_factor and not core.accept_code(v_user.id, make_signature.totp_code))
+  then
+    perform core.count_failure(v_account, v_user.id);
+    perform core.log_security(
+      'SIGNATURE_REFUSED', v_user.id, (v_claims ->> 'sid')::uuid, core.org_id(),
+      jsonb_build_object('entity', make_signature.entity, 'id', make_signature.entity_id)
+    );
+    return core.answer_error('core.password_wrong');
+  end if;
+  delete from core.sign_in_failure as f where f.subject = v_account;
+
+  v_signature.org_id := core.org_id();
+  v_signature.id := uuidv7();
+  v_signature.entity := make_signature.entity;
+  v_signature.entity_id := make_signature.entity_id;
+  v_signature.meaning := v_meaning.meaning;
+  v_signature.statement := v_meaning.statement;
+  v_signature.signer_id := v_user.id;
+  v_signature.signer_name := v_user.name;
+  v_signature.signer_email := v_user.email;
+  v_signature.signer_roles := core.role_names(v_user.id, v_signature.unit_id);
+  v_signature.unit_name := (
+    select u.name from core.org_unit as u where u.org_id = v_signature.org_id and u.id = v_signature.unit_id
+  );
+  v_signature.session_id := (v_claims ->> 'sid')::uuid;
+  v_signature.address := core.client_address();
+  v_signature.has_second_factor := v_has_factor;
+  v_signature.signed_at := clock_timestamp();
+  v_signature.payload := v_payload::text;
+  v_signature := core.signed(v_signature);
+  insert into core.signature select v_signature.*;
+  return (
+    select to_jsonb(s) from api.signatures as s where s.org_id = v_signature.org_id and s.id = v_signature.id
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.make_signature(entity text, entity_id uuid, meaning text, password text, totp_code text) IS 'Sign a record of the organisation for the user, who has been shown to see it; returns the signature, or the body of the error of a failed proof, which was counted';
 
 CREATE FUNCTION core.map_import(entity text, headers text[], mapping jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -2495,78 +3562,163 @@ $$;
 COMMENT ON FUNCTION core.my_organizations() IS 'The organisations (id, code, name) that the user of the claims is an active member of, by code';
 
 CREATE FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid DEFAULT NULL::uuid, on_date date DEFAULT NULL::date) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+begin
+  return (
+    core.next_numbers(
+      next_number.document_type, array[next_number.entity_id], next_number.unit_id, next_number.on_date
+    )
+  )[1];
+end
+$$;
+
+COMMENT ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) IS 'The next number of a document type for the document entity_id: core.next_numbers for one.';
+
+CREATE FUNCTION core.next_numbers(document_type text, entity_ids uuid[], unit_id uuid DEFAULT NULL::uuid, on_date date DEFAULT NULL::date) RETURNS text[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   v_org_id uuid := core.org_id();
   v_series core.number_series;
   v_year text;
   v_unit text;
-  v_count bigint;
-  v_digits text;
-  v_number text;
+  v_last bigint;
+  v_count integer := cardinality(next_numbers.entity_ids);
+  v_digits integer;
+  v_numbers text[];
+  v_taken text;
 begin
   if v_org_id is null then
     perform core.raise_error('core.organization_missing');
   end if;
-  v_year := to_char(coalesce(next_number.on_date, core.today()), 'FMYYYY');
+  v_year := to_char(coalesce(next_numbers.on_date, core.today()), 'FMYYYY');
 
   select s.*
   into v_series
   from core.number_series as s
   where s.org_id = v_org_id
-    and s.document_type = next_number.document_type
-    and (s.unit_id = next_number.unit_id or s.unit_id is null)
+    and s.document_type = next_numbers.document_type
+    and (s.unit_id = next_numbers.unit_id or s.unit_id is null)
   order by s.unit_id nulls last
   limit 1;
   if not found then
     insert into core.number_series (org_id, document_type, pattern, reset)
     select v_org_id, p.document_type, p.pattern, p.reset
     from core.number_pattern as p
-    where p.document_type = next_number.document_type
+    where p.document_type = next_numbers.document_type
     on conflict on constraint one_series_per_type_and_unit do nothing;
     select s.*
     into v_series
     from core.number_series as s
-    where s.org_id = v_org_id and s.document_type = next_number.document_type and s.unit_id is null;
+    where s.org_id = v_org_id and s.document_type = next_numbers.document_type and s.unit_id is null;
     if not found then
       perform core.raise_error(
-        'core.number_missing_series', jsonb_build_object('document_type', next_number.document_type)
+        'core.number_missing_series', jsonb_build_object('document_type', next_numbers.document_type)
       );
     end if;
   end if;
-
-  -- This row stays locked until the transaction ends: the next one waits, and takes the same number if we fail.
-  insert into core.number_counter as c (org_id, series_id, period, last_number)
-  values (v_org_id, v_series.id, case v_series.reset when 'YEAR' then v_year else '' end, 1)
-  on conflict on constraint number_counter_pkey do update set last_number = c.last_number + 1
-  returning c.last_number into v_count;
 
   if v_series.pattern like '%{unit}%' then
     select u.code
     into v_unit
     from core.org_unit as u
-    where u.org_id = v_org_id and u.id = coalesce(v_series.unit_id, next_number.unit_id);
+    where u.org_id = v_org_id and u.id = coalesce(v_series.unit_id, next_numbers.unit_id);
   end if;
-  v_digits := coalesce(substring(v_series.pattern from '\{number:([0-9]{1,2})\}'), '1');
-  v_number := lpad(v_count::text, greatest(v_digits::integer, length(v_count::text)), '0');
-  v_number := regexp_replace(v_series.pattern, '\{number(:[0-9]{1,2})?\}', v_number, 'g');
-  v_number := replace(replace(v_number, '{year}', v_year), '{unit}', coalesce(v_unit, ''));
+  v_digits := coalesce(substring(v_series.pattern from '\{number:([0-9]{1,2})\}'), '1')::integer;
+
+  -- This row stays locked until the transaction ends: the next one waits, and takes the same numbers if we fail.
+  insert into core.number_counter as c (org_id, series_id, period, last_number)
+  values (v_org_id, v_series.id, case v_series.reset when 'YEAR' then v_year else '' end, v_count)
+  on conflict on constraint number_counter_pkey do update set last_number = c.last_number + v_count
+  returning c.last_number into v_last;
+
+  v_numbers := array(
+    select replace(
+      replace(
+        regexp_replace(
+          v_series.pattern, '\{number(:[0-9]{1,2})?\}',
+          lpad(n.number::text, greatest(v_digits, length(n.number::text)), '0'), 'g'
+        ), '{year}', v_year
+      ), '{unit}', coalesce(v_unit, '')
+    )
+    from generate_series(v_last - v_count + 1, v_last) as n (number)
+    order by n.number
+  );
 
   insert into core.number_register (org_id, document_type, number, entity_id)
-  values (v_org_id, next_number.document_type, v_number, next_number.entity_id)
+  select v_org_id, next_numbers.document_type, n.number, n.entity_id
+  from unnest(v_numbers, next_numbers.entity_ids) as n (number, entity_id)
   on conflict do nothing;
-  if not found then
+  get diagnostics v_count = row_count;
+  if v_count < cardinality(v_numbers) then
+    select min(n.number)
+    into v_taken
+    from unnest(v_numbers, next_numbers.entity_ids) as n (number, entity_id)
+    where not exists (
+      select
+      from core.number_register as r
+      where r.org_id = v_org_id
+        and r.document_type = next_numbers.document_type
+        and r.number = n.number
+        and r.entity_id = n.entity_id
+    );
     perform core.raise_error(
-      'core.number_taken', jsonb_build_object('document_type', next_number.document_type, 'number', v_number)
+      'core.number_taken', jsonb_build_object('document_type', next_numbers.document_type, 'number', v_taken)
     );
   end if;
-  return v_number;
+  return v_numbers;
 end
 $$;
 
-COMMENT ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) IS 'The next number of a document type for the document entity_id, without gaps: a transaction that fails gives its number back, others of the same series wait for it. Of the series of unit_id if there is one, else of the organisation''s; the year is that of on_date (today). Raises core.number_missing_series (422), core.number_taken (409).';
+COMMENT ON FUNCTION core.next_numbers(document_type text, entity_ids uuid[], unit_id uuid, on_date date) IS 'The next numbers of a document type for the documents entity_ids, in their order and without gaps: a transaction that fails gives its numbers back, others of the same series wait for it. Of the series of unit_id if there is one, else of the organisation''s; the year is that of on_date (today). Raises core.number_missing_series (422), core.number_taken (409).';
+
+CREATE FUNCTION core.open_approval_step(org_id uuid, approval_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_approval core.approval;
+  v_step core.approval_step;
+begin
+  select a.*
+  into strict v_approval
+  from core.approval as a
+  where a.org_id = open_approval_step.org_id and a.id = open_approval_step.approval_id;
+  select s.*
+  into v_step
+  from core.approval_step as s
+  where s.org_id = v_approval.org_id and s.approval_id = v_approval.id and s.decision is null
+  order by s.step_no
+  limit 1;
+  if found and v_approval.status = 'PENDING' then
+    perform events.emit(
+      'approval.step_opened', 'approval', v_approval.id,
+      jsonb_build_object(
+        'entity', v_approval.entity,
+        'entity_id', v_approval.entity_id,
+        'step_no', v_step.step_no,
+        'permission', v_step.permission,
+        'other_than', (
+          select coalesce(jsonb_agg(u.user_id), '[]')
+          from (
+            select v_approval.requested_by
+            union
+            select s.decided_by
+            from core.approval_step as s
+            where s.org_id = v_approval.org_id and s.approval_id = v_approval.id
+          ) as u (user_id)
+          where u.user_id is not null
+        )
+      ),
+      entity_version => v_approval.version, unit_id => v_approval.unit_id, org_id => v_approval.org_id
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.open_approval_step(org_id uuid, approval_id uuid) IS 'Write the event approval.step_opened, which tells those who may decide the next step that it waits for them';
 
 CREATE FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean DEFAULT false, api_key_id uuid DEFAULT NULL::uuid) RETURNS uuid
     LANGUAGE plpgsql
@@ -2606,12 +3758,6 @@ end
 $$;
 
 COMMENT ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) IS 'Make a session and return its id, the sid of its tokens. Whoever calls it knows that the user may come in; one who may not gets a session that admits nobody.';
-
-CREATE FUNCTION core.partner_id() RETURNS uuid
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN ((core.claims() ->> 'partner_id'::text))::uuid;
-
-COMMENT ON FUNCTION core.partner_id() IS 'The business partner that an EXTERNAL user belongs to; null for everybody else.';
 
 CREATE FUNCTION core.password_hash_cost() RETURNS integer
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2713,7 +3859,7 @@ CREATE FUNCTION core.permission_holders(org_id uuid, permission text, unit_id uu
  SELECT DISTINCT u.user_id
     FROM (core.user_role u
       JOIN core.role r ON (((r.org_id = u.org_id) AND (r.id = u.role_id))))
-   WHERE ((u.org_id = permission_holders.org_id) AND (r.is_administrator OR (EXISTS ( SELECT
+   WHERE ((u.org_id = permission_holders.org_id) AND ((r.is_administrator AND (NOT core.is_duty(permission_holders.permission))) OR (EXISTS ( SELECT
             FROM core.role_permission p
            WHERE ((p.org_id = r.org_id) AND (p.role_id = r.id) AND (p.permission = permission_holders.permission))))) AND ((u.unit_id IS NULL) OR (EXISTS ( SELECT
             FROM (core.org_unit held
@@ -2741,7 +3887,7 @@ begin
       where u.org_id = core.org_id()
         and u.user_id = core.user_id()
         and (
-          r.is_administrator
+          (r.is_administrator and not core.is_duty(permitted_units.permission))
           or exists (
             select
             from core.role_permission as p
@@ -2937,6 +4083,21 @@ $_$;
 
 COMMENT ON FUNCTION core.read_csv(csv text, delimiter text) IS 'The records of a CSV text that are not blank: the line that each begins in, and its cells. Fields may be quoted and then hold line breaks; delimiter is found in the first line unless it is given';
 
+CREATE FUNCTION core.read_signatures(entity text, id uuid) RETURNS TABLE(signature jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+  select to_jsonb(s)
+  from api.signatures as s
+  where s.org_id = core.org_id() and s.entity = read_signatures.entity and s.entity_id = read_signatures.id
+  order by s.id;
+end
+$$;
+
+COMMENT ON FUNCTION core.read_signatures(entity text, id uuid) IS 'The signatures of a record as the API shows them; the caller has checked who may see it';
+
 CREATE FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2978,6 +4139,72 @@ END;
 
 COMMENT ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) IS 'Note the problems that core.load_import found, after what it did has been rolled back';
 
+CREATE FUNCTION core.request_approval(entity text, entity_id uuid, kind text DEFAULT NULL::text, amount numeric DEFAULT NULL::numeric, currency text DEFAULT NULL::text, unit_id uuid DEFAULT NULL::uuid, requested_by uuid DEFAULT core.user_id()) RETURNS core.approval
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org_id uuid := core.org_id();
+  v_approval core.approval;
+begin
+  if v_org_id is null then
+    perform core.raise_error('core.organization_missing');
+  end if;
+  if not exists (select from core.approval_entity as e where e.entity = request_approval.entity) then
+    perform core.raise_error('core.approval_entity_unknown', jsonb_build_object('entity', request_approval.entity));
+  end if;
+  v_approval.id := uuidv7();
+  insert into core.approval (
+    org_id, id, entity, entity_id, kind, amount, currency, unit_id, requested_by, round, status, step_count, ended_at
+  )
+  select
+    v_org_id, v_approval.id, request_approval.entity, request_approval.entity_id, request_approval.kind,
+    request_approval.amount, request_approval.currency, request_approval.unit_id, request_approval.requested_by,
+    (
+      select coalesce(max(a.round), 0) + 1
+      from core.approval as a
+      where a.org_id = v_org_id
+        and a.entity = request_approval.entity
+        and a.entity_id = request_approval.entity_id
+    ),
+    case when count(*) > 0 then 'PENDING' else 'APPROVED' end,
+    count(*),
+    case when count(*) = 0 then now() end
+  from core.approval_steps_for(
+    request_approval.entity, request_approval.kind, request_approval.amount, request_approval.currency
+  ) as s
+  on conflict do nothing;
+  if not found or (
+    -- One that is open already, of an earlier round than ours.
+    select count(*)
+    from core.approval as a
+    where a.org_id = v_org_id
+      and a.entity = request_approval.entity
+      and a.entity_id = request_approval.entity_id
+      and a.status = 'PENDING'
+      and a.id <> v_approval.id
+  ) > 0 then
+    perform core.raise_error(
+      'core.approval_pending',
+      jsonb_build_object('entity', request_approval.entity, 'id', request_approval.entity_id)
+    );
+  end if;
+  insert into core.approval_step (org_id, approval_id, step_no, permission, needs_signature, unit_id)
+  select
+    v_org_id, v_approval.id, row_number() over (order by s.step_no), s.permission, s.needs_signature,
+    request_approval.unit_id
+  from core.approval_steps_for(
+    request_approval.entity, request_approval.kind, request_approval.amount, request_approval.currency
+  ) as s;
+  perform core.open_approval_step(v_org_id, v_approval.id);
+
+  select a.* into v_approval from core.approval as a where a.org_id = v_org_id and a.id = v_approval.id;
+  return v_approval;
+end
+$$;
+
+COMMENT ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) IS 'Ask for approval of a record, with the steps of the policies; the answer is APPROVED at once when they ask for none (the function of core.approval_entity is not called then). entity as in core.event_entity; unit_id: where the permissions of the steps must be held. Raises core.approval_pending (409), core.approval_entity_unknown (422).';
+
 CREATE FUNCTION core.require_over_user(permission text, user_id uuid) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -3011,8 +4238,8 @@ CREATE FUNCTION core.require_permission(permission text, unit_id uuid DEFAULT NU
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 begin
-  -- The tools act for nobody when they load data.
-  if session_user = 'migrator' and core.user_id() is null then
+  -- The tools act for nobody when they load data, and so does the worker when a job is due.
+  if session_user in ('migrator', 'worker') and core.user_id() is null then
     return;
   end if;
   if not core.has_permission(require_permission.permission, require_permission.unit_id) then
@@ -3023,7 +4250,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION core.require_permission(permission text, unit_id uuid) IS 'Raise core.permission_missing (403) unless the user holds the permission; the tools without a user pass';
+COMMENT ON FUNCTION core.require_permission(permission text, unit_id uuid) IS 'Raise core.permission_missing (403) unless the user holds the permission; the tools and jobs without a user pass';
 
 CREATE FUNCTION core.require_person() RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -3036,6 +4263,121 @@ end
 $$;
 
 COMMENT ON FUNCTION core.require_person() IS 'Raise core.api_key_refused (403) when the session was opened by an API key: a key is not the way to more than it allows';
+
+CREATE FUNCTION core.require_signature(entity text, entity_id uuid, meaning text, signature_id uuid, signer_id uuid DEFAULT NULL::uuid, minutes integer DEFAULT NULL::integer) RETURNS core.signature
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_signature core.signature;
+  v_minutes integer := coalesce(require_signature.minutes, (core.setting('core.signature_minutes') #>> '{}')::integer);
+  v_payload jsonb;
+begin
+  if require_signature.signature_id is null then
+    perform core.raise_error(
+      'core.signature_missing',
+      jsonb_build_object('entity', require_signature.entity, 'action', lower(replace(require_signature.meaning, '_', ' ')))
+    );
+  end if;
+  select s.*
+  into v_signature
+  from core.signature as s
+  where s.org_id = core.org_id() and s.id = require_signature.signature_id;
+  -- One's own is of this session, too. Whose another's is, the caller of this function says.
+  if not found
+    or v_signature.signer_id is distinct from coalesce(require_signature.signer_id, core.user_id())
+    or (require_signature.signer_id is null and v_signature.session_id::text is distinct from core.claims() ->> 'sid')
+    or (v_signature.entity, v_signature.entity_id) is distinct from (require_signature.entity, require_signature.entity_id)
+  then
+    perform core.raise_error(
+      'core.signature_foreign', jsonb_build_object('signature_id', require_signature.signature_id)
+    );
+  end if;
+  if v_signature.meaning <> require_signature.meaning then
+    perform core.raise_error(
+      'core.signature_meaning_differs',
+      jsonb_build_object('expected', require_signature.meaning, 'given', v_signature.meaning)
+    );
+  end if;
+  if v_signature.signed_at < clock_timestamp() - make_interval(mins => v_minutes) then
+    perform core.raise_error(
+      'core.signature_stale', jsonb_build_object('minutes', v_minutes, 'signed_at', v_signature.signed_at)
+    );
+  end if;
+  v_payload := core.signature_payload(v_signature.entity, v_signature.entity_id);
+  if v_payload is null
+    or encode(sha256(convert_to(v_payload::text, 'UTF8')), 'hex') <> v_signature.payload_sha256
+  then
+    perform core.raise_error(
+      'core.signature_outdated', jsonb_build_object('entity', v_signature.entity, 'id', v_signature.entity_id)
+    );
+  end if;
+  -- Of two steps that bring the same signature at once the second waits here.
+  insert into core.signature_use (org_id, signature_id, step)
+  values (v_signature.org_id, v_signature.id, require_signature.meaning)
+  on conflict do nothing;
+  if not found then
+    perform core.raise_error('core.signature_used', jsonb_build_object('signature_id', v_signature.id));
+  end if;
+  return v_signature;
+end
+$$;
+
+COMMENT ON FUNCTION core.require_signature(entity text, entity_id uuid, meaning text, signature_id uuid, signer_id uuid, minutes integer) IS 'Use a signature for a step: of this record and meaning, of the user and session of the request (or of signer_id, another person who signed himself), not older than core.signature_minutes (or minutes), of a record that has not changed since, and not used before. Returns it. Raises core.signature_missing, core.signature_meaning_differs, core.signature_stale (422), core.signature_foreign (403), core.signature_outdated, core.signature_used (409).';
+
+CREATE FUNCTION core.require_visible(entity text, entity_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_entity core.event_entity;
+  v_is_visible boolean := false;
+begin
+  select e.* into v_entity from core.event_entity as e where e.entity = require_visible.entity;
+  if v_entity.table_name is not null then
+    begin
+      execute format(
+        'select exists (select from %I.%I as t where t.%I = $1 and t.%I = $2)',
+        split_part(v_entity.table_name, '.', 1), split_part(v_entity.table_name, '.', 2),
+        v_entity.org_column, v_entity.id_column
+      )
+      into v_is_visible
+      using core.org_id(), require_visible.entity_id;
+    exception
+      when insufficient_privilege then
+        v_is_visible := false; -- a table that his role does not read at all
+    end;
+  end if;
+  if not v_is_visible then
+    perform core.raise_error(
+      'core.not_found', jsonb_build_object('entity', require_visible.entity, 'id', require_visible.entity_id)
+    );
+  end if;
+end
+$_$;
+
+COMMENT ON FUNCTION core.require_visible(entity text, entity_id uuid) IS 'Raise core.not_found (404) unless the caller, with his own rights, sees the row of that entity (core.event_entity)';
+
+CREATE FUNCTION core.reset_approval_policies(org_id uuid, entity text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_policies integer;
+begin
+  delete from core.approval_policy as p
+  where p.org_id = reset_approval_policies.org_id and p.entity = coalesce(reset_approval_policies.entity, p.entity);
+  insert into core.approval_policy (org_id, entity, kind, step_no, amount_from, permission, needs_signature, note)
+  select
+    reset_approval_policies.org_id, d.entity, nullif(d.kind, '*'), d.step_no, d.amount_from, d.permission,
+    d.needs_signature, d.note
+  from core.approval_default as d
+  where d.entity = coalesce(reset_approval_policies.entity, d.entity)
+  order by d.entity, d.kind, d.step_no, d.amount_from;
+  get diagnostics v_policies = row_count;
+  return v_policies;
+end
+$$;
+
+COMMENT ON FUNCTION core.reset_approval_policies(org_id uuid, entity text) IS 'Make the approval policies of an organisation, or those of one entity, what core.approval_default says; returns how many there are';
 
 CREATE FUNCTION core.reset_roles(org_id uuid, template text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql
@@ -3096,6 +4438,81 @@ end
 $$;
 
 COMMENT ON FUNCTION core.reset_roles(org_id uuid, template text) IS 'Make the roles of an organisation that come from templates, or the one of template, again what the templates say; missing ones are added, roles of its own stay. Codes stay as the organisation named them. Returns how many there are.';
+
+CREATE FUNCTION core.role_names(user_id uuid, unit_id uuid) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(array_agg(DISTINCT h.name ORDER BY h.name), '{}'::text[]) AS "coalesce" FROM (SELECT (r.name || COALESCE(((' ('::text || held.name) || ')'::text), ''::text)) AS name FROM (((core.user_role u JOIN core.role r ON (((r.org_id = u.org_id) AND (r.id = u.role_id)))) LEFT JOIN core.org_unit held ON (((held.org_id = u.org_id) AND (held.id = u.unit_id)))) LEFT JOIN core.org_unit asked ON (((asked.org_id = u.org_id) AND (asked.id = role_names.unit_id)))) WHERE ((u.org_id = core.org_id()) AND (u.user_id = role_names.user_id) AND ((u.unit_id IS NULL) OR (asked.path OPERATOR(public.<@) held.path)))) h);
+
+COMMENT ON FUNCTION core.role_names(user_id uuid, unit_id uuid) IS 'The roles that a user holds everywhere or in a unit or above it, by name, the unit where it was given in brackets';
+
+CREATE FUNCTION core.search_blanks(text text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN translate("left"(text, 1000), '	
+
+!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, '                                   '::text);
+
+COMMENT ON FUNCTION core.search_blanks(text text) IS 'A text of core.search_text with a blank for every separator';
+
+CREATE TABLE core.search_source (
+    code text NOT NULL,
+    entity text NOT NULL,
+    table_name text NOT NULL,
+    id_column text NOT NULL,
+    code_columns text[] NOT NULL,
+    title_column text,
+    word_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    partner_column text,
+    CONSTRAINT code_columns_not_empty CHECK ((cardinality(code_columns) > 0)),
+    CONSTRAINT code_is_a_name CHECK ((code ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT table_name_is_qualified CHECK ((table_name ~ '^[a-z_]+\.[a-z_0-9]+$'::text))
+);
+
+COMMENT ON TABLE core.search_source IS 'Tables whose rows api.search finds, and by which columns; core.ensure_search makes their triggers';
+
+COMMENT ON COLUMN core.search_source.code_columns IS 'Found when they are equal to what is asked for, or begin so';
+
+COMMENT ON COLUMN core.search_source.word_columns IS 'Found by their words';
+
+COMMENT ON COLUMN core.search_source.partner_column IS 'EXTERNAL users find rows of their own partner only';
+
+CREATE FUNCTION core.search_insert(source text, relation text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT format('
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, %1$L, r.%2$I, %3$L, c.code, case when c.n = 1 then %4$s end, case when c.n = 1 then %5$s end, %6$s
+    from %7$s as r
+    cross join lateral (%8$s) as c (code, n)%9$s
+    where c.code <> ''''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ ''^[^0-9]{3,40}$''
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+'::text, s.entity, s.id_column, s.code, COALESCE((('core.search_code(r.'::text || quote_ident(s.title_column)) || ')'::text), 'null::text'::text), COALESCE((SELECT 'array_to_tsvector(string_to_array(t.scope || replace(t.words, '' '', '' '' || t.scope), '' ''))'::text WHERE (cardinality(s.word_columns) > 0)), 'null::tsvector'::text), COALESCE(('r.'::text || quote_ident(s.partner_column)), 'null::uuid'::text), search_insert.relation, (SELECT format(CASE WHEN (count(*) = 1) THEN 'values %s'::text ELSE 'select distinct on (v.code) v.code, v.n from (values %s) as v (code, n) order by v.code, v.n'::text END, string_agg(format('(core.search_code(r.%I), %s)'::text, c.name, c.n), ', '::text)) AS format FROM unnest(s.code_columns) WITH ORDINALITY c(name, n)), (SELECT format('
+    cross join lateral (select core.search_scope(r.org_id, %L), core.search_blanks(core.search_text(%s))) as t (scope, words)'::text, s.entity, string_agg(format('r.%I'::text, c.c), ', '::text)) AS format FROM unnest(s.word_columns) c(c) HAVING (count(*) > 0))) AS format FROM core.search_source s WHERE (s.code = search_insert.source));
+
+COMMENT ON FUNCTION core.search_insert(source text, relation text) IS 'The statement that brings rows of a source into the search; relation is a table, or what stands for one';
+
+CREATE FUNCTION core.search_scope(org_id uuid, entity text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN "left"(md5(((org_id)::text || entity)), 6);
+
+COMMENT ON FUNCTION core.search_scope(org_id uuid, entity text) IS 'What stands before the words of an entity of an organisation, so that the index keeps them apart; always six characters. Two may have the same: whoever searches compares organisation and entity as well.';
+
+CREATE FUNCTION core.search_words(text text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY(SELECT DISTINCT w.word FROM unnest(string_to_array(core.search_blanks(core.search_text(VARIADIC ARRAY[search_words.text])), ' '::text)) w(word) WHERE (w.word <> ''::text));
+
+COMMENT ON FUNCTION core.search_words(text text) IS 'The words of a text, once each, in lower case and without Latin accents';
 
 CREATE TABLE core.sign_in_failure (
     subject text NOT NULL,
@@ -3364,6 +4781,77 @@ $$;
 
 COMMENT ON FUNCTION core.sign_token(claims jsonb, minutes numeric) IS 'A token (RFC 7519, HS256) with these claims, iat and exp, signed with the newest key that is not retired. Raises core.signing_key_missing (500).';
 
+CREATE FUNCTION core.signature_payload(entity text, entity_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_function text;
+  v_payload jsonb;
+begin
+  select e.payload_function into v_function from core.signature_entity as e where e.entity = signature_payload.entity;
+  if not found then
+    perform core.raise_error(
+      'core.signature_meaning_unknown', jsonb_build_object('entity', signature_payload.entity, 'meaning', '')
+    );
+  end if;
+  execute format('select %I.%I($1)', split_part(v_function, '.', 1), split_part(v_function, '.', 2))
+  into v_payload
+  using signature_payload.entity_id;
+  return v_payload;
+end
+$_$;
+
+COMMENT ON FUNCTION core.signature_payload(entity text, entity_id uuid) IS 'What a signature of this record covers, as its function in core.signature_entity says; its text is canonical because jsonb keeps keys in one order. Null: there is no such record.';
+
+CREATE FUNCTION core.signature_text(signature core.signature) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (jsonb_build_array(((signature).org_id)::text, ((signature).id)::text, (signature).entity, ((signature).entity_id)::text, (signature).meaning, (signature).statement, ((signature).signer_id)::text, (signature).signer_name, (signature).signer_email, to_jsonb((signature).signer_roles), ((signature).unit_id)::text, (signature).unit_name, ((signature).session_id)::text, host((signature).address), ((signature).has_second_factor)::text, core.utc_text((signature).signed_at), (signature).payload_sha256))::text;
+
+COMMENT ON FUNCTION core.signature_text(signature core.signature) IS 'The canonical text of a signature, whose SHA-256 is its sha256: a JSON array of all it says but the payload, of which it has the SHA-256';
+
+CREATE FUNCTION core.signed(signature core.signature) RETURNS core.signature
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+declare
+  v_signature core.signature := signed.signature;
+begin
+  v_signature.payload_sha256 := encode(sha256(convert_to(v_signature.payload, 'UTF8')), 'hex');
+  v_signature.sha256 := encode(sha256(convert_to(core.signature_text(v_signature), 'UTF8')), 'hex');
+  return v_signature;
+end
+$$;
+
+COMMENT ON FUNCTION core.signed(signature core.signature) IS 'The signature with the hashes of what it says';
+
+CREATE FUNCTION core.similar_words(org_id uuid, word text) RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_indexscan TO 'off'
+    SET enable_indexonlyscan TO 'off'
+    AS $$
+begin
+  return array(
+    select b.word
+    from (
+      select a.word, a.likeness, max(a.likeness) over () as best
+      from (
+        select distinct k.word, public.similarity(k.word, similar_words.word) as likeness
+        from core.search_word as k
+        where k.org_id = similar_words.org_id
+          and k.word operator (public.%) similar_words.word
+      ) as a
+    ) as b
+    where b.likeness >= 0.75 * b.best
+    order by b.likeness desc, b.word
+    limit 5
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.similar_words(org_id uuid, word text) IS 'The five words of an organisation that look most like one';
+
 CREATE FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb DEFAULT NULL::jsonb) RETURNS integer
     LANGUAGE plpgsql
     AS $_$
@@ -3378,6 +4866,7 @@ declare
   v_trimmed text [] := '{}';
   v_values text [] := '{}';
   v_data text [] := '{}';
+  v_names text [] := '{}';
   v_problems text [] := '{}';
   v_rank text := '0';
   v_column record;
@@ -3462,7 +4951,8 @@ begin
     end case;
     v_values := v_values || format('%s as v%s', v_value, v_column.n);
     v_value := format('v.v%s', v_column.n);
-    v_data := v_data || format('%L, %s', v_column.name, v_value);
+    v_data := v_data || v_value;
+    v_names := v_names || v_column.name;
     if v_column.is_required then
       v_problems := v_problems || format(
         'case when %s is null then core.import_problem(%L, ''core.import_required'') end', v_cell, v_column.name
@@ -3495,13 +4985,13 @@ begin
   -- lint: allow dynamic_sql: source and cells are SQL that callers build with %I and %L; it runs with the caller's rights
   execute format(
     'insert into core.import_row (org_id, import_id, line, rank, data, problems) '
-    'select (select core.org_id()), $1, v.line, v.rank, jsonb_build_object(%s), '
+    'select (select core.org_id()), $1, v.line, v.rank, jsonb_object($3, array[%s]), '
     'case when v.note is null then core.import_problems(%s) else jsonb_build_array(core.import_problem(null, v.note)) end from ('
     'select v.*, %s as rank, %s from (select s.line, s.note, %s from %s as s offset 0) as v offset 0) as v',
     array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank,
     array_to_string(v_values, ', '), array_to_string(v_trimmed, ', '), stage_import.source
   )
-  using stage_import.import_id, stage_import.payload;
+  using stage_import.import_id, stage_import.payload, v_names;
   get diagnostics v_count = row_count;
   update core.import as i
   set row_count = i.row_count + v_count
@@ -3526,6 +5016,315 @@ end
 $$;
 
 COMMENT ON FUNCTION core.take_password_slot() IS 'Take one of the slots for checking a password until the transaction ends; false when none is free. A check keeps a processor busy for a quarter of a second: more at once would take connections and processors from everybody.';
+
+CREATE FUNCTION core.tg_approval_policy__check() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_row core.approval_policy := case when tg_op = 'DELETE' then old else new end;
+  v_one core.approval_policy;
+begin
+  -- After the statement: what it brings and takes is judged as a whole.
+  select p.*
+  into v_one
+  from core.approval_policy as p
+  where p.org_id = v_row.org_id
+    and p.entity = v_row.entity
+    and p.step_no > 1
+    and not exists (
+      select
+      from core.approval_policy as before
+      where before.org_id = p.org_id
+        and before.entity = p.entity
+        and (before.kind is null or before.kind = p.kind)
+        and before.step_no = p.step_no - 1
+        and before.amount_from <= p.amount_from
+    )
+  limit 1;
+  if found then
+    perform core.raise_error(
+      'core.approval_policy_gap',
+      jsonb_build_object('step_no', v_one.step_no, 'before', v_one.step_no - 1, 'amount_from', v_one.amount_from)
+    );
+  end if;
+  select p.*
+  into v_one
+  from core.approval_policy as p
+  join core.approval_policy as other
+    on other.org_id = p.org_id
+    and other.entity = p.entity
+    and other.step_no = p.step_no
+    and (other.kind is null or p.kind is null or other.kind = p.kind)
+    and other.amount_from > 0
+    and other.currency is distinct from p.currency
+  where p.org_id = v_row.org_id and p.entity = v_row.entity and p.amount_from > 0
+  limit 1;
+  if found then
+    perform core.raise_error('core.approval_policy_currencies', jsonb_build_object('step_no', v_one.step_no));
+  end if;
+  if exists (
+    select
+    from core.approval_policy as p
+    where p.org_id = v_row.org_id
+      and p.entity = v_row.entity
+      and p.needs_signature
+      and not exists (
+        select from core.signature_meaning as m where m.entity = p.entity and m.meaning = 'APPROVE'
+      )
+  ) then
+    perform core.raise_error('core.approval_policy_unsignable', jsonb_build_object('entity', v_row.entity));
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_approval_policy__check() IS 'AFTER any change of an approval policy: refuses a step without the one before it, limits of one step in several currencies, and a signature of what cannot be signed (all 422)';
+
+CREATE FUNCTION core.tg_item__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'item', r.id, 'item', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from new_rows as r
+    cross join lateral (values (core.search_code(r.sku), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'item'), core.search_blanks(core.search_text(r.sku, r.name))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'item'
+      and s.id = old.id
+      and s.source = 'item'
+      and s.code = any (array[core.search_code(old.sku)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'item', r.id, 'item', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from (select new.*) as r
+    cross join lateral (values (core.search_code(r.sku), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'item'), core.search_blanks(core.search_text(r.sku, r.name))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.tg_item__search() IS 'Keeps what is found of core.item; made by core.ensure_search.';
+
+CREATE FUNCTION core.tg_item_barcode__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'item', r.item_id, 'item_barcode', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then null::tsvector end, null::uuid
+    from new_rows as r
+    cross join lateral (values (core.search_code(r.barcode), 1)) as c (code, n)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'item'
+      and s.id = old.item_id
+      and s.source = 'item_barcode'
+      and s.code = any (array[core.search_code(old.barcode)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'item', r.item_id, 'item_barcode', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then null::tsvector end, null::uuid
+    from (select new.*) as r
+    cross join lateral (values (core.search_code(r.barcode), 1)) as c (code, n)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.tg_item_barcode__search() IS 'Keeps what is found of core.item_barcode; made by core.ensure_search.';
+
+CREATE FUNCTION core.tg_location__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'location', r.id, 'location', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from new_rows as r
+    cross join lateral (values (core.search_code(r.code), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'location'), core.search_blanks(core.search_text(r.code, r.name))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'location'
+      and s.id = old.id
+      and s.source = 'location'
+      and s.code = any (array[core.search_code(old.code)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'location', r.id, 'location', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from (select new.*) as r
+    cross join lateral (values (core.search_code(r.code), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'location'), core.search_blanks(core.search_text(r.code, r.name))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.tg_location__search() IS 'Keeps what is found of core.location; made by core.ensure_search.';
+
+CREATE FUNCTION core.tg_partner__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'partner', r.id, 'partner', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, r.id
+    from new_rows as r
+    cross join lateral (select distinct on (v.code) v.code, v.n from (values (core.search_code(r.code), 1), (core.search_code(r.tax_id), 2)) as v (code, n) order by v.code, v.n) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'partner'), core.search_blanks(core.search_text(r.code, r.name, r.legal_name))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'partner'
+      and s.id = old.id
+      and s.source = 'partner'
+      and s.code = any (array[core.search_code(old.code), core.search_code(old.tax_id)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'partner', r.id, 'partner', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, r.id
+    from (select new.*) as r
+    cross join lateral (select distinct on (v.code) v.code, v.n from (values (core.search_code(r.code), 1), (core.search_code(r.tax_id), 2)) as v (code, n) order by v.code, v.n) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'partner'), core.search_blanks(core.search_text(r.code, r.name, r.legal_name))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.tg_partner__search() IS 'Keeps what is found of core.partner; made by core.ensure_search.';
 
 CREATE FUNCTION core.tg_row__check_time_zone() RETURNS trigger
     LANGUAGE plpgsql
@@ -3556,12 +5355,18 @@ CREATE FUNCTION core.tg_row__guard_status() RETURNS trigger
 declare
   v_from text := 'NEW';
   v_transition core.transition;
+  v_row jsonb;
+  v_column text;
 begin
   if tg_op = 'UPDATE' then
     if new.status = old.status then
       return new;
     end if;
     v_from := old.status;
+    -- Who takes a step needs the right where the row was, not where he puts it.
+    v_row := to_jsonb(old);
+  else
+    v_row := to_jsonb(new);
   end if;
   select *
   into v_transition
@@ -3573,17 +5378,37 @@ begin
       jsonb_build_object('entity', tg_argv[0], 'from_status', v_from, 'to_status', new.status)
     );
   end if;
-  perform core.require_permission(v_transition.permission);
+  if v_transition.permission is not null then
+    perform core.require_permission(v_transition.permission, (v_row ->> v_transition.unit_column)::uuid);
+  end if;
   if v_transition.needs_reason and coalesce(btrim(to_jsonb(new) ->> 'status_reason'), '') = '' then
     perform core.raise_error(
       'core.reason_missing', jsonb_build_object('entity', tg_argv[0], 'action', v_transition.action)
     );
   end if;
+  foreach v_column in array coalesce(v_transition.other_than, '{}') loop
+    if not v_row ? v_column then
+      raise exception 'core.transition: % has no column %', tg_argv[0], v_column;
+    end if;
+    -- Of one user or of several; without a user (tools) nobody is the same.
+    if v_row -> v_column ? core.user_id()::text then
+      perform core.raise_error(
+        'core.same_person', jsonb_build_object('entity', tg_argv[0], 'action', v_transition.action, 'column', v_column)
+      );
+    end if;
+  end loop;
+  if v_transition.needs_signature and core.user_id() is not null then
+    if not core.is_signed_now((v_row ->> 'id')::uuid) then
+      perform core.raise_error(
+        'core.signature_missing', jsonb_build_object('entity', tg_argv[0], 'action', v_transition.action)
+      );
+    end if;
+  end if;
   return new;
 end
 $$;
 
-COMMENT ON FUNCTION core.tg_row__guard_status() IS 'BEFORE INSERT OR UPDATE OF status, argument: the entity in core.transition. Raises core.transition_refused (409), core.permission_missing (403), core.reason_missing (422). The tools without a user need no permission, but keep to the list.';
+COMMENT ON FUNCTION core.tg_row__guard_status() IS 'BEFORE INSERT OR UPDATE OF status, argument: the entity in core.transition. Raises core.transition_refused (409), core.permission_missing, core.same_person (403), core.reason_missing, core.signature_missing (422). The tools without a user need no permission and no signature and are nobody who took an earlier step, but keep to the list.';
 
 CREATE FUNCTION core.tg_row__readmit() RETURNS trigger
     LANGUAGE plpgsql
@@ -3630,6 +5455,10 @@ begin
   if (new.created_at, new.created_by) is distinct from (old.created_at, old.created_by) then
     perform core.raise_error('core.immutable_column', jsonb_build_object('table', tg_table_name));
   end if;
+  -- A back-fill of a migration changes the form of a row, not what it says: whoever read it has read it right.
+  if session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return new;
+  end if;
   new.version := old.version + 1;
   new.updated_at := now();
   new.updated_by := core.user_id();
@@ -3637,7 +5466,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION core.tg_row__touch() IS 'BEFORE UPDATE: a version other than the row''s is core.stale_version (412); key (arguments, default org_id and id), created_at and created_by cannot change; version, updated_at and updated_by are set';
+COMMENT ON FUNCTION core.tg_row__touch() IS 'BEFORE UPDATE: a version other than the row''s is core.stale_version (412); key (arguments, default org_id and id), created_at and created_by cannot change; version, updated_at and updated_by are set, but by a back-fill';
 
 CREATE FUNCTION core.tg_security_event__refuse() RETURNS trigger
     LANGUAGE plpgsql
@@ -3668,6 +5497,17 @@ end
 $$;
 
 COMMENT ON FUNCTION core.tg_setting__check_type() IS 'BEFORE INSERT OR UPDATE OF value: the JSON type must be that of the definition, else core.setting_type (422)';
+
+CREATE FUNCTION core.tg_signature__refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error('core.signature_immutable', jsonb_build_object('operation', tg_op));
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_signature__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of signatures, to their owner too';
 
 CREATE FUNCTION core.tg_tree__check_children() RETURNS trigger
     LANGUAGE plpgsql
@@ -3772,18 +5612,191 @@ $$;
 
 COMMENT ON FUNCTION core.tg_view__refuse() IS 'INSTEAD OF any write to a view that nobody has the right to write; PostgreSQL looks for the right only if there is such a trigger.';
 
-CREATE FUNCTION core.today() RETURNS date
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    AS $$
-declare
-  v_time_zone text;
+CREATE FUNCTION core.tg_wms_document__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
 begin
-  select o.time_zone into v_time_zone from core.organization as o where o.id = core.org_id();
-  return (now() at time zone coalesce(v_time_zone, 'UTC'))::date;
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'wms_document', r.id, 'wms_document', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, r.partner_id
+    from new_rows as r
+    cross join lateral (values (core.search_code(r.reference), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_document'), core.search_blanks(core.search_text(r.reference))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'wms_document'
+      and s.id = old.id
+      and s.source = 'wms_document'
+      and s.code = any (array[core.search_code(old.reference)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'wms_document', r.id, 'wms_document', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, r.partner_id
+    from (select new.*) as r
+    cross join lateral (values (core.search_code(r.reference), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_document'), core.search_blanks(core.search_text(r.reference))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
 end
-$$;
+$_$;
 
-COMMENT ON FUNCTION core.today() IS 'Today in the time zone of the organisation (UTC when there is none)';
+COMMENT ON FUNCTION core.tg_wms_document__search() IS 'Keeps what is found of wms.document; made by core.ensure_search.';
+
+CREATE FUNCTION core.tg_wms_handling_unit__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'wms_handling_unit', r.id, 'wms_handling_unit', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from new_rows as r
+    cross join lateral (values (core.search_code(r.sscc), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_handling_unit'), core.search_blanks(core.search_text(r.note))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'wms_handling_unit'
+      and s.id = old.id
+      and s.source = 'wms_handling_unit'
+      and s.code = any (array[core.search_code(old.sscc)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'wms_handling_unit', r.id, 'wms_handling_unit', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from (select new.*) as r
+    cross join lateral (values (core.search_code(r.sscc), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_handling_unit'), core.search_blanks(core.search_text(r.note))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.tg_wms_handling_unit__search() IS 'Keeps what is found of wms.handling_unit; made by core.ensure_search.';
+
+CREATE FUNCTION core.tg_wms_lot__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'wms_lot', r.id, 'wms_lot', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from new_rows as r
+    cross join lateral (values (core.search_code(r.lot_no), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_lot'), core.search_blanks(core.search_text(r.lot_no, r.note))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'wms_lot'
+      and s.id = old.id
+      and s.source = 'wms_lot'
+      and s.code = any (array[core.search_code(old.lot_no)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'wms_lot', r.id, 'wms_lot', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from (select new.*) as r
+    cross join lateral (values (core.search_code(r.lot_no), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_lot'), core.search_blanks(core.search_text(r.lot_no, r.note))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.tg_wms_lot__search() IS 'Keeps what is found of wms.lot; made by core.ensure_search.';
 
 CREATE FUNCTION core.totp(secret bytea, step bigint) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -3813,6 +5826,149 @@ CREATE FUNCTION core.url_encode(text text) RETURNS text
     RETURN (SELECT COALESCE(string_agg(CASE WHEN (((b.byte >= 48) AND (b.byte <= 57)) OR ((b.byte >= 65) AND (b.byte <= 90)) OR ((b.byte >= 97) AND (b.byte <= 122)) OR (b.byte = ANY (ARRAY[45, 46, 95, 126]))) THEN chr(b.byte) ELSE ('%'::text || upper(lpad(to_hex(b.byte), 2, '0'::text))) END, ''::text ORDER BY b.n), ''::text) AS "coalesce" FROM (SELECT n.n, get_byte(convert_to(url_encode.text, 'UTF8'::name), n.n) AS byte FROM generate_series(0, (octet_length(url_encode.text) - 1)) n(n)) b);
 
 COMMENT ON FUNCTION core.url_encode(text text) IS 'Percent-encode all but the unreserved characters (RFC 3986)';
+
+CREATE FUNCTION core.withdraw_approval(entity text, entity_id uuid) RETURNS core.approval
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_approval core.approval;
+begin
+  update core.approval as a
+  set status = 'WITHDRAWN', ended_at = now()
+  where a.org_id = core.org_id()
+    and a.entity = withdraw_approval.entity
+    and a.entity_id = withdraw_approval.entity_id
+    and a.status = 'PENDING'
+  returning a.* into v_approval;
+  return v_approval;
+end
+$$;
+
+COMMENT ON FUNCTION core.withdraw_approval(entity text, entity_id uuid) IS 'End the open approval of a record without a decision, because the record was withdrawn or is to be changed; returns it, null if none was open. The caller has checked who may. The function of core.approval_entity is not called.';
+
+CREATE FUNCTION core.word_query(org_id uuid, entity text, words text[], is_alike boolean) RETURNS tsquery
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_scope text := core.search_scope(word_query.org_id, word_query.entity);
+  v_word text;
+  v_forms text[];
+  v_any tsquery;
+  v_query tsquery;
+  v_has_more boolean := false;
+begin
+  foreach v_word in array word_query.words
+  loop
+    v_forms := array[v_word];
+    -- Beginnings become the words that there are: a prefix in the index would read each one of its lists.
+    if length(v_word) >= 2 then
+      v_forms := v_forms || array(
+        select distinct b.word
+        from (
+          select k.word
+          from core.search_word as k
+          where k.org_id = word_query.org_id
+            and k.word > v_word collate "C"
+            and k.word < (v_word || chr(1114111)) collate "C"
+          order by k.word
+          limit 50
+        ) as b
+      );
+    end if;
+    v_any := (
+      select string_agg(quote_literal(v_scope || w.word), ' | ')::tsquery
+      from unnest(v_forms) as w (word)
+    );
+    if word_query.is_alike and v_word ~ '[0-9]' then
+      -- Numbers are not among the words, so one that is begun is looked up in the index itself.
+      if length(v_word) >= 4 then
+        v_any := (quote_literal(v_scope || v_word) || ':*')::tsquery;
+        v_has_more := true;
+      end if;
+    elsif word_query.is_alike and cardinality(v_forms) = 1 and length(v_word) >= 3 and not exists (
+      select from core.search_word as k where k.org_id = word_query.org_id and k.word = v_word collate "C"
+    ) then
+      v_forms := core.similar_words(word_query.org_id, v_word);
+      if v_forms = '{}' then
+        return null;
+      end if;
+      v_has_more := true;
+      v_any := (
+        select string_agg(quote_literal(v_scope || w.word), ' | ')::tsquery
+        from unnest(v_forms) as w (word)
+      );
+    end if;
+    v_query := coalesce(v_query && v_any, v_any);
+  end loop;
+  return case when v_has_more or not word_query.is_alike then v_query end;
+end
+$$;
+
+COMMENT ON FUNCTION core.word_query(org_id uuid, entity text, words text[], is_alike boolean) IS 'A query for rows that have each of the words, or one that begins with it. is_alike takes words that look like one that nothing has, and numbers that begin with it; null when that makes no difference.';
+
+CREATE TABLE core.transition (
+    entity text NOT NULL,
+    from_status text NOT NULL,
+    to_status text NOT NULL,
+    action text NOT NULL,
+    permission text,
+    needs_reason boolean DEFAULT false NOT NULL,
+    other_than text[],
+    needs_signature boolean DEFAULT false NOT NULL,
+    unit_column text DEFAULT 'unit_id'::text NOT NULL,
+    CONSTRAINT status_changes CHECK ((from_status <> to_status))
+);
+
+COMMENT ON TABLE core.transition IS 'Every allowed change of a status. from_status NEW stands for the insert: what a row may begin with.';
+
+COMMENT ON COLUMN core.transition.action IS 'The verb by which users know the step';
+
+COMMENT ON COLUMN core.transition.permission IS 'What a user needs to take the step; null: the function that takes it knows, since it differs from row to row';
+
+COMMENT ON COLUMN core.transition.needs_reason IS 'Whether the step is refused without a reason';
+
+COMMENT ON COLUMN core.transition.other_than IS 'Columns of the row that hold users (uuid or uuid[]) who may not take the step: segregation of duties';
+
+COMMENT ON COLUMN core.transition.needs_signature IS 'Whether the step is refused unless a signature of the row was used in the same transaction (core.require_signature)';
+
+COMMENT ON COLUMN core.transition.unit_column IS 'Column of the row with the unit in which the permission must be held; a table without it asks for it everywhere';
+
+CREATE TABLE core.approval_policy (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    entity text NOT NULL,
+    kind text,
+    step_no integer DEFAULT 1 NOT NULL,
+    amount_from numeric(18,4) DEFAULT 0 NOT NULL,
+    currency text,
+    permission text NOT NULL,
+    needs_signature boolean DEFAULT false NOT NULL,
+    note text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT amount_from_not_negative CHECK ((amount_from >= (0)::numeric)),
+    CONSTRAINT currency_of_an_amount CHECK (((currency IS NULL) OR (amount_from > (0)::numeric))),
+    CONSTRAINT kind_not_blank CHECK ((btrim(kind) <> ''::text)),
+    CONSTRAINT step_no_between_1_and_20 CHECK (((step_no >= 1) AND (step_no <= 20)))
+);
+
+ALTER TABLE ONLY core.approval_policy FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.approval_policy IS 'Who has to agree: of each step the row with the highest amount_from that the amount reaches counts, and one of the very kind before one of every kind. core.approval_default counts where an organisation has no row of the entity.';
+
+COMMENT ON COLUMN core.approval_policy.kind IS 'Kind that it is for; null: every kind';
+
+COMMENT ON COLUMN core.approval_policy.amount_from IS 'The least amount that it is for, whatever its sign';
+
+COMMENT ON COLUMN core.approval_policy.currency IS 'Currency of amount_from, into which amounts are converted; null: amounts are compared as they are';
+
+COMMENT ON COLUMN core.approval_policy.permission IS 'Who holds it, in the unit of what is approved, may decide the step';
 
 CREATE TABLE core.error (
     code text NOT NULL,
@@ -3860,7 +6016,7 @@ CREATE TABLE core.notification_rule (
     title text NOT NULL,
     CONSTRAINT event_type_is_entity_and_what_happened CHECK ((event_type ~ '^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$'::text)),
     CONSTRAINT permission_names_its_holders CHECK (((recipient = 'PERMISSION'::text) = (permission IS NOT NULL))),
-    CONSTRAINT recipient_known CHECK ((recipient = ANY (ARRAY['PERMISSION'::text, 'CREATOR'::text, 'PARTNER'::text]))),
+    CONSTRAINT recipient_known CHECK ((recipient = ANY (ARRAY['PERMISSION'::text, 'CREATOR'::text, 'PARTNER'::text, 'APPROVER'::text]))),
     CONSTRAINT title_not_blank CHECK ((btrim(title) <> ''::text))
 );
 
@@ -3891,14 +6047,6 @@ CREATE TABLE core.number_series (
 ALTER TABLE ONLY core.number_series FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE core.number_series IS 'How the numbers of a document type look. pattern holds {number} or {number:6} (six digits, zeros first), {year} and {unit} (code of the unit); reset says whether counting begins anew each year.';
-
-CREATE TABLE core.permission (
-    code text NOT NULL,
-    description text NOT NULL,
-    CONSTRAINT code_is_domain_entity_action CHECK ((code ~ '^[a-z]+\.[a-z_]+\.[a-z_]+$'::text))
-);
-
-COMMENT ON TABLE core.permission IS 'What can be allowed, as domain.entity.action; roles of an organisation are made of these';
 
 CREATE TABLE core.role_template_permission (
     role text NOT NULL,
@@ -3987,23 +6135,20 @@ COMMENT ON TABLE core.setting_definition IS 'Settings with type, default and mea
 
 COMMENT ON COLUMN core.setting_definition.is_global IS 'Holds for the installation: set in core.installation_setting by the tools, not by an organisation';
 
-CREATE TABLE core.transition (
+CREATE TABLE core.signature_meaning (
     entity text NOT NULL,
-    from_status text NOT NULL,
-    to_status text NOT NULL,
-    action text NOT NULL,
-    permission text NOT NULL,
-    needs_reason boolean DEFAULT false NOT NULL,
-    CONSTRAINT status_changes CHECK ((from_status <> to_status))
+    meaning text NOT NULL,
+    permission text,
+    statement text NOT NULL,
+    CONSTRAINT meaning_is_upper_case CHECK ((meaning ~ '^[A-Z][A-Z0-9_]*$'::text)),
+    CONSTRAINT statement_not_blank CHECK ((btrim(statement) <> ''::text))
 );
 
-COMMENT ON TABLE core.transition IS 'Every allowed change of a status. from_status NEW stands for the insert: what a row may begin with.';
+COMMENT ON TABLE core.signature_meaning IS 'What a signature may mean, by entity';
 
-COMMENT ON COLUMN core.transition.action IS 'The verb by which users know the step';
+COMMENT ON COLUMN core.signature_meaning.permission IS 'What who signs so needs, in the unit of the record; null: only the step that takes the signature asks';
 
-COMMENT ON COLUMN core.transition.permission IS 'What a user needs to take the step';
-
-COMMENT ON COLUMN core.transition.needs_reason IS 'Whether the step is refused without a reason';
+COMMENT ON COLUMN core.signature_meaning.statement IS 'The words that are signed';
 
 CREATE TABLE core.analyst_login (
     login name NOT NULL,
@@ -4018,6 +6163,35 @@ COMMENT ON TABLE core.analyst_login IS 'Which organisation a database login with
 COMMENT ON COLUMN core.analyst_login.login IS 'Name of the database role that logs in';
 
 COMMENT ON COLUMN core.analyst_login.org_id IS 'The one organisation whose rows the login sees';
+
+CREATE TABLE core.approval_default (
+    entity text NOT NULL,
+    step_no integer NOT NULL,
+    kind text DEFAULT '*'::text NOT NULL,
+    amount_from numeric DEFAULT 0 NOT NULL,
+    permission text NOT NULL,
+    needs_signature boolean DEFAULT false NOT NULL,
+    note text,
+    CONSTRAINT amount_from_not_negative CHECK ((amount_from >= (0)::numeric)),
+    CONSTRAINT step_no_positive CHECK (((step_no >= 1) AND (step_no <= 20)))
+);
+
+COMMENT ON TABLE core.approval_default IS 'The approval policies that an organisation begins with, and which hold where it has none of its own for an entity';
+
+COMMENT ON COLUMN core.approval_default.kind IS 'The kind that it is for; *: every kind';
+
+CREATE TABLE core.approval_entity (
+    entity text NOT NULL,
+    decided_function text,
+    description text NOT NULL,
+    CONSTRAINT decided_function_is_schema_and_name CHECK ((decided_function ~ '^[a-z]+\.[a-z][a-z0-9_]*$'::text))
+);
+
+COMMENT ON TABLE core.approval_entity IS 'What approvals can be asked for, and the function that learns how they end';
+
+COMMENT ON COLUMN core.approval_entity.entity IS 'As in core.event_entity';
+
+COMMENT ON COLUMN core.approval_entity.decided_function IS 'function (approval core.approval) returns void, called in the transaction of the decision that ends an approval (APPROVED, REJECTED, SENT_BACK); null: nobody needs to know';
 
 CREATE TABLE core.common_password (
     password text NOT NULL,
@@ -4109,18 +6283,6 @@ COMMENT ON TABLE core.number_pattern IS 'Every document type that is numbered, a
 
 COMMENT ON COLUMN core.number_pattern.pattern IS 'As in core.number_series';
 
-CREATE TABLE core.number_register (
-    org_id uuid NOT NULL,
-    document_type text NOT NULL,
-    number text NOT NULL,
-    entity_id uuid NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-ALTER TABLE ONLY core.number_register FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.number_register IS 'Every number given and the document that has it: unique across the partitions of the documents, and the way to find one';
-
 CREATE TABLE core.password_history (
     id uuid DEFAULT uuidv7() NOT NULL,
     user_id uuid NOT NULL,
@@ -4152,6 +6314,28 @@ CREATE TABLE core.refresh_token (
 
 COMMENT ON TABLE core.refresh_token IS 'Tokens for a new access token, hashed, each good once';
 
+CREATE TABLE core.search_fill (
+    source text NOT NULL,
+    of_org_id uuid,
+    after_id uuid
+);
+
+COMMENT ON TABLE core.search_fill IS 'Sources with rows that were there before they were registered: core.fill_search brings them, organisation by organisation';
+
+COMMENT ON COLUMN core.search_fill.of_org_id IS 'The organisation it has come to; null: not begun';
+
+COMMENT ON COLUMN core.search_fill.after_id IS 'The last id of that organisation that was brought';
+
+CREATE TABLE core.search_word (
+    org_id uuid NOT NULL,
+    word text NOT NULL COLLATE pg_catalog."C",
+    id uuid DEFAULT uuidv7() NOT NULL
+);
+
+ALTER TABLE ONLY core.search_word FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.search_word IS 'Words of titles, against which misspelt ones are held. A word may be there twice: two transactions that bring it do not wait for each other';
+
 CREATE TABLE core.second_factor (
     user_id uuid NOT NULL,
     secret bytea NOT NULL,
@@ -4164,6 +6348,19 @@ CREATE TABLE core.second_factor (
 COMMENT ON TABLE core.second_factor IS 'The secret of a user''s time-based one-time passwords (RFC 6238)';
 
 COMMENT ON COLUMN core.second_factor.last_step IS 'The last 30 seconds whose code was used: it and earlier ones are refused';
+
+CREATE TABLE core.signature_entity (
+    entity text NOT NULL,
+    payload_function text NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT payload_function_is_schema_and_name CHECK ((payload_function ~ '^[a-z]+\.[a-z][a-z0-9_]*$'::text))
+);
+
+COMMENT ON TABLE core.signature_entity IS 'What can be signed, and the function that says what such a record holds';
+
+COMMENT ON COLUMN core.signature_entity.entity IS 'As in core.event_entity';
+
+COMMENT ON COLUMN core.signature_entity.payload_function IS 'function (id uuid) returns jsonb: what a signature of the record covers, which is what stays when its status moves on; null: there is no such record. Its key unit_id, if there is one, is the unit of the record.';
 
 CREATE TABLE core.signing_key (
     kid text NOT NULL,
@@ -4196,6 +6393,21 @@ ALTER TABLE ONLY core.api_key
 
 ALTER TABLE ONLY core.app_user
     ADD CONSTRAINT app_user_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY core.approval_default
+    ADD CONSTRAINT approval_default_pkey PRIMARY KEY (entity, step_no, kind, amount_from);
+
+ALTER TABLE ONLY core.approval_entity
+    ADD CONSTRAINT approval_entity_pkey PRIMARY KEY (entity);
+
+ALTER TABLE ONLY core.approval
+    ADD CONSTRAINT approval_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY core.approval_policy
+    ADD CONSTRAINT approval_policy_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY core.approval_step
+    ADD CONSTRAINT approval_step_pkey PRIMARY KEY (org_id, id);
 
 ALTER TABLE ONLY core.org_unit
     ADD CONSTRAINT code_unique_below_a_parent UNIQUE NULLS NOT DISTINCT (org_id, parent_id, code);
@@ -4293,17 +6505,29 @@ ALTER TABLE ONLY core.number_series
 ALTER TABLE ONLY core.country
     ADD CONSTRAINT numeric_code_unique UNIQUE (numeric_code);
 
+ALTER TABLE ONLY core.approval
+    ADD CONSTRAINT one_approval_per_round UNIQUE (org_id, entity, entity_id, round);
+
 ALTER TABLE ONLY core.unit_conversion
     ADD CONSTRAINT one_factor_at_a_time EXCLUDE USING gist (org_id WITH =, COALESCE(item_id, '00000000-0000-0000-0000-000000000000'::uuid) WITH =, LEAST(from_unit, to_unit) WITH =, GREATEST(from_unit, to_unit) WITH =, valid WITH &&);
 
 ALTER TABLE ONLY core.number_register
     ADD CONSTRAINT one_number_per_document UNIQUE (org_id, document_type, entity_id);
 
+ALTER TABLE ONLY core.approval_policy
+    ADD CONSTRAINT one_policy_per_step_and_amount UNIQUE NULLS NOT DISTINCT (org_id, entity, kind, step_no, amount_from);
+
 ALTER TABLE ONLY core.exchange_rate
     ADD CONSTRAINT one_rate_at_a_time UNIQUE (org_id, from_currency, to_currency, valid WITHOUT OVERLAPS);
 
 ALTER TABLE ONLY core.number_series
     ADD CONSTRAINT one_series_per_type_and_unit UNIQUE NULLS NOT DISTINCT (org_id, document_type, unit_id);
+
+ALTER TABLE ONLY core.approval_step
+    ADD CONSTRAINT one_step_per_number UNIQUE (org_id, approval_id, step_no);
+
+ALTER TABLE ONLY core.approval_step
+    ADD CONSTRAINT one_step_per_signature UNIQUE (org_id, signature_id);
 
 ALTER TABLE ONLY core.org_unit
     ADD CONSTRAINT org_unit_pkey PRIMARY KEY (org_id, id);
@@ -4356,6 +6580,21 @@ ALTER TABLE ONLY core.role_template_permission
 ALTER TABLE ONLY core.role_template
     ADD CONSTRAINT role_template_pkey PRIMARY KEY (code);
 
+ALTER TABLE ONLY core.search_entity
+    ADD CONSTRAINT search_entity_pkey PRIMARY KEY (entity);
+
+ALTER TABLE ONLY core.search_fill
+    ADD CONSTRAINT search_fill_pkey PRIMARY KEY (source);
+
+ALTER TABLE ONLY core.search_source
+    ADD CONSTRAINT search_source_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY core.search_word
+    ADD CONSTRAINT search_word_pkey PRIMARY KEY (org_id, word, id);
+
+ALTER TABLE ONLY core.searchable
+    ADD CONSTRAINT searchable_pkey PRIMARY KEY (org_id, entity, id, source, code);
+
 ALTER TABLE ONLY core.second_factor
     ADD CONSTRAINT second_factor_pkey PRIMARY KEY (user_id);
 
@@ -4373,6 +6612,18 @@ ALTER TABLE ONLY core.setting
 
 ALTER TABLE ONLY core.sign_in_failure
     ADD CONSTRAINT sign_in_failure_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY core.signature_entity
+    ADD CONSTRAINT signature_entity_pkey PRIMARY KEY (entity);
+
+ALTER TABLE ONLY core.signature_meaning
+    ADD CONSTRAINT signature_meaning_pkey PRIMARY KEY (entity, meaning);
+
+ALTER TABLE ONLY core.signature
+    ADD CONSTRAINT signature_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY core.signature_use
+    ADD CONSTRAINT signature_use_pkey PRIMARY KEY (org_id, signature_id);
 
 ALTER TABLE ONLY core.signing_key
     ADD CONSTRAINT signing_key_pkey PRIMARY KEY (kid);
@@ -4398,6 +6649,30 @@ CREATE INDEX analyst_login_org_id_idx ON core.analyst_login USING btree (org_id)
 CREATE INDEX api_key_user_id_idx ON core.api_key USING btree (org_id, user_id);
 
 CREATE UNIQUE INDEX app_user_email_unique ON core.app_user USING btree (lower(email));
+
+CREATE INDEX approval_currency_idx ON core.approval USING btree (currency);
+
+CREATE INDEX approval_default_permission_idx ON core.approval_default USING btree (permission);
+
+CREATE INDEX approval_entity_idx ON core.approval USING btree (entity);
+
+CREATE INDEX approval_policy_currency_idx ON core.approval_policy USING btree (currency);
+
+CREATE INDEX approval_policy_entity_idx ON core.approval_policy USING btree (entity);
+
+CREATE INDEX approval_policy_permission_idx ON core.approval_policy USING btree (permission);
+
+CREATE INDEX approval_requested_by_idx ON core.approval USING btree (org_id, requested_by, id);
+
+CREATE INDEX approval_status_idx ON core.approval USING btree (org_id, status, id);
+
+CREATE INDEX approval_step_decided_by_idx ON core.approval_step USING btree (org_id, decided_by, id);
+
+CREATE INDEX approval_step_permission_idx ON core.approval_step USING btree (permission);
+
+CREATE INDEX approval_step_unit_id_idx ON core.approval_step USING btree (org_id, unit_id, id);
+
+CREATE INDEX approval_unit_id_idx ON core.approval USING btree (org_id, unit_id, status, id);
 
 CREATE INDEX contact_partner_id_idx ON core.contact USING btree (org_id, partner_id, id);
 
@@ -4459,6 +6734,8 @@ CREATE INDEX notification_rule_permission_idx ON core.notification_rule USING bt
 
 CREATE INDEX number_series_unit_id_idx ON core.number_series USING btree (org_id, unit_id);
 
+CREATE UNIQUE INDEX one_open_approval_per_record ON core.approval USING btree (org_id, entity, entity_id) WHERE (status = 'PENDING'::text);
+
 CREATE UNIQUE INDEX one_primary_contact ON core.contact USING btree (org_id, partner_id) WHERE is_primary;
 
 CREATE UNIQUE INDEX one_virtual_place_of_a_kind ON core.location USING btree (org_id, kind) WHERE is_virtual;
@@ -4495,6 +6772,20 @@ CREATE INDEX role_template_idx ON core.role USING btree (template);
 
 CREATE INDEX role_template_permission_permission_idx ON core.role_template_permission USING btree (permission);
 
+CREATE INDEX search_entity_read_permission_idx ON core.search_entity USING btree (read_permission);
+
+CREATE INDEX search_source_entity_idx ON core.search_source USING btree (entity);
+
+CREATE INDEX search_word_part_idx ON core.search_word USING gin (org_id, word public.gin_trgm_ops) WITH (gin_pending_list_limit='256');
+
+CREATE INDEX searchable_code_idx ON core.searchable USING btree (org_id, entity, code, id);
+
+CREATE INDEX searchable_end_of_code_idx ON core.searchable USING btree (org_id, entity, reverse(code), id);
+
+CREATE INDEX searchable_title_idx ON core.searchable USING btree (org_id, entity, title, id) WHERE (title IS NOT NULL);
+
+CREATE INDEX searchable_words_idx ON core.searchable USING gin (words) WITH (gin_pending_list_limit='256') WHERE (words IS NOT NULL);
+
 CREATE INDEX security_event_org_id_idx ON core.security_event USING btree (org_id, id);
 
 CREATE INDEX security_event_user_id_idx ON core.security_event USING btree (user_id, id);
@@ -4510,6 +6801,14 @@ CREATE INDEX session_user_id_idx ON core.session USING btree (user_id, id);
 CREATE INDEX setting_code_idx ON core.setting USING btree (code);
 
 CREATE INDEX sign_in_failure_updated_at_idx ON core.sign_in_failure USING btree (updated_at);
+
+CREATE INDEX signature_entity_id_idx ON core.signature USING btree (org_id, entity_id, id);
+
+CREATE INDEX signature_meaning_permission_idx ON core.signature_meaning USING btree (permission);
+
+CREATE INDEX signature_signer_id_idx ON core.signature USING btree (signer_id, id);
+
+CREATE INDEX signature_unit_id_idx ON core.signature USING btree (org_id, unit_id, id);
 
 CREATE INDEX transition_permission_idx ON core.transition USING btree (permission);
 
@@ -4527,6 +6826,8 @@ CREATE TRIGGER check_children AFTER UPDATE ON core.location REFERENCING OLD TABL
 
 CREATE TRIGGER check_children AFTER UPDATE ON core.org_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_tree__check_children();
 
+CREATE TRIGGER check_policy AFTER INSERT OR DELETE OR UPDATE ON core.approval_policy FOR EACH ROW EXECUTE FUNCTION core.tg_approval_policy__check();
+
 CREATE TRIGGER check_time_zone BEFORE INSERT OR UPDATE OF time_zone ON core.location FOR EACH ROW EXECUTE FUNCTION core.tg_row__check_time_zone();
 
 CREATE TRIGGER check_time_zone BEFORE INSERT OR UPDATE OF time_zone ON core.organization FOR EACH ROW EXECUTE FUNCTION core.tg_row__check_time_zone();
@@ -4538,6 +6839,12 @@ CREATE TRIGGER check_type BEFORE INSERT OR UPDATE OF value ON core.setting FOR E
 CREATE TRIGGER emit_delete AFTER DELETE ON core.address REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
 
 CREATE TRIGGER emit_delete AFTER DELETE ON core.api_key REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.approval REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.approval_policy REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval_policy__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON core.approval_step REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval_step__record();
 
 CREATE TRIGGER emit_delete AFTER DELETE ON core.contact REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
 
@@ -4567,6 +6874,8 @@ CREATE TRIGGER emit_delete AFTER DELETE ON core.role_permission REFERENCING OLD 
 
 CREATE TRIGGER emit_delete AFTER DELETE ON core.setting REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
 
+CREATE TRIGGER emit_delete AFTER DELETE ON core.signature REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_signature__record();
+
 CREATE TRIGGER emit_delete AFTER DELETE ON core.unit_conversion REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
 
 CREATE TRIGGER emit_delete AFTER DELETE ON core.user_role REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
@@ -4574,6 +6883,12 @@ CREATE TRIGGER emit_delete AFTER DELETE ON core.user_role REFERENCING OLD TABLE 
 CREATE TRIGGER emit_insert AFTER INSERT ON core.address REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_address__record();
 
 CREATE TRIGGER emit_insert AFTER INSERT ON core.api_key REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.approval REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.approval_policy REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval_policy__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON core.approval_step REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval_step__record();
 
 CREATE TRIGGER emit_insert AFTER INSERT ON core.contact REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
 
@@ -4603,6 +6918,8 @@ CREATE TRIGGER emit_insert AFTER INSERT ON core.role_permission REFERENCING NEW 
 
 CREATE TRIGGER emit_insert AFTER INSERT ON core.setting REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
 
+CREATE TRIGGER emit_insert AFTER INSERT ON core.signature REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_signature__record();
+
 CREATE TRIGGER emit_insert AFTER INSERT ON core.unit_conversion REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
 
 CREATE TRIGGER emit_insert AFTER INSERT ON core.user_role REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
@@ -4612,6 +6929,12 @@ CREATE TRIGGER emit_update AFTER UPDATE ON core.address REFERENCING OLD TABLE AS
 CREATE TRIGGER emit_update AFTER UPDATE ON core.api_key REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_api_key__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.app_user REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_app_user__emit();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.approval REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.approval_policy REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval_policy__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON core.approval_step REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_approval_step__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_contact__record();
 
@@ -4641,11 +6964,19 @@ CREATE TRIGGER emit_update AFTER UPDATE ON core.role_permission REFERENCING OLD 
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.setting REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_setting__record();
 
+CREATE TRIGGER emit_update AFTER UPDATE ON core.signature REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_signature__record();
+
 CREATE TRIGGER emit_update AFTER UPDATE ON core.unit_conversion REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_unit_conversion__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.user_role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
 
+CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON core.approval FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('core.approval');
+
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON core.partner FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('core.partner');
+
+CREATE TRIGGER keep_crates_insert BEFORE INSERT ON core.location FOR EACH ROW WHEN (((new.parent_id IS NOT NULL) AND (new.kind = ANY (ARRAY['ROOM'::text, 'RACK'::text, 'COMPARTMENT'::text, 'SHELF'::text])))) EXECUTE FUNCTION records.tg_location__keep_crates();
+
+CREATE TRIGGER keep_crates_update BEFORE UPDATE OF parent_id, is_active, capacity, capacity_unit ON core.location FOR EACH ROW WHEN (((new.kind = ANY (ARRAY['ROOM'::text, 'RACK'::text, 'COMPARTMENT'::text, 'SHELF'::text])) AND ((old.parent_id IS DISTINCT FROM new.parent_id) OR (old.is_active AND (NOT new.is_active)) OR (old.capacity IS DISTINCT FROM new.capacity) OR (old.capacity_unit IS DISTINCT FROM new.capacity_unit)))) EXECUTE FUNCTION records.tg_location__keep_crates();
 
 CREATE TRIGGER keep_path BEFORE INSERT OR UPDATE OF parent_id ON core.location FOR EACH ROW EXECUTE FUNCTION core.tg_tree__keep_path();
 
@@ -4671,9 +7002,41 @@ CREATE TRIGGER readmit AFTER UPDATE OF status ON core.partner FOR EACH ROW WHEN 
 
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON core.security_event FOR EACH STATEMENT EXECUTE FUNCTION core.tg_security_event__refuse();
 
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON core.signature FOR EACH STATEMENT EXECUTE FUNCTION core.tg_signature__refuse();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON core.signature_use FOR EACH STATEMENT EXECUTE FUNCTION core.tg_signature__refuse();
+
+CREATE TRIGGER search_delete AFTER DELETE ON core.item FOR EACH ROW EXECUTE FUNCTION core.tg_item__search();
+
+CREATE TRIGGER search_delete AFTER DELETE ON core.item_barcode FOR EACH ROW EXECUTE FUNCTION core.tg_item_barcode__search();
+
+CREATE TRIGGER search_delete AFTER DELETE ON core.location FOR EACH ROW EXECUTE FUNCTION core.tg_location__search();
+
+CREATE TRIGGER search_delete AFTER DELETE ON core.partner FOR EACH ROW EXECUTE FUNCTION core.tg_partner__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON core.item REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_item__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON core.item_barcode REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_item_barcode__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON core.location REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_location__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON core.partner REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_partner__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON core.item FOR EACH ROW WHEN (((old.id IS DISTINCT FROM new.id) OR (old.name IS DISTINCT FROM new.name) OR (old.sku IS DISTINCT FROM new.sku))) EXECUTE FUNCTION core.tg_item__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON core.item_barcode FOR EACH ROW WHEN (((old.barcode IS DISTINCT FROM new.barcode) OR (old.item_id IS DISTINCT FROM new.item_id))) EXECUTE FUNCTION core.tg_item_barcode__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON core.location FOR EACH ROW WHEN (((old.code IS DISTINCT FROM new.code) OR (old.id IS DISTINCT FROM new.id) OR (old.name IS DISTINCT FROM new.name))) EXECUTE FUNCTION core.tg_location__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON core.partner FOR EACH ROW WHEN (((old.code IS DISTINCT FROM new.code) OR (old.id IS DISTINCT FROM new.id) OR (old.legal_name IS DISTINCT FROM new.legal_name) OR (old.name IS DISTINCT FROM new.name) OR (old.tax_id IS DISTINCT FROM new.tax_id))) EXECUTE FUNCTION core.tg_partner__search();
+
 CREATE TRIGGER touch BEFORE UPDATE ON core.address FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
 CREATE TRIGGER touch BEFORE UPDATE ON core.app_user FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch('id');
+
+CREATE TRIGGER touch BEFORE UPDATE ON core.approval FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON core.approval_policy FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
 CREATE TRIGGER touch BEFORE UPDATE ON core.contact FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
@@ -4702,6 +7065,18 @@ CREATE TRIGGER touch BEFORE UPDATE ON core.unit_conversion FOR EACH ROW EXECUTE 
 ALTER TABLE ONLY core.session
     ADD CONSTRAINT api_key_exists FOREIGN KEY (org_id, api_key_id) REFERENCES core.api_key(org_id, id);
 
+ALTER TABLE ONLY core.approval
+    ADD CONSTRAINT approval_entity_exists FOREIGN KEY (entity) REFERENCES core.approval_entity(entity);
+
+ALTER TABLE ONLY core.approval_default
+    ADD CONSTRAINT approval_entity_exists FOREIGN KEY (entity) REFERENCES core.approval_entity(entity);
+
+ALTER TABLE ONLY core.approval_policy
+    ADD CONSTRAINT approval_entity_exists FOREIGN KEY (entity) REFERENCES core.approval_entity(entity);
+
+ALTER TABLE ONLY core.approval_step
+    ADD CONSTRAINT approval_exists FOREIGN KEY (org_id, approval_id) REFERENCES core.approval(org_id, id);
+
 ALTER TABLE ONLY core.organization
     ADD CONSTRAINT base_currency_exists FOREIGN KEY (base_currency) REFERENCES core.currency(code);
 
@@ -4720,6 +7095,12 @@ ALTER TABLE ONLY core.partner
 ALTER TABLE ONLY core.import_entity
     ADD CONSTRAINT create_permission_exists FOREIGN KEY (create_permission) REFERENCES core.permission(code);
 
+ALTER TABLE ONLY core.approval
+    ADD CONSTRAINT currency_exists FOREIGN KEY (currency) REFERENCES core.currency(code);
+
+ALTER TABLE ONLY core.approval_policy
+    ADD CONSTRAINT currency_exists FOREIGN KEY (currency) REFERENCES core.currency(code);
+
 ALTER TABLE ONLY core.item
     ADD CONSTRAINT currency_exists FOREIGN KEY (currency) REFERENCES core.currency(code);
 
@@ -4728,6 +7109,9 @@ ALTER TABLE ONLY core.partner
 
 ALTER TABLE ONLY core.import
     ADD CONSTRAINT earlier_import_exists FOREIGN KEY (org_id, duplicate_of) REFERENCES core.import(org_id, id);
+
+ALTER TABLE ONLY core.search_source
+    ADD CONSTRAINT entity_exists FOREIGN KEY (entity) REFERENCES core.search_entity(entity);
 
 ALTER TABLE ONLY core.exchange_rate
     ADD CONSTRAINT from_currency_exists FOREIGN KEY (from_currency) REFERENCES core.currency(code);
@@ -4754,6 +7138,12 @@ ALTER TABLE ONLY core.user_role
     ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
 
 ALTER TABLE ONLY core.analyst_login
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY core.approval
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY core.approval_policy
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
 ALTER TABLE ONLY core.exchange_rate
@@ -4792,6 +7182,9 @@ ALTER TABLE ONLY core.session
 ALTER TABLE ONLY core.setting
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
+ALTER TABLE ONLY core.signature
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
 ALTER TABLE ONLY core.unit_conversion
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
@@ -4813,6 +7206,15 @@ ALTER TABLE ONLY core.membership
 ALTER TABLE ONLY core.partner_role
     ADD CONSTRAINT partner_exists FOREIGN KEY (org_id, partner_id) REFERENCES core.partner(org_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY core.approval_default
+    ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
+
+ALTER TABLE ONLY core.approval_policy
+    ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
+
+ALTER TABLE ONLY core.approval_step
+    ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
+
 ALTER TABLE ONLY core.event_entity
     ADD CONSTRAINT permission_exists FOREIGN KEY (read_permission) REFERENCES core.permission(code);
 
@@ -4823,6 +7225,12 @@ ALTER TABLE ONLY core.role_permission
     ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
 
 ALTER TABLE ONLY core.role_template_permission
+    ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
+
+ALTER TABLE ONLY core.search_entity
+    ADD CONSTRAINT permission_exists FOREIGN KEY (read_permission) REFERENCES core.permission(code);
+
+ALTER TABLE ONLY core.signature_meaning
     ADD CONSTRAINT permission_exists FOREIGN KEY (permission) REFERENCES core.permission(code);
 
 ALTER TABLE ONLY core.transition
@@ -4849,6 +7257,18 @@ ALTER TABLE ONLY core.installation_setting
 ALTER TABLE ONLY core.setting
     ADD CONSTRAINT setting_defined FOREIGN KEY (code) REFERENCES core.setting_definition(code);
 
+ALTER TABLE ONLY core.signature_meaning
+    ADD CONSTRAINT signature_entity_exists FOREIGN KEY (entity) REFERENCES core.signature_entity(entity);
+
+ALTER TABLE ONLY core.approval_step
+    ADD CONSTRAINT signature_exists FOREIGN KEY (org_id, signature_id) REFERENCES core.signature(org_id, id);
+
+ALTER TABLE ONLY core.signature_use
+    ADD CONSTRAINT signature_exists FOREIGN KEY (org_id, signature_id) REFERENCES core.signature(org_id, id);
+
+ALTER TABLE ONLY core.signature
+    ADD CONSTRAINT signer_exists FOREIGN KEY (signer_id) REFERENCES core.app_user(id);
+
 ALTER TABLE ONLY core.role
     ADD CONSTRAINT template_exists FOREIGN KEY (template) REFERENCES core.role_template(code) ON DELETE SET NULL;
 
@@ -4857,6 +7277,12 @@ ALTER TABLE ONLY core.exchange_rate
 
 ALTER TABLE ONLY core.unit_conversion
     ADD CONSTRAINT to_unit_exists FOREIGN KEY (to_unit) REFERENCES core.unit(code);
+
+ALTER TABLE ONLY core.approval
+    ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY core.approval_step
+    ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
 
 ALTER TABLE ONLY core.item
     ADD CONSTRAINT unit_exists FOREIGN KEY (unit_code) REFERENCES core.unit(code);
@@ -4868,6 +7294,9 @@ ALTER TABLE ONLY core.location
     ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
 
 ALTER TABLE ONLY core.number_series
+    ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY core.signature
     ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
 
 ALTER TABLE ONLY core.user_role
@@ -4929,6 +7358,12 @@ ALTER TABLE core.api_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.app_user ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE core.approval ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE core.approval_policy ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE core.approval_step ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE core.contact ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.exchange_rate ENABLE ROW LEVEL SECURITY;
@@ -4944,6 +7379,8 @@ ALTER TABLE core.item_barcode ENABLE ROW LEVEL SECURITY;
 ALTER TABLE core.location ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY member_delete ON core.address FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.address.delete'::text) AS has_permission)));
+
+CREATE POLICY member_delete ON core.approval_policy FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.approval_policy.delete'::text) AS has_permission)));
 
 CREATE POLICY member_delete ON core.contact FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.contact.delete'::text) AS has_permission)));
 
@@ -4964,6 +7401,8 @@ CREATE POLICY member_delete ON core.unit_conversion FOR DELETE TO member USING (
 CREATE POLICY member_delete ON core.user_role FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (( SELECT core.has_permission('core.user_role.delete'::text) AS has_permission) OR (unit_id = ANY (( SELECT core.permitted_units('core.user_role.delete'::text) AS permitted_units)::uuid[])))));
 
 CREATE POLICY member_insert ON core.address FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.address.create'::text) AS has_permission)));
+
+CREATE POLICY member_insert ON core.approval_policy FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.approval_policy.create'::text) AS has_permission)));
 
 CREATE POLICY member_insert ON core.contact FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.contact.create'::text) AS has_permission)));
 
@@ -5007,6 +7446,14 @@ CREATE POLICY member_select ON core.app_user FOR SELECT TO member USING ((EXISTS
    FROM core.membership m
   WHERE ((m.user_id = app_user.id) AND (m.org_id = ( SELECT core.org_id() AS org_id))))));
 
+CREATE POLICY member_select ON core.approval FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (requested_by = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON core.approval_policy FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON core.approval_step FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM core.approval a
+  WHERE ((a.org_id = approval_step.org_id) AND (a.id = approval_step.approval_id) AND (a.requested_by = ( SELECT core.user_id() AS user_id)))))));
+
 CREATE POLICY member_select ON core.contact FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON core.exchange_rate FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
@@ -5048,11 +7495,21 @@ CREATE POLICY member_select ON core.session FOR SELECT TO member USING ((user_id
 
 CREATE POLICY member_select ON core.setting FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY member_select ON core.signature FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (signer_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON core.signature_use FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM core.signature s
+  WHERE ((s.org_id = signature_use.org_id) AND (s.id = signature_use.signature_id))))));
+
 CREATE POLICY member_select ON core.unit_conversion FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON core.user_role FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select_organization ON core.api_key FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.api_key.read'::text) AS has_permission)));
+
+CREATE POLICY member_select_organization ON core.approval FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.approval.read'::text) AS has_permission)));
+
+CREATE POLICY member_select_organization ON core.approval_step FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.approval.read'::text) AS has_permission)));
 
 CREATE POLICY member_select_organization ON core.import FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.import.read'::text) AS has_permission)));
 
@@ -5060,7 +7517,17 @@ CREATE POLICY member_select_organization ON core.security_event FOR SELECT TO me
 
 CREATE POLICY member_select_organization ON core.session FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.session.read'::text) AS has_permission)));
 
+CREATE POLICY member_select_organization ON core.signature FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.signature.read'::text) AS has_permission)));
+
+CREATE POLICY member_select_unit ON core.approval FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (unit_id = ANY (( SELECT core.permitted_units('core.approval.read'::text) AS permitted_units)::uuid[]))));
+
+CREATE POLICY member_select_unit ON core.approval_step FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (unit_id = ANY (( SELECT core.permitted_units('core.approval.read'::text) AS permitted_units)::uuid[]))));
+
+CREATE POLICY member_select_unit ON core.signature FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (unit_id = ANY (( SELECT core.permitted_units('core.signature.read'::text) AS permitted_units)::uuid[]))));
+
 CREATE POLICY member_update ON core.address FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.address.update'::text) AS has_permission)));
+
+CREATE POLICY member_update ON core.approval_policy FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.approval_policy.update'::text) AS has_permission)));
 
 CREATE POLICY member_update ON core.contact FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.contact.update'::text) AS has_permission)));
 
@@ -5098,6 +7565,12 @@ CREATE POLICY migrator_all ON core.analyst_login TO migrator USING (true) WITH C
 CREATE POLICY migrator_all ON core.api_key TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.app_user TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON core.approval TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON core.approval_policy TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON core.approval_step TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.contact TO migrator USING (true) WITH CHECK (true);
 
@@ -5143,7 +7616,15 @@ CREATE POLICY migrator_all ON core.user_role TO migrator USING (true) WITH CHECK
 
 CREATE POLICY migrator_insert ON core.security_event FOR INSERT TO migrator WITH CHECK (true);
 
+CREATE POLICY migrator_insert ON core.signature FOR INSERT TO migrator WITH CHECK (true);
+
+CREATE POLICY migrator_insert ON core.signature_use FOR INSERT TO migrator WITH CHECK (true);
+
 CREATE POLICY migrator_select ON core.security_event FOR SELECT TO migrator USING (true);
+
+CREATE POLICY migrator_select ON core.signature FOR SELECT TO migrator USING (true);
+
+CREATE POLICY migrator_select ON core.signature_use FOR SELECT TO migrator USING (true);
 
 CREATE POLICY monitor_select ON core.analyst_login FOR SELECT TO monitor USING ((login = SESSION_USER));
 
@@ -5160,6 +7641,12 @@ ALTER TABLE core.organization ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner_all ON core.address TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON core.api_key TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON core.approval TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON core.approval_policy TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON core.approval_step TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON core.contact TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -5203,9 +7690,19 @@ CREATE POLICY owner_all ON core.user_role TO owner USING ((org_id = ( SELECT cor
 
 CREATE POLICY owner_any ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = ANY (ARRAY['anon'::text, 'superadmin'::text]))) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = ANY (ARRAY['anon'::text, 'superadmin'::text])));
 
+CREATE POLICY owner_delete ON core.searchable FOR DELETE TO owner USING (true);
+
 CREATE POLICY owner_insert ON core.app_user FOR INSERT TO owner WITH CHECK (((( SELECT core.org_id() AS org_id) IS NOT NULL) AND (kind = ANY (ARRAY['INTERNAL'::text, 'EXTERNAL'::text]))));
 
+CREATE POLICY owner_insert ON core.search_word FOR INSERT TO owner WITH CHECK (true);
+
+CREATE POLICY owner_insert ON core.searchable FOR INSERT TO owner WITH CHECK (true);
+
 CREATE POLICY owner_insert ON core.security_event FOR INSERT TO owner WITH CHECK (true);
+
+CREATE POLICY owner_insert ON core.signature FOR INSERT TO owner WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_insert ON core.signature_use FOR INSERT TO owner WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_members ON core.app_user FOR SELECT TO owner USING ((EXISTS ( SELECT
    FROM core.membership m
@@ -5214,6 +7711,14 @@ CREATE POLICY owner_members ON core.app_user FOR SELECT TO owner USING ((EXISTS 
 CREATE POLICY owner_organization ON core.session TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_select ON core.analyst_login FOR SELECT TO owner USING ((login = SESSION_USER));
+
+CREATE POLICY owner_select ON core.search_word FOR SELECT TO owner USING (true);
+
+CREATE POLICY owner_select ON core.searchable FOR SELECT TO owner USING (true);
+
+CREATE POLICY owner_select ON core.signature FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_select ON core.signature_use FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_self ON core.app_user FOR SELECT TO owner USING ((id = ( SELECT core.user_id() AS user_id)));
 
@@ -5257,6 +7762,12 @@ CREATE POLICY partner_select ON core.security_event FOR SELECT TO partner USING 
 
 CREATE POLICY partner_select ON core.session FOR SELECT TO partner USING ((user_id = ( SELECT core.user_id() AS user_id)));
 
+CREATE POLICY partner_select ON core.signature FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (signer_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_select ON core.signature_use FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM core.signature s
+  WHERE ((s.org_id = signature_use.org_id) AND (s.id = signature_use.signature_id))))));
+
 CREATE POLICY relay_select ON core.analyst_login FOR SELECT TO relay USING ((login = SESSION_USER));
 
 CREATE POLICY relay_select ON core.api_key FOR SELECT TO relay USING (true);
@@ -5269,13 +7780,23 @@ ALTER TABLE core.role ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.role_permission ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE core.search_word ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE core.searchable ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE core.security_event ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.session ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.setting ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE core.signature ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE core.signature_use ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY superadmin_delete ON core.address FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_delete ON core.approval_policy FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_delete ON core.contact FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -5296,6 +7817,8 @@ CREATE POLICY superadmin_delete ON core.unit_conversion FOR DELETE TO superadmin
 CREATE POLICY superadmin_delete ON core.user_role FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_insert ON core.address FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_insert ON core.approval_policy FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_insert ON core.contact FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -5334,6 +7857,12 @@ CREATE POLICY superadmin_select ON core.address FOR SELECT TO superadmin USING (
 CREATE POLICY superadmin_select ON core.api_key FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON core.app_user FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON core.approval FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON core.approval_policy FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON core.approval_step FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON core.contact FOR SELECT TO superadmin USING (true);
 
@@ -5375,11 +7904,17 @@ CREATE POLICY superadmin_select ON core.session FOR SELECT TO superadmin USING (
 
 CREATE POLICY superadmin_select ON core.setting FOR SELECT TO superadmin USING (true);
 
+CREATE POLICY superadmin_select ON core.signature FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON core.signature_use FOR SELECT TO superadmin USING (true);
+
 CREATE POLICY superadmin_select ON core.unit_conversion FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON core.user_role FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_update ON core.address FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_update ON core.approval_policy FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_update ON core.contact FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -5444,6 +7979,18 @@ GRANT USAGE ON SCHEMA core TO analyst;
 GRANT USAGE ON SCHEMA core TO relay;
 GRANT USAGE ON SCHEMA core TO worker;
 GRANT USAGE ON SCHEMA core TO monitor;
+
+GRANT SELECT ON TABLE core.approval TO member;
+GRANT SELECT ON TABLE core.approval TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.approval TO migrator;
+
+REVOKE ALL ON FUNCTION core.may_decide(approval core.approval, step_no integer, permission text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.may_decide(approval core.approval, step_no integer, permission text) TO member;
+GRANT ALL ON FUNCTION core.may_decide(approval core.approval, step_no integer, permission text) TO superadmin;
+
+GRANT SELECT ON TABLE core.approval_step TO member;
+GRANT SELECT ON TABLE core.approval_step TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.approval_step TO migrator;
 
 GRANT SELECT ON TABLE core.import TO member;
 GRANT SELECT ON TABLE core.import TO superadmin;
@@ -5630,6 +8177,44 @@ GRANT SELECT(created_at) ON TABLE core.partner TO partner;
 
 GRANT SELECT(updated_at) ON TABLE core.partner TO partner;
 
+REVOKE ALL ON FUNCTION core.today() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.today() TO partner;
+GRANT ALL ON FUNCTION core.today() TO member;
+GRANT ALL ON FUNCTION core.today() TO superadmin;
+GRANT ALL ON FUNCTION core.today() TO analyst;
+GRANT ALL ON FUNCTION core.today() TO migrator;
+
+GRANT SELECT ON TABLE core.organization TO member;
+GRANT SELECT ON TABLE core.organization TO superadmin;
+GRANT SELECT ON TABLE core.organization TO partner;
+GRANT SELECT ON TABLE core.organization TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.organization TO migrator;
+
+GRANT SELECT(id) ON TABLE core.organization TO worker;
+
+GRANT UPDATE(name) ON TABLE core.organization TO member;
+GRANT UPDATE(name) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(legal_name) ON TABLE core.organization TO member;
+GRANT UPDATE(legal_name) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(country_code) ON TABLE core.organization TO member;
+GRANT UPDATE(country_code) ON TABLE core.organization TO superadmin;
+
+GRANT UPDATE(time_zone) ON TABLE core.organization TO member;
+GRANT UPDATE(time_zone) ON TABLE core.organization TO superadmin;
+
+GRANT SELECT(is_active) ON TABLE core.organization TO worker;
+
+GRANT UPDATE(version) ON TABLE core.organization TO member;
+GRANT UPDATE(version) ON TABLE core.organization TO superadmin;
+
+REVOKE ALL ON FUNCTION core.utc_text(at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.utc_text(at timestamp with time zone) TO partner;
+GRANT ALL ON FUNCTION core.utc_text(at timestamp with time zone) TO member;
+GRANT ALL ON FUNCTION core.utc_text(at timestamp with time zone) TO superadmin;
+GRANT ALL ON FUNCTION core.utc_text(at timestamp with time zone) TO migrator;
+
 GRANT SELECT,DELETE ON TABLE core.role TO member;
 GRANT SELECT,DELETE ON TABLE core.role TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role TO migrator;
@@ -5655,6 +8240,16 @@ GRANT UPDATE(version) ON TABLE core.role TO superadmin;
 
 GRANT INSERT(requires_second_factor),UPDATE(requires_second_factor) ON TABLE core.role TO member;
 GRANT INSERT(requires_second_factor),UPDATE(requires_second_factor) ON TABLE core.role TO superadmin;
+
+GRANT SELECT ON TABLE core.signature TO member;
+GRANT SELECT ON TABLE core.signature TO partner;
+GRANT SELECT ON TABLE core.signature TO superadmin;
+GRANT SELECT,INSERT ON TABLE core.signature TO migrator;
+
+GRANT SELECT ON TABLE core.signature_use TO member;
+GRANT SELECT ON TABLE core.signature_use TO partner;
+GRANT SELECT ON TABLE core.signature_use TO superadmin;
+GRANT SELECT,INSERT ON TABLE core.signature_use TO migrator;
 
 REVOKE ALL ON FUNCTION core.convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.convert(quantity numeric, from_unit text, to_unit text, item_id uuid, on_date date) TO partner;
@@ -5769,6 +8364,14 @@ GRANT SELECT(created_by) ON TABLE core.api_key TO superadmin;
 
 REVOKE ALL ON FUNCTION core.api_key_allows(permission text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) TO partner;
+GRANT ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) TO member;
+GRANT ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.approval_steps_for(entity text, kind text, amount numeric, currency text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.base32(bytes bytea) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.base64url(bytes bytea) FROM PUBLIC;
@@ -5796,6 +8399,11 @@ REVOKE ALL ON FUNCTION core.check_outside_token(issuer text, role text, partner_
 REVOKE ALL ON FUNCTION core.check_password_rules(password text, email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.check_password_rules(password text, email text) TO migrator;
 
+REVOKE ALL ON FUNCTION core.check_signature(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.check_signature(id uuid) TO partner;
+GRANT ALL ON FUNCTION core.check_signature(id uuid) TO member;
+GRANT ALL ON FUNCTION core.check_signature(id uuid) TO superadmin;
+
 REVOKE ALL ON FUNCTION core.count_failure(subject text, user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.count_import(import_id uuid) FROM PUBLIC;
@@ -5805,6 +8413,25 @@ GRANT ALL ON FUNCTION core.count_import(import_id uuid) TO migrator;
 
 REVOKE ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.decide_approval(approval_id uuid, decision text, reason text, signature_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.decide_approval(approval_id uuid, decision text, reason text, signature_id uuid) TO partner;
+GRANT ALL ON FUNCTION core.decide_approval(approval_id uuid, decision text, reason text, signature_id uuid) TO member;
+GRANT ALL ON FUNCTION core.decide_approval(approval_id uuid, decision text, reason text, signature_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.decide_approval(approval_id uuid, decision text, reason text, signature_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.describe_items(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.describe_items(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION core.describe_items(ids uuid[]) TO superadmin;
+
+REVOKE ALL ON FUNCTION core.describe_locations(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.describe_locations(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION core.describe_locations(ids uuid[]) TO superadmin;
+
+REVOKE ALL ON FUNCTION core.describe_partners(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.describe_partners(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION core.describe_partners(ids uuid[]) TO partner;
+GRANT ALL ON FUNCTION core.describe_partners(ids uuid[]) TO superadmin;
 
 GRANT SELECT ON TABLE core.session TO member;
 GRANT SELECT ON TABLE core.session TO superadmin;
@@ -5829,6 +8456,8 @@ REVOKE ALL ON FUNCTION core.end_session(session_id uuid, because text) FROM PUBL
 
 REVOKE ALL ON FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid, except_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.ensure_search() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO partner;
 GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
@@ -5840,6 +8469,41 @@ GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text,
 GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO member;
 GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO superadmin;
 GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO migrator;
+
+REVOKE ALL ON FUNCTION core.fill_search(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.fill_search(most integer) TO worker;
+GRANT ALL ON FUNCTION core.fill_search(most integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) TO worker;
+GRANT ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.search_code(code text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE core.number_register TO member;
+GRANT SELECT ON TABLE core.number_register TO superadmin;
+GRANT SELECT ON TABLE core.number_register TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.number_register TO migrator;
+
+GRANT SELECT ON TABLE core.search_entity TO member;
+GRANT SELECT ON TABLE core.search_entity TO partner;
+GRANT SELECT ON TABLE core.search_entity TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.search_entity TO migrator;
+
+REVOKE ALL ON FUNCTION core.find_code(code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.find_code(code text) TO member;
+GRANT ALL ON FUNCTION core.find_code(code text) TO partner;
+GRANT ALL ON FUNCTION core.find_code(code text) TO superadmin;
+GRANT ALL ON FUNCTION core.find_code(code text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.find_entries(entity text, text text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.find_entries(entity text, text text, most integer) TO member;
+GRANT ALL ON FUNCTION core.find_entries(entity text, text text, most integer) TO partner;
+GRANT ALL ON FUNCTION core.find_entries(entity text, text text, most integer) TO superadmin;
+
+REVOKE ALL ON FUNCTION core.find_numbers(org_id uuid, types text[], text text, most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.find_words(org_id uuid, entity text, partner_id uuid, query tsquery, words text[], most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) TO member;
@@ -5856,6 +8520,12 @@ GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO migr
 
 REVOKE ALL ON FUNCTION core.hash_password(password text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.html_text(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.html_text(value text) TO partner;
+GRANT ALL ON FUNCTION core.html_text(value text) TO member;
+GRANT ALL ON FUNCTION core.html_text(value text) TO superadmin;
+GRANT ALL ON FUNCTION core.html_text(value text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.word_error(code text, details jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.word_error(code text, details jsonb) TO anon;
@@ -6194,33 +8864,27 @@ GRANT SELECT(partner_id) ON TABLE core.membership TO worker;
 
 GRANT SELECT(is_active) ON TABLE core.membership TO worker;
 
-GRANT SELECT ON TABLE core.organization TO member;
-GRANT SELECT ON TABLE core.organization TO superadmin;
-GRANT SELECT ON TABLE core.organization TO partner;
-GRANT SELECT ON TABLE core.organization TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.organization TO migrator;
-
-GRANT SELECT(id) ON TABLE core.organization TO worker;
-
-GRANT UPDATE(name) ON TABLE core.organization TO member;
-GRANT UPDATE(name) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(legal_name) ON TABLE core.organization TO member;
-GRANT UPDATE(legal_name) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(country_code) ON TABLE core.organization TO member;
-GRANT UPDATE(country_code) ON TABLE core.organization TO superadmin;
-
-GRANT UPDATE(time_zone) ON TABLE core.organization TO member;
-GRANT UPDATE(time_zone) ON TABLE core.organization TO superadmin;
-
-GRANT SELECT(is_active) ON TABLE core.organization TO worker;
-
-GRANT UPDATE(version) ON TABLE core.organization TO member;
-GRANT UPDATE(version) ON TABLE core.organization TO superadmin;
-
 REVOKE ALL ON FUNCTION core.is_admitted(session core.session) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.is_admitted(session core.session) TO migrator;
+
+GRANT SELECT ON TABLE core.permission TO member;
+GRANT SELECT ON TABLE core.permission TO partner;
+GRANT SELECT ON TABLE core.permission TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.permission TO migrator;
+
+GRANT SELECT(code) ON TABLE core.permission TO worker;
+
+GRANT SELECT(is_duty) ON TABLE core.permission TO worker;
+
+REVOKE ALL ON FUNCTION core.is_duty(permission text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.is_duty(permission text) TO worker;
+GRANT ALL ON FUNCTION core.is_duty(permission text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.is_signed_now(entity_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.is_signed_now(entity_id uuid) TO partner;
+GRANT ALL ON FUNCTION core.is_signed_now(entity_id uuid) TO member;
+GRANT ALL ON FUNCTION core.is_signed_now(entity_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.is_signed_now(entity_id uuid) TO migrator;
 
 REVOKE ALL ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) TO member;
@@ -6240,6 +8904,11 @@ GRANT ALL ON FUNCTION core.lock_tree(tree regclass, org_id uuid, is_exclusive bo
 REVOKE ALL ON FUNCTION core.log_security(kind text, user_id uuid, session_id uuid, org_id uuid, details jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.make_secret(prefix text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.make_signature(entity text, entity_id uuid, meaning text, password text, totp_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.make_signature(entity text, entity_id uuid, meaning text, password text, totp_code text) TO partner;
+GRANT ALL ON FUNCTION core.make_signature(entity text, entity_id uuid, meaning text, password text, totp_code text) TO member;
+GRANT ALL ON FUNCTION core.make_signature(entity text, entity_id uuid, meaning text, password text, totp_code text) TO superadmin;
 
 REVOKE ALL ON FUNCTION core.map_import(entity text, headers text[], mapping jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.map_import(entity text, headers text[], mapping jsonb) TO member;
@@ -6280,6 +8949,14 @@ GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_
 GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO member;
 GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO superadmin;
 GRANT ALL ON FUNCTION core.next_number(document_type text, entity_id uuid, unit_id uuid, on_date date) TO migrator;
+
+REVOKE ALL ON FUNCTION core.next_numbers(document_type text, entity_ids uuid[], unit_id uuid, on_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.next_numbers(document_type text, entity_ids uuid[], unit_id uuid, on_date date) TO partner;
+GRANT ALL ON FUNCTION core.next_numbers(document_type text, entity_ids uuid[], unit_id uuid, on_date date) TO member;
+GRANT ALL ON FUNCTION core.next_numbers(document_type text, entity_ids uuid[], unit_id uuid, on_date date) TO superadmin;
+GRANT ALL ON FUNCTION core.next_numbers(document_type text, entity_ids uuid[], unit_id uuid, on_date date) TO migrator;
+
+REVOKE ALL ON FUNCTION core.open_approval_step(org_id uuid, approval_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.open_session(user_id uuid, org_id uuid, expires_at timestamp with time zone, is_limited boolean, api_key_id uuid) TO migrator;
@@ -6369,6 +9046,11 @@ GRANT ALL ON FUNCTION core.read_csv(csv text, delimiter text) TO member;
 GRANT ALL ON FUNCTION core.read_csv(csv text, delimiter text) TO superadmin;
 GRANT ALL ON FUNCTION core.read_csv(csv text, delimiter text) TO migrator;
 
+REVOKE ALL ON FUNCTION core.read_signatures(entity text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.read_signatures(entity text, id uuid) TO partner;
+GRANT ALL ON FUNCTION core.read_signatures(entity text, id uuid) TO member;
+GRANT ALL ON FUNCTION core.read_signatures(entity text, id uuid) TO superadmin;
+
 REVOKE ALL ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.readmit(cause uuid, user_id uuid, org_id uuid) TO migrator;
 
@@ -6382,6 +9064,12 @@ GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO
 GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO superadmin;
 GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO migrator;
 
+REVOKE ALL ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) TO partner;
+GRANT ALL ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) TO member;
+GRANT ALL ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) TO migrator;
+
 REVOKE ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) TO member;
 GRANT ALL ON FUNCTION core.require_over_user(permission text, user_id uuid) TO superadmin;
@@ -6394,9 +9082,39 @@ GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO 
 GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO migrator;
 
 REVOKE ALL ON FUNCTION core.require_person() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.require_person() TO partner;
+GRANT ALL ON FUNCTION core.require_person() TO member;
+GRANT ALL ON FUNCTION core.require_person() TO superadmin;
+
+REVOKE ALL ON FUNCTION core.require_signature(entity text, entity_id uuid, meaning text, signature_id uuid, signer_id uuid, minutes integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.require_signature(entity text, entity_id uuid, meaning text, signature_id uuid, signer_id uuid, minutes integer) TO partner;
+GRANT ALL ON FUNCTION core.require_signature(entity text, entity_id uuid, meaning text, signature_id uuid, signer_id uuid, minutes integer) TO member;
+GRANT ALL ON FUNCTION core.require_signature(entity text, entity_id uuid, meaning text, signature_id uuid, signer_id uuid, minutes integer) TO superadmin;
+GRANT ALL ON FUNCTION core.require_signature(entity text, entity_id uuid, meaning text, signature_id uuid, signer_id uuid, minutes integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.require_visible(entity text, entity_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.require_visible(entity text, entity_id uuid) TO partner;
+GRANT ALL ON FUNCTION core.require_visible(entity text, entity_id uuid) TO member;
+GRANT ALL ON FUNCTION core.require_visible(entity text, entity_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.require_visible(entity text, entity_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.reset_approval_policies(org_id uuid, entity text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.reset_approval_policies(org_id uuid, entity text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.reset_roles(org_id uuid, template text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.reset_roles(org_id uuid, template text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.role_names(user_id uuid, unit_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.search_blanks(text text) FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.search_source TO migrator;
+
+REVOKE ALL ON FUNCTION core.search_insert(source text, relation text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.search_scope(org_id uuid, entity text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.search_words(text text) FROM PUBLIC;
 
 GRANT DELETE ON TABLE core.sign_in_failure TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sign_in_failure TO migrator;
@@ -6429,12 +9147,32 @@ REVOKE ALL ON FUNCTION core.sign_in_claims(user_id uuid, kind text, organization
 REVOKE ALL ON FUNCTION core.sign_token(claims jsonb, minutes numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.sign_token(claims jsonb, minutes numeric) TO migrator;
 
+REVOKE ALL ON FUNCTION core.signature_payload(entity text, entity_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.signature_text(signature core.signature) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.signature_text(signature core.signature) TO migrator;
+
+REVOKE ALL ON FUNCTION core.signed(signature core.signature) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.signed(signature core.signature) TO migrator;
+
+REVOKE ALL ON FUNCTION core.similar_words(org_id uuid, word text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) TO member;
 GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) TO superadmin;
 GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) TO migrator;
 
 REVOKE ALL ON FUNCTION core.take_password_slot() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_approval_policy__check() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_item__search() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_item_barcode__search() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_location__search() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_partner__search() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__check_time_zone() FROM PUBLIC;
 
@@ -6448,6 +9186,8 @@ REVOKE ALL ON FUNCTION core.tg_security_event__refuse() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_setting__check_type() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.tg_signature__refuse() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.tg_tree__check_children() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_tree__keep_path() FROM PUBLIC;
@@ -6456,16 +9196,66 @@ REVOKE ALL ON FUNCTION core.tg_tree__move_descendants() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_view__refuse() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION core.today() FROM PUBLIC;
-GRANT ALL ON FUNCTION core.today() TO partner;
-GRANT ALL ON FUNCTION core.today() TO member;
-GRANT ALL ON FUNCTION core.today() TO superadmin;
-GRANT ALL ON FUNCTION core.today() TO analyst;
-GRANT ALL ON FUNCTION core.today() TO migrator;
+REVOKE ALL ON FUNCTION core.tg_wms_document__search() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_wms_handling_unit__search() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_wms_lot__search() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.totp(secret bytea, step bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.url_encode(text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.withdraw_approval(entity text, entity_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.withdraw_approval(entity text, entity_id uuid) TO partner;
+GRANT ALL ON FUNCTION core.withdraw_approval(entity text, entity_id uuid) TO member;
+GRANT ALL ON FUNCTION core.withdraw_approval(entity text, entity_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.withdraw_approval(entity text, entity_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.word_query(org_id uuid, entity text, words text[], is_alike boolean) FROM PUBLIC;
+
+GRANT SELECT ON TABLE core.transition TO member;
+GRANT SELECT ON TABLE core.transition TO partner;
+GRANT SELECT ON TABLE core.transition TO superadmin;
+GRANT SELECT ON TABLE core.transition TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.transition TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.approval_policy TO member;
+GRANT SELECT,DELETE ON TABLE core.approval_policy TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.approval_policy TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.approval_policy TO member;
+GRANT INSERT(org_id) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(id) ON TABLE core.approval_policy TO member;
+GRANT INSERT(id) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(entity) ON TABLE core.approval_policy TO member;
+GRANT INSERT(entity) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(kind),UPDATE(kind) ON TABLE core.approval_policy TO member;
+GRANT INSERT(kind),UPDATE(kind) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(step_no),UPDATE(step_no) ON TABLE core.approval_policy TO member;
+GRANT INSERT(step_no),UPDATE(step_no) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(amount_from),UPDATE(amount_from) ON TABLE core.approval_policy TO member;
+GRANT INSERT(amount_from),UPDATE(amount_from) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(currency),UPDATE(currency) ON TABLE core.approval_policy TO member;
+GRANT INSERT(currency),UPDATE(currency) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(permission),UPDATE(permission) ON TABLE core.approval_policy TO member;
+GRANT INSERT(permission),UPDATE(permission) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(needs_signature),UPDATE(needs_signature) ON TABLE core.approval_policy TO member;
+GRANT INSERT(needs_signature),UPDATE(needs_signature) ON TABLE core.approval_policy TO superadmin;
+
+GRANT INSERT(note),UPDATE(note) ON TABLE core.approval_policy TO member;
+GRANT INSERT(note),UPDATE(note) ON TABLE core.approval_policy TO superadmin;
+
+GRANT UPDATE(version) ON TABLE core.approval_policy TO member;
+GRANT UPDATE(version) ON TABLE core.approval_policy TO superadmin;
 
 GRANT SELECT ON TABLE core.error TO anon;
 GRANT SELECT ON TABLE core.error TO member;
@@ -6509,11 +9299,6 @@ GRANT INSERT(reset),UPDATE(reset) ON TABLE core.number_series TO superadmin;
 GRANT UPDATE(version) ON TABLE core.number_series TO member;
 GRANT UPDATE(version) ON TABLE core.number_series TO superadmin;
 
-GRANT SELECT ON TABLE core.permission TO member;
-GRANT SELECT ON TABLE core.permission TO partner;
-GRANT SELECT ON TABLE core.permission TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.permission TO migrator;
-
 GRANT SELECT ON TABLE core.role_template_permission TO member;
 GRANT SELECT ON TABLE core.role_template_permission TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.role_template_permission TO migrator;
@@ -6548,17 +9333,26 @@ GRANT SELECT ON TABLE core.setting_definition TO member;
 GRANT SELECT ON TABLE core.setting_definition TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.setting_definition TO migrator;
 
-GRANT SELECT ON TABLE core.transition TO member;
-GRANT SELECT ON TABLE core.transition TO partner;
-GRANT SELECT ON TABLE core.transition TO superadmin;
-GRANT SELECT ON TABLE core.transition TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.transition TO migrator;
+GRANT SELECT ON TABLE core.signature_meaning TO member;
+GRANT SELECT ON TABLE core.signature_meaning TO partner;
+GRANT SELECT ON TABLE core.signature_meaning TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.signature_meaning TO migrator;
 
 GRANT SELECT ON TABLE core.analyst_login TO analyst;
 GRANT SELECT ON TABLE core.analyst_login TO relay;
 GRANT SELECT ON TABLE core.analyst_login TO worker;
 GRANT SELECT ON TABLE core.analyst_login TO monitor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.analyst_login TO migrator;
+
+GRANT SELECT ON TABLE core.approval_default TO member;
+GRANT SELECT ON TABLE core.approval_default TO partner;
+GRANT SELECT ON TABLE core.approval_default TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.approval_default TO migrator;
+
+GRANT SELECT ON TABLE core.approval_entity TO member;
+GRANT SELECT ON TABLE core.approval_entity TO partner;
+GRANT SELECT ON TABLE core.approval_entity TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.approval_entity TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.common_password TO migrator;
 
@@ -6582,11 +9376,6 @@ GRANT SELECT ON TABLE core.number_pattern TO member;
 GRANT SELECT ON TABLE core.number_pattern TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.number_pattern TO migrator;
 
-GRANT SELECT ON TABLE core.number_register TO member;
-GRANT SELECT ON TABLE core.number_register TO superadmin;
-GRANT SELECT ON TABLE core.number_register TO analyst;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.number_register TO migrator;
-
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.password_history TO migrator;
 
 GRANT DELETE ON TABLE core.password_reset TO worker;
@@ -6596,6 +9385,14 @@ GRANT SELECT(expires_at) ON TABLE core.password_reset TO worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.refresh_token TO migrator;
 
+GRANT SELECT,DELETE,UPDATE ON TABLE core.search_fill TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.search_fill TO migrator;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.second_factor TO migrator;
+
+GRANT SELECT ON TABLE core.signature_entity TO member;
+GRANT SELECT ON TABLE core.signature_entity TO partner;
+GRANT SELECT ON TABLE core.signature_entity TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.signature_entity TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.signing_key TO migrator;

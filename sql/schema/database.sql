@@ -21,6 +21,7 @@ grant usage on schema public to relay;
 grant usage on schema public to superadmin;
 grant usage on schema public to worker;
 
+create extension btree_gin schema public;
 create extension btree_gist schema public;
 create extension ltree schema public;
 create extension pg_stat_statements schema public;

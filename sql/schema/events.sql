@@ -31,6 +31,7 @@ declare
   v_claims jsonb;
   v_status text;
 begin
+  -- lint: allow exception_in_loop: it only reads: a subtransaction that writes nothing gets no number
   for number, v_claims in
     select c.n, c.claims from unnest(admit_subscribers.claims) with ordinality as c (claims, n)
   loop
@@ -357,6 +358,10 @@ begin
       select m.user_id
       from core.membership as m
       where r.recipient = 'PARTNER' and m.org_id = e.org_id and m.partner_id = e.partner_id
+      union all
+      select h.user_id
+      from core.permission_holders(e.org_id, e.payload ->> 'permission', e.unit_id) as h
+      where r.recipient = 'APPROVER' and not coalesce(e.payload -> 'other_than' ? h.user_id::text, false)
     ) as u
     union all
     select e.org_id, p.user_id, e.id, null
@@ -795,6 +800,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -875,6 +884,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -968,6 +981,270 @@ $$;
 
 COMMENT ON FUNCTION events.tg_app_user__emit() IS 'Writes user.updated into each organisation that a changed user belongs to, with name, address and is_active before and after.';
 
+CREATE FUNCTION events.tg_approval__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'approval.created', 'approval', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('entity', n.entity, 'entity_id', n.entity_id, 'kind', n.kind, 'amount', n.amount, 'currency', n.currency, 'unit_id', n.unit_id, 'requested_by', n.requested_by, 'requested_at', n.requested_at, 'round', n.round, 'status', n.status, 'step_count', n.step_count, 'ended_at', n.ended_at)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'approval.deleted', 'approval', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('entity', o.entity, 'entity_id', o.entity_id, 'kind', o.kind, 'amount', o.amount, 'currency', o.currency, 'unit_id', o.unit_id, 'requested_by', o.requested_by, 'requested_at', o.requested_at, 'round', o.round, 'status', o.status, 'step_count', o.step_count, 'ended_at', o.ended_at)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'approval.created' when n.org_id is null then 'approval.deleted' else case when o.status is distinct from n.status then 'approval.' || lower(n.status) else 'approval.updated' end end,
+      'approval',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('entity', o.entity, 'entity_id', o.entity_id, 'kind', o.kind, 'amount', o.amount, 'currency', o.currency, 'unit_id', o.unit_id, 'requested_by', o.requested_by, 'requested_at', o.requested_at, 'round', o.round, 'status', o.status, 'step_count', o.step_count, 'ended_at', o.ended_at) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
+        case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(o.entity_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.amount is distinct from n.amount then ',"amount":' || coalesce(to_jsonb(o.amount)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(o.currency)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.requested_by is distinct from n.requested_by then ',"requested_by":' || coalesce(to_jsonb(o.requested_by)::text, 'null') end,
+        case when o.requested_at is distinct from n.requested_at then ',"requested_at":' || coalesce(to_jsonb(o.requested_at)::text, 'null') end,
+        case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(o.round)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.step_count is distinct from n.step_count then ',"step_count":' || coalesce(to_jsonb(o.step_count)::text, 'null') end,
+        case when o.ended_at is distinct from n.ended_at then ',"ended_at":' || coalesce(to_jsonb(o.ended_at)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('entity', n.entity, 'entity_id', n.entity_id, 'kind', n.kind, 'amount', n.amount, 'currency', n.currency, 'unit_id', n.unit_id, 'requested_by', n.requested_by, 'requested_at', n.requested_at, 'round', n.round, 'status', n.status, 'step_count', n.step_count, 'ended_at', n.ended_at) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
+        case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(n.entity_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.amount is distinct from n.amount then ',"amount":' || coalesce(to_jsonb(n.amount)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(n.currency)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.requested_by is distinct from n.requested_by then ',"requested_by":' || coalesce(to_jsonb(n.requested_by)::text, 'null') end,
+        case when o.requested_at is distinct from n.requested_at then ',"requested_at":' || coalesce(to_jsonb(n.requested_at)::text, 'null') end,
+        case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(n.round)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.step_count is distinct from n.step_count then ',"step_count":' || coalesce(to_jsonb(n.step_count)::text, 'null') end,
+        case when o.ended_at is distinct from n.ended_at then ',"ended_at":' || coalesce(to_jsonb(n.ended_at)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.entity is distinct from n.entity or o.entity_id is distinct from n.entity_id or o.kind is distinct from n.kind or o.amount is distinct from n.amount or o.currency is distinct from n.currency or o.unit_id is distinct from n.unit_id or o.requested_by is distinct from n.requested_by or o.requested_at is distinct from n.requested_at or o.round is distinct from n.round or o.status is distinct from n.status or o.step_count is distinct from n.step_count or o.ended_at is distinct from n.ended_at or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_approval__record() IS 'Records the changes of core.approval as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_approval_policy__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'approval_policy.created', 'approval_policy', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('entity', n.entity, 'kind', n.kind, 'step_no', n.step_no, 'amount_from', n.amount_from, 'currency', n.currency, 'permission', n.permission, 'needs_signature', n.needs_signature, 'note', n.note)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'approval_policy.deleted', 'approval_policy', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('entity', o.entity, 'kind', o.kind, 'step_no', o.step_no, 'amount_from', o.amount_from, 'currency', o.currency, 'permission', o.permission, 'needs_signature', o.needs_signature, 'note', o.note)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'approval_policy.created' when n.org_id is null then 'approval_policy.deleted' else 'approval_policy.updated' end,
+      'approval_policy',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('entity', o.entity, 'kind', o.kind, 'step_no', o.step_no, 'amount_from', o.amount_from, 'currency', o.currency, 'permission', o.permission, 'needs_signature', o.needs_signature, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(o.step_no)::text, 'null') end,
+        case when o.amount_from is distinct from n.amount_from then ',"amount_from":' || coalesce(to_jsonb(o.amount_from)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(o.currency)::text, 'null') end,
+        case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null') end,
+        case when o.needs_signature is distinct from n.needs_signature then ',"needs_signature":' || coalesce(to_jsonb(o.needs_signature)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('entity', n.entity, 'kind', n.kind, 'step_no', n.step_no, 'amount_from', n.amount_from, 'currency', n.currency, 'permission', n.permission, 'needs_signature', n.needs_signature, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(n.step_no)::text, 'null') end,
+        case when o.amount_from is distinct from n.amount_from then ',"amount_from":' || coalesce(to_jsonb(n.amount_from)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(n.currency)::text, 'null') end,
+        case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null') end,
+        case when o.needs_signature is distinct from n.needs_signature then ',"needs_signature":' || coalesce(to_jsonb(n.needs_signature)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.entity is distinct from n.entity or o.kind is distinct from n.kind or o.step_no is distinct from n.step_no or o.amount_from is distinct from n.amount_from or o.currency is distinct from n.currency or o.permission is distinct from n.permission or o.needs_signature is distinct from n.needs_signature or o.note is distinct from n.note or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_approval_policy__record() IS 'Records the changes of core.approval_policy as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_approval_step__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'approval_step.created', 'approval_step', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('approval_id', n.approval_id, 'step_no', n.step_no, 'permission', n.permission, 'needs_signature', n.needs_signature, 'unit_id', n.unit_id, 'decided_by', n.decided_by, 'decided_at', n.decided_at, 'decision', n.decision, 'reason', n.reason, 'signature_id', n.signature_id)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'approval_step.deleted', 'approval_step', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('approval_id', o.approval_id, 'step_no', o.step_no, 'permission', o.permission, 'needs_signature', o.needs_signature, 'unit_id', o.unit_id, 'decided_by', o.decided_by, 'decided_at', o.decided_at, 'decision', o.decision, 'reason', o.reason, 'signature_id', o.signature_id)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'approval_step.created' when n.org_id is null then 'approval_step.deleted' else 'approval_step.updated' end,
+      'approval_step',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('approval_id', o.approval_id, 'step_no', o.step_no, 'permission', o.permission, 'needs_signature', o.needs_signature, 'unit_id', o.unit_id, 'decided_by', o.decided_by, 'decided_at', o.decided_at, 'decision', o.decision, 'reason', o.reason, 'signature_id', o.signature_id) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.approval_id is distinct from n.approval_id then ',"approval_id":' || coalesce(to_jsonb(o.approval_id)::text, 'null') end,
+        case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(o.step_no)::text, 'null') end,
+        case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null') end,
+        case when o.needs_signature is distinct from n.needs_signature then ',"needs_signature":' || coalesce(to_jsonb(o.needs_signature)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.decided_by is distinct from n.decided_by then ',"decided_by":' || coalesce(to_jsonb(o.decided_by)::text, 'null') end,
+        case when o.decided_at is distinct from n.decided_at then ',"decided_at":' || coalesce(to_jsonb(o.decided_at)::text, 'null') end,
+        case when o.decision is distinct from n.decision then ',"decision":' || coalesce(to_jsonb(o.decision)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
+        case when o.signature_id is distinct from n.signature_id then ',"signature_id":' || coalesce(to_jsonb(o.signature_id)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('approval_id', n.approval_id, 'step_no', n.step_no, 'permission', n.permission, 'needs_signature', n.needs_signature, 'unit_id', n.unit_id, 'decided_by', n.decided_by, 'decided_at', n.decided_at, 'decision', n.decision, 'reason', n.reason, 'signature_id', n.signature_id) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.approval_id is distinct from n.approval_id then ',"approval_id":' || coalesce(to_jsonb(n.approval_id)::text, 'null') end,
+        case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(n.step_no)::text, 'null') end,
+        case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null') end,
+        case when o.needs_signature is distinct from n.needs_signature then ',"needs_signature":' || coalesce(to_jsonb(n.needs_signature)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.decided_by is distinct from n.decided_by then ',"decided_by":' || coalesce(to_jsonb(n.decided_by)::text, 'null') end,
+        case when o.decided_at is distinct from n.decided_at then ',"decided_at":' || coalesce(to_jsonb(n.decided_at)::text, 'null') end,
+        case when o.decision is distinct from n.decision then ',"decision":' || coalesce(to_jsonb(n.decision)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
+        case when o.signature_id is distinct from n.signature_id then ',"signature_id":' || coalesce(to_jsonb(n.signature_id)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.approval_id is distinct from n.approval_id or o.step_no is distinct from n.step_no or o.permission is distinct from n.permission or o.needs_signature is distinct from n.needs_signature or o.unit_id is distinct from n.unit_id or o.decided_by is distinct from n.decided_by or o.decided_at is distinct from n.decided_at or o.decision is distinct from n.decision or o.reason is distinct from n.reason or o.signature_id is distinct from n.signature_id;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_approval_step__record() IS 'Records the changes of core.approval_step as events; made by events.ensure_triggers.';
+
 CREATE FUNCTION events.tg_contact__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -986,6 +1263,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -1075,6 +1356,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1147,6 +1432,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -1231,6 +1520,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1297,6 +1590,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -1389,6 +1686,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1459,6 +1760,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -1537,6 +1842,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1613,6 +1922,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -1699,6 +2012,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1745,6 +2062,1064 @@ $$;
 
 COMMENT ON FUNCTION events.tg_partner_role__record() IS 'Records the changes of core.partner_role as events; made by events.ensure_triggers.';
 
+CREATE FUNCTION events.tg_records_crate__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_crate.created', 'records_crate', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('barcode', n.barcode, 'unit_id', n.unit_id, 'bound_for_id', n.bound_for_id, 'status', n.status, 'status_reason', n.status_reason, 'is_for_central', n.is_for_central, 'is_permanent', n.is_permanent, 'minimum_on', n.minimum_on, 'is_retained', n.is_retained, 'destruction_on', n.destruction_on)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_crate.deleted', 'records_crate', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('barcode', o.barcode, 'unit_id', o.unit_id, 'bound_for_id', o.bound_for_id, 'status', o.status, 'status_reason', o.status_reason, 'is_for_central', o.is_for_central, 'is_permanent', o.is_permanent, 'minimum_on', o.minimum_on, 'is_retained', o.is_retained, 'destruction_on', o.destruction_on)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_crate.created' when n.org_id is null then 'records_crate.deleted' else case when o.status is distinct from n.status then 'records_crate.' || lower(n.status) else 'records_crate.updated' end end,
+      'records_crate',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('barcode', o.barcode, 'unit_id', o.unit_id, 'bound_for_id', o.bound_for_id, 'status', o.status, 'status_reason', o.status_reason, 'is_for_central', o.is_for_central, 'is_permanent', o.is_permanent, 'minimum_on', o.minimum_on, 'is_retained', o.is_retained, 'destruction_on', o.destruction_on) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.barcode is distinct from n.barcode then ',"barcode":' || coalesce(to_jsonb(o.barcode)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.bound_for_id is distinct from n.bound_for_id then ',"bound_for_id":' || coalesce(to_jsonb(o.bound_for_id)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
+        case when o.is_for_central is distinct from n.is_for_central then ',"is_for_central":' || coalesce(to_jsonb(o.is_for_central)::text, 'null') end,
+        case when o.is_permanent is distinct from n.is_permanent then ',"is_permanent":' || coalesce(to_jsonb(o.is_permanent)::text, 'null') end,
+        case when o.minimum_on is distinct from n.minimum_on then ',"minimum_on":' || coalesce(to_jsonb(o.minimum_on)::text, 'null') end,
+        case when o.is_retained is distinct from n.is_retained then ',"is_retained":' || coalesce(to_jsonb(o.is_retained)::text, 'null') end,
+        case when o.destruction_on is distinct from n.destruction_on then ',"destruction_on":' || coalesce(to_jsonb(o.destruction_on)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('barcode', n.barcode, 'unit_id', n.unit_id, 'bound_for_id', n.bound_for_id, 'status', n.status, 'status_reason', n.status_reason, 'is_for_central', n.is_for_central, 'is_permanent', n.is_permanent, 'minimum_on', n.minimum_on, 'is_retained', n.is_retained, 'destruction_on', n.destruction_on) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.barcode is distinct from n.barcode then ',"barcode":' || coalesce(to_jsonb(n.barcode)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.bound_for_id is distinct from n.bound_for_id then ',"bound_for_id":' || coalesce(to_jsonb(n.bound_for_id)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
+        case when o.is_for_central is distinct from n.is_for_central then ',"is_for_central":' || coalesce(to_jsonb(n.is_for_central)::text, 'null') end,
+        case when o.is_permanent is distinct from n.is_permanent then ',"is_permanent":' || coalesce(to_jsonb(n.is_permanent)::text, 'null') end,
+        case when o.minimum_on is distinct from n.minimum_on then ',"minimum_on":' || coalesce(to_jsonb(n.minimum_on)::text, 'null') end,
+        case when o.is_retained is distinct from n.is_retained then ',"is_retained":' || coalesce(to_jsonb(n.is_retained)::text, 'null') end,
+        case when o.destruction_on is distinct from n.destruction_on then ',"destruction_on":' || coalesce(to_jsonb(n.destruction_on)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.barcode is distinct from n.barcode or o.unit_id is distinct from n.unit_id or o.bound_for_id is distinct from n.bound_for_id or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.is_for_central is distinct from n.is_for_central or o.is_permanent is distinct from n.is_permanent or o.minimum_on is distinct from n.minimum_on or o.is_retained is distinct from n.is_retained or o.destruction_on is distinct from n.destruction_on or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_crate__record() IS 'Records the changes of records.crate as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_crate_document__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_crate_document.created', 'records_crate_document', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('crate_id', n.crate_id, 'document_id', n.document_id, 'added_at', n.added_at, 'added_by', n.added_by, 'removed_at', n.removed_at, 'removed_by', n.removed_by)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_crate_document.deleted', 'records_crate_document', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('crate_id', o.crate_id, 'document_id', o.document_id, 'added_at', o.added_at, 'added_by', o.added_by, 'removed_at', o.removed_at, 'removed_by', o.removed_by)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_crate_document.created' when n.org_id is null then 'records_crate_document.deleted' else 'records_crate_document.updated' end,
+      'records_crate_document',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('crate_id', o.crate_id, 'document_id', o.document_id, 'added_at', o.added_at, 'added_by', o.added_by, 'removed_at', o.removed_at, 'removed_by', o.removed_by) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
+        case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(o.added_at)::text, 'null') end,
+        case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(o.added_by)::text, 'null') end,
+        case when o.removed_at is distinct from n.removed_at then ',"removed_at":' || coalesce(to_jsonb(o.removed_at)::text, 'null') end,
+        case when o.removed_by is distinct from n.removed_by then ',"removed_by":' || coalesce(to_jsonb(o.removed_by)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('crate_id', n.crate_id, 'document_id', n.document_id, 'added_at', n.added_at, 'added_by', n.added_by, 'removed_at', n.removed_at, 'removed_by', n.removed_by) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
+        case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(n.added_at)::text, 'null') end,
+        case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(n.added_by)::text, 'null') end,
+        case when o.removed_at is distinct from n.removed_at then ',"removed_at":' || coalesce(to_jsonb(n.removed_at)::text, 'null') end,
+        case when o.removed_by is distinct from n.removed_by then ',"removed_by":' || coalesce(to_jsonb(n.removed_by)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.crate_id is distinct from n.crate_id or o.document_id is distinct from n.document_id or o.added_at is distinct from n.added_at or o.added_by is distinct from n.added_by or o.removed_at is distinct from n.removed_at or o.removed_by is distinct from n.removed_by;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_crate_document__record() IS 'Records the changes of records.crate_document as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_custody__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_custody.created', 'records_custody', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('crate_id', n.crate_id, 'location_id', n.location_id, 'holder_id', n.holder_id, 'during', n.during, 'reason', n.reason, 'request_id', n.request_id, 'note', n.note)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_custody.deleted', 'records_custody', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('crate_id', o.crate_id, 'location_id', o.location_id, 'holder_id', o.holder_id, 'during', o.during, 'reason', o.reason, 'request_id', o.request_id, 'note', o.note)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_custody.created' when n.org_id is null then 'records_custody.deleted' else 'records_custody.updated' end,
+      'records_custody',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('crate_id', o.crate_id, 'location_id', o.location_id, 'holder_id', o.holder_id, 'during', o.during, 'reason', o.reason, 'request_id', o.request_id, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
+        case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(o.location_id)::text, 'null') end,
+        case when o.holder_id is distinct from n.holder_id then ',"holder_id":' || coalesce(to_jsonb(o.holder_id)::text, 'null') end,
+        case when o.during is distinct from n.during then ',"during":' || coalesce(to_jsonb(o.during)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('crate_id', n.crate_id, 'location_id', n.location_id, 'holder_id', n.holder_id, 'during', n.during, 'reason', n.reason, 'request_id', n.request_id, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
+        case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(n.location_id)::text, 'null') end,
+        case when o.holder_id is distinct from n.holder_id then ',"holder_id":' || coalesce(to_jsonb(n.holder_id)::text, 'null') end,
+        case when o.during is distinct from n.during then ',"during":' || coalesce(to_jsonb(n.during)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.crate_id is distinct from n.crate_id or o.location_id is distinct from n.location_id or o.holder_id is distinct from n.holder_id or o.during is distinct from n.during or o.reason is distinct from n.reason or o.request_id is distinct from n.request_id or o.note is distinct from n.note;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_custody__record() IS 'Records the changes of records.custody as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_destruction_certificate__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_destruction_certificate.created', 'records_destruction_certificate', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('certificate_no', n.certificate_no, 'request_id', n.request_id, 'crate_id', n.crate_id, 'unit_id', n.unit_id, 'method', n.method, 'vendor', n.vendor, 'executed_by', n.executed_by, 'executor_signature_id', n.executor_signature_id, 'witness_id', n.witness_id, 'witness_signature_id', n.witness_signature_id, 'executed_at', n.executed_at, 'document_count', n.document_count, 'sha256', n.sha256)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_destruction_certificate.deleted', 'records_destruction_certificate', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('certificate_no', o.certificate_no, 'request_id', o.request_id, 'crate_id', o.crate_id, 'unit_id', o.unit_id, 'method', o.method, 'vendor', o.vendor, 'executed_by', o.executed_by, 'executor_signature_id', o.executor_signature_id, 'witness_id', o.witness_id, 'witness_signature_id', o.witness_signature_id, 'executed_at', o.executed_at, 'document_count', o.document_count, 'sha256', o.sha256)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_destruction_certificate.created' when n.org_id is null then 'records_destruction_certificate.deleted' else 'records_destruction_certificate.updated' end,
+      'records_destruction_certificate',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('certificate_no', o.certificate_no, 'request_id', o.request_id, 'crate_id', o.crate_id, 'unit_id', o.unit_id, 'method', o.method, 'vendor', o.vendor, 'executed_by', o.executed_by, 'executor_signature_id', o.executor_signature_id, 'witness_id', o.witness_id, 'witness_signature_id', o.witness_signature_id, 'executed_at', o.executed_at, 'document_count', o.document_count, 'sha256', o.sha256) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.certificate_no is distinct from n.certificate_no then ',"certificate_no":' || coalesce(to_jsonb(o.certificate_no)::text, 'null') end,
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.method is distinct from n.method then ',"method":' || coalesce(to_jsonb(o.method)::text, 'null') end,
+        case when o.vendor is distinct from n.vendor then ',"vendor":' || coalesce(to_jsonb(o.vendor)::text, 'null') end,
+        case when o.executed_by is distinct from n.executed_by then ',"executed_by":' || coalesce(to_jsonb(o.executed_by)::text, 'null') end,
+        case when o.executor_signature_id is distinct from n.executor_signature_id then ',"executor_signature_id":' || coalesce(to_jsonb(o.executor_signature_id)::text, 'null') end,
+        case when o.witness_id is distinct from n.witness_id then ',"witness_id":' || coalesce(to_jsonb(o.witness_id)::text, 'null') end,
+        case when o.witness_signature_id is distinct from n.witness_signature_id then ',"witness_signature_id":' || coalesce(to_jsonb(o.witness_signature_id)::text, 'null') end,
+        case when o.executed_at is distinct from n.executed_at then ',"executed_at":' || coalesce(to_jsonb(o.executed_at)::text, 'null') end,
+        case when o.document_count is distinct from n.document_count then ',"document_count":' || coalesce(to_jsonb(o.document_count)::text, 'null') end,
+        case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(o.sha256)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('certificate_no', n.certificate_no, 'request_id', n.request_id, 'crate_id', n.crate_id, 'unit_id', n.unit_id, 'method', n.method, 'vendor', n.vendor, 'executed_by', n.executed_by, 'executor_signature_id', n.executor_signature_id, 'witness_id', n.witness_id, 'witness_signature_id', n.witness_signature_id, 'executed_at', n.executed_at, 'document_count', n.document_count, 'sha256', n.sha256) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.certificate_no is distinct from n.certificate_no then ',"certificate_no":' || coalesce(to_jsonb(n.certificate_no)::text, 'null') end,
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.method is distinct from n.method then ',"method":' || coalesce(to_jsonb(n.method)::text, 'null') end,
+        case when o.vendor is distinct from n.vendor then ',"vendor":' || coalesce(to_jsonb(n.vendor)::text, 'null') end,
+        case when o.executed_by is distinct from n.executed_by then ',"executed_by":' || coalesce(to_jsonb(n.executed_by)::text, 'null') end,
+        case when o.executor_signature_id is distinct from n.executor_signature_id then ',"executor_signature_id":' || coalesce(to_jsonb(n.executor_signature_id)::text, 'null') end,
+        case when o.witness_id is distinct from n.witness_id then ',"witness_id":' || coalesce(to_jsonb(n.witness_id)::text, 'null') end,
+        case when o.witness_signature_id is distinct from n.witness_signature_id then ',"witness_signature_id":' || coalesce(to_jsonb(n.witness_signature_id)::text, 'null') end,
+        case when o.executed_at is distinct from n.executed_at then ',"executed_at":' || coalesce(to_jsonb(n.executed_at)::text, 'null') end,
+        case when o.document_count is distinct from n.document_count then ',"document_count":' || coalesce(to_jsonb(n.document_count)::text, 'null') end,
+        case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(n.sha256)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.certificate_no is distinct from n.certificate_no or o.request_id is distinct from n.request_id or o.crate_id is distinct from n.crate_id or o.unit_id is distinct from n.unit_id or o.method is distinct from n.method or o.vendor is distinct from n.vendor or o.executed_by is distinct from n.executed_by or o.executor_signature_id is distinct from n.executor_signature_id or o.witness_id is distinct from n.witness_id or o.witness_signature_id is distinct from n.witness_signature_id or o.executed_at is distinct from n.executed_at or o.document_count is distinct from n.document_count or o.sha256 is distinct from n.sha256;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_destruction_certificate__record() IS 'Records the changes of records.destruction_certificate as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_document__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_document.created', 'records_document', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('unit_id', n.unit_id, 'document_number', n.document_number, 'name', n.name, 'kind', n.kind, 'description', n.description, 'barcode', n.barcode, 'retention_class_id', n.retention_class_id, 'dated_on', n.dated_on, 'closed_on', n.closed_on, 'event_on', n.event_on, 'due_on', n.due_on, 'status', n.status, 'status_reason', n.status_reason)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_document.deleted', 'records_document', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('unit_id', o.unit_id, 'document_number', o.document_number, 'name', o.name, 'kind', o.kind, 'description', o.description, 'barcode', o.barcode, 'retention_class_id', o.retention_class_id, 'dated_on', o.dated_on, 'closed_on', o.closed_on, 'event_on', o.event_on, 'due_on', o.due_on, 'status', o.status, 'status_reason', o.status_reason)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_document.created' when n.org_id is null then 'records_document.deleted' else case when o.status is distinct from n.status then 'records_document.' || lower(n.status) else 'records_document.updated' end end,
+      'records_document',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('unit_id', o.unit_id, 'document_number', o.document_number, 'name', o.name, 'kind', o.kind, 'description', o.description, 'barcode', o.barcode, 'retention_class_id', o.retention_class_id, 'dated_on', o.dated_on, 'closed_on', o.closed_on, 'event_on', o.event_on, 'due_on', o.due_on, 'status', o.status, 'status_reason', o.status_reason) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.document_number is distinct from n.document_number then ',"document_number":' || coalesce(to_jsonb(o.document_number)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.description is distinct from n.description then ',"description":' || coalesce(to_jsonb(o.description)::text, 'null') end,
+        case when o.barcode is distinct from n.barcode then ',"barcode":' || coalesce(to_jsonb(o.barcode)::text, 'null') end,
+        case when o.retention_class_id is distinct from n.retention_class_id then ',"retention_class_id":' || coalesce(to_jsonb(o.retention_class_id)::text, 'null') end,
+        case when o.dated_on is distinct from n.dated_on then ',"dated_on":' || coalesce(to_jsonb(o.dated_on)::text, 'null') end,
+        case when o.closed_on is distinct from n.closed_on then ',"closed_on":' || coalesce(to_jsonb(o.closed_on)::text, 'null') end,
+        case when o.event_on is distinct from n.event_on then ',"event_on":' || coalesce(to_jsonb(o.event_on)::text, 'null') end,
+        case when o.due_on is distinct from n.due_on then ',"due_on":' || coalesce(to_jsonb(o.due_on)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('unit_id', n.unit_id, 'document_number', n.document_number, 'name', n.name, 'kind', n.kind, 'description', n.description, 'barcode', n.barcode, 'retention_class_id', n.retention_class_id, 'dated_on', n.dated_on, 'closed_on', n.closed_on, 'event_on', n.event_on, 'due_on', n.due_on, 'status', n.status, 'status_reason', n.status_reason) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.document_number is distinct from n.document_number then ',"document_number":' || coalesce(to_jsonb(n.document_number)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.description is distinct from n.description then ',"description":' || coalesce(to_jsonb(n.description)::text, 'null') end,
+        case when o.barcode is distinct from n.barcode then ',"barcode":' || coalesce(to_jsonb(n.barcode)::text, 'null') end,
+        case when o.retention_class_id is distinct from n.retention_class_id then ',"retention_class_id":' || coalesce(to_jsonb(n.retention_class_id)::text, 'null') end,
+        case when o.dated_on is distinct from n.dated_on then ',"dated_on":' || coalesce(to_jsonb(n.dated_on)::text, 'null') end,
+        case when o.closed_on is distinct from n.closed_on then ',"closed_on":' || coalesce(to_jsonb(n.closed_on)::text, 'null') end,
+        case when o.event_on is distinct from n.event_on then ',"event_on":' || coalesce(to_jsonb(n.event_on)::text, 'null') end,
+        case when o.due_on is distinct from n.due_on then ',"due_on":' || coalesce(to_jsonb(n.due_on)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.unit_id is distinct from n.unit_id or o.document_number is distinct from n.document_number or o.name is distinct from n.name or o.kind is distinct from n.kind or o.description is distinct from n.description or o.barcode is distinct from n.barcode or o.retention_class_id is distinct from n.retention_class_id or o.dated_on is distinct from n.dated_on or o.closed_on is distinct from n.closed_on or o.event_on is distinct from n.event_on or o.due_on is distinct from n.due_on or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_document__record() IS 'Records the changes of records.document as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_legal_hold__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_legal_hold.created', 'records_legal_hold', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('hold_no', n.hold_no, 'matter', n.matter, 'reason', n.reason, 'status', n.status, 'status_reason', n.status_reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_legal_hold.deleted', 'records_legal_hold', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('hold_no', o.hold_no, 'matter', o.matter, 'reason', o.reason, 'status', o.status, 'status_reason', o.status_reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_legal_hold.created' when n.org_id is null then 'records_legal_hold.deleted' else case when o.status is distinct from n.status then 'records_legal_hold.' || lower(n.status) else 'records_legal_hold.updated' end end,
+      'records_legal_hold',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('hold_no', o.hold_no, 'matter', o.matter, 'reason', o.reason, 'status', o.status, 'status_reason', o.status_reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.hold_no is distinct from n.hold_no then ',"hold_no":' || coalesce(to_jsonb(o.hold_no)::text, 'null') end,
+        case when o.matter is distinct from n.matter then ',"matter":' || coalesce(to_jsonb(o.matter)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
+        case when o.placed_by is distinct from n.placed_by then ',"placed_by":' || coalesce(to_jsonb(o.placed_by)::text, 'null') end,
+        case when o.placed_at is distinct from n.placed_at then ',"placed_at":' || coalesce(to_jsonb(o.placed_at)::text, 'null') end,
+        case when o.released_by is distinct from n.released_by then ',"released_by":' || coalesce(to_jsonb(o.released_by)::text, 'null') end,
+        case when o.released_at is distinct from n.released_at then ',"released_at":' || coalesce(to_jsonb(o.released_at)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('hold_no', n.hold_no, 'matter', n.matter, 'reason', n.reason, 'status', n.status, 'status_reason', n.status_reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.hold_no is distinct from n.hold_no then ',"hold_no":' || coalesce(to_jsonb(n.hold_no)::text, 'null') end,
+        case when o.matter is distinct from n.matter then ',"matter":' || coalesce(to_jsonb(n.matter)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
+        case when o.placed_by is distinct from n.placed_by then ',"placed_by":' || coalesce(to_jsonb(n.placed_by)::text, 'null') end,
+        case when o.placed_at is distinct from n.placed_at then ',"placed_at":' || coalesce(to_jsonb(n.placed_at)::text, 'null') end,
+        case when o.released_by is distinct from n.released_by then ',"released_by":' || coalesce(to_jsonb(n.released_by)::text, 'null') end,
+        case when o.released_at is distinct from n.released_at then ',"released_at":' || coalesce(to_jsonb(n.released_at)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.hold_no is distinct from n.hold_no or o.matter is distinct from n.matter or o.reason is distinct from n.reason or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.placed_by is distinct from n.placed_by or o.placed_at is distinct from n.placed_at or o.released_by is distinct from n.released_by or o.released_at is distinct from n.released_at or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_legal_hold__record() IS 'Records the changes of records.legal_hold as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_legal_hold_item__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_legal_hold_item.created', 'records_legal_hold_item', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('hold_id', n.hold_id, 'crate_id', n.crate_id, 'document_id', n.document_id, 'is_active', n.is_active, 'added_at', n.added_at, 'added_by', n.added_by)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_legal_hold_item.deleted', 'records_legal_hold_item', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('hold_id', o.hold_id, 'crate_id', o.crate_id, 'document_id', o.document_id, 'is_active', o.is_active, 'added_at', o.added_at, 'added_by', o.added_by)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_legal_hold_item.created' when n.org_id is null then 'records_legal_hold_item.deleted' else 'records_legal_hold_item.updated' end,
+      'records_legal_hold_item',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('hold_id', o.hold_id, 'crate_id', o.crate_id, 'document_id', o.document_id, 'is_active', o.is_active, 'added_at', o.added_at, 'added_by', o.added_by) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.hold_id is distinct from n.hold_id then ',"hold_id":' || coalesce(to_jsonb(o.hold_id)::text, 'null') end,
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
+        case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(o.added_at)::text, 'null') end,
+        case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(o.added_by)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('hold_id', n.hold_id, 'crate_id', n.crate_id, 'document_id', n.document_id, 'is_active', n.is_active, 'added_at', n.added_at, 'added_by', n.added_by) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.hold_id is distinct from n.hold_id then ',"hold_id":' || coalesce(to_jsonb(n.hold_id)::text, 'null') end,
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
+        case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(n.added_at)::text, 'null') end,
+        case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(n.added_by)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.hold_id is distinct from n.hold_id or o.crate_id is distinct from n.crate_id or o.document_id is distinct from n.document_id or o.is_active is distinct from n.is_active or o.added_at is distinct from n.added_at or o.added_by is distinct from n.added_by;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_legal_hold_item__record() IS 'Records the changes of records.legal_hold_item as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_request__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_request.created', 'records_request', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('request_no', n.request_no, 'kind', n.kind, 'status', n.status, 'status_reason', n.status_reason, 'crate_id', n.crate_id, 'unit_id', n.unit_id, 'target_unit_id', n.target_unit_id, 'purpose', n.purpose, 'is_full', n.is_full, 'document_count', n.document_count, 'expected_return_on', n.expected_return_on, 'round', n.round, 'crate_status', n.crate_status, 'requested_by', n.requested_by, 'requested_at', n.requested_at, 'approved_by', n.approved_by, 'approved_at', n.approved_at, 'rejected_by', n.rejected_by, 'rejected_at', n.rejected_at, 'sent_back_by', n.sent_back_by, 'sent_back_at', n.sent_back_at, 'cancelled_by', n.cancelled_by, 'cancelled_at', n.cancelled_at, 'issued_to', n.issued_to, 'issued_by', n.issued_by, 'issued_at', n.issued_at, 'returned_by', n.returned_by, 'returned_at', n.returned_at, 'sent_by', n.sent_by, 'sent_at', n.sent_at, 'completed_by', n.completed_by, 'completed_at', n.completed_at)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_request.deleted', 'records_request', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('request_no', o.request_no, 'kind', o.kind, 'status', o.status, 'status_reason', o.status_reason, 'crate_id', o.crate_id, 'unit_id', o.unit_id, 'target_unit_id', o.target_unit_id, 'purpose', o.purpose, 'is_full', o.is_full, 'document_count', o.document_count, 'expected_return_on', o.expected_return_on, 'round', o.round, 'crate_status', o.crate_status, 'requested_by', o.requested_by, 'requested_at', o.requested_at, 'approved_by', o.approved_by, 'approved_at', o.approved_at, 'rejected_by', o.rejected_by, 'rejected_at', o.rejected_at, 'sent_back_by', o.sent_back_by, 'sent_back_at', o.sent_back_at, 'cancelled_by', o.cancelled_by, 'cancelled_at', o.cancelled_at, 'issued_to', o.issued_to, 'issued_by', o.issued_by, 'issued_at', o.issued_at, 'returned_by', o.returned_by, 'returned_at', o.returned_at, 'sent_by', o.sent_by, 'sent_at', o.sent_at, 'completed_by', o.completed_by, 'completed_at', o.completed_at)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_request.created' when n.org_id is null then 'records_request.deleted' else case when o.status is distinct from n.status then 'records_request.' || lower(n.status) else 'records_request.updated' end end,
+      'records_request',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('request_no', o.request_no, 'kind', o.kind, 'status', o.status, 'status_reason', o.status_reason, 'crate_id', o.crate_id, 'unit_id', o.unit_id, 'target_unit_id', o.target_unit_id, 'purpose', o.purpose, 'is_full', o.is_full, 'document_count', o.document_count, 'expected_return_on', o.expected_return_on, 'round', o.round, 'crate_status', o.crate_status, 'requested_by', o.requested_by, 'requested_at', o.requested_at, 'approved_by', o.approved_by, 'approved_at', o.approved_at, 'rejected_by', o.rejected_by, 'rejected_at', o.rejected_at, 'sent_back_by', o.sent_back_by, 'sent_back_at', o.sent_back_at, 'cancelled_by', o.cancelled_by, 'cancelled_at', o.cancelled_at, 'issued_to', o.issued_to, 'issued_by', o.issued_by, 'issued_at', o.issued_at, 'returned_by', o.returned_by, 'returned_at', o.returned_at, 'sent_by', o.sent_by, 'sent_at', o.sent_at, 'completed_by', o.completed_by, 'completed_at', o.completed_at) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.request_no is distinct from n.request_no then ',"request_no":' || coalesce(to_jsonb(o.request_no)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.target_unit_id is distinct from n.target_unit_id then ',"target_unit_id":' || coalesce(to_jsonb(o.target_unit_id)::text, 'null') end,
+        case when o.purpose is distinct from n.purpose then ',"purpose":' || coalesce(to_jsonb(o.purpose)::text, 'null') end,
+        case when o.is_full is distinct from n.is_full then ',"is_full":' || coalesce(to_jsonb(o.is_full)::text, 'null') end,
+        case when o.document_count is distinct from n.document_count then ',"document_count":' || coalesce(to_jsonb(o.document_count)::text, 'null') end,
+        case when o.expected_return_on is distinct from n.expected_return_on then ',"expected_return_on":' || coalesce(to_jsonb(o.expected_return_on)::text, 'null') end,
+        case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(o.round)::text, 'null') end,
+        case when o.crate_status is distinct from n.crate_status then ',"crate_status":' || coalesce(to_jsonb(o.crate_status)::text, 'null') end,
+        case when o.requested_by is distinct from n.requested_by then ',"requested_by":' || coalesce(to_jsonb(o.requested_by)::text, 'null') end,
+        case when o.requested_at is distinct from n.requested_at then ',"requested_at":' || coalesce(to_jsonb(o.requested_at)::text, 'null') end,
+        case when o.approved_by is distinct from n.approved_by then ',"approved_by":' || coalesce(to_jsonb(o.approved_by)::text, 'null') end,
+        case when o.approved_at is distinct from n.approved_at then ',"approved_at":' || coalesce(to_jsonb(o.approved_at)::text, 'null') end,
+        case when o.rejected_by is distinct from n.rejected_by then ',"rejected_by":' || coalesce(to_jsonb(o.rejected_by)::text, 'null') end,
+        case when o.rejected_at is distinct from n.rejected_at then ',"rejected_at":' || coalesce(to_jsonb(o.rejected_at)::text, 'null') end,
+        case when o.sent_back_by is distinct from n.sent_back_by then ',"sent_back_by":' || coalesce(to_jsonb(o.sent_back_by)::text, 'null') end,
+        case when o.sent_back_at is distinct from n.sent_back_at then ',"sent_back_at":' || coalesce(to_jsonb(o.sent_back_at)::text, 'null') end,
+        case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(o.cancelled_by)::text, 'null') end,
+        case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(o.cancelled_at)::text, 'null') end,
+        case when o.issued_to is distinct from n.issued_to then ',"issued_to":' || coalesce(to_jsonb(o.issued_to)::text, 'null') end,
+        case when o.issued_by is distinct from n.issued_by then ',"issued_by":' || coalesce(to_jsonb(o.issued_by)::text, 'null') end,
+        case when o.issued_at is distinct from n.issued_at then ',"issued_at":' || coalesce(to_jsonb(o.issued_at)::text, 'null') end,
+        case when o.returned_by is distinct from n.returned_by then ',"returned_by":' || coalesce(to_jsonb(o.returned_by)::text, 'null') end,
+        case when o.returned_at is distinct from n.returned_at then ',"returned_at":' || coalesce(to_jsonb(o.returned_at)::text, 'null') end,
+        case when o.sent_by is distinct from n.sent_by then ',"sent_by":' || coalesce(to_jsonb(o.sent_by)::text, 'null') end,
+        case when o.sent_at is distinct from n.sent_at then ',"sent_at":' || coalesce(to_jsonb(o.sent_at)::text, 'null') end,
+        case when o.completed_by is distinct from n.completed_by then ',"completed_by":' || coalesce(to_jsonb(o.completed_by)::text, 'null') end,
+        case when o.completed_at is distinct from n.completed_at then ',"completed_at":' || coalesce(to_jsonb(o.completed_at)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('request_no', n.request_no, 'kind', n.kind, 'status', n.status, 'status_reason', n.status_reason, 'crate_id', n.crate_id, 'unit_id', n.unit_id, 'target_unit_id', n.target_unit_id, 'purpose', n.purpose, 'is_full', n.is_full, 'document_count', n.document_count, 'expected_return_on', n.expected_return_on, 'round', n.round, 'crate_status', n.crate_status, 'requested_by', n.requested_by, 'requested_at', n.requested_at, 'approved_by', n.approved_by, 'approved_at', n.approved_at, 'rejected_by', n.rejected_by, 'rejected_at', n.rejected_at, 'sent_back_by', n.sent_back_by, 'sent_back_at', n.sent_back_at, 'cancelled_by', n.cancelled_by, 'cancelled_at', n.cancelled_at, 'issued_to', n.issued_to, 'issued_by', n.issued_by, 'issued_at', n.issued_at, 'returned_by', n.returned_by, 'returned_at', n.returned_at, 'sent_by', n.sent_by, 'sent_at', n.sent_at, 'completed_by', n.completed_by, 'completed_at', n.completed_at) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.request_no is distinct from n.request_no then ',"request_no":' || coalesce(to_jsonb(n.request_no)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
+        case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.target_unit_id is distinct from n.target_unit_id then ',"target_unit_id":' || coalesce(to_jsonb(n.target_unit_id)::text, 'null') end,
+        case when o.purpose is distinct from n.purpose then ',"purpose":' || coalesce(to_jsonb(n.purpose)::text, 'null') end,
+        case when o.is_full is distinct from n.is_full then ',"is_full":' || coalesce(to_jsonb(n.is_full)::text, 'null') end,
+        case when o.document_count is distinct from n.document_count then ',"document_count":' || coalesce(to_jsonb(n.document_count)::text, 'null') end,
+        case when o.expected_return_on is distinct from n.expected_return_on then ',"expected_return_on":' || coalesce(to_jsonb(n.expected_return_on)::text, 'null') end,
+        case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(n.round)::text, 'null') end,
+        case when o.crate_status is distinct from n.crate_status then ',"crate_status":' || coalesce(to_jsonb(n.crate_status)::text, 'null') end,
+        case when o.requested_by is distinct from n.requested_by then ',"requested_by":' || coalesce(to_jsonb(n.requested_by)::text, 'null') end,
+        case when o.requested_at is distinct from n.requested_at then ',"requested_at":' || coalesce(to_jsonb(n.requested_at)::text, 'null') end,
+        case when o.approved_by is distinct from n.approved_by then ',"approved_by":' || coalesce(to_jsonb(n.approved_by)::text, 'null') end,
+        case when o.approved_at is distinct from n.approved_at then ',"approved_at":' || coalesce(to_jsonb(n.approved_at)::text, 'null') end,
+        case when o.rejected_by is distinct from n.rejected_by then ',"rejected_by":' || coalesce(to_jsonb(n.rejected_by)::text, 'null') end,
+        case when o.rejected_at is distinct from n.rejected_at then ',"rejected_at":' || coalesce(to_jsonb(n.rejected_at)::text, 'null') end,
+        case when o.sent_back_by is distinct from n.sent_back_by then ',"sent_back_by":' || coalesce(to_jsonb(n.sent_back_by)::text, 'null') end,
+        case when o.sent_back_at is distinct from n.sent_back_at then ',"sent_back_at":' || coalesce(to_jsonb(n.sent_back_at)::text, 'null') end,
+        case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(n.cancelled_by)::text, 'null') end,
+        case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(n.cancelled_at)::text, 'null') end,
+        case when o.issued_to is distinct from n.issued_to then ',"issued_to":' || coalesce(to_jsonb(n.issued_to)::text, 'null') end,
+        case when o.issued_by is distinct from n.issued_by then ',"issued_by":' || coalesce(to_jsonb(n.issued_by)::text, 'null') end,
+        case when o.issued_at is distinct from n.issued_at then ',"issued_at":' || coalesce(to_jsonb(n.issued_at)::text, 'null') end,
+        case when o.returned_by is distinct from n.returned_by then ',"returned_by":' || coalesce(to_jsonb(n.returned_by)::text, 'null') end,
+        case when o.returned_at is distinct from n.returned_at then ',"returned_at":' || coalesce(to_jsonb(n.returned_at)::text, 'null') end,
+        case when o.sent_by is distinct from n.sent_by then ',"sent_by":' || coalesce(to_jsonb(n.sent_by)::text, 'null') end,
+        case when o.sent_at is distinct from n.sent_at then ',"sent_at":' || coalesce(to_jsonb(n.sent_at)::text, 'null') end,
+        case when o.completed_by is distinct from n.completed_by then ',"completed_by":' || coalesce(to_jsonb(n.completed_by)::text, 'null') end,
+        case when o.completed_at is distinct from n.completed_at then ',"completed_at":' || coalesce(to_jsonb(n.completed_at)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.request_no is distinct from n.request_no or o.kind is distinct from n.kind or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.crate_id is distinct from n.crate_id or o.unit_id is distinct from n.unit_id or o.target_unit_id is distinct from n.target_unit_id or o.purpose is distinct from n.purpose or o.is_full is distinct from n.is_full or o.document_count is distinct from n.document_count or o.expected_return_on is distinct from n.expected_return_on or o.round is distinct from n.round or o.crate_status is distinct from n.crate_status or o.requested_by is distinct from n.requested_by or o.requested_at is distinct from n.requested_at or o.approved_by is distinct from n.approved_by or o.approved_at is distinct from n.approved_at or o.rejected_by is distinct from n.rejected_by or o.rejected_at is distinct from n.rejected_at or o.sent_back_by is distinct from n.sent_back_by or o.sent_back_at is distinct from n.sent_back_at or o.cancelled_by is distinct from n.cancelled_by or o.cancelled_at is distinct from n.cancelled_at or o.issued_to is distinct from n.issued_to or o.issued_by is distinct from n.issued_by or o.issued_at is distinct from n.issued_at or o.returned_by is distinct from n.returned_by or o.returned_at is distinct from n.returned_at or o.sent_by is distinct from n.sent_by or o.sent_at is distinct from n.sent_at or o.completed_by is distinct from n.completed_by or o.completed_at is distinct from n.completed_at or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_request__record() IS 'Records the changes of records.request as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_request_document__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_request_document.created', 'records_request_document', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', n.request_id, 'document_id', n.document_id, 'issued_at', n.issued_at, 'returned_at', n.returned_at, 'returned_by', n.returned_by, 'missing_at', n.missing_at)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_request_document.deleted', 'records_request_document', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', o.request_id, 'document_id', o.document_id, 'issued_at', o.issued_at, 'returned_at', o.returned_at, 'returned_by', o.returned_by, 'missing_at', o.missing_at)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_request_document.created' when n.org_id is null then 'records_request_document.deleted' else 'records_request_document.updated' end,
+      'records_request_document',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('request_id', o.request_id, 'document_id', o.document_id, 'issued_at', o.issued_at, 'returned_at', o.returned_at, 'returned_by', o.returned_by, 'missing_at', o.missing_at) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
+        case when o.issued_at is distinct from n.issued_at then ',"issued_at":' || coalesce(to_jsonb(o.issued_at)::text, 'null') end,
+        case when o.returned_at is distinct from n.returned_at then ',"returned_at":' || coalesce(to_jsonb(o.returned_at)::text, 'null') end,
+        case when o.returned_by is distinct from n.returned_by then ',"returned_by":' || coalesce(to_jsonb(o.returned_by)::text, 'null') end,
+        case when o.missing_at is distinct from n.missing_at then ',"missing_at":' || coalesce(to_jsonb(o.missing_at)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('request_id', n.request_id, 'document_id', n.document_id, 'issued_at', n.issued_at, 'returned_at', n.returned_at, 'returned_by', n.returned_by, 'missing_at', n.missing_at) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
+        case when o.issued_at is distinct from n.issued_at then ',"issued_at":' || coalesce(to_jsonb(n.issued_at)::text, 'null') end,
+        case when o.returned_at is distinct from n.returned_at then ',"returned_at":' || coalesce(to_jsonb(n.returned_at)::text, 'null') end,
+        case when o.returned_by is distinct from n.returned_by then ',"returned_by":' || coalesce(to_jsonb(n.returned_by)::text, 'null') end,
+        case when o.missing_at is distinct from n.missing_at then ',"missing_at":' || coalesce(to_jsonb(n.missing_at)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.request_id is distinct from n.request_id or o.document_id is distinct from n.document_id or o.issued_at is distinct from n.issued_at or o.returned_at is distinct from n.returned_at or o.returned_by is distinct from n.returned_by or o.missing_at is distinct from n.missing_at;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_request_document__record() IS 'Records the changes of records.request_document as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_retention_class__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_retention_class.created', 'records_retention_class', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'years', n.years, 'counts_from', n.counts_from, 'disposal', n.disposal, 'legal_basis', n.legal_basis, 'is_active', n.is_active)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_retention_class.deleted', 'records_retention_class', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'years', o.years, 'counts_from', o.counts_from, 'disposal', o.disposal, 'legal_basis', o.legal_basis, 'is_active', o.is_active)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_retention_class.created' when n.org_id is null then 'records_retention_class.deleted' else 'records_retention_class.updated' end,
+      'records_retention_class',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('code', o.code, 'name', o.name, 'years', o.years, 'counts_from', o.counts_from, 'disposal', o.disposal, 'legal_basis', o.legal_basis, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
+        case when o.years is distinct from n.years then ',"years":' || coalesce(to_jsonb(o.years)::text, 'null') end,
+        case when o.counts_from is distinct from n.counts_from then ',"counts_from":' || coalesce(to_jsonb(o.counts_from)::text, 'null') end,
+        case when o.disposal is distinct from n.disposal then ',"disposal":' || coalesce(to_jsonb(o.disposal)::text, 'null') end,
+        case when o.legal_basis is distinct from n.legal_basis then ',"legal_basis":' || coalesce(to_jsonb(o.legal_basis)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('code', n.code, 'name', n.name, 'years', n.years, 'counts_from', n.counts_from, 'disposal', n.disposal, 'legal_basis', n.legal_basis, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
+        case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
+        case when o.years is distinct from n.years then ',"years":' || coalesce(to_jsonb(n.years)::text, 'null') end,
+        case when o.counts_from is distinct from n.counts_from then ',"counts_from":' || coalesce(to_jsonb(n.counts_from)::text, 'null') end,
+        case when o.disposal is distinct from n.disposal then ',"disposal":' || coalesce(to_jsonb(n.disposal)::text, 'null') end,
+        case when o.legal_basis is distinct from n.legal_basis then ',"legal_basis":' || coalesce(to_jsonb(n.legal_basis)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.code is distinct from n.code or o.name is distinct from n.name or o.years is distinct from n.years or o.counts_from is distinct from n.counts_from or o.disposal is distinct from n.disposal or o.legal_basis is distinct from n.legal_basis or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_retention_class__record() IS 'Records the changes of records.retention_class as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_return_exception__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_return_exception.created', 'records_return_exception', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', n.request_id, 'document_id', n.document_id, 'kind', n.kind, 'note', n.note, 'resolution', n.resolution, 'resolved_at', n.resolved_at, 'resolved_by', n.resolved_by)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_return_exception.deleted', 'records_return_exception', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', o.request_id, 'document_id', o.document_id, 'kind', o.kind, 'note', o.note, 'resolution', o.resolution, 'resolved_at', o.resolved_at, 'resolved_by', o.resolved_by)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_return_exception.created' when n.org_id is null then 'records_return_exception.deleted' else 'records_return_exception.updated' end,
+      'records_return_exception',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('request_id', o.request_id, 'document_id', o.document_id, 'kind', o.kind, 'note', o.note, 'resolution', o.resolution, 'resolved_at', o.resolved_at, 'resolved_by', o.resolved_by) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end,
+        case when o.resolution is distinct from n.resolution then ',"resolution":' || coalesce(to_jsonb(o.resolution)::text, 'null') end,
+        case when o.resolved_at is distinct from n.resolved_at then ',"resolved_at":' || coalesce(to_jsonb(o.resolved_at)::text, 'null') end,
+        case when o.resolved_by is distinct from n.resolved_by then ',"resolved_by":' || coalesce(to_jsonb(o.resolved_by)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('request_id', n.request_id, 'document_id', n.document_id, 'kind', n.kind, 'note', n.note, 'resolution', n.resolution, 'resolved_at', n.resolved_at, 'resolved_by', n.resolved_by) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end,
+        case when o.resolution is distinct from n.resolution then ',"resolution":' || coalesce(to_jsonb(n.resolution)::text, 'null') end,
+        case when o.resolved_at is distinct from n.resolved_at then ',"resolved_at":' || coalesce(to_jsonb(n.resolved_at)::text, 'null') end,
+        case when o.resolved_by is distinct from n.resolved_by then ',"resolved_by":' || coalesce(to_jsonb(n.resolved_by)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.request_id is distinct from n.request_id or o.document_id is distinct from n.document_id or o.kind is distinct from n.kind or o.note is distinct from n.note or o.resolution is distinct from n.resolution or o.resolved_at is distinct from n.resolved_at or o.resolved_by is distinct from n.resolved_by;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_return_exception__record() IS 'Records the changes of records.return_exception as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_records_send_back__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'records_send_back.created', 'records_send_back', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', n.request_id, 'round', n.round, 'kind', n.kind, 'reason', n.reason, 'request', n.request)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'records_send_back.deleted', 'records_send_back', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', o.request_id, 'round', o.round, 'kind', o.kind, 'reason', o.reason, 'request', o.request)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'records_send_back.created' when n.org_id is null then 'records_send_back.deleted' else 'records_send_back.updated' end,
+      'records_send_back',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('request_id', o.request_id, 'round', o.round, 'kind', o.kind, 'reason', o.reason, 'request', o.request) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
+        case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(o.round)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
+        case when o.request is distinct from n.request then ',"request":' || coalesce(to_jsonb(o.request)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('request_id', n.request_id, 'round', n.round, 'kind', n.kind, 'reason', n.reason, 'request', n.request) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
+        case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(n.round)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
+        case when o.request is distinct from n.request then ',"request":' || coalesce(to_jsonb(n.request)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.request_id is distinct from n.request_id or o.round is distinct from n.round or o.kind is distinct from n.kind or o.reason is distinct from n.reason or o.request is distinct from n.request;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_records_send_back__record() IS 'Records the changes of records.send_back as events; made by events.ensure_triggers.';
+
 CREATE FUNCTION events.tg_role__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1763,6 +3138,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -1841,6 +3220,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1907,6 +3290,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -1955,6 +3342,102 @@ $$;
 
 COMMENT ON FUNCTION events.tg_setting__record() IS 'Records the changes of core.setting as events; made by events.ensure_triggers.';
 
+CREATE FUNCTION events.tg_signature__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'signature.created', 'signature', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('entity', n.entity, 'entity_id', n.entity_id, 'meaning', n.meaning, 'statement', n.statement, 'signer_id', n.signer_id, 'signer_name', n.signer_name, 'signer_email', n.signer_email, 'signer_roles', n.signer_roles, 'unit_id', n.unit_id, 'unit_name', n.unit_name, 'has_second_factor', n.has_second_factor, 'signed_at', n.signed_at, 'payload_sha256', n.payload_sha256, 'sha256', n.sha256)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'signature.deleted', 'signature', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('entity', o.entity, 'entity_id', o.entity_id, 'meaning', o.meaning, 'statement', o.statement, 'signer_id', o.signer_id, 'signer_name', o.signer_name, 'signer_email', o.signer_email, 'signer_roles', o.signer_roles, 'unit_id', o.unit_id, 'unit_name', o.unit_name, 'has_second_factor', o.has_second_factor, 'signed_at', o.signed_at, 'payload_sha256', o.payload_sha256, 'sha256', o.sha256)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'signature.created' when n.org_id is null then 'signature.deleted' else 'signature.updated' end,
+      'signature',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(n.unit_id, o.unit_id),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('entity', o.entity, 'entity_id', o.entity_id, 'meaning', o.meaning, 'statement', o.statement, 'signer_id', o.signer_id, 'signer_name', o.signer_name, 'signer_email', o.signer_email, 'signer_roles', o.signer_roles, 'unit_id', o.unit_id, 'unit_name', o.unit_name, 'has_second_factor', o.has_second_factor, 'signed_at', o.signed_at, 'payload_sha256', o.payload_sha256, 'sha256', o.sha256) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
+        case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(o.entity_id)::text, 'null') end,
+        case when o.meaning is distinct from n.meaning then ',"meaning":' || coalesce(to_jsonb(o.meaning)::text, 'null') end,
+        case when o.statement is distinct from n.statement then ',"statement":' || coalesce(to_jsonb(o.statement)::text, 'null') end,
+        case when o.signer_id is distinct from n.signer_id then ',"signer_id":' || coalesce(to_jsonb(o.signer_id)::text, 'null') end,
+        case when o.signer_name is distinct from n.signer_name then ',"signer_name":' || coalesce(to_jsonb(o.signer_name)::text, 'null') end,
+        case when o.signer_email is distinct from n.signer_email then ',"signer_email":' || coalesce(to_jsonb(o.signer_email)::text, 'null') end,
+        case when o.signer_roles is distinct from n.signer_roles then ',"signer_roles":' || coalesce(to_jsonb(o.signer_roles)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
+        case when o.unit_name is distinct from n.unit_name then ',"unit_name":' || coalesce(to_jsonb(o.unit_name)::text, 'null') end,
+        case when o.has_second_factor is distinct from n.has_second_factor then ',"has_second_factor":' || coalesce(to_jsonb(o.has_second_factor)::text, 'null') end,
+        case when o.signed_at is distinct from n.signed_at then ',"signed_at":' || coalesce(to_jsonb(o.signed_at)::text, 'null') end,
+        case when o.payload_sha256 is distinct from n.payload_sha256 then ',"payload_sha256":' || coalesce(to_jsonb(o.payload_sha256)::text, 'null') end,
+        case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(o.sha256)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('entity', n.entity, 'entity_id', n.entity_id, 'meaning', n.meaning, 'statement', n.statement, 'signer_id', n.signer_id, 'signer_name', n.signer_name, 'signer_email', n.signer_email, 'signer_roles', n.signer_roles, 'unit_id', n.unit_id, 'unit_name', n.unit_name, 'has_second_factor', n.has_second_factor, 'signed_at', n.signed_at, 'payload_sha256', n.payload_sha256, 'sha256', n.sha256) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
+        case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(n.entity_id)::text, 'null') end,
+        case when o.meaning is distinct from n.meaning then ',"meaning":' || coalesce(to_jsonb(n.meaning)::text, 'null') end,
+        case when o.statement is distinct from n.statement then ',"statement":' || coalesce(to_jsonb(n.statement)::text, 'null') end,
+        case when o.signer_id is distinct from n.signer_id then ',"signer_id":' || coalesce(to_jsonb(n.signer_id)::text, 'null') end,
+        case when o.signer_name is distinct from n.signer_name then ',"signer_name":' || coalesce(to_jsonb(n.signer_name)::text, 'null') end,
+        case when o.signer_email is distinct from n.signer_email then ',"signer_email":' || coalesce(to_jsonb(n.signer_email)::text, 'null') end,
+        case when o.signer_roles is distinct from n.signer_roles then ',"signer_roles":' || coalesce(to_jsonb(n.signer_roles)::text, 'null') end,
+        case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
+        case when o.unit_name is distinct from n.unit_name then ',"unit_name":' || coalesce(to_jsonb(n.unit_name)::text, 'null') end,
+        case when o.has_second_factor is distinct from n.has_second_factor then ',"has_second_factor":' || coalesce(to_jsonb(n.has_second_factor)::text, 'null') end,
+        case when o.signed_at is distinct from n.signed_at then ',"signed_at":' || coalesce(to_jsonb(n.signed_at)::text, 'null') end,
+        case when o.payload_sha256 is distinct from n.payload_sha256 then ',"payload_sha256":' || coalesce(to_jsonb(n.payload_sha256)::text, 'null') end,
+        case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(n.sha256)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.entity is distinct from n.entity or o.entity_id is distinct from n.entity_id or o.meaning is distinct from n.meaning or o.statement is distinct from n.statement or o.signer_id is distinct from n.signer_id or o.signer_name is distinct from n.signer_name or o.signer_email is distinct from n.signer_email or o.signer_roles is distinct from n.signer_roles or o.unit_id is distinct from n.unit_id or o.unit_name is distinct from n.unit_name or o.has_second_factor is distinct from n.has_second_factor or o.signed_at is distinct from n.signed_at or o.payload_sha256 is distinct from n.payload_sha256 or o.sha256 is distinct from n.sha256;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_signature__record() IS 'Records the changes of core.signature as events; made by events.ensure_triggers.';
+
 CREATE FUNCTION events.tg_unit_conversion__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1973,6 +3456,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -2051,6 +3538,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -2119,6 +3610,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -2224,6 +3719,10 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
@@ -2282,6 +3781,304 @@ $$;
 
 COMMENT ON FUNCTION events.tg_webhook__record() IS 'Records the changes of events.webhook as events; made by events.ensure_triggers.';
 
+CREATE FUNCTION events.tg_wms_adjustment__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_adjustment.created', 'wms_adjustment', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', n.status, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'quantity_before', n.quantity_before, 'new_quantity', n.new_quantity, 'amount', n.amount, 'currency', n.currency, 'reason', n.reason, 'status_reason', n.status_reason, 'document_id', n.document_id, 'decided_at', n.decided_at, 'decided_by', n.decided_by)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_adjustment.deleted', 'wms_adjustment', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', o.status, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'quantity_before', o.quantity_before, 'new_quantity', o.new_quantity, 'amount', o.amount, 'currency', o.currency, 'reason', o.reason, 'status_reason', o.status_reason, 'document_id', o.document_id, 'decided_at', o.decided_at, 'decided_by', o.decided_by)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_adjustment.created' when n.org_id is null then 'wms_adjustment.deleted' else case when o.status is distinct from n.status then 'wms_adjustment.' || lower(n.status) else 'wms_adjustment.updated' end end,
+      'wms_adjustment',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('status', o.status, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'quantity_before', o.quantity_before, 'new_quantity', o.new_quantity, 'amount', o.amount, 'currency', o.currency, 'reason', o.reason, 'status_reason', o.status_reason, 'document_id', o.document_id, 'decided_at', o.decided_at, 'decided_by', o.decided_by) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
+        case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(o.position_id)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(o.lot_id)::text, 'null') end,
+        case when o.quantity_before is distinct from n.quantity_before then ',"quantity_before":' || coalesce(to_jsonb(o.quantity_before)::text, 'null') end,
+        case when o.new_quantity is distinct from n.new_quantity then ',"new_quantity":' || coalesce(to_jsonb(o.new_quantity)::text, 'null') end,
+        case when o.amount is distinct from n.amount then ',"amount":' || coalesce(to_jsonb(o.amount)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(o.currency)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
+        case when o.decided_at is distinct from n.decided_at then ',"decided_at":' || coalesce(to_jsonb(o.decided_at)::text, 'null') end,
+        case when o.decided_by is distinct from n.decided_by then ',"decided_by":' || coalesce(to_jsonb(o.decided_by)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('status', n.status, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'quantity_before', n.quantity_before, 'new_quantity', n.new_quantity, 'amount', n.amount, 'currency', n.currency, 'reason', n.reason, 'status_reason', n.status_reason, 'document_id', n.document_id, 'decided_at', n.decided_at, 'decided_by', n.decided_by) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
+        case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(n.position_id)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(n.lot_id)::text, 'null') end,
+        case when o.quantity_before is distinct from n.quantity_before then ',"quantity_before":' || coalesce(to_jsonb(n.quantity_before)::text, 'null') end,
+        case when o.new_quantity is distinct from n.new_quantity then ',"new_quantity":' || coalesce(to_jsonb(n.new_quantity)::text, 'null') end,
+        case when o.amount is distinct from n.amount then ',"amount":' || coalesce(to_jsonb(n.amount)::text, 'null') end,
+        case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(n.currency)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
+        case when o.decided_at is distinct from n.decided_at then ',"decided_at":' || coalesce(to_jsonb(n.decided_at)::text, 'null') end,
+        case when o.decided_by is distinct from n.decided_by then ',"decided_by":' || coalesce(to_jsonb(n.decided_by)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.status is distinct from n.status or o.warehouse_id is distinct from n.warehouse_id or o.position_id is distinct from n.position_id or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.quantity_before is distinct from n.quantity_before or o.new_quantity is distinct from n.new_quantity or o.amount is distinct from n.amount or o.currency is distinct from n.currency or o.reason is distinct from n.reason or o.status_reason is distinct from n.status_reason or o.document_id is distinct from n.document_id or o.decided_at is distinct from n.decided_at or o.decided_by is distinct from n.decided_by or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_adjustment__record() IS 'Records the changes of wms.adjustment as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_count__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_count.created', 'wms_count', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', n.status, 'number', n.number, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'zone', n.zone, 'item_id', n.item_id, 'item_class', n.item_class, 'is_blind', n.is_blind, 'planned_on', n.planned_on, 'count_index', n.count_index, 'line_count', n.line_count, 'difference_count', n.difference_count, 'counters', n.counters, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason, 'started_at', n.started_at, 'started_by', n.started_by, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'posted_at', n.posted_at, 'posted_by', n.posted_by)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_count.deleted', 'wms_count', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', o.status, 'number', o.number, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'zone', o.zone, 'item_id', o.item_id, 'item_class', o.item_class, 'is_blind', o.is_blind, 'planned_on', o.planned_on, 'count_index', o.count_index, 'line_count', o.line_count, 'difference_count', o.difference_count, 'counters', o.counters, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason, 'started_at', o.started_at, 'started_by', o.started_by, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'posted_at', o.posted_at, 'posted_by', o.posted_by)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_count.created' when n.org_id is null then 'wms_count.deleted' else case when o.status is distinct from n.status then 'wms_count.' || lower(n.status) else 'wms_count.updated' end end,
+      'wms_count',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('status', o.status, 'number', o.number, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'zone', o.zone, 'item_id', o.item_id, 'item_class', o.item_class, 'is_blind', o.is_blind, 'planned_on', o.planned_on, 'count_index', o.count_index, 'line_count', o.line_count, 'difference_count', o.difference_count, 'counters', o.counters, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason, 'started_at', o.started_at, 'started_by', o.started_by, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'posted_at', o.posted_at, 'posted_by', o.posted_by) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(o.number)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
+        case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(o.position_id)::text, 'null') end,
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(o.item_class)::text, 'null') end,
+        case when o.is_blind is distinct from n.is_blind then ',"is_blind":' || coalesce(to_jsonb(o.is_blind)::text, 'null') end,
+        case when o.planned_on is distinct from n.planned_on then ',"planned_on":' || coalesce(to_jsonb(o.planned_on)::text, 'null') end,
+        case when o.count_index is distinct from n.count_index then ',"count_index":' || coalesce(to_jsonb(o.count_index)::text, 'null') end,
+        case when o.line_count is distinct from n.line_count then ',"line_count":' || coalesce(to_jsonb(o.line_count)::text, 'null') end,
+        case when o.difference_count is distinct from n.difference_count then ',"difference_count":' || coalesce(to_jsonb(o.difference_count)::text, 'null') end,
+        case when o.counters is distinct from n.counters then ',"counters":' || coalesce(to_jsonb(o.counters)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
+        case when o.started_at is distinct from n.started_at then ',"started_at":' || coalesce(to_jsonb(o.started_at)::text, 'null') end,
+        case when o.started_by is distinct from n.started_by then ',"started_by":' || coalesce(to_jsonb(o.started_by)::text, 'null') end,
+        case when o.counted_at is distinct from n.counted_at then ',"counted_at":' || coalesce(to_jsonb(o.counted_at)::text, 'null') end,
+        case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(o.counted_by)::text, 'null') end,
+        case when o.posted_at is distinct from n.posted_at then ',"posted_at":' || coalesce(to_jsonb(o.posted_at)::text, 'null') end,
+        case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(o.posted_by)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('status', n.status, 'number', n.number, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'zone', n.zone, 'item_id', n.item_id, 'item_class', n.item_class, 'is_blind', n.is_blind, 'planned_on', n.planned_on, 'count_index', n.count_index, 'line_count', n.line_count, 'difference_count', n.difference_count, 'counters', n.counters, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason, 'started_at', n.started_at, 'started_by', n.started_by, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'posted_at', n.posted_at, 'posted_by', n.posted_by) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(n.number)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
+        case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(n.position_id)::text, 'null') end,
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(n.item_class)::text, 'null') end,
+        case when o.is_blind is distinct from n.is_blind then ',"is_blind":' || coalesce(to_jsonb(n.is_blind)::text, 'null') end,
+        case when o.planned_on is distinct from n.planned_on then ',"planned_on":' || coalesce(to_jsonb(n.planned_on)::text, 'null') end,
+        case when o.count_index is distinct from n.count_index then ',"count_index":' || coalesce(to_jsonb(n.count_index)::text, 'null') end,
+        case when o.line_count is distinct from n.line_count then ',"line_count":' || coalesce(to_jsonb(n.line_count)::text, 'null') end,
+        case when o.difference_count is distinct from n.difference_count then ',"difference_count":' || coalesce(to_jsonb(n.difference_count)::text, 'null') end,
+        case when o.counters is distinct from n.counters then ',"counters":' || coalesce(to_jsonb(n.counters)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
+        case when o.started_at is distinct from n.started_at then ',"started_at":' || coalesce(to_jsonb(n.started_at)::text, 'null') end,
+        case when o.started_by is distinct from n.started_by then ',"started_by":' || coalesce(to_jsonb(n.started_by)::text, 'null') end,
+        case when o.counted_at is distinct from n.counted_at then ',"counted_at":' || coalesce(to_jsonb(n.counted_at)::text, 'null') end,
+        case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(n.counted_by)::text, 'null') end,
+        case when o.posted_at is distinct from n.posted_at then ',"posted_at":' || coalesce(to_jsonb(n.posted_at)::text, 'null') end,
+        case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(n.posted_by)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.status is distinct from n.status or o.number is distinct from n.number or o.warehouse_id is distinct from n.warehouse_id or o.position_id is distinct from n.position_id or o.zone is distinct from n.zone or o.item_id is distinct from n.item_id or o.item_class is distinct from n.item_class or o.is_blind is distinct from n.is_blind or o.planned_on is distinct from n.planned_on or o.count_index is distinct from n.count_index or o.line_count is distinct from n.line_count or o.difference_count is distinct from n.difference_count or o.counters is distinct from n.counters or o.document_id is distinct from n.document_id or o.note is distinct from n.note or o.status_reason is distinct from n.status_reason or o.started_at is distinct from n.started_at or o.started_by is distinct from n.started_by or o.counted_at is distinct from n.counted_at or o.counted_by is distinct from n.counted_by or o.posted_at is distinct from n.posted_at or o.posted_by is distinct from n.posted_by or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_count__record() IS 'Records the changes of wms.count_session as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_count_line__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_count_line.created', 'wms_count_line', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('count_id', n.count_id, 'position_id', n.position_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'is_found', n.is_found, 'count_index', n.count_index, 'counted', n.counted, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'counters', n.counters, 'reason', n.reason)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_count_line.deleted', 'wms_count_line', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('count_id', o.count_id, 'position_id', o.position_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'is_found', o.is_found, 'count_index', o.count_index, 'counted', o.counted, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'counters', o.counters, 'reason', o.reason)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_count_line.created' when n.org_id is null then 'wms_count_line.deleted' else 'wms_count_line.updated' end,
+      'wms_count_line',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('count_id', o.count_id, 'position_id', o.position_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'is_found', o.is_found, 'count_index', o.count_index, 'counted', o.counted, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'counters', o.counters, 'reason', o.reason) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.count_id is distinct from n.count_id then ',"count_id":' || coalesce(to_jsonb(o.count_id)::text, 'null') end,
+        case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(o.position_id)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(o.lot_id)::text, 'null') end,
+        case when o.is_found is distinct from n.is_found then ',"is_found":' || coalesce(to_jsonb(o.is_found)::text, 'null') end,
+        case when o.count_index is distinct from n.count_index then ',"count_index":' || coalesce(to_jsonb(o.count_index)::text, 'null') end,
+        case when o.counted is distinct from n.counted then ',"counted":' || coalesce(to_jsonb(o.counted)::text, 'null') end,
+        case when o.counted_at is distinct from n.counted_at then ',"counted_at":' || coalesce(to_jsonb(o.counted_at)::text, 'null') end,
+        case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(o.counted_by)::text, 'null') end,
+        case when o.counters is distinct from n.counters then ',"counters":' || coalesce(to_jsonb(o.counters)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('count_id', n.count_id, 'position_id', n.position_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'is_found', n.is_found, 'count_index', n.count_index, 'counted', n.counted, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'counters', n.counters, 'reason', n.reason) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.count_id is distinct from n.count_id then ',"count_id":' || coalesce(to_jsonb(n.count_id)::text, 'null') end,
+        case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(n.position_id)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(n.lot_id)::text, 'null') end,
+        case when o.is_found is distinct from n.is_found then ',"is_found":' || coalesce(to_jsonb(n.is_found)::text, 'null') end,
+        case when o.count_index is distinct from n.count_index then ',"count_index":' || coalesce(to_jsonb(n.count_index)::text, 'null') end,
+        case when o.counted is distinct from n.counted then ',"counted":' || coalesce(to_jsonb(n.counted)::text, 'null') end,
+        case when o.counted_at is distinct from n.counted_at then ',"counted_at":' || coalesce(to_jsonb(n.counted_at)::text, 'null') end,
+        case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(n.counted_by)::text, 'null') end,
+        case when o.counters is distinct from n.counters then ',"counters":' || coalesce(to_jsonb(n.counters)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.count_id is distinct from n.count_id or o.position_id is distinct from n.position_id or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.is_found is distinct from n.is_found or o.count_index is distinct from n.count_index or o.counted is distinct from n.counted or o.counted_at is distinct from n.counted_at or o.counted_by is distinct from n.counted_by or o.counters is distinct from n.counters or o.reason is distinct from n.reason or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_count_line__record() IS 'Records the changes of wms.count_line as events; made by events.ensure_triggers.';
+
 CREATE FUNCTION events.tg_wms_document__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2302,17 +4099,21 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_document.created', 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by)
+    select n.org_id, v_xid, 'wms_document.created', 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by, 'reverses', n.reverses)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_document.deleted', 'wms_document', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by)
+    select o.org_id, v_xid, 'wms_document.deleted', 'wms_document', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by, 'reverses', o.reverses)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
@@ -2332,7 +4133,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(n.partner_id, o.partner_id),
       v_request,
-      case when n.org_id is null then jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by, 'reverses', o.reverses) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(o.document_type)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(o.number)::text, 'null') end,
@@ -2348,9 +4149,10 @@ begin
         case when o.posted_at is distinct from n.posted_at then ',"posted_at":' || coalesce(to_jsonb(o.posted_at)::text, 'null') end,
         case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(o.posted_by)::text, 'null') end,
         case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(o.cancelled_at)::text, 'null') end,
-        case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(o.cancelled_by)::text, 'null') end
+        case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(o.cancelled_by)::text, 'null') end,
+        case when o.reverses is distinct from n.reverses then ',"reverses":' || coalesce(to_jsonb(o.reverses)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by, 'reverses', n.reverses) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(n.document_type)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(n.number)::text, 'null') end,
@@ -2366,11 +4168,12 @@ begin
         case when o.posted_at is distinct from n.posted_at then ',"posted_at":' || coalesce(to_jsonb(n.posted_at)::text, 'null') end,
         case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(n.posted_by)::text, 'null') end,
         case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(n.cancelled_at)::text, 'null') end,
-        case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(n.cancelled_by)::text, 'null') end
+        case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(n.cancelled_by)::text, 'null') end,
+        case when o.reverses is distinct from n.reverses then ',"reverses":' || coalesce(to_jsonb(n.reverses)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.document_type is distinct from n.document_type or o.status is distinct from n.status or o.number is distinct from n.number or o.from_location_id is distinct from n.from_location_id or o.to_location_id is distinct from n.to_location_id or o.partner_id is distinct from n.partner_id or o.reference is distinct from n.reference or o.posting_date is distinct from n.posting_date or o.currency is distinct from n.currency or o.line_count is distinct from n.line_count or o.total is distinct from n.total or o.status_reason is distinct from n.status_reason or o.posted_at is distinct from n.posted_at or o.posted_by is distinct from n.posted_by or o.cancelled_at is distinct from n.cancelled_at or o.cancelled_by is distinct from n.cancelled_by or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.document_type is distinct from n.document_type or o.status is distinct from n.status or o.number is distinct from n.number or o.from_location_id is distinct from n.from_location_id or o.to_location_id is distinct from n.to_location_id or o.partner_id is distinct from n.partner_id or o.reference is distinct from n.reference or o.posting_date is distinct from n.posting_date or o.currency is distinct from n.currency or o.line_count is distinct from n.line_count or o.total is distinct from n.total or o.status_reason is distinct from n.status_reason or o.posted_at is distinct from n.posted_at or o.posted_by is distinct from n.posted_by or o.cancelled_at is distinct from n.cancelled_at or o.cancelled_by is distinct from n.cancelled_by or o.reverses is distinct from n.reverses or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -2398,17 +4201,21 @@ begin
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
   end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'INSERT' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_document_line.created', 'wms_document_line', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price)
+    select n.org_id, v_xid, 'wms_document_line.created', 'wms_document_line', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price, 'booked_value', n.booked_value)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_document_line.deleted', 'wms_document_line', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price)
+    select o.org_id, v_xid, 'wms_document_line.deleted', 'wms_document_line', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price, 'booked_value', o.booked_value)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
@@ -2428,7 +4235,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price, 'booked_value', o.booked_value) when o.org_id is not null then ('{' || ltrim(concat(
         ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null'),
         case when o.line_no is distinct from n.line_no then ',"line_no":' || coalesce(to_jsonb(o.line_no)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
@@ -2438,9 +4245,10 @@ begin
         case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(o.quantity)::text, 'null') end,
         case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(o.unit_code)::text, 'null') end,
         case when o.quantity_base is distinct from n.quantity_base then ',"quantity_base":' || coalesce(to_jsonb(o.quantity_base)::text, 'null') end,
-        case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(o.unit_price)::text, 'null') end
+        case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(o.unit_price)::text, 'null') end,
+        case when o.booked_value is distinct from n.booked_value then ',"booked_value":' || coalesce(to_jsonb(o.booked_value)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price, 'booked_value', n.booked_value) when n.org_id is not null then ('{' || ltrim(concat(
         ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null'),
         case when o.line_no is distinct from n.line_no then ',"line_no":' || coalesce(to_jsonb(n.line_no)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
@@ -2450,17 +4258,182 @@ begin
         case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(n.quantity)::text, 'null') end,
         case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(n.unit_code)::text, 'null') end,
         case when o.quantity_base is distinct from n.quantity_base then ',"quantity_base":' || coalesce(to_jsonb(n.quantity_base)::text, 'null') end,
-        case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(n.unit_price)::text, 'null') end
+        case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(n.unit_price)::text, 'null') end,
+        case when o.booked_value is distinct from n.booked_value then ',"booked_value":' || coalesce(to_jsonb(n.booked_value)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.document_id = o.document_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.line_no is distinct from n.line_no or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.from_position_id is distinct from n.from_position_id or o.to_position_id is distinct from n.to_position_id or o.quantity is distinct from n.quantity or o.unit_code is distinct from n.unit_code or o.quantity_base is distinct from n.quantity_base or o.unit_price is distinct from n.unit_price;
+    where o.org_id is null or n.org_id is null or o.line_no is distinct from n.line_no or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.from_position_id is distinct from n.from_position_id or o.to_position_id is distinct from n.to_position_id or o.quantity is distinct from n.quantity or o.unit_code is distinct from n.unit_code or o.quantity_base is distinct from n.quantity_base or o.unit_price is distinct from n.unit_price or o.booked_value is distinct from n.booked_value;
   end if;
   return null;
 end
 $$;
 
 COMMENT ON FUNCTION events.tg_wms_document_line__record() IS 'Records the changes of wms.document_line as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_handling_unit__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_handling_unit.created', 'wms_handling_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sscc', n.sscc, 'kind', n.kind, 'status', n.status, 'parent_id', n.parent_id, 'depth', n.depth, 'location_id', n.location_id, 'warehouse_id', n.warehouse_id, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_handling_unit.deleted', 'wms_handling_unit', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sscc', o.sscc, 'kind', o.kind, 'status', o.status, 'parent_id', o.parent_id, 'depth', o.depth, 'location_id', o.location_id, 'warehouse_id', o.warehouse_id, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_handling_unit.created' when n.org_id is null then 'wms_handling_unit.deleted' else case when o.status is distinct from n.status then 'wms_handling_unit.' || lower(n.status) else 'wms_handling_unit.updated' end end,
+      'wms_handling_unit',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('sscc', o.sscc, 'kind', o.kind, 'status', o.status, 'parent_id', o.parent_id, 'depth', o.depth, 'location_id', o.location_id, 'warehouse_id', o.warehouse_id, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.sscc is distinct from n.sscc then ',"sscc":' || coalesce(to_jsonb(o.sscc)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(o.parent_id)::text, 'null') end,
+        case when o.depth is distinct from n.depth then ',"depth":' || coalesce(to_jsonb(o.depth)::text, 'null') end,
+        case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(o.location_id)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('sscc', n.sscc, 'kind', n.kind, 'status', n.status, 'parent_id', n.parent_id, 'depth', n.depth, 'location_id', n.location_id, 'warehouse_id', n.warehouse_id, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.sscc is distinct from n.sscc then ',"sscc":' || coalesce(to_jsonb(n.sscc)::text, 'null') end,
+        case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(n.parent_id)::text, 'null') end,
+        case when o.depth is distinct from n.depth then ',"depth":' || coalesce(to_jsonb(n.depth)::text, 'null') end,
+        case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(n.location_id)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
+        case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end,
+        case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.sscc is distinct from n.sscc or o.kind is distinct from n.kind or o.status is distinct from n.status or o.parent_id is distinct from n.parent_id or o.depth is distinct from n.depth or o.location_id is distinct from n.location_id or o.warehouse_id is distinct from n.warehouse_id or o.document_id is distinct from n.document_id or o.note is distinct from n.note or o.status_reason is distinct from n.status_reason or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_handling_unit__record() IS 'Records the changes of wms.handling_unit as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_handling_unit_content__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_handling_unit_content.created', 'wms_handling_unit_content', n.handling_unit_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('id', n.id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'quantity', n.quantity)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_handling_unit_content.deleted', 'wms_handling_unit_content', o.handling_unit_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('id', o.id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'quantity', o.quantity)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_handling_unit_content.created' when n.org_id is null then 'wms_handling_unit_content.deleted' else 'wms_handling_unit_content.updated' end,
+      'wms_handling_unit_content',
+      coalesce(n.handling_unit_id, o.handling_unit_id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('id', o.id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'quantity', o.quantity) when o.org_id is not null then ('{' || ltrim(concat(
+        ',"id":' || coalesce(to_jsonb(o.id)::text, 'null'),
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(o.lot_id)::text, 'null') end,
+        case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(o.quantity)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('id', n.id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'quantity', n.quantity) when n.org_id is not null then ('{' || ltrim(concat(
+        ',"id":' || coalesce(to_jsonb(n.id)::text, 'null'),
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(n.lot_id)::text, 'null') end,
+        case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(n.quantity)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.quantity is distinct from n.quantity;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_handling_unit_content__record() IS 'Records the changes of wms.handling_unit_content as events; made by events.ensure_triggers.';
 
 CREATE FUNCTION events.tg_wms_lot__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2480,6 +4453,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -2537,6 +4514,332 @@ end
 $$;
 
 COMMENT ON FUNCTION events.tg_wms_lot__record() IS 'Records the changes of wms.lot as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_period__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_period.created', 'wms_period', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', n.warehouse_id, 'last_closed_on', n.last_closed_on, 'reason', n.reason)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_period.deleted', 'wms_period', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', o.warehouse_id, 'last_closed_on', o.last_closed_on, 'reason', o.reason)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_period.created' when n.org_id is null then 'wms_period.deleted' else 'wms_period.updated' end,
+      'wms_period',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('warehouse_id', o.warehouse_id, 'last_closed_on', o.last_closed_on, 'reason', o.reason) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
+        case when o.last_closed_on is distinct from n.last_closed_on then ',"last_closed_on":' || coalesce(to_jsonb(o.last_closed_on)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('warehouse_id', n.warehouse_id, 'last_closed_on', n.last_closed_on, 'reason', n.reason) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
+        case when o.last_closed_on is distinct from n.last_closed_on then ',"last_closed_on":' || coalesce(to_jsonb(n.last_closed_on)::text, 'null') end,
+        case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.warehouse_id is distinct from n.warehouse_id or o.last_closed_on is distinct from n.last_closed_on or o.reason is distinct from n.reason or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_period__record() IS 'Records the changes of wms.stock_period as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_put_away_rule__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_put_away_rule.created', 'wms_put_away_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', n.warehouse_id, 'item_id', n.item_id, 'item_class', n.item_class, 'zone', n.zone)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_put_away_rule.deleted', 'wms_put_away_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', o.warehouse_id, 'item_id', o.item_id, 'item_class', o.item_class, 'zone', o.zone)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_put_away_rule.created' when n.org_id is null then 'wms_put_away_rule.deleted' else 'wms_put_away_rule.updated' end,
+      'wms_put_away_rule',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('warehouse_id', o.warehouse_id, 'item_id', o.item_id, 'item_class', o.item_class, 'zone', o.zone) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(o.item_class)::text, 'null') end,
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('warehouse_id', n.warehouse_id, 'item_id', n.item_id, 'item_class', n.item_class, 'zone', n.zone) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(n.item_class)::text, 'null') end,
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.warehouse_id is distinct from n.warehouse_id or o.item_id is distinct from n.item_id or o.item_class is distinct from n.item_class or o.zone is distinct from n.zone or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_put_away_rule__record() IS 'Records the changes of wms.put_away_rule as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_reorder_rule__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_reorder_rule.created', 'wms_reorder_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'warehouse_id', n.warehouse_id, 'minimum', n.minimum, 'maximum', n.maximum, 'multiple', n.multiple, 'note', n.note)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_reorder_rule.deleted', 'wms_reorder_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'warehouse_id', o.warehouse_id, 'minimum', o.minimum, 'maximum', o.maximum, 'multiple', o.multiple, 'note', o.note)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_reorder_rule.created' when n.org_id is null then 'wms_reorder_rule.deleted' else 'wms_reorder_rule.updated' end,
+      'wms_reorder_rule',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('item_id', o.item_id, 'warehouse_id', o.warehouse_id, 'minimum', o.minimum, 'maximum', o.maximum, 'multiple', o.multiple, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
+        case when o.minimum is distinct from n.minimum then ',"minimum":' || coalesce(to_jsonb(o.minimum)::text, 'null') end,
+        case when o.maximum is distinct from n.maximum then ',"maximum":' || coalesce(to_jsonb(o.maximum)::text, 'null') end,
+        case when o.multiple is distinct from n.multiple then ',"multiple":' || coalesce(to_jsonb(o.multiple)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('item_id', n.item_id, 'warehouse_id', n.warehouse_id, 'minimum', n.minimum, 'maximum', n.maximum, 'multiple', n.multiple, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
+        case when o.minimum is distinct from n.minimum then ',"minimum":' || coalesce(to_jsonb(n.minimum)::text, 'null') end,
+        case when o.maximum is distinct from n.maximum then ',"maximum":' || coalesce(to_jsonb(n.maximum)::text, 'null') end,
+        case when o.multiple is distinct from n.multiple then ',"multiple":' || coalesce(to_jsonb(n.multiple)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.item_id is distinct from n.item_id or o.warehouse_id is distinct from n.warehouse_id or o.minimum is distinct from n.minimum or o.maximum is distinct from n.maximum or o.multiple is distinct from n.multiple or o.note is distinct from n.note or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_reorder_rule__record() IS 'Records the changes of wms.reorder_rule as events; made by events.ensure_triggers.';
+
+CREATE FUNCTION events.tg_wms_reservation__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_reservation.created', 'wms_reservation', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', n.document_id, 'line_id', n.line_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'location_id', n.location_id, 'warehouse_id', n.warehouse_id, 'quantity', n.quantity, 'status', n.status, 'ended_because', n.ended_because, 'expires_at', n.expires_at, 'ended_at', n.ended_at, 'ended_by', n.ended_by, 'reserved_at', n.reserved_at, 'reserved_by', n.reserved_by)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_reservation.deleted', 'wms_reservation', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', o.document_id, 'line_id', o.line_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'location_id', o.location_id, 'warehouse_id', o.warehouse_id, 'quantity', o.quantity, 'status', o.status, 'ended_because', o.ended_because, 'expires_at', o.expires_at, 'ended_at', o.ended_at, 'ended_by', o.ended_by, 'reserved_at', o.reserved_at, 'reserved_by', o.reserved_by)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_reservation.created' when n.org_id is null then 'wms_reservation.deleted' else case when o.status is distinct from n.status then 'wms_reservation.' || lower(n.status) else 'wms_reservation.updated' end end,
+      'wms_reservation',
+      coalesce(n.id, o.id),
+      coalesce(null::integer, null::integer),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('document_id', o.document_id, 'line_id', o.line_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'location_id', o.location_id, 'warehouse_id', o.warehouse_id, 'quantity', o.quantity, 'status', o.status, 'ended_because', o.ended_because, 'expires_at', o.expires_at, 'ended_at', o.ended_at, 'ended_by', o.ended_by, 'reserved_at', o.reserved_at, 'reserved_by', o.reserved_by) when o.org_id is not null then ('{' || ltrim(concat(
+        ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null'),
+        case when o.line_id is distinct from n.line_id then ',"line_id":' || coalesce(to_jsonb(o.line_id)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(o.lot_id)::text, 'null') end,
+        case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(o.location_id)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
+        case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(o.quantity)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
+        case when o.ended_because is distinct from n.ended_because then ',"ended_because":' || coalesce(to_jsonb(o.ended_because)::text, 'null') end,
+        case when o.expires_at is distinct from n.expires_at then ',"expires_at":' || coalesce(to_jsonb(o.expires_at)::text, 'null') end,
+        case when o.ended_at is distinct from n.ended_at then ',"ended_at":' || coalesce(to_jsonb(o.ended_at)::text, 'null') end,
+        case when o.ended_by is distinct from n.ended_by then ',"ended_by":' || coalesce(to_jsonb(o.ended_by)::text, 'null') end,
+        case when o.reserved_at is distinct from n.reserved_at then ',"reserved_at":' || coalesce(to_jsonb(o.reserved_at)::text, 'null') end,
+        case when o.reserved_by is distinct from n.reserved_by then ',"reserved_by":' || coalesce(to_jsonb(o.reserved_by)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('document_id', n.document_id, 'line_id', n.line_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'location_id', n.location_id, 'warehouse_id', n.warehouse_id, 'quantity', n.quantity, 'status', n.status, 'ended_because', n.ended_because, 'expires_at', n.expires_at, 'ended_at', n.ended_at, 'ended_by', n.ended_by, 'reserved_at', n.reserved_at, 'reserved_by', n.reserved_by) when n.org_id is not null then ('{' || ltrim(concat(
+        ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null'),
+        case when o.line_id is distinct from n.line_id then ',"line_id":' || coalesce(to_jsonb(n.line_id)::text, 'null') end,
+        case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
+        case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(n.lot_id)::text, 'null') end,
+        case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(n.location_id)::text, 'null') end,
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
+        case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(n.quantity)::text, 'null') end,
+        case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
+        case when o.ended_because is distinct from n.ended_because then ',"ended_because":' || coalesce(to_jsonb(n.ended_because)::text, 'null') end,
+        case when o.expires_at is distinct from n.expires_at then ',"expires_at":' || coalesce(to_jsonb(n.expires_at)::text, 'null') end,
+        case when o.ended_at is distinct from n.ended_at then ',"ended_at":' || coalesce(to_jsonb(n.ended_at)::text, 'null') end,
+        case when o.ended_by is distinct from n.ended_by then ',"ended_by":' || coalesce(to_jsonb(n.ended_by)::text, 'null') end,
+        case when o.reserved_at is distinct from n.reserved_at then ',"reserved_at":' || coalesce(to_jsonb(n.reserved_at)::text, 'null') end,
+        case when o.reserved_by is distinct from n.reserved_by then ',"reserved_by":' || coalesce(to_jsonb(n.reserved_by)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.document_id = o.document_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.line_id is distinct from n.line_id or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.location_id is distinct from n.location_id or o.warehouse_id is distinct from n.warehouse_id or o.quantity is distinct from n.quantity or o.status is distinct from n.status or o.ended_because is distinct from n.ended_because or o.expires_at is distinct from n.expires_at or o.ended_at is distinct from n.ended_at or o.ended_by is distinct from n.ended_by or o.reserved_at is distinct from n.reserved_at or o.reserved_by is distinct from n.reserved_by;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_reservation__record() IS 'Records the changes of wms.reservation as events; made by events.ensure_triggers.';
 
 CREATE FUNCTION events.trigger_source(entity text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -2620,6 +4923,10 @@ declare
 begin
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
     return null;
   end if;
   if tg_op = 'INSERT' then
@@ -3426,6 +5733,12 @@ REVOKE ALL ON FUNCTION events.tg_api_key__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_app_user__emit() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.tg_approval__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_approval_policy__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_approval_step__record() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.tg_contact__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_event__refuse() FROM PUBLIC;
@@ -3448,11 +5761,37 @@ REVOKE ALL ON FUNCTION events.tg_partner__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_partner_role__record() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.tg_records_crate__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_crate_document__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_custody__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_destruction_certificate__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_document__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_legal_hold__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_legal_hold_item__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_request__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_request_document__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_retention_class__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_return_exception__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_records_send_back__record() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.tg_role__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_role_permission__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_setting__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_signature__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_unit_conversion__record() FROM PUBLIC;
 
@@ -3466,11 +5805,29 @@ REVOKE ALL ON FUNCTION events.tg_webhook__keep_state() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_webhook__record() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.tg_wms_adjustment__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_count__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_count_line__record() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.tg_wms_document__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_wms_document_line__record() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.tg_wms_handling_unit__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_handling_unit_content__record() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.tg_wms_lot__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_period__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_put_away_rule__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_reorder_rule__record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.tg_wms_reservation__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.trigger_source(entity text) FROM PUBLIC;
 

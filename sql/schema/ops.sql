@@ -411,6 +411,39 @@ $$;
 
 COMMENT ON FUNCTION ops.purge_job_runs() IS 'Delete runs that succeeded 14 days ago and dead ones after 90 days; returns how many';
 
+CREATE TABLE ops.backfill (
+    name text NOT NULL,
+    table_name text NOT NULL,
+    statement text NOT NULL,
+    remaining text,
+    state text DEFAULT 'PENDING'::text NOT NULL,
+    last_key jsonb,
+    rows_done bigint DEFAULT 0 NOT NULL,
+    batches bigint DEFAULT 0 NOT NULL,
+    ordered_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    error text,
+    CONSTRAINT finished_when_done CHECK (((finished_at IS NOT NULL) = (state = 'DONE'::text))),
+    CONSTRAINT name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'PAUSED'::text, 'CANCELLED'::text, 'DONE'::text]))),
+    CONSTRAINT statement_has_batch CHECK ((statement ~ '[{]batch[}]'::text))
+);
+
+COMMENT ON TABLE ops.backfill IS 'Back-fills that migrations ordered: rows brought to a new form in batches, by erpgres migrate backfill.';
+
+COMMENT ON COLUMN ops.backfill.name IS 'What a later migration names in its header as -- backfill:';
+
+COMMENT ON COLUMN ops.backfill.table_name IS 'The table whose rows are gone through, in the order of its primary key.';
+
+COMMENT ON COLUMN ops.backfill.statement IS 'What is done to a batch: {batch} is the condition on the table''s alias t.';
+
+COMMENT ON COLUMN ops.backfill.remaining IS 'Query of the rows that are not in the new form; none may be left at the end.';
+
+COMMENT ON COLUMN ops.backfill.last_key IS 'The primary key of the last row that is done.';
+
+COMMENT ON COLUMN ops.backfill.ordered_at IS 'When the migration ran.';
+
 CREATE TABLE ops.migration_file (
     version bigint NOT NULL,
     sha256 text NOT NULL,
@@ -422,6 +455,24 @@ COMMENT ON TABLE ops.migration_file IS 'Text of each migration as it was applied
 COMMENT ON COLUMN ops.migration_file.version IS 'Number of the migration file.';
 
 COMMENT ON COLUMN ops.migration_file.sha256 IS 'Digest of the text that was applied.';
+
+CREATE TABLE ops.migration_step (
+    version bigint NOT NULL,
+    number smallint NOT NULL,
+    sha256 text NOT NULL,
+    done_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sha256_is_64_hex_digits CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+
+COMMENT ON TABLE ops.migration_step IS 'Steps that are done of a migration that is not complete: where the next run of erpgres migrate goes on.';
+
+COMMENT ON COLUMN ops.migration_step.version IS 'Number of the migration file.';
+
+COMMENT ON COLUMN ops.migration_step.number IS 'The step, counted from 1.';
+
+COMMENT ON COLUMN ops.migration_step.sha256 IS 'Digest of its statements.';
+
+COMMENT ON COLUMN ops.migration_step.done_at IS 'When it was done.';
 
 CREATE TABLE ops.partition_policy (
     table_name text NOT NULL,
@@ -488,6 +539,41 @@ COMMENT ON COLUMN ops.schema_version.installed_by IS 'Session user of the run.';
 
 COMMENT ON COLUMN ops.schema_version.installed_on IS 'Start of its transaction, in the time zone of the session.';
 
+CREATE TABLE ops.undo_point (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    name text NOT NULL,
+    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    made_by text DEFAULT SESSION_USER NOT NULL,
+    lsn pg_lsn NOT NULL,
+    timeline integer NOT NULL,
+    is_restore_point boolean NOT NULL,
+    next_xid xid8 NOT NULL,
+    schema_version bigint NOT NULL,
+    note text,
+    CONSTRAINT name_is_plain CHECK ((name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
+    CONSTRAINT note_not_blank CHECK ((btrim(note) <> ''::text)),
+    CONSTRAINT timeline_counts_from_one CHECK ((timeline > 0))
+);
+
+COMMENT ON TABLE ops.undo_point IS 'Moments that a restored backup can be brought to, marked before migrations by erpgres migrate undo-point.';
+
+COMMENT ON COLUMN ops.undo_point.name IS 'What recovery_target_name takes, if it is a restore point';
+
+COMMENT ON COLUMN ops.undo_point.made_by IS 'Session user';
+
+COMMENT ON COLUMN ops.undo_point.lsn IS 'Where in the write-ahead log: what recovery_target_lsn takes';
+
+COMMENT ON COLUMN ops.undo_point.timeline IS 'Timeline of the write-ahead log';
+
+COMMENT ON COLUMN ops.undo_point.is_restore_point IS 'Whether the log itself holds the name; that takes a right that not everybody has';
+
+COMMENT ON COLUMN ops.undo_point.next_xid IS 'No transaction from here on is part of what is restored';
+
+COMMENT ON COLUMN ops.undo_point.schema_version IS 'Newest migration at that moment';
+
+ALTER TABLE ONLY ops.backfill
+    ADD CONSTRAINT backfill_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY ops.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (name);
 
@@ -496,6 +582,9 @@ ALTER TABLE ONLY ops.job_run
 
 ALTER TABLE ONLY ops.migration_file
     ADD CONSTRAINT migration_file_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY ops.migration_step
+    ADD CONSTRAINT migration_step_pkey PRIMARY KEY (version, number);
 
 ALTER TABLE ONLY ops.partition_policy
     ADD CONSTRAINT partition_policy_pkey PRIMARY KEY (table_name);
@@ -508,6 +597,12 @@ ALTER TABLE ONLY ops.repeatable_object
 
 ALTER TABLE ONLY ops.schema_version
     ADD CONSTRAINT schema_version_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY ops.undo_point
+    ADD CONSTRAINT undo_point_name_unique UNIQUE (name);
+
+ALTER TABLE ONLY ops.undo_point
+    ADD CONSTRAINT undo_point_pkey PRIMARY KEY (id);
 
 CREATE INDEX job_run_finished_at_idx ON ops.job_run USING btree (finished_at);
 
@@ -599,3 +694,5 @@ GRANT ALL ON FUNCTION ops.purge_job_runs() TO migrator;
 GRANT SELECT ON TABLE ops.partition_policy TO migrator;
 GRANT SELECT ON TABLE ops.partition_policy TO worker;
 GRANT SELECT ON TABLE ops.partition_policy TO monitor;
+
+GRANT SELECT,INSERT ON TABLE ops.undo_point TO migrator;

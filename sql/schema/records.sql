@@ -4,8 +4,3161 @@ CREATE SCHEMA records;
 
 COMMENT ON SCHEMA records IS 'Physical records management';
 
+CREATE TABLE records.crate (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    barcode text NOT NULL,
+    unit_id uuid NOT NULL,
+    bound_for_id uuid,
+    status text DEFAULT 'PROPOSED'::text NOT NULL,
+    status_reason text,
+    is_for_central boolean DEFAULT false NOT NULL,
+    is_permanent boolean DEFAULT false NOT NULL,
+    minimum_on date,
+    is_retained boolean NOT NULL,
+    destruction_on date,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT crate_status_known CHECK ((status = ANY (ARRAY['PROPOSED'::text, 'ACTIVE'::text, 'WITHDRAWN'::text, 'IN_TRANSIT'::text, 'ARCHIVED'::text, 'DESTROYED'::text, 'CANCELLED'::text]))),
+    CONSTRAINT crates_in_transit_say_where_to CHECK (((status = 'IN_TRANSIT'::text) = (bound_for_id IS NOT NULL))),
+    CONSTRAINT kept_until_the_minimum CHECK ((destruction_on >= minimum_on)),
+    CONSTRAINT permanent_crates_are_retained CHECK ((is_retained OR (NOT is_permanent))),
+    CONSTRAINT retained_or_a_destruction_date CHECK ((is_retained = (destruction_on IS NULL)))
+);
+
+ALTER TABLE ONLY records.crate FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.crate IS 'A crate of documents with a barcode; it is stored, withdrawn, moved and destroyed by requests';
+
+COMMENT ON COLUMN records.crate.barcode IS 'UNIT/DEPARTMENT[/SECTION]/YEAR/00001, without gaps in a unit and year';
+
+COMMENT ON COLUMN records.crate.unit_id IS 'Unit that it belongs to: a department or section';
+
+COMMENT ON COLUMN records.crate.bound_for_id IS 'Unit that it is on its way to';
+
+COMMENT ON COLUMN records.crate.status IS 'PROPOSED (not stored yet), ACTIVE, WITHDRAWN, IN_TRANSIT, ARCHIVED, DESTROYED, CANCELLED (never stored)';
+
+COMMENT ON COLUMN records.crate.is_for_central IS 'Whether Central sees it, and may store it';
+
+COMMENT ON COLUMN records.crate.is_permanent IS 'Kept for good by decision, whatever its documents say';
+
+COMMENT ON COLUMN records.crate.minimum_on IS 'Not destroyed before this day, whatever its documents say';
+
+COMMENT ON COLUMN records.crate.is_retained IS 'Whether it has no day on which it may be destroyed: by decision, by a class, or because a trigger has not happened yet';
+
+COMMENT ON COLUMN records.crate.destruction_on IS 'First day on which it may be destroyed: the latest of minimum_on and of its documents';
+
+CREATE TABLE records.custody (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    crate_id uuid NOT NULL,
+    location_id uuid,
+    holder_id uuid,
+    during tstzrange NOT NULL,
+    reason text NOT NULL,
+    request_id uuid,
+    note text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT at_a_place_or_with_a_person CHECK ((num_nonnulls(location_id, holder_id) = 1)),
+    CONSTRAINT custody_begins CHECK (((NOT lower_inf(during)) AND lower_inc(during) AND (NOT upper_inc(during)))),
+    CONSTRAINT custody_reason_known CHECK ((reason = ANY (ARRAY['STORED'::text, 'ISSUED'::text, 'RETURNED'::text, 'SENT'::text, 'RECEIVED'::text, 'RELOCATED'::text, 'IMPORTED'::text])))
+);
+
+ALTER TABLE ONLY records.custody FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.custody IS 'Where a crate was and who answered for it, from when to when, without overlap: a place or a person. The row without an end is the present one.';
+
+COMMENT ON COLUMN records.custody.during IS 'From (included) to (excluded); without an end: now';
+
+COMMENT ON COLUMN records.custody.reason IS 'What began it: STORED, ISSUED, RETURNED, SENT, RECEIVED, RELOCATED, IMPORTED';
+
+CREATE TABLE records.crate_document (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    crate_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL,
+    added_by uuid DEFAULT core.user_id(),
+    removed_at timestamp with time zone,
+    removed_by uuid,
+    CONSTRAINT removed_after_added CHECK ((removed_at >= added_at))
+);
+
+ALTER TABLE ONLY records.crate_document FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.crate_document IS 'Which document belongs into which crate, from when to when; also while it is withdrawn';
+
+CREATE TABLE records.document (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    unit_id uuid NOT NULL,
+    document_number text NOT NULL,
+    name text NOT NULL,
+    kind text DEFAULT 'PHYSICAL'::text NOT NULL,
+    description text,
+    barcode text,
+    retention_class_id uuid,
+    dated_on date NOT NULL,
+    closed_on date,
+    event_on date,
+    due_on date,
+    status text DEFAULT 'ACTIVE'::text NOT NULL,
+    status_reason text,
+    search_text text GENERATED ALWAYS AS (core.search_text(VARIADIC ARRAY[document_number, name, barcode])) STORED NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT barcode_printable CHECK ((barcode ~ '^[!-~]{3,48}$'::text)),
+    CONSTRAINT closed_after_dated CHECK ((closed_on >= dated_on)),
+    CONSTRAINT document_kind_known CHECK ((kind = ANY (ARRAY['PHYSICAL'::text, 'DIGITAL'::text]))),
+    CONSTRAINT document_number_not_blank CHECK ((btrim(document_number) <> ''::text)),
+    CONSTRAINT document_status_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DESTROYED'::text]))),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text))
+);
+
+ALTER TABLE ONLY records.document FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.document IS 'A document, or a file of several. It stays for ever: of a destroyed one this row tells that there was one.';
+
+COMMENT ON COLUMN records.document.unit_id IS 'Unit that it belongs to: a department or section';
+
+COMMENT ON COLUMN records.document.document_number IS 'What its unit calls it';
+
+COMMENT ON COLUMN records.document.kind IS 'PHYSICAL, or DIGITAL: a disc or tape';
+
+COMMENT ON COLUMN records.document.barcode IS 'What a scanner reads; optional';
+
+COMMENT ON COLUMN records.document.dated_on IS 'Date of the document';
+
+COMMENT ON COLUMN records.document.closed_on IS 'When its file was closed';
+
+COMMENT ON COLUMN records.document.event_on IS 'When happened what its retention class counts from';
+
+COMMENT ON COLUMN records.document.due_on IS 'First day on which it may go, by its class; null: none, not known yet, or kept for good. Kept by a trigger';
+
+COMMENT ON COLUMN records.document.status IS 'ACTIVE, or DESTROYED with its crate';
+
+CREATE TABLE records.request (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    request_no text,
+    kind text NOT NULL,
+    status text DEFAULT 'DRAFT'::text NOT NULL,
+    status_reason text,
+    crate_id uuid NOT NULL,
+    unit_id uuid NOT NULL,
+    target_unit_id uuid,
+    purpose text,
+    is_full boolean,
+    document_count integer DEFAULT 0 NOT NULL,
+    expected_return_on date,
+    round integer DEFAULT 1 NOT NULL,
+    crate_status text,
+    requested_by uuid DEFAULT core.user_id() NOT NULL,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    approved_by uuid,
+    approved_at timestamp with time zone,
+    rejected_by uuid,
+    rejected_at timestamp with time zone,
+    sent_back_by uuid,
+    sent_back_at timestamp with time zone,
+    cancelled_by uuid,
+    cancelled_at timestamp with time zone,
+    issued_to uuid,
+    issued_by uuid,
+    issued_at timestamp with time zone,
+    returned_by uuid,
+    returned_at timestamp with time zone,
+    sent_by uuid,
+    sent_at timestamp with time zone,
+    completed_by uuid,
+    completed_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT approved_before_it_is_carried_out CHECK (((status <> ALL (ARRAY['APPROVED'::text, 'ISSUED'::text, 'PARTIALLY_RETURNED'::text, 'RETURNED'::text, 'IN_TRANSIT'::text, 'COMPLETED'::text])) OR (approved_at IS NOT NULL))),
+    CONSTRAINT approver_is_not_the_requester CHECK ((approved_by <> requested_by)),
+    CONSTRAINT completed_requests_say_when CHECK (((status = 'COMPLETED'::text) = (completed_at IS NOT NULL))),
+    CONSTRAINT document_count_not_negative CHECK ((document_count >= 0)),
+    CONSTRAINT issued_withdrawals_say_to_whom CHECK ((((status <> ALL (ARRAY['ISSUED'::text, 'PARTIALLY_RETURNED'::text, 'RETURNED'::text])) OR (issued_at IS NOT NULL)) AND ((issued_at IS NULL) = (issued_to IS NULL)))),
+    CONSTRAINT number_from_submission_on CHECK (
+CASE status
+    WHEN 'DRAFT'::text THEN (request_no IS NULL)
+    WHEN 'CANCELLED'::text THEN true
+    ELSE (request_no IS NOT NULL)
+END),
+    CONSTRAINT only_transfers_are_in_transit CHECK (((kind = 'TRANSFER'::text) OR (status <> 'IN_TRANSIT'::text))),
+    CONSTRAINT only_withdrawals_are_issued_and_returned CHECK (((kind = 'WITHDRAWAL'::text) OR (status <> ALL (ARRAY['ISSUED'::text, 'PARTIALLY_RETURNED'::text, 'RETURNED'::text])))),
+    CONSTRAINT partial_withdrawals_list_documents CHECK (((is_full IS DISTINCT FROM false) OR (document_count > 0))),
+    CONSTRAINT request_kind_known CHECK ((kind = ANY (ARRAY['STORAGE'::text, 'WITHDRAWAL'::text, 'DESTRUCTION'::text, 'TRANSFER'::text]))),
+    CONSTRAINT request_status_known CHECK ((status = ANY (ARRAY['DRAFT'::text, 'PENDING'::text, 'SENT_BACK'::text, 'APPROVED'::text, 'REJECTED'::text, 'CANCELLED'::text, 'ISSUED'::text, 'PARTIALLY_RETURNED'::text, 'RETURNED'::text, 'IN_TRANSIT'::text, 'COMPLETED'::text]))),
+    CONSTRAINT returned_withdrawals_say_when CHECK (((status = 'RETURNED'::text) = (returned_at IS NOT NULL))),
+    CONSTRAINT round_positive CHECK ((round > 0)),
+    CONSTRAINT target_is_another_unit CHECK (((target_unit_id <> unit_id) OR (status = 'COMPLETED'::text))),
+    CONSTRAINT transfers_have_a_target CHECK (((kind = 'TRANSFER'::text) = (target_unit_id IS NOT NULL))),
+    CONSTRAINT transfers_in_transit_were_sent CHECK (((sent_at IS NOT NULL) OR (kind <> 'TRANSFER'::text) OR (status <> ALL (ARRAY['IN_TRANSIT'::text, 'COMPLETED'::text])))),
+    CONSTRAINT withdrawals_are_full_or_partial CHECK (((kind = 'WITHDRAWAL'::text) = (is_full IS NOT NULL))),
+    CONSTRAINT withdrawals_end_by_return CHECK (((kind <> 'WITHDRAWAL'::text) OR (status <> 'COMPLETED'::text))),
+    CONSTRAINT withdrawals_say_when_they_come_back CHECK (((kind <> 'WITHDRAWAL'::text) OR (expected_return_on IS NOT NULL)))
+);
+
+ALTER TABLE ONLY records.request FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.request IS 'What is asked for a crate: to store it, to withdraw it or some of its documents, to destroy it, to transfer it to another unit. Approved by somebody else, carried out by the store.';
+
+COMMENT ON COLUMN records.request.request_no IS 'Given when it is submitted, without gaps';
+
+COMMENT ON COLUMN records.request.kind IS 'STORAGE, WITHDRAWAL, DESTRUCTION or TRANSFER';
+
+COMMENT ON COLUMN records.request.status IS 'DRAFT, PENDING, SENT_BACK, APPROVED, REJECTED, CANCELLED; then, by kind, ISSUED, PARTIALLY_RETURNED, RETURNED, IN_TRANSIT, COMPLETED';
+
+COMMENT ON COLUMN records.request.status_reason IS 'Why it has its present status';
+
+COMMENT ON COLUMN records.request.unit_id IS 'Unit of the crate when it was asked';
+
+COMMENT ON COLUMN records.request.target_unit_id IS 'Where a transfer goes';
+
+COMMENT ON COLUMN records.request.is_full IS 'Of a withdrawal: the whole crate, or the documents that it lists';
+
+COMMENT ON COLUMN records.request.document_count IS 'How many documents it lists';
+
+COMMENT ON COLUMN records.request.round IS 'Counts up each time it is submitted again';
+
+COMMENT ON COLUMN records.request.crate_status IS 'What the crate was when it was withdrawn or sent, to be that again';
+
+COMMENT ON COLUMN records.request.requested_at IS 'When it was submitted first; of a draft, when it was made';
+
+COMMENT ON COLUMN records.request.issued_to IS 'Who took what was withdrawn';
+
+CREATE FUNCTION records.unit_name(unit_id uuid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT string_agg(a.code, '/'::text ORDER BY (public.nlevel(a.path))) AS string_agg
+    FROM (core.org_unit u
+      JOIN core.org_unit a ON (((a.org_id = u.org_id) AND (a.path OPERATOR(public.@>) u.path))))
+   WHERE ((u.org_id = ( SELECT core.org_id() AS org_id)) AND (u.id = unit_name.unit_id));
+END;
+
+COMMENT ON FUNCTION records.unit_name(unit_id uuid) IS 'Codes of the units from the root down to this one, joined by /';
+
+CREATE TABLE records.destruction_certificate (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    certificate_no text NOT NULL,
+    request_id uuid NOT NULL,
+    crate_id uuid NOT NULL,
+    unit_id uuid NOT NULL,
+    method text NOT NULL,
+    vendor text,
+    executed_by uuid NOT NULL,
+    executor_signature_id uuid NOT NULL,
+    witness_id uuid NOT NULL,
+    witness_signature_id uuid NOT NULL,
+    executed_at timestamp with time zone NOT NULL,
+    document_count integer NOT NULL,
+    manifest jsonb NOT NULL,
+    sha256 text NOT NULL,
+    CONSTRAINT document_count_not_negative CHECK ((document_count >= 0)),
+    CONSTRAINT method_known CHECK ((method = ANY (ARRAY['SHRED'::text, 'INCINERATE'::text, 'PULP'::text]))),
+    CONSTRAINT sha256_is_hexadecimal CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT witness_is_another_person CHECK ((witness_id <> executed_by))
+);
+
+ALTER TABLE ONLY records.destruction_certificate FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.destruction_certificate IS 'That a crate was destroyed: how, by whom, before whose eyes, and everything that was in it. Append-only for everybody.';
+
+COMMENT ON COLUMN records.destruction_certificate.method IS 'SHRED, INCINERATE or PULP';
+
+COMMENT ON COLUMN records.destruction_certificate.vendor IS 'Who did the work, if it was not the organisation itself';
+
+COMMENT ON COLUMN records.destruction_certificate.manifest IS 'Crate, documents, request, approvals and signatures at that moment';
+
+COMMENT ON COLUMN records.destruction_certificate.sha256 IS 'SHA-256 of records.certificate_text: the number, what was done, and the manifest';
+
+CREATE FUNCTION records.certificate_text(certificate records.destruction_certificate) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (jsonb_build_array(((certificate).org_id)::text, ((certificate).id)::text, (certificate).certificate_no, ((certificate).request_id)::text, ((certificate).crate_id)::text, ((certificate).unit_id)::text, (certificate).method, (certificate).vendor, ((certificate).executed_by)::text, ((certificate).executor_signature_id)::text, ((certificate).witness_id)::text, ((certificate).witness_signature_id)::text, core.utc_text((certificate).executed_at), ((certificate).document_count)::text, ((certificate).manifest)::text))::text;
+
+COMMENT ON FUNCTION records.certificate_text(certificate records.destruction_certificate) IS 'The canonical text of a certificate, whose SHA-256 is its sha256: a JSON array of all its columns as text';
+
+CREATE TABLE records.return_exception (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    request_id uuid NOT NULL,
+    document_id uuid,
+    kind text NOT NULL,
+    note text,
+    resolution text,
+    resolved_at timestamp with time zone,
+    resolved_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT documents_unless_it_is_the_place CHECK (((kind = 'OTHER_PLACE'::text) = (document_id IS NULL))),
+    CONSTRAINT exception_kind_known CHECK ((kind = ANY (ARRAY['MISSING'::text, 'UNEXPECTED'::text, 'ALREADY_RETURNED'::text, 'OTHER_PLACE'::text]))),
+    CONSTRAINT resolved_exceptions_say_how CHECK (((resolved_at IS NULL) = (resolution IS NULL)))
+);
+
+ALTER TABLE ONLY records.return_exception FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.return_exception IS 'What did not fit when something was returned: it is taken all the same, and somebody looks into it';
+
+COMMENT ON COLUMN records.return_exception.kind IS 'MISSING (did not come back), UNEXPECTED (not of this request), ALREADY_RETURNED, OTHER_PLACE (the crate went elsewhere)';
+
+CREATE TABLE records.legal_hold (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    hold_no text NOT NULL,
+    matter text NOT NULL,
+    reason text NOT NULL,
+    status text DEFAULT 'ACTIVE'::text NOT NULL,
+    status_reason text,
+    placed_by uuid DEFAULT core.user_id(),
+    placed_at timestamp with time zone DEFAULT now() NOT NULL,
+    released_by uuid,
+    released_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT legal_hold_status_known CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'RELEASED'::text]))),
+    CONSTRAINT matter_not_blank CHECK ((btrim(matter) <> ''::text)),
+    CONSTRAINT reason_says_something CHECK ((length(btrim(reason)) >= 10)),
+    CONSTRAINT released_when_released CHECK (((status = 'RELEASED'::text) = (released_at IS NOT NULL)))
+);
+
+ALTER TABLE ONLY records.legal_hold FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.legal_hold IS 'That crates and documents must be kept for a matter, whatever their dates say. Released ones stay for ever.';
+
+COMMENT ON COLUMN records.legal_hold.matter IS 'The case, audit or inquiry';
+
+COMMENT ON COLUMN records.legal_hold.status IS 'ACTIVE or RELEASED';
+
+COMMENT ON COLUMN records.legal_hold.status_reason IS 'Why it was released';
+
+CREATE TABLE records.legal_hold_item (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    hold_id uuid NOT NULL,
+    crate_id uuid,
+    document_id uuid,
+    is_active boolean DEFAULT true NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL,
+    added_by uuid DEFAULT core.user_id(),
+    CONSTRAINT crate_or_document CHECK ((num_nonnulls(crate_id, document_id) = 1))
+);
+
+ALTER TABLE ONLY records.legal_hold_item FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.legal_hold_item IS 'What a legal hold covers: a crate with all that is in it, or a document wherever it lies';
+
+COMMENT ON COLUMN records.legal_hold_item.is_active IS 'Until the hold is released; kept by a trigger';
+
+CREATE FUNCTION records.add_hold_items(hold_id uuid, crates uuid[], documents uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_missing uuid;
+begin
+  if cardinality(coalesce(crates, '{}')) + cardinality(coalesce(documents, '{}')) = 0 then
+    perform core.raise_error('records.hold_empty');
+  end if;
+  -- All locks first, crates before documents and each in the order of ids, as those take them who destroy.
+  perform
+  from records.crate as c
+  where c.org_id = v_org
+    and (
+      c.id = any (crates)
+      or c.id in (
+        select e.crate_id
+        from records.crate_document as e
+        where e.org_id = v_org
+          and e.document_id = any (documents)
+          and e.removed_at is null
+      )
+    )
+  order by c.id
+  for no key update;
+  perform
+  from records.document as d
+  where d.org_id = v_org
+    and d.id = any (documents)
+  order by d.id
+  for no key update;
+
+  select w.id
+  into v_missing
+  from unnest(crates) as w (id)
+  where not exists (select from records.crate as c where c.org_id = v_org and c.id = w.id)
+  limit 1;
+  if found then
+    perform core.raise_error('records.crate_not_found', jsonb_build_object('id', v_missing));
+  end if;
+  select w.id
+  into v_missing
+  from unnest(documents) as w (id)
+  where not exists (select from records.document as d where d.org_id = v_org and d.id = w.id)
+  limit 1;
+  if found then
+    perform core.raise_error('records.document_not_found', jsonb_build_object('id', v_missing));
+  end if;
+
+  insert into records.legal_hold_item (org_id, hold_id, crate_id, document_id)
+  select v_org, add_hold_items.hold_id, w.id, null
+  from (select distinct u.id from unnest(crates) as u (id)) as w
+  order by w.id
+  on conflict on constraint held_once_by_a_hold do nothing;
+  insert into records.legal_hold_item (org_id, hold_id, crate_id, document_id)
+  select v_org, add_hold_items.hold_id, null, w.id
+  from (select distinct u.id from unnest(documents) as u (id)) as w
+  order by w.id
+  on conflict on constraint held_once_by_a_hold do nothing;
+end
+$$;
+
+COMMENT ON FUNCTION records.add_hold_items(hold_id uuid, crates uuid[], documents uuid[]) IS 'Bring crates and documents under a hold of the organisation; the caller has checked who may';
+
+CREATE FUNCTION records.all_permitted_units(permission text) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if core.has_permission(all_permitted_units.permission) or (session_user = 'migrator' and core.user_id() is null) then
+    return coalesce((select array_agg(u.id) from core.org_unit as u where u.org_id = core.org_id()), '{}');
+  end if;
+  return core.permitted_units(all_permitted_units.permission);
+end
+$$;
+
+COMMENT ON FUNCTION records.all_permitted_units(permission text) IS 'The units in which the caller holds the permission: all of them if he holds it everywhere; never null. In policies: unit_id = any ((select records.all_permitted_units(''records.crate.read''))::uuid[]).';
+
+CREATE TABLE records.retention_class (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    years integer,
+    counts_from text NOT NULL,
+    disposal text NOT NULL,
+    legal_basis text,
+    is_active boolean DEFAULT true NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT code_not_blank CHECK ((btrim(code) <> ''::text)),
+    CONSTRAINT counts_from_known CHECK ((counts_from = ANY (ARRAY['CREATED'::text, 'CLOSED'::text, 'EVENT'::text]))),
+    CONSTRAINT disposal_known CHECK ((disposal = ANY (ARRAY['DESTROY'::text, 'RETAIN'::text, 'REVIEW'::text, 'TRANSFER'::text]))),
+    CONSTRAINT name_not_blank CHECK ((btrim(name) <> ''::text)),
+    CONSTRAINT years_in_range CHECK (((years >= 0) AND (years <= 500))),
+    CONSTRAINT years_unless_retained CHECK (((disposal = 'RETAIN'::text) = (years IS NULL)))
+);
+
+ALTER TABLE ONLY records.retention_class FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.retention_class IS 'How long documents of a class are kept and what happens then (after MoReq2010: trigger, period, disposal action)';
+
+COMMENT ON COLUMN records.retention_class.counts_from IS 'What the years count from: CREATED (the date of the document), CLOSED (when its file was closed), EVENT (what the class names)';
+
+COMMENT ON COLUMN records.retention_class.disposal IS 'What happens then: DESTROY, REVIEW (somebody decides), TRANSFER (to an archive outside), or RETAIN: kept for good';
+
+COMMENT ON COLUMN records.retention_class.legal_basis IS 'Law, rule or contract that demands it';
+
+CREATE FUNCTION records.certificate_manifest(request records.request, crate records.crate, executor_signature_id uuid, witness_signature_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('organization', ( SELECT o.name
+            FROM core.organization o
+           WHERE (o.id = (certificate_manifest.request).org_id)), 'request', jsonb_build_object('id', (request).id, 'number', (request).request_no, 'purpose', (request).purpose, 'requested_by', ( SELECT u.name
+            FROM core.app_user u
+           WHERE (u.id = (certificate_manifest.request).requested_by)), 'requested_at', core.utc_text((request).requested_at)), 'crate', jsonb_build_object('id', (crate).id, 'barcode', (crate).barcode, 'destruction_on', (crate).destruction_on, 'unit', ( SELECT string_agg(a.name, ' / '::text ORDER BY (public.nlevel(a.path))) AS string_agg
+            FROM (core.org_unit u
+              JOIN core.org_unit a ON (((a.org_id = u.org_id) AND (u.path OPERATOR(public.<@) a.path))))
+           WHERE ((u.org_id = (certificate_manifest.crate).org_id) AND (u.id = (certificate_manifest.crate).unit_id))), 'place', ( SELECT string_agg(a.code, ' / '::text ORDER BY (public.nlevel(a.path))) AS string_agg
+            FROM ((records.custody k
+              JOIN core.location p ON (((p.org_id = k.org_id) AND (p.id = k.location_id))))
+              JOIN core.location a ON (((a.org_id = p.org_id) AND (p.path OPERATOR(public.<@) a.path))))
+           WHERE ((k.org_id = (certificate_manifest.crate).org_id) AND (k.crate_id = (certificate_manifest.crate).id) AND upper_inf(k.during)))), 'documents', ( SELECT COALESCE(jsonb_agg(jsonb_build_object('id', d.id, 'number', d.document_number, 'name', d.name, 'kind', d.kind, 'dated_on', d.dated_on, 'due_on', d.due_on, 'retention_class', t.code) ORDER BY d.document_number, d.id), '[]'::jsonb) AS "coalesce"
+            FROM ((records.crate_document e
+              JOIN records.document d ON (((d.org_id = e.org_id) AND (d.id = e.document_id))))
+              LEFT JOIN records.retention_class t ON (((t.org_id = d.org_id) AND (t.id = d.retention_class_id))))
+           WHERE ((e.org_id = (certificate_manifest.crate).org_id) AND (e.crate_id = (certificate_manifest.crate).id) AND (e.removed_at IS NULL))), 'approvals', ( SELECT COALESCE(jsonb_agg(jsonb_build_object('step', s.step_no, 'by', u.name, 'at', core.utc_text(s.decided_at), 'signature_id', s.signature_id) ORDER BY s.step_no), '[]'::jsonb) AS "coalesce"
+            FROM ((core.approval a
+              JOIN core.approval_step s ON (((s.org_id = a.org_id) AND (s.approval_id = a.id))))
+              LEFT JOIN core.app_user u ON ((u.id = s.decided_by)))
+           WHERE ((a.org_id = (certificate_manifest.request).org_id) AND (a.entity = 'records_request'::text) AND (a.entity_id = (certificate_manifest.request).id) AND (a.status = 'APPROVED'::text))), 'signatures', ( SELECT jsonb_agg(jsonb_build_object('id', g.id, 'meaning', g.meaning, 'statement', g.statement, 'name', g.signer_name, 'email', g.signer_email, 'roles', to_jsonb(g.signer_roles), 'unit', g.unit_name, 'at', core.utc_text(g.signed_at), 'has_second_factor', g.has_second_factor, 'sha256', g.sha256) ORDER BY g.id) AS jsonb_agg
+            FROM core.signature g
+           WHERE ((g.org_id = (certificate_manifest.request).org_id) AND ((g.id = ANY (ARRAY[certificate_manifest.executor_signature_id, certificate_manifest.witness_signature_id])) OR (g.id IN ( SELECT s.signature_id
+                    FROM (core.approval a
+                      JOIN core.approval_step s ON (((s.org_id = a.org_id) AND (s.approval_id = a.id))))
+                   WHERE ((a.org_id = (certificate_manifest.request).org_id) AND (a.entity = 'records_request'::text) AND (a.entity_id = (certificate_manifest.request).id) AND (a.status = 'APPROVED'::text)))))))) AS jsonb_build_object;
+END;
+
+COMMENT ON FUNCTION records.certificate_manifest(request records.request, crate records.crate, executor_signature_id uuid, witness_signature_id uuid) IS 'What a certificate lists: crate, documents, request, approvals and signatures as they are now';
+
+CREATE FUNCTION records.change_request(request records.request, changes jsonb) RETURNS records.request
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_crate records.crate;
+  v_request records.request := request;
+  v_wrong text;
+begin
+  if changes is null or changes = '{}' then
+    return request;
+  elsif jsonb_typeof(changes) <> 'object' then
+    perform core.raise_error('records.change_unknown', jsonb_build_object('key', jsonb_typeof(changes), 'kind', request.kind));
+  end if;
+  select min(k.key)
+  into v_wrong
+  from jsonb_object_keys(changes) as k (key)
+  where k.key <> 'purpose'
+    and not (request.kind = 'STORAGE' and k.key in ('documents', 'destruction_on', 'is_permanent', 'is_for_central'))
+    and not (request.kind = 'WITHDRAWAL' and k.key in ('documents', 'expected_return_on'))
+    and not (request.kind = 'TRANSFER' and k.key = 'target_unit_id');
+  if v_wrong is not null then
+    perform core.raise_error('records.change_unknown', jsonb_build_object('key', v_wrong, 'kind', request.kind));
+  end if;
+  select min(k.key)
+  into v_wrong
+  from jsonb_each_text(changes) as k (key, value)
+  where k.key like '%\_on' and not records.is_date(k.value)
+    or k.key like '%\_id' and not pg_input_is_valid(k.value, 'uuid')
+    or k.key like 'is\_%' and not pg_input_is_valid(k.value, 'boolean');
+  if v_wrong is not null then
+    perform core.raise_error('records.change_malformed', jsonb_build_object('key', v_wrong));
+  end if;
+
+  v_crate := records.lock_crate(request.crate_id);
+  if request.kind = 'STORAGE' then
+    update records.crate as c
+    set
+      is_permanent = coalesce((changes ->> 'is_permanent')::boolean, c.is_permanent),
+      is_for_central = coalesce((changes ->> 'is_for_central')::boolean, c.is_for_central),
+      minimum_on = n.minimum_on,
+      -- Follows below from the documents, too.
+      is_retained = true,
+      destruction_on = null
+    from (
+      select
+        case
+          when changes ? 'destruction_on' then (changes ->> 'destruction_on')::date
+          when (changes ->> 'is_permanent')::boolean then null
+          else v_crate.minimum_on
+        end as minimum_on
+    ) as n
+    where c.org_id = v_crate.org_id
+      and c.id = v_crate.id;
+    if changes ? 'documents' then
+      perform records.fill_crate(v_crate, records.read_documents(request.unit_id, changes -> 'documents'));
+    else
+      perform records.refresh_crates(array[v_crate.id]);
+    end if;
+  elsif request.kind = 'WITHDRAWAL' and changes ? 'documents' then
+    v_request.is_full := jsonb_typeof(changes -> 'documents') = 'null';
+    if not v_request.is_full and (
+      jsonb_typeof(changes -> 'documents') <> 'array' or jsonb_array_length(changes -> 'documents') = 0
+      or exists (
+        select from jsonb_array_elements_text(changes -> 'documents') as e (id) where not pg_input_is_valid(e.id, 'uuid')
+      )
+    ) then
+      perform core.raise_error('records.documents_malformed');
+    end if;
+    perform records.list_documents(
+      v_request,
+      case
+        when not v_request.is_full
+          then array(select e.id::uuid from jsonb_array_elements_text(changes -> 'documents') as e (id))
+      end
+    );
+  end if;
+
+  if changes ? 'purpose' then
+    v_request.purpose := nullif(btrim(changes ->> 'purpose'), '');
+  end if;
+  v_request.expected_return_on := coalesce((changes ->> 'expected_return_on')::date, request.expected_return_on);
+  v_request.target_unit_id := coalesce((changes ->> 'target_unit_id')::uuid, request.target_unit_id);
+  perform records.check_wishes(v_request);
+
+  update records.request as r
+  set
+    purpose = v_request.purpose,
+    expected_return_on = v_request.expected_return_on,
+    target_unit_id = v_request.target_unit_id,
+    is_full = v_request.is_full,
+    document_count = (
+      select count(*) from records.request_document as d where d.org_id = r.org_id and d.request_id = r.id
+    )
+  where r.org_id = request.org_id
+    and r.id = request.id
+  returning r.* into v_request;
+  return v_request;
+end
+$$;
+
+COMMENT ON FUNCTION records.change_request(request records.request, changes jsonb) IS 'Changes what a request asks for: purpose; of a storage documents, destruction_on, is_permanent, is_for_central; of a withdrawal documents (null: the whole crate), expected_return_on; of a transfer target_unit_id. Raises records.change_unknown, change_malformed (422) and what a new request would.';
+
+CREATE FUNCTION records.check_approved_content(request records.request) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if exists (
+    select
+    from core.approval as a
+    inner join core.approval_step as s
+      on s.org_id = a.org_id
+      and s.approval_id = a.id
+    inner join core.signature as g
+      on g.org_id = s.org_id
+      and g.id = s.signature_id
+    where a.org_id = request.org_id
+      and a.entity = 'records_request'
+      and a.entity_id = request.id
+      and a.round = (
+        select max(b.round)
+        from core.approval as b
+        where b.org_id = a.org_id
+          and b.entity = a.entity
+          and b.entity_id = a.entity_id
+      )
+      and g.payload is distinct from core.signature_payload('records_request', request.id)::text
+  ) then
+    perform core.raise_error('records.changed_since_approval', jsonb_build_object('number', request.request_no));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_approved_content(request records.request) IS 'Raises records.changed_since_approval (409) unless crate and documents are those that the approvers signed for';
+
+CREATE FUNCTION records.check_available(crate records.crate) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if crate.status not in ('ACTIVE', 'ARCHIVED') then
+    perform core.raise_error(
+      'records.crate_not_available', jsonb_build_object('barcode', crate.barcode, 'status', crate.status)
+    );
+  end if;
+  perform records.check_no_open_request(crate);
+end
+$$;
+
+COMMENT ON FUNCTION records.check_available(crate records.crate) IS 'Raises records.crate_not_available or records.request_open (409) unless the crate lies in its place and nothing is asked for it. The caller holds the crate.';
+
+CREATE FUNCTION records.check_destruction(crate records.crate) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_out uuid;
+begin
+  if crate.status not in ('ACTIVE', 'ARCHIVED') then
+    perform core.raise_error(
+      'records.crate_not_available', jsonb_build_object('barcode', crate.barcode, 'status', crate.status)
+    );
+  end if;
+  perform records.check_hold(crate.org_id, crate.id, null);
+  if crate.is_retained then
+    perform core.raise_error('records.crate_retained', jsonb_build_object('barcode', crate.barcode));
+  elsif crate.destruction_on > core.today() then
+    perform core.raise_error(
+      'records.destruction_not_due', jsonb_build_object('barcode', crate.barcode, 'destruction_on', crate.destruction_on)
+    );
+  end if;
+  select x.document_id
+  into v_out
+  from records.request_document as x
+  inner join records.crate_document as e
+    on e.org_id = x.org_id
+    and e.document_id = x.document_id
+    and e.crate_id = crate.id
+    and e.removed_at is null
+  where x.org_id = crate.org_id
+    and x.issued_at is not null
+    and x.returned_at is null
+    and x.missing_at is null
+  limit 1;
+  if found or not exists (
+    select
+    from records.custody as c
+    where c.org_id = crate.org_id
+      and c.crate_id = crate.id
+      and c.location_id is not null
+      and upper_inf(c.during)
+  ) then
+    perform core.raise_error('records.not_in_custody', jsonb_build_object('barcode', crate.barcode, 'document_id', v_out));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_destruction(crate records.crate) IS 'Raises records.crate_not_available (409: withdrawn, on its way, destroyed), records.held (423), records.crate_retained, records.destruction_not_due (422), records.not_in_custody (409: the store has not all of it). The caller holds the crate.';
+
+CREATE FUNCTION records.check_hold(org_id uuid, crate_id uuid, document_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  -- The tools act for no organisation and see all of them.
+  v_hold_id uuid := case
+    when core.org_id() = check_hold.org_id
+      then records.find_hold_unseen(check_hold.crate_id, check_hold.document_id)
+    else records.find_hold(check_hold.org_id, check_hold.crate_id, check_hold.document_id)
+  end;
+begin
+  if v_hold_id is not null then
+    perform core.raise_error(
+      'records.held',
+      jsonb_build_object(
+        'what', case when check_hold.document_id is null then 'crate' else 'document' end,
+        'id', coalesce(check_hold.document_id, check_hold.crate_id),
+        'hold_id', v_hold_id
+      )
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_hold(org_id uuid, crate_id uuid, document_id uuid) IS 'Raises records.held (423) when a legal hold that is not released covers the crate, the document, a document in the crate or the crate of the document. Who asks holds a lock on the crate or document, so that no hold slips in after it.';
+
+CREATE FUNCTION records.check_holder(user_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  if not exists (
+    select
+    from core.membership as m
+    where m.org_id = core.org_id()
+      and m.user_id = check_holder.user_id
+      and m.kind = 'INTERNAL'
+      and m.is_active
+  ) then
+    perform core.raise_error('records.holder_unknown', jsonb_build_object('id', user_id));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_holder(user_id uuid) IS 'Raises records.holder_unknown (422) unless the user is an active member of the organisation and of no partner.';
+
+CREATE FUNCTION records.check_new_request(id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  if exists (select from records.request as r where r.org_id = core.org_id() and r.id = check_new_request.id) then
+    perform core.raise_error('records.request_exists', jsonb_build_object('id', id));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_new_request(id uuid) IS 'Raises records.request_exists (409) for an id that was used before.';
+
+CREATE FUNCTION records.check_no_open_request(crate records.crate) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_open record;
+begin
+  select r.request_no, r.kind, r.status
+  into v_open
+  from records.request as r
+  where r.org_id = crate.org_id
+    and r.crate_id = crate.id
+    and r.status in ('PENDING', 'SENT_BACK', 'APPROVED', 'ISSUED', 'PARTIALLY_RETURNED', 'IN_TRANSIT');
+  if found then
+    perform core.raise_error(
+      'records.request_open',
+      jsonb_build_object('barcode', crate.barcode, 'number', v_open.request_no, 'kind', v_open.kind, 'status', v_open.status)
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_no_open_request(crate records.crate) IS 'Raises records.request_open (409) when a request for the crate is under way. The caller holds the crate.';
+
+CREATE FUNCTION records.check_retention(crate_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_crate records.crate;
+begin
+  select c.* into v_crate from records.crate as c where c.org_id = core.org_id() and c.id = crate_id;
+  if v_crate.is_permanent and v_crate.minimum_on is not null then
+    perform core.raise_error('records.retained_or_destroyed');
+  elsif v_crate.minimum_on < core.today() then
+    perform core.raise_error('records.destruction_date_past', jsonb_build_object('destruction_on', v_crate.minimum_on));
+  elsif not v_crate.is_permanent
+    and v_crate.minimum_on is null
+    and exists (
+      select
+      from records.crate_document as e
+      inner join records.document as d
+        on d.org_id = e.org_id
+        and d.id = e.document_id
+      where e.org_id = v_crate.org_id
+        and e.crate_id = v_crate.id
+        and e.removed_at is null
+        and d.retention_class_id is null
+    )
+  then
+    perform core.raise_error('records.retention_missing');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_retention(crate_id uuid) IS 'Raises records.retention_missing (422) when nothing says how long a proposed crate is kept, records.retained_or_destroyed, records.destruction_date_past (422).';
+
+CREATE FUNCTION records.check_unit(unit_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_unit core.org_unit;
+begin
+  select u.*
+  into v_unit
+  from core.org_unit as u
+  where u.org_id = core.org_id()
+    and u.id = check_unit.unit_id;
+  if not found then
+    perform core.raise_error('records.unit_unknown', jsonb_build_object('id', unit_id));
+  elsif v_unit.kind not in ('DEPARTMENT', 'SECTION') then
+    perform core.raise_error('records.unit_not_a_department', jsonb_build_object('unit', v_unit.code, 'kind', v_unit.kind));
+  elsif not v_unit.is_active then
+    perform core.raise_error('records.unit_inactive', jsonb_build_object('unit', v_unit.code));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_unit(unit_id uuid) IS 'Raises records.unit_unknown, unit_not_a_department, unit_inactive (422) unless crates and documents may belong to it.';
+
+CREATE FUNCTION records.check_wishes(request records.request) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  if request.kind <> 'STORAGE' and coalesce(btrim(request.purpose), '') = '' then
+    perform core.raise_error('records.purpose_missing');
+  elsif request.kind = 'WITHDRAWAL' and request.expected_return_on is null then
+    perform core.raise_error('records.return_date_missing');
+  elsif request.kind = 'WITHDRAWAL' and request.expected_return_on <= core.today() then
+    perform core.raise_error('records.return_date_past', jsonb_build_object('expected_return_on', request.expected_return_on));
+  elsif request.kind = 'TRANSFER' and request.target_unit_id is not distinct from request.unit_id then
+    perform core.raise_error('records.target_is_its_own_unit');
+  elsif request.kind = 'TRANSFER' then
+    perform records.check_unit(request.target_unit_id);
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_wishes(request records.request) IS 'Raises records.purpose_missing, return_date_missing, return_date_past, target_is_its_own_unit (422) and those of records.check_unit.';
+
+CREATE FUNCTION records.check_witness(request records.request, signature_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_witness uuid;
+begin
+  if signature_id is null then
+    perform core.raise_error('records.witness_missing');
+  end if;
+  select s.signer_id
+  into v_witness
+  from core.signature as s
+  where s.org_id = request.org_id
+    and s.id = signature_id
+    and s.entity = 'records_request'
+    and s.entity_id = request.id;
+  if not found then
+    perform core.raise_error('core.signature_foreign', jsonb_build_object('signature_id', signature_id));
+  end if;
+  if v_witness = core.user_id() then
+    perform core.raise_error(
+      'core.same_person', jsonb_build_object('entity', 'records_request', 'action', 'witness')
+    );
+  end if;
+  if exists (
+    select
+    from core.approval as a
+    inner join core.approval_step as s
+      on s.org_id = a.org_id
+      and s.approval_id = a.id
+    where a.org_id = request.org_id
+      and a.entity = 'records_request'
+      and a.entity_id = request.id
+      and a.status = 'APPROVED'
+      and s.decided_by in (v_witness, core.user_id())
+  ) then
+    perform core.raise_error(
+      'core.same_person', jsonb_build_object('entity', 'records_request', 'action', 'destroy or witness')
+    );
+  end if;
+  return v_witness;
+end
+$$;
+
+COMMENT ON FUNCTION records.check_witness(request records.request, signature_id uuid) IS 'Who signed as witness: neither the caller nor one who approved, and the caller did not approve either. Raises records.witness_missing (422), core.signature_foreign, core.same_person (403).';
+
+CREATE FUNCTION records.decide_request(request records.request, decision text, reason text, signature_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_approval_id uuid;
+begin
+  if decision <> 'APPROVE' and length(btrim(coalesce(reason, ''))) < 10 then
+    perform core.raise_error('records.reason_too_short');
+  end if;
+  v_approval_id := (
+    select a.id
+    from core.approval as a
+    where a.org_id = request.org_id
+      and a.entity = 'records_request'
+      and a.entity_id = request.id
+      and a.status = 'PENDING'
+  );
+  perform core.decide_approval(v_approval_id, decision, reason, signature_id);
+end
+$$;
+
+COMMENT ON FUNCTION records.decide_request(request records.request, decision text, reason text, signature_id uuid) IS 'Decides on the approval of a request; records.request_decided follows when it was the last step. The caller holds the request.';
+
+CREATE FUNCTION records.fill_crate(crate records.crate, documents uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_units uuid[] := records.all_permitted_units('records.document.read');
+  v_wrong record;
+  v_count integer;
+begin
+  -- In one order, so that two requests with the same documents wait for each other one way only.
+  select count(*)
+  into v_count
+  from (
+    select d.id
+    from records.document as d
+    where d.org_id = crate.org_id
+      and d.id = any (documents)
+      and d.unit_id = any (v_units)
+    order by d.id
+    for no key update
+  ) as h;
+  if v_count < (select count(distinct x.id) from unnest(documents) as x (id)) then
+    perform core.raise_error('records.document_not_found');
+  end if;
+
+  select d.document_number, d.status, c.barcode
+  into v_wrong
+  from records.document as d
+  left join records.crate_document as e
+    on e.org_id = d.org_id
+    and e.document_id = d.id
+    and e.removed_at is null
+  left join records.crate as c
+    on c.org_id = e.org_id
+    and c.id = e.crate_id
+  where d.org_id = crate.org_id
+    and d.id = any (documents)
+    and (d.status <> 'ACTIVE' or c.id <> crate.id)
+  order by d.id
+  limit 1;
+  if v_wrong.status = 'DESTROYED' then
+    perform core.raise_error('records.document_destroyed', jsonb_build_object('number', v_wrong.document_number));
+  elsif v_wrong.document_number is not null then
+    perform core.raise_error(
+      'records.document_in_crate', jsonb_build_object('number', v_wrong.document_number, 'barcode', v_wrong.barcode)
+    );
+  end if;
+
+  update records.crate_document as e
+  set
+    removed_at = now(),
+    removed_by = core.user_id()
+  where e.org_id = crate.org_id
+    and e.crate_id = crate.id
+    and e.removed_at is null
+    and e.document_id <> all (documents);
+
+  insert into records.crate_document (org_id, crate_id, document_id)
+  select distinct crate.org_id, crate.id, x.id
+  from unnest(documents) as x (id)
+  where not exists (
+    select
+    from records.crate_document as e
+    where e.org_id = crate.org_id
+      and e.document_id = x.id
+      and e.removed_at is null
+  );
+  perform records.refresh_crates(array[crate.id]);
+end
+$$;
+
+COMMENT ON FUNCTION records.fill_crate(crate records.crate, documents uuid[]) IS 'Makes the contents of a proposed crate what the list says. Raises records.document_not_found (404), records.document_in_crate (409) for one that lies in another crate, records.document_destroyed (409).';
+
+CREATE FUNCTION records.find_hold(org_id uuid, crate_id uuid, document_id uuid) RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT f.hold_id FROM (SELECT i.id, i.hold_id FROM records.legal_hold_item i WHERE ((i.org_id = find_hold.org_id) AND (i.crate_id = find_hold.crate_id) AND i.is_active) UNION ALL SELECT i.id, i.hold_id FROM records.legal_hold_item i WHERE ((i.org_id = find_hold.org_id) AND (i.document_id = find_hold.document_id) AND i.is_active) UNION ALL SELECT i.id, i.hold_id FROM (records.crate_document e JOIN records.legal_hold_item i ON (((i.org_id = e.org_id) AND (i.document_id = e.document_id)))) WHERE ((e.org_id = find_hold.org_id) AND (e.crate_id = find_hold.crate_id) AND (e.removed_at IS NULL) AND i.is_active) UNION ALL SELECT i.id, i.hold_id FROM (records.crate_document e JOIN records.legal_hold_item i ON (((i.org_id = e.org_id) AND (i.crate_id = e.crate_id)))) WHERE ((e.org_id = find_hold.org_id) AND (e.document_id = find_hold.document_id) AND (e.removed_at IS NULL) AND i.is_active)) f ORDER BY f.id LIMIT 1);
+
+COMMENT ON FUNCTION records.find_hold(org_id uuid, crate_id uuid, document_id uuid) IS 'The first legal hold, not released, that covers the crate, the document, a document in the crate or the crate of the document, as far as the caller sees';
+
+CREATE FUNCTION records.find_hold_unseen(crate_id uuid, document_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return records.find_hold(core.org_id(), find_hold_unseen.crate_id, find_hold_unseen.document_id);
+end
+$$;
+
+COMMENT ON FUNCTION records.find_hold_unseen(crate_id uuid, document_id uuid) IS 'records.find_hold in the organisation of the request, whatever the caller sees of it';
+
+CREATE FUNCTION records.give_custody(crate_id uuid, location_id uuid, holder_id uuid, reason text, request_id uuid DEFAULT NULL::uuid, note text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_since timestamptz;
+  -- Not now(): who waited for the crate began before the one that he waited for.
+  v_at timestamptz := clock_timestamp();
+begin
+  select lower(c.during)
+  into v_since
+  from records.custody as c
+  where c.org_id = v_org
+    and c.crate_id = give_custody.crate_id
+    and upper_inf(c.during);
+  v_at := greatest(v_at, v_since + interval '1 microsecond');
+
+  update records.custody as c
+  set during = tstzrange(lower(c.during), v_at)
+  where c.org_id = v_org
+    and c.crate_id = give_custody.crate_id
+    and upper_inf(c.during);
+
+  if location_id is not null or holder_id is not null then
+    insert into records.custody (org_id, crate_id, location_id, holder_id, during, reason, request_id, note)
+    values (
+      v_org, give_custody.crate_id, give_custody.location_id, give_custody.holder_id, tstzrange(v_at, null),
+      give_custody.reason, give_custody.request_id, nullif(btrim(give_custody.note), '')
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.give_custody(crate_id uuid, location_id uuid, holder_id uuid, reason text, request_id uuid, note text) IS 'Ends the present custody of a crate and begins the next, at a place or with a person; with neither it only ends (the crate is destroyed). The caller holds the crate.';
+
+CREATE FUNCTION records.import_crates(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, barcode text, crate_id uuid, unit_id uuid, location_id uuid, document_id uuid, minimum_on date, is_permanent boolean, is_for_central boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH units AS MATERIALIZED (
+          SELECT u_1.id,
+             u_1.path
+            FROM core.org_unit_paths() u_1(id, path)
+         ), places AS MATERIALIZED (
+          SELECT p_1.id,
+             p_1.path
+            FROM core.location_paths() p_1(id, path)
+         )
+  SELECT r.line,
+         CASE
+             WHEN (e.crate_id = k.id) THEN e.id
+             ELSE NULL::uuid
+         END AS "case",
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (u.id IS NULL) THEN core.import_problem('unit'::text, 'core.import_reference'::text, (r.data ->> 'unit'::text), '{"entity": "unit"}'::jsonb)
+             WHEN (k.unit_id <> u.id) THEN core.import_problem('unit'::text, 'core.import_fixed'::text, (r.data ->> 'unit'::text), jsonb_build_object('current', records.unit_name(k.unit_id)))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (p.id IS NULL) THEN core.import_problem('place'::text, 'core.import_reference'::text, (r.data ->> 'place'::text), '{"entity": "place"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (d.id IS NULL) THEN core.import_problem('document'::text, 'core.import_reference'::text, (r.data ->> 'document'::text), '{"entity": "document"}'::jsonb)
+             WHEN (d.status <> 'ACTIVE'::text) THEN core.import_problem('document'::text, 'records.document_destroyed'::text, d.document_number, jsonb_build_object('number', d.document_number))
+             WHEN ((e.crate_id <> k.id) OR ((e.id IS NOT NULL) AND (k.id IS NULL))) THEN core.import_problem('document'::text, 'records.document_in_crate'::text, d.document_number, jsonb_build_object('number', d.document_number, 'barcode', x.barcode))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN ((k.id IS NULL) AND ((r.data ->> 'barcode'::text) ~ '/[0-9]{4}/[0-9]{5,}$'::text) AND (((split_part((r.data ->> 'barcode'::text), '/'::text, '-2'::integer))::integer)::numeric >= EXTRACT(year FROM core.today()))) THEN core.import_problem('barcode'::text, 'records.barcode_reserved'::text, (r.data ->> 'barcode'::text))
+             WHEN (k.status <> ALL (ARRAY['ACTIVE'::text, 'ARCHIVED'::text])) THEN core.import_problem('barcode'::text, 'records.crate_not_available'::text, k.barcode, jsonb_build_object('barcode', k.barcode, 'status', k.status))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (COALESCE(((r.data ->> 'is_permanent'::text))::boolean, false) AND ((r.data ->> 'destruction_on'::text) IS NOT NULL)) THEN core.import_problem('destruction_on'::text, 'records.retained_or_destroyed'::text, (r.data ->> 'destruction_on'::text))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     (r.data ->> 'barcode'::text),
+     k.id,
+     u.id,
+     p.id,
+     d.id,
+     ((r.data ->> 'destruction_on'::text))::date AS date,
+     COALESCE(((r.data ->> 'is_permanent'::text))::boolean, false) AS "coalesce",
+     COALESCE(((r.data ->> 'is_for_central'::text))::boolean, false) AS "coalesce"
+    FROM ((((((core.import_lines(import_crates.import_id, import_crates.first_line, import_crates.last_line) r(org_id, import_id, line, rank, data, problems)
+      LEFT JOIN units u ON ((u.path = (r.data ->> 'unit'::text))))
+      LEFT JOIN places p ON ((p.path = (r.data ->> 'place'::text))))
+      LEFT JOIN records.document d ON (((d.org_id = r.org_id) AND (d.document_number = (r.data ->> 'document'::text)))))
+      LEFT JOIN records.crate k ON (((k.org_id = r.org_id) AND (k.barcode = (r.data ->> 'barcode'::text)))))
+      LEFT JOIN records.crate_document e ON (((e.org_id = r.org_id) AND (e.document_id = d.id) AND (e.removed_at IS NULL))))
+      LEFT JOIN records.crate x ON (((x.org_id = e.org_id) AND (x.id = e.crate_id))));
+END;
+
+COMMENT ON FUNCTION records.import_crates(import_id uuid, first_line integer, last_line integer) IS 'Staged rows of crates that are stored already, one a document; match_id is the document in that crate';
+
+CREATE FUNCTION records.import_documents(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, unit_id uuid, document_number text, name text, kind text, description text, barcode text, retention_class_id uuid, dated_on date, closed_on date, event_on date)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH units AS MATERIALIZED (
+          SELECT u_1.id,
+             u_1.path
+            FROM core.org_unit_paths() u_1(id, path)
+         )
+  SELECT r.line,
+     m.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (u.id IS NULL) THEN core.import_problem('unit'::text, 'core.import_reference'::text, (r.data ->> 'unit'::text), '{"entity": "unit"}'::jsonb)
+             WHEN (m.unit_id <> u.id) THEN core.import_problem('unit'::text, 'core.import_fixed'::text, (r.data ->> 'unit'::text), jsonb_build_object('current', o.path))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'retention_class'::text) IS NOT NULL) AND (c.id IS NULL)) THEN core.import_problem('retention_class'::text, 'core.import_reference'::text, (r.data ->> 'retention_class'::text), '{"entity": "retention class"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'closed_on'::text))::date < COALESCE(((r.data ->> 'dated_on'::text))::date, m.dated_on)) THEN core.import_problem('closed_on'::text, 'core.import_order'::text, (r.data ->> 'closed_on'::text), '{"other": "dated_on"}'::jsonb)
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     u.id,
+     (r.data ->> 'document_number'::text),
+     (r.data ->> 'name'::text),
+     COALESCE((r.data ->> 'kind'::text), m.kind, 'PHYSICAL'::text) AS "coalesce",
+     (r.data ->> 'description'::text),
+     (r.data ->> 'barcode'::text),
+     c.id,
+     COALESCE(((r.data ->> 'dated_on'::text))::date, m.dated_on, core.today()) AS "coalesce",
+     ((r.data ->> 'closed_on'::text))::date AS date,
+     ((r.data ->> 'event_on'::text))::date AS date
+    FROM ((((core.import_lines(import_documents.import_id, import_documents.first_line, import_documents.last_line) r(org_id, import_id, line, rank, data, problems)
+      LEFT JOIN units u ON ((u.path = (r.data ->> 'unit'::text))))
+      LEFT JOIN records.retention_class c ON (((c.org_id = r.org_id) AND (c.code = (r.data ->> 'retention_class'::text)) AND c.is_active)))
+      LEFT JOIN records.document m ON (((m.org_id = r.org_id) AND (m.document_number = (r.data ->> 'document_number'::text)))))
+      LEFT JOIN units o ON ((o.id = m.unit_id)));
+END;
+
+COMMENT ON FUNCTION records.import_documents(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of records.document, by number';
+
+CREATE FUNCTION records.import_retention_classes(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, code text, name text, years integer, counts_from text, disposal text, legal_basis text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     m.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN (((r.data ->> 'disposal'::text) = 'RETAIN'::text) <> ((r.data ->> 'years'::text) IS NULL)) THEN core.import_problem('years'::text, 'records.years_do_not_fit'::text, (r.data ->> 'years'::text))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     (r.data ->> 'code'::text),
+     (r.data ->> 'name'::text),
+     ((r.data ->> 'years'::text))::integer AS int4,
+     (r.data ->> 'counts_from'::text),
+     (r.data ->> 'disposal'::text),
+     (r.data ->> 'legal_basis'::text)
+    FROM (core.import_row r
+      LEFT JOIN records.retention_class m ON (((m.org_id = r.org_id) AND (m.code = (r.data ->> 'code'::text)))))
+   WHERE ((r.org_id = ( SELECT core.org_id() AS org_id)) AND (r.import_id = import_retention_classes.import_id) AND ((r.line >= import_retention_classes.first_line) AND (r.line <= import_retention_classes.last_line)) AND (r.problems IS NULL));
+END;
+
+COMMENT ON FUNCTION records.import_retention_classes(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of records.retention_class, by code';
+
+CREATE FUNCTION records.is_date(value text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((value IS NULL) OR ((value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'::text) AND pg_input_is_valid(value, 'date'::text)));
+
+COMMENT ON FUNCTION records.is_date(value text) IS 'Whether a text is a day as 2026-12-31, and neither yesterday nor infinity; null is one';
+
+CREATE FUNCTION records.is_in_central() RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return exists (
+    select
+    from core.org_unit as u
+    where u.org_id = core.org_id()
+      and u.kind = 'CENTRAL'
+      and u.id = any (records.all_permitted_units('records.crate.read'))
+  );
+end
+$$;
+
+COMMENT ON FUNCTION records.is_in_central() IS 'Whether the caller sees crates in a unit of kind CENTRAL, and with that those of other units that are flagged for it';
+
+CREATE FUNCTION records.list_documents(request records.request, documents uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_missing jsonb;
+begin
+  select jsonb_agg(x.id)
+  into v_missing
+  from unnest(documents) as x (id)
+  where not exists (
+    select
+    from records.crate_document as e
+    where e.org_id = request.org_id
+      and e.crate_id = request.crate_id
+      and e.document_id = x.id
+      and e.removed_at is null
+  );
+  if v_missing is not null then
+    perform core.raise_error('records.document_elsewhere', jsonb_build_object('documents', v_missing));
+  end if;
+
+  delete from records.request_document as d
+  where d.org_id = request.org_id
+    and d.request_id = request.id
+    and d.document_id <> all (coalesce(documents, '{}'));
+
+  insert into records.request_document (org_id, request_id, document_id)
+  select distinct request.org_id, request.id, x.id
+  from unnest(documents) as x (id)
+  on conflict on constraint document_once_in_a_request do nothing;
+end
+$$;
+
+COMMENT ON FUNCTION records.list_documents(request records.request, documents uuid[]) IS 'Makes the list of a withdrawal what is given. Raises records.document_elsewhere (422) for one that is not in the crate.';
+
+CREATE FUNCTION records.load_crates(import_id uuid, first_line integer, last_line integer) RETURNS SETOF integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_crate record;
+begin
+  -- Read with the importer's own rights: what he does not see is not there for him.
+  for v_crate in
+    select
+      f.barcode,
+      min(f.unit_id::text)::uuid as unit_id,
+      min(f.location_id::text)::uuid as location_id,
+      max(f.minimum_on) as minimum_on,
+      bool_or(f.is_permanent) as is_permanent,
+      bool_or(f.is_for_central) as is_for_central,
+      array_agg(f.document_id order by f.line) as documents,
+      array_agg(f.line order by f.line) as lines
+    from records.import_crates(load_crates.import_id, load_crates.first_line, load_crates.last_line) as f
+    where f.match_id is null and f.problems is null
+    group by f.barcode
+    order by min(f.line)
+  loop
+    perform records.take_over_crate(
+      v_crate.barcode, v_crate.unit_id, v_crate.location_id, v_crate.documents, v_crate.minimum_on, v_crate.is_permanent,
+      v_crate.is_for_central
+    );
+    return query select l.line from unnest(v_crate.lines) as l (line);
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION records.load_crates(import_id uuid, first_line integer, last_line integer) IS 'Take over crates of staged rows with their contents, in their places; returns the lines';
+
+CREATE FUNCTION records.lock_crate(id uuid) RETURNS records.crate
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_crate records.crate;
+  v_units uuid[] := records.all_permitted_units('records.crate.read');
+begin
+  select c.*
+  into v_crate
+  from records.crate as c
+  where c.org_id = core.org_id()
+    and c.id = lock_crate.id
+    and (c.unit_id = any (v_units) or c.bound_for_id = any (v_units) or (c.is_for_central and records.is_in_central()))
+  for no key update;
+  if not found then
+    perform core.raise_error('records.crate_not_found', jsonb_build_object('id', id));
+  end if;
+  return v_crate;
+end
+$$;
+
+COMMENT ON FUNCTION records.lock_crate(id uuid) IS 'Locks a crate until the transaction ends and returns it. Raises records.crate_not_found (404, also when the caller does not see it).';
+
+CREATE FUNCTION records.lock_hold(id uuid, version integer) RETURNS records.legal_hold
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_hold records.legal_hold;
+begin
+  select h.*
+  into v_hold
+  from records.legal_hold as h
+  where h.org_id = core.org_id()
+    and h.id = lock_hold.id
+  for no key update;
+  if not found then
+    perform core.raise_error('records.hold_not_found', jsonb_build_object('id', id));
+  elsif v_hold.status <> 'ACTIVE' then
+    perform core.raise_error('records.hold_released', jsonb_build_object('id', id));
+  elsif version <> v_hold.version then
+    perform core.raise_error(
+      'core.stale_version',
+      jsonb_build_object('table', 'legal_hold', 'version', version, 'current_version', v_hold.version)
+    );
+  end if;
+  return v_hold;
+end
+$$;
+
+COMMENT ON FUNCTION records.lock_hold(id uuid, version integer) IS 'Locks a hold that is not released and returns it. Raises records.hold_not_found (404), records.hold_released (409), core.stale_version (412; a null version matches any).';
+
+CREATE FUNCTION records.lock_place(location_id uuid, crate records.crate) RETURNS core.location
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_place core.location;
+  v_unit core.org_unit;
+  v_count bigint;
+begin
+  if location_id is null then
+    perform core.raise_error('records.place_missing');
+  end if;
+  select l.*
+  into v_place
+  from core.location as l
+  where l.org_id = core.org_id()
+    and l.id = lock_place.location_id
+  for no key update;
+  if not found or v_place.kind not in ('ROOM', 'RACK', 'COMPARTMENT', 'SHELF') then
+    perform core.raise_error('records.place_unknown', jsonb_build_object('id', location_id));
+  elsif not v_place.is_active then
+    perform core.raise_error('records.place_inactive', jsonb_build_object('place', records.place_name(v_place.id)));
+  elsif exists (select from core.location as c where c.org_id = v_place.org_id and c.parent_id = v_place.id) then
+    perform core.raise_error('records.place_not_a_leaf', jsonb_build_object('place', records.place_name(v_place.id)));
+  end if;
+
+  -- The nearest unit on the way up runs the place; one without belongs to all.
+  select u.*
+  into v_unit
+  from core.location as l
+  inner join core.org_unit as u
+    on u.org_id = l.org_id
+    and u.id = l.unit_id
+  where l.org_id = v_place.org_id
+    and l.path operator (public.@>) v_place.path
+  order by public.nlevel(l.path) desc
+  limit 1;
+  if found
+    and not (v_unit.kind = 'CENTRAL' and crate.is_for_central)
+    and not exists (
+      select
+      from core.org_unit as u
+      where u.org_id = crate.org_id
+        and u.id = crate.unit_id
+        and u.path operator (public.<@) v_unit.path
+    )
+  then
+    perform core.raise_error(
+      'records.place_of_another_unit', jsonb_build_object('place', records.place_name(v_place.id), 'unit', v_unit.code)
+    );
+  end if;
+
+  if v_place.capacity_unit = 'XCR' then
+    select count(*)
+    into v_count
+    from records.custody as c
+    where c.org_id = v_place.org_id
+      and c.location_id = v_place.id
+      and upper_inf(c.during)
+      and c.crate_id <> crate.id;
+    if v_count >= v_place.capacity then
+      perform core.raise_error(
+        'records.place_full',
+        jsonb_build_object('place', records.place_name(v_place.id), 'capacity', trim_scale(v_place.capacity), 'crates', v_count)
+      );
+    end if;
+  end if;
+  return v_place;
+end
+$$;
+
+COMMENT ON FUNCTION records.lock_place(location_id uuid, crate records.crate) IS 'Locks a place until the transaction ends and returns it, if the crate may be put there. Raises records.place_missing, place_unknown, place_inactive, place_not_a_leaf, place_of_another_unit, place_full (422). The caller holds the crate.';
+
+CREATE FUNCTION records.lock_request(id uuid, version integer, kind text DEFAULT NULL::text) RETURNS records.request
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_request records.request;
+  v_units uuid[] := records.all_permitted_units('records.request.read');
+begin
+  select r.*
+  into v_request
+  from records.request as r
+  where r.org_id = core.org_id()
+    and r.id = lock_request.id
+    and (
+      r.unit_id = any (v_units)
+      or r.target_unit_id = any (v_units)
+      or exists (
+        select
+        from records.crate as c
+        where c.org_id = r.org_id
+          and c.id = r.crate_id
+          and c.is_for_central
+          and records.is_in_central()
+      )
+    )
+  for no key update;
+
+  if not found then
+    perform core.raise_error('records.request_not_found', jsonb_build_object('id', id));
+  elsif v_request.kind <> lock_request.kind then
+    perform core.raise_error(
+      'records.request_of_another_kind',
+      jsonb_build_object('id', id, 'number', v_request.request_no, 'kind', v_request.kind, 'wanted', lock_request.kind)
+    );
+  elsif version <> v_request.version then
+    perform core.raise_error(
+      'core.stale_version',
+      jsonb_build_object('table', 'request', 'version', version, 'current_version', v_request.version)
+    );
+  end if;
+  return v_request;
+end
+$$;
+
+COMMENT ON FUNCTION records.lock_request(id uuid, version integer, kind text) IS 'Locks a request until the transaction ends and returns it. Raises records.request_not_found (404, also when the caller does not see it), records.request_of_another_kind (409), core.stale_version (412; a null version matches any).';
+
+CREATE FUNCTION records.make_reminders() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_made bigint := 0;
+  v_org_id uuid;
+begin
+  for v_org_id in select o.id from core.organization as o where o.is_active order by o.id loop
+    perform set_config('erpgres.org_id', v_org_id::text, true);
+    v_made := v_made + records.remind();
+  end loop;
+  perform set_config('erpgres.org_id', '', true);
+  return v_made;
+end
+$$;
+
+COMMENT ON FUNCTION records.make_reminders() IS 'Make the reminders of today in every organisation: run each hour, since days begin at different moments; returns how many.';
+
+CREATE FUNCTION records.next_barcode(crate_id uuid, unit_id uuid) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_codes text[];
+  v_from integer;
+  v_pattern text;
+begin
+  -- Every department and section counts for itself; its series is made with its first crate.
+  if not exists (
+    select
+    from core.number_series as s
+    where s.org_id = v_org
+      and s.document_type = 'records.crate'
+      and s.unit_id = next_barcode.unit_id
+  ) then
+    select
+      array_agg(a.code order by public.nlevel(a.path)),
+      max(public.nlevel(a.path)) filter (where a.kind not in ('DEPARTMENT', 'SECTION'))
+    into v_codes, v_from
+    from core.org_unit as u
+    inner join core.org_unit as a
+      on a.org_id = u.org_id
+      and a.path operator (public.@>) u.path
+    where u.org_id = v_org
+      and u.id = next_barcode.unit_id;
+    v_codes[cardinality(v_codes)] := '{unit}';
+    v_pattern := array_to_string(v_codes[coalesce(v_from, 1):], '/') || '/{year}/{number:5}';
+    if exists (
+      select
+      from core.number_series as s
+      inner join core.org_unit as o
+        on o.org_id = s.org_id
+        and o.id = s.unit_id
+      inner join core.org_unit as u
+        on u.org_id = o.org_id
+        and u.id = next_barcode.unit_id
+        and u.code = o.code
+      where s.org_id = v_org
+        and s.document_type = 'records.crate'
+        and s.pattern = v_pattern
+    ) then
+      -- Two units of the same code in two branches.
+      v_pattern := array_to_string(v_codes, '/') || '/{year}/{number:5}';
+    end if;
+    insert into core.number_series (org_id, document_type, unit_id, pattern, reset)
+    values (v_org, 'records.crate', next_barcode.unit_id, v_pattern, 'YEAR')
+    on conflict on constraint one_series_per_type_and_unit do nothing;
+  end if;
+  return core.next_number('records.crate', crate_id, unit_id);
+end
+$$;
+
+COMMENT ON FUNCTION records.next_barcode(crate_id uuid, unit_id uuid) IS 'The next barcode of a department or section: the codes from its unit down, the year, a number without gaps.';
+
+CREATE FUNCTION records.note_round(request records.request, kind text, reason text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if length(btrim(coalesce(reason, ''))) < 10 then
+    perform core.raise_error('records.reason_too_short');
+  end if;
+  insert into records.send_back as s (org_id, request_id, round, kind, reason, request)
+  values (
+    request.org_id, request.id, request.round, note_round.kind, btrim(note_round.reason),
+    jsonb_build_object(
+      'purpose', request.purpose, 'is_full', request.is_full, 'expected_return_on', request.expected_return_on,
+      'target_unit_id', request.target_unit_id,
+      'documents', (
+        select jsonb_agg(n.document_number order by n.document_number)
+        from (
+          select d.document_number
+          from records.request_document as x
+          inner join records.document as d
+            on d.org_id = x.org_id
+            and d.id = x.document_id
+          where x.org_id = request.org_id
+            and x.request_id = request.id
+          union
+          select d.document_number
+          from records.crate_document as e
+          inner join records.document as d
+            on d.org_id = e.org_id
+            and d.id = e.document_id
+          where request.kind = 'STORAGE'
+            and e.org_id = request.org_id
+            and e.crate_id = request.crate_id
+            and e.removed_at is null
+        ) as n
+      )
+    )
+  )
+  -- Several parts of one withdrawal may come back with a note each.
+  on conflict on constraint one_of_a_kind_per_round do update set reason = s.reason || E'\n' || excluded.reason;
+end
+$$;
+
+COMMENT ON FUNCTION records.note_round(request records.request, kind text, reason text) IS 'Keeps why a request was sent back or rejected, or what was noted on return, with what it asked for. Raises records.reason_too_short (422) below ten characters.';
+
+CREATE FUNCTION records.place_name(location_id uuid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT string_agg(a.code, '/'::text ORDER BY (public.nlevel(a.path))) AS string_agg
+    FROM (core.location l
+      JOIN core.location a ON (((a.org_id = l.org_id) AND (a.path OPERATOR(public.@>) l.path))))
+   WHERE ((l.org_id = ( SELECT core.org_id() AS org_id)) AND (l.id = place_name.location_id));
+END;
+
+COMMENT ON FUNCTION records.place_name(location_id uuid) IS 'Codes of the places from the root down to this one, joined by /';
+
+CREATE FUNCTION records.read_documents(unit_id uuid, documents jsonb) RETURNS uuid[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_ids uuid[] := '{}';
+  v_entry record;
+  v_wrong text;
+  v_class uuid;
+  v_id uuid;
+begin
+  if jsonb_typeof(documents) is distinct from 'array' then
+    perform core.raise_error('records.documents_malformed');
+  elsif jsonb_array_length(documents) = 0 then
+    perform core.raise_error('records.documents_missing');
+  end if;
+
+  for v_entry in select e.value, e.n from jsonb_array_elements(documents) with ordinality as e (value, n) loop
+    if jsonb_typeof(v_entry.value) = 'string' and pg_input_is_valid(v_entry.value #>> '{}', 'uuid') then
+      v_ids := v_ids || (v_entry.value #>> '{}')::uuid;
+    elsif jsonb_typeof(v_entry.value) <> 'object' then
+      perform core.raise_error('records.documents_malformed');
+    else
+      select min(k.key)
+      into v_wrong
+      from jsonb_object_keys(v_entry.value) as k (key)
+      where k.key not in (
+        'document_number', 'name', 'kind', 'description', 'barcode', 'retention_class', 'dated_on', 'closed_on', 'event_on'
+      );
+      if v_wrong is not null then
+        perform core.raise_error('records.document_key_unknown', jsonb_build_object('key', v_wrong, 'line', v_entry.n));
+      end if;
+      select min(k.key)
+      into v_wrong
+      from jsonb_each_text(v_entry.value) as k (key, value)
+      where k.key like '%\_on' and not records.is_date(k.value);
+      if v_wrong is not null
+        or coalesce(btrim(v_entry.value ->> 'document_number'), '') = ''
+        or coalesce(btrim(v_entry.value ->> 'name'), '') = ''
+      then
+        perform core.raise_error('records.document_incomplete', jsonb_build_object('line', v_entry.n));
+      end if;
+      perform core.require_permission('records.document.create', unit_id);
+
+      v_class := null;
+      if v_entry.value ->> 'retention_class' is not null then
+        v_class := (
+          select c.id
+          from records.retention_class as c
+          where c.org_id = v_org
+            and c.code = v_entry.value ->> 'retention_class'
+            and c.is_active
+        );
+        if v_class is null then
+          perform core.raise_error(
+            'records.retention_class_unknown', jsonb_build_object('code', v_entry.value ->> 'retention_class')
+          );
+        end if;
+      end if;
+
+      insert into records.document (
+        org_id, unit_id, document_number, name, kind, description, barcode, retention_class_id, dated_on, closed_on, event_on
+      )
+      values (
+        v_org, read_documents.unit_id, btrim(v_entry.value ->> 'document_number'), btrim(v_entry.value ->> 'name'),
+        coalesce(v_entry.value ->> 'kind', 'PHYSICAL'), v_entry.value ->> 'description', v_entry.value ->> 'barcode', v_class,
+        coalesce((v_entry.value ->> 'dated_on')::date, core.today()), (v_entry.value ->> 'closed_on')::date,
+        (v_entry.value ->> 'event_on')::date
+      )
+      on conflict on constraint document_number_unique do nothing
+      returning id into v_id;
+      if v_id is null then
+        perform core.raise_error(
+          'records.document_exists', jsonb_build_object('number', btrim(v_entry.value ->> 'document_number'))
+        );
+      end if;
+      v_ids := v_ids || v_id;
+      v_id := null;
+    end if;
+  end loop;
+  return v_ids;
+end
+$$;
+
+COMMENT ON FUNCTION records.read_documents(unit_id uuid, documents jsonb) IS 'Ids of the documents of a storage request. documents is an array of ids, and of objects for new documents: document_number, name, and optionally kind, description, barcode, retention_class (code), dated_on, closed_on, event_on.';
+
+CREATE FUNCTION records.refresh_crates(crate_ids uuid[]) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE records.crate c SET is_retained = (k.destruction_on IS NULL), destruction_on = k.destruction_on
+    FROM ( SELECT a.id,
+                 CASE
+                     WHEN (a.is_permanent OR COALESCE(bool_or(((t.id IS NOT NULL) AND ((d.due_on IS NULL) OR (t.disposal <> 'DESTROY'::text)))), false)) THEN NULL::date
+                     ELSE GREATEST(a.minimum_on, max(d.due_on))
+                 END AS destruction_on
+            FROM (((records.crate a
+              LEFT JOIN records.crate_document e ON (((e.org_id = a.org_id) AND (e.crate_id = a.id) AND (e.removed_at IS NULL))))
+              LEFT JOIN records.document d ON (((d.org_id = e.org_id) AND (d.id = e.document_id))))
+              LEFT JOIN records.retention_class t ON (((t.org_id = d.org_id) AND (t.id = d.retention_class_id))))
+           WHERE ((a.org_id = ( SELECT core.org_id() AS org_id)) AND (a.id = ANY (refresh_crates.crate_ids)) AND (a.status <> ALL (ARRAY['DESTROYED'::text, 'CANCELLED'::text])))
+           GROUP BY a.id, a.is_permanent, a.minimum_on) k
+   WHERE ((c.org_id = ( SELECT core.org_id() AS org_id)) AND (c.id = k.id) AND (c.destruction_on IS DISTINCT FROM k.destruction_on));
+END;
+
+COMMENT ON FUNCTION records.refresh_crates(crate_ids uuid[]) IS 'Set the destruction date of crates: the latest of their minimum and the due dates of their documents; none when one of them is kept for good, must be reviewed first, or is not known yet.';
+
+CREATE FUNCTION records.release_crate(request records.request, reason text) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE records.crate_document e SET removed_at = now(), removed_by = core.user_id()
+   WHERE ((e.org_id = (release_crate.request).org_id) AND (e.crate_id = (release_crate.request).crate_id) AND (e.removed_at IS NULL) AND ((release_crate.request).kind = 'STORAGE'::text));
+ UPDATE records.crate c SET status = 'CANCELLED'::text, status_reason = release_crate.reason
+   WHERE ((c.org_id = (release_crate.request).org_id) AND (c.id = (release_crate.request).crate_id) AND (c.status = 'PROPOSED'::text) AND ((release_crate.request).kind = 'STORAGE'::text));
+END;
+
+COMMENT ON FUNCTION records.release_crate(request records.request, reason text) IS 'The crate of a storage request that will not be stored is cancelled, and its documents are free for another.';
+
+CREATE FUNCTION records.remind(on_date date DEFAULT NULL::date) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_day date := coalesce(on_date, core.today());
+  v_made integer := 0;
+  v_one record;
+begin
+  for v_one in
+    with made as (
+      insert into records.reminder (org_id, kind, request_id, crate_id, remind_on, due_on)
+      select core.org_id(), d.kind, d.request_id, d.crate_id, v_day, d.due_on
+      from api.records_due_reminders(v_day) as d
+      on conflict on constraint reminded_once_a_day do nothing
+      returning reminder.kind, reminder.request_id, reminder.crate_id, reminder.due_on
+    )
+    select m.kind, m.request_id, m.crate_id, m.due_on, c.barcode, coalesce(r.unit_id, c.unit_id) as unit_id, r.request_no, r.issued_to
+    from made as m
+    inner join records.crate as c
+      on c.org_id = core.org_id()
+      and c.id = m.crate_id
+    left join records.request as r
+      on r.org_id = c.org_id
+      and r.id = m.request_id
+  loop
+    perform events.emit(
+      case
+        when v_one.kind = 'DESTRUCTION' then 'records_crate.destruction_due'
+        when v_one.due_on < v_day then 'records_request.overdue'
+        else 'records_request.return_due'
+      end,
+      case v_one.kind when 'DESTRUCTION' then 'records_crate' else 'records_request' end,
+      coalesce(v_one.request_id, v_one.crate_id),
+      jsonb_build_object(
+        'barcode', v_one.barcode, 'number', v_one.request_no, 'due_on', v_one.due_on, 'days_left', v_one.due_on - v_day,
+        'issued_to', v_one.issued_to
+      ),
+      unit_id => v_one.unit_id
+    );
+    v_made := v_made + 1;
+  end loop;
+  return v_made;
+end
+$$;
+
+COMMENT ON FUNCTION records.remind(on_date date) IS 'Make the reminders of a day (today) of the organisation that the session acts for, once; returns how many were new.';
+
+CREATE FUNCTION records.request_decided(approval core.approval) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_request records.request;
+  v_reason text;
+begin
+  select r.*
+  into v_request
+  from records.request as r
+  where r.org_id = approval.org_id
+    and r.id = approval.entity_id
+  for no key update;
+  v_reason := (
+    select s.reason
+    from core.approval_step as s
+    where s.org_id = approval.org_id
+      and s.approval_id = approval.id
+      and s.decided_at is not null
+    order by s.step_no desc
+    limit 1
+  );
+
+  if approval.status = 'APPROVED' then
+    update records.request as r
+    set
+      status = 'APPROVED',
+      approved_by = core.user_id(),
+      approved_at = now()
+    where r.org_id = v_request.org_id
+      and r.id = v_request.id;
+  elsif approval.status in ('REJECTED', 'SENT_BACK') then
+    perform records.note_round(
+      v_request, case approval.status when 'REJECTED' then 'REJECTION' else 'CHANGE_REQUEST' end, v_reason
+    );
+    if approval.status = 'REJECTED' then
+      update records.request as r
+      set
+        status = 'REJECTED',
+        status_reason = btrim(v_reason),
+        rejected_by = core.user_id(),
+        rejected_at = now()
+      where r.org_id = v_request.org_id
+        and r.id = v_request.id;
+      perform records.release_crate(v_request, v_reason);
+    else
+      update records.request as r
+      set
+        status = 'SENT_BACK',
+        status_reason = btrim(v_reason),
+        sent_back_by = core.user_id(),
+        sent_back_at = now()
+      where r.org_id = v_request.org_id
+        and r.id = v_request.id;
+    end if;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.request_decided(approval core.approval) IS 'Called when the approval of a request ended: the request follows. Raises records.reason_too_short (422).';
+
+CREATE TABLE records.request_document (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    request_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    issued_at timestamp with time zone,
+    returned_at timestamp with time zone,
+    returned_by uuid,
+    missing_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT returned_after_it_was_issued CHECK ((returned_at >= issued_at)),
+    CONSTRAINT returned_or_missing CHECK (((returned_at IS NULL) OR (missing_at IS NULL)))
+);
+
+ALTER TABLE ONLY records.request_document FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.request_document IS 'Documents that a withdrawal takes out: those that it lists, or all of the crate. One is out from issued_at until it is returned or reported missing.';
+
+CREATE FUNCTION records.request_payload(id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('entity', 'records_request', 'id', r.id, 'request_no', r.request_no, 'kind', r.kind, 'round', r.round, 'unit_id', r.unit_id, 'target_unit_id', r.target_unit_id, 'requested_by', r.requested_by, 'purpose', r.purpose, 'is_full', r.is_full, 'expected_return_on', r.expected_return_on, 'crate_id', c.id, 'barcode', c.barcode, 'documents', ( SELECT jsonb_agg(d.document_number ORDER BY d.document_number) AS jsonb_agg
+            FROM records.document d
+           WHERE ((d.org_id = r.org_id) AND (d.id IN ( SELECT x.document_id
+                    FROM records.request_document x
+                   WHERE ((x.org_id = r.org_id) AND (x.request_id = r.id) AND (r.is_full IS FALSE))
+                 UNION ALL
+                  SELECT e.document_id
+                    FROM records.crate_document e
+                   WHERE ((e.org_id = r.org_id) AND (e.crate_id = r.crate_id) AND (e.removed_at IS NULL) AND (r.kind = ANY (ARRAY['STORAGE'::text, 'DESTRUCTION'::text])))))))) AS jsonb_build_object
+    FROM (records.request r
+      JOIN records.crate c ON (((c.org_id = r.org_id) AND (c.id = r.crate_id))))
+   WHERE ((r.org_id = core.org_id()) AND (r.id = request_payload.id));
+END;
+
+COMMENT ON FUNCTION records.request_payload(id uuid) IS 'What a signature of a request covers: what it asks for, the crate, the numbers of the documents, its round; null: there is no such request. Not its state, which the signature moves on.';
+
+CREATE FUNCTION records.require_requester(request records.request) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  if request.requested_by <> core.user_id() then
+    perform core.raise_error('records.not_the_requester', jsonb_build_object('number', request.request_no));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.require_requester(request records.request) IS 'Raises records.not_the_requester (403) unless the caller made the request.';
+
+CREATE FUNCTION records.require_status(request records.request, VARIADIC statuses text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+begin
+  if request.status <> all (statuses) then
+    perform core.raise_error(
+      'records.request_in_another_state',
+      jsonb_build_object('id', request.id, 'number', request.request_no, 'status', request.status, 'wanted', array_to_string(statuses, ', '))
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.require_status(request records.request, VARIADIC statuses text[]) IS 'Raises records.request_in_another_state (409) unless the request has one of the states.';
+
+CREATE FUNCTION records.submit_request(request records.request) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_crate records.crate;
+  v_approval core.approval;
+begin
+  perform records.check_wishes(request);
+  v_crate := records.lock_crate(request.crate_id);
+  if request.kind = 'STORAGE' then
+    perform records.check_retention(v_crate.id);
+  elsif request.status = 'DRAFT' then
+    perform records.check_available(v_crate);
+  end if;
+
+  update records.request as r
+  set
+    status = 'PENDING',
+    status_reason = null,
+    request_no = coalesce(r.request_no, core.next_number('records.request', r.id)),
+    requested_at = case r.status when 'DRAFT' then now() else r.requested_at end,
+    round = r.round + case r.status when 'SENT_BACK' then 1 else 0 end
+  where r.org_id = request.org_id
+    and r.id = request.id;
+
+  v_approval := core.request_approval(
+    'records_request', request.id, request.kind, null, null, request.unit_id, request.requested_by
+  );
+  -- Requests are approved by somebody: policies may say by whom and how, not that nobody does.
+  if v_approval.status = 'APPROVED' then
+    perform core.raise_error('records.approver_missing', jsonb_build_object('kind', request.kind));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION records.submit_request(request records.request) IS 'Gives a request its number and puts it before the approver. The caller holds it; its crate is locked here. Raises records.approver_missing (422) where no policy asks for anybody''s decision.';
+
+CREATE FUNCTION records.take_over_crate(barcode text, unit_id uuid, location_id uuid, documents uuid[], minimum_on date, is_permanent boolean, is_for_central boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_crate records.crate;
+begin
+  perform core.require_permission('records.crate.import', unit_id);
+  perform records.check_unit(unit_id);
+  select c.*
+  into v_crate
+  from records.crate as c
+  where c.org_id = v_org
+    and c.barcode = take_over_crate.barcode
+  for no key update;
+  if not found then
+    v_crate.id := uuidv7();
+    insert into core.number_register (org_id, document_type, number, entity_id)
+    values (v_org, 'records.crate', take_over_crate.barcode, v_crate.id);
+    insert into records.crate (
+      org_id, id, barcode, unit_id, status, is_for_central, is_permanent, minimum_on, is_retained, destruction_on
+    )
+    values (
+      v_org, v_crate.id, take_over_crate.barcode, take_over_crate.unit_id, 'ACTIVE', take_over_crate.is_for_central,
+      take_over_crate.is_permanent, take_over_crate.minimum_on, true, null
+    )
+    returning * into v_crate;
+    perform records.lock_place(location_id, v_crate);
+    perform records.give_custody(v_crate.id, location_id, null, 'IMPORTED');
+  end if;
+  insert into records.crate_document (org_id, crate_id, document_id)
+  select v_org, v_crate.id, d.id
+  from unnest(documents) as d (id);
+  perform records.refresh_crates(array[v_crate.id]);
+end
+$$;
+
+COMMENT ON FUNCTION records.take_over_crate(barcode text, unit_id uuid, location_id uuid, documents uuid[], minimum_on date, is_permanent boolean, is_for_central boolean) IS 'Make a crate that lies in its place already, with the barcode that it has, or put more documents into it.';
+
+CREATE FUNCTION records.tg_crate__hold() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'DELETE' then
+    perform records.check_hold(old.org_id, old.id, null);
+    return old;
+  end if;
+  if (new.status <> old.status and new.status in ('DESTROYED', 'CANCELLED'))
+    or (old.is_permanent and not new.is_permanent)
+    or (old.is_retained and not new.is_retained)
+    or new.destruction_on < old.destruction_on
+    or (old.minimum_on is not null and new.minimum_on is null)
+    or new.minimum_on < old.minimum_on
+  then
+    perform records.check_hold(old.org_id, old.id, null);
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_crate__hold() IS 'Refuses (records.held, 423) to destroy, cancel or delete a crate under legal hold, and to let it be destroyed earlier';
+
+CREATE FUNCTION records.tg_crate_document__hold() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if old.removed_at is null and (
+    tg_op = 'DELETE'
+    or new.removed_at is not null
+    or (new.crate_id, new.document_id) is distinct from (old.crate_id, old.document_id)
+  ) then
+    -- A hold on the document locks it, too: one of both comes first.
+    perform
+    from records.document as d
+    where d.org_id = old.org_id
+      and d.id = old.document_id
+    for no key update;
+    perform records.check_hold(old.org_id, old.crate_id, old.document_id);
+  end if;
+  return case tg_op when 'DELETE' then old else new end;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_crate_document__hold() IS 'Refuses (records.held, 423) to take a document out of a crate when one of them is under legal hold';
+
+CREATE FUNCTION records.tg_destruction_certificate__refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error('records.certificate_immutable', jsonb_build_object('operation', tg_op));
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_destruction_certificate__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of certificates, to their owner too';
+
+CREATE FUNCTION records.tg_document__hold() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'DELETE' then
+    perform records.check_hold(old.org_id, null, old.id);
+    return old;
+  end if;
+  if (new.status <> old.status and new.status = 'DESTROYED')
+    or new.due_on < old.due_on
+    -- From kept for good, or not known yet, to a date; and out of its class altogether.
+    or (old.retention_class_id is not null and old.due_on is null and new.due_on is not null)
+    or (old.retention_class_id is not null and new.retention_class_id is null)
+  then
+    perform records.check_hold(old.org_id, null, old.id);
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_document__hold() IS 'Refuses (records.held, 423) to destroy or delete a document under legal hold, and to let it go earlier';
+
+CREATE FUNCTION records.tg_document__keep_due() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'UPDATE' and old.status = 'DESTROYED' then
+    perform core.raise_error('records.document_destroyed', jsonb_build_object('number', old.document_number));
+  end if;
+  new.dated_on := coalesce(new.dated_on, core.today());
+  new.due_on := (
+    select (
+      case c.counts_from when 'CREATED' then new.dated_on when 'CLOSED' then new.closed_on else new.event_on end
+      + make_interval(years => c.years)
+    )::date
+    from records.retention_class as c
+    where c.org_id = new.org_id
+      and c.id = new.retention_class_id
+  );
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_document__keep_due() IS 'Sets dated_on (today) and due_on by the class of the document, and refuses changes of a destroyed one.';
+
+CREATE FUNCTION records.tg_document__refresh_crates() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform records.refresh_crates(
+    array(
+      select distinct d.crate_id
+      from new_rows as n
+      inner join old_rows as o
+        on o.org_id = n.org_id
+        and o.id = n.id
+      inner join records.crate_document as d
+        on d.org_id = n.org_id
+        and d.document_id = n.id
+        and d.removed_at is null
+      where (o.due_on, o.retention_class_id) is distinct from (n.due_on, n.retention_class_id)
+    )
+  );
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_document__refresh_crates() IS 'Crates follow when documents become due on other days.';
+
+CREATE FUNCTION records.tg_legal_hold__keep() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if (new.hold_no, new.matter, new.reason, new.placed_by, new.placed_at)
+    is distinct from (old.hold_no, old.matter, old.reason, old.placed_by, old.placed_at)
+    or old.status = 'RELEASED'
+  then
+    perform core.raise_error('core.immutable_column', jsonb_build_object('table', 'legal_hold'));
+  end if;
+  if new.status = 'RELEASED'
+    and core.user_id() = old.placed_by
+    and (core.setting('records.hold_release_by_another') #>> '{}')::boolean
+  then
+    perform core.raise_error(
+      'core.same_person', jsonb_build_object('entity', 'records.legal_hold', 'action', 'release')
+    );
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_legal_hold__keep() IS 'Refuses another matter, reason or placer of a hold, any change of a released one, and, where the organisation says so (records.hold_release_by_another), its release by who placed it';
+
+CREATE FUNCTION records.tg_legal_hold__release() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update records.legal_hold_item as i
+  set is_active = false
+  where i.org_id = new.org_id
+    and i.hold_id = new.id
+    and i.is_active;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_legal_hold__release() IS 'What a hold covered is free when it is released';
+
+CREATE FUNCTION records.tg_legal_hold_item__keep() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_status text;
+  v_crate_id uuid := case tg_op when 'INSERT' then new.crate_id end;
+begin
+  if tg_op = 'UPDATE' then
+    v_status := (select h.status from records.legal_hold as h where h.org_id = old.org_id and h.id = old.hold_id);
+    if (new.org_id, new.id, new.hold_id, new.crate_id, new.document_id, new.added_at, new.added_by)
+      is distinct from (old.org_id, old.id, old.hold_id, old.crate_id, old.document_id, old.added_at, old.added_by)
+      or new.is_active is distinct from (v_status = 'ACTIVE')
+    then
+      perform core.raise_error('core.immutable_column', jsonb_build_object('table', 'legal_hold_item'));
+    end if;
+    return new;
+  end if;
+  select h.status
+  into v_status
+  from records.legal_hold as h
+  where h.org_id = new.org_id
+    and h.id = new.hold_id
+  for share;
+  if v_status <> 'ACTIVE' then
+    perform core.raise_error('records.hold_released', jsonb_build_object('id', new.hold_id));
+  end if;
+  new.is_active := true;
+  -- Who destroys holds the crate and then its documents: in this order we wait for him, and then see what is left.
+  if new.document_id is not null then
+    select e.crate_id
+    into v_crate_id
+    from records.crate_document as e
+    where e.org_id = new.org_id
+      and e.document_id = new.document_id
+      and e.removed_at is null;
+  end if;
+  if v_crate_id is not null then
+    select c.status
+    into v_status
+    from records.crate as c
+    where c.org_id = new.org_id
+      and c.id = v_crate_id
+    for no key update;
+    if new.crate_id is not null and v_status in ('DESTROYED', 'CANCELLED') then
+      perform core.raise_error('records.hold_too_late', jsonb_build_object('id', new.crate_id, 'status', v_status));
+    end if;
+  end if;
+  if new.document_id is not null then
+    select d.status
+    into v_status
+    from records.document as d
+    where d.org_id = new.org_id
+      and d.id = new.document_id
+    for no key update;
+    if v_status = 'DESTROYED' then
+      perform core.raise_error('records.hold_too_late', jsonb_build_object('id', new.document_id, 'status', v_status));
+    end if;
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_legal_hold_item__keep() IS 'Locks what is to be held, refuses what is destroyed already (records.hold_too_late, 409) and any change of an item but the end of its hold';
+
+CREATE FUNCTION records.tg_location__keep_crates() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_place uuid := case when tg_op = 'INSERT' or new.parent_id is distinct from old.parent_id then new.parent_id else new.id end;
+  v_count bigint;
+begin
+  -- Whoever puts a crate there holds the place.
+  perform from core.location as l where l.org_id = new.org_id and l.id = v_place for no key update;
+  select count(*)
+  into v_count
+  from records.custody as c
+  where c.org_id = new.org_id
+    and c.location_id = v_place
+    and upper_inf(c.during);
+  if v_count > 0 and (v_place = new.parent_id or not new.is_active) then
+    perform core.raise_error('records.place_holds_crates', jsonb_build_object('crates', v_count));
+  elsif new.capacity_unit = 'XCR' and v_place = new.id and v_count > new.capacity then
+    perform core.raise_error('records.capacity_too_small', jsonb_build_object('crates', v_count, 'capacity', new.capacity));
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_location__keep_crates() IS 'Refuses to make a place with crates inactive (409), to put another place into it (409), and to say that it takes fewer crates than lie in it (422).';
+
+CREATE FUNCTION records.tg_request__keep() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error('core.immutable_column', jsonb_build_object('table', 'request'));
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_request__keep() IS 'Refuses another kind, crate, unit or requester of a request, and other wishes once it was decided.';
+
+CREATE FUNCTION records.tg_retention_class__refresh() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Each document looks up its class again.
+  update records.document as d
+  set due_on = null
+  where d.org_id = new.org_id
+    and d.retention_class_id = new.id
+    and d.status = 'ACTIVE';
+  perform records.refresh_crates(
+    array(
+      select distinct c.crate_id
+      from records.document as d
+      inner join records.crate_document as c
+        on c.org_id = d.org_id
+        and c.document_id = d.id
+        and c.removed_at is null
+      where d.org_id = new.org_id
+        and d.retention_class_id = new.id
+    )
+  );
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_retention_class__refresh() IS 'Documents and crates follow when their class changes.';
+
+CREATE FUNCTION records.tg_table__keep_held() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error('records.never_emptied', jsonb_build_object('table', tg_table_name));
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_table__keep_held() IS 'Refuses TRUNCATE, which asks no row whether it is held, and DELETE of what is kept for ever';
+
+CREATE TABLE records.reminder (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    kind text NOT NULL,
+    request_id uuid,
+    crate_id uuid NOT NULL,
+    remind_on date NOT NULL,
+    due_on date NOT NULL,
+    days_left integer GENERATED ALWAYS AS ((due_on - remind_on)),
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reminder_kind_known CHECK ((kind = ANY (ARRAY['RETURN'::text, 'DESTRUCTION'::text]))),
+    CONSTRAINT returns_name_their_request CHECK (((kind = 'RETURN'::text) = (request_id IS NOT NULL)))
+);
+
+ALTER TABLE ONLY records.reminder FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.reminder IS 'Reminders that were made: at most one a day for a withdrawal, and for the destruction of a crate';
+
+COMMENT ON COLUMN records.reminder.days_left IS 'Days until it is due; negative: overdue';
+
+CREATE TABLE records.send_back (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    request_id uuid NOT NULL,
+    round integer NOT NULL,
+    kind text NOT NULL,
+    reason text NOT NULL,
+    request jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT reason_says_something CHECK ((length(btrim(reason)) >= 10)),
+    CONSTRAINT send_back_kind_known CHECK ((kind = ANY (ARRAY['CHANGE_REQUEST'::text, 'REJECTION'::text, 'RETURN_NOTE'::text])))
+);
+
+ALTER TABLE ONLY records.send_back FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE records.send_back IS 'Every round of a request: why it was sent back or rejected, what was noted on return, and how the request read then';
+
+COMMENT ON COLUMN records.send_back.request IS 'What the request asked for at that moment';
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT certificate_no_unique UNIQUE (org_id, certificate_no);
+
+ALTER TABLE ONLY records.crate
+    ADD CONSTRAINT crate_barcode_unique UNIQUE (org_id, barcode);
+
+ALTER TABLE ONLY records.crate_document
+    ADD CONSTRAINT crate_document_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.crate
+    ADD CONSTRAINT crate_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.custody
+    ADD CONSTRAINT custody_cannot_overlap UNIQUE (org_id, crate_id, during WITHOUT OVERLAPS);
+
+ALTER TABLE ONLY records.custody
+    ADD CONSTRAINT custody_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT destruction_certificate_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.document
+    ADD CONSTRAINT document_barcode_unique UNIQUE (org_id, barcode);
+
+ALTER TABLE ONLY records.document
+    ADD CONSTRAINT document_number_unique UNIQUE (org_id, document_number);
+
+ALTER TABLE ONLY records.request_document
+    ADD CONSTRAINT document_once_in_a_request UNIQUE (org_id, request_id, document_id);
+
+ALTER TABLE ONLY records.document
+    ADD CONSTRAINT document_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.legal_hold_item
+    ADD CONSTRAINT held_once_by_a_hold UNIQUE NULLS NOT DISTINCT (org_id, hold_id, crate_id, document_id);
+
+ALTER TABLE ONLY records.legal_hold
+    ADD CONSTRAINT hold_no_unique UNIQUE (org_id, hold_no);
+
+ALTER TABLE ONLY records.legal_hold_item
+    ADD CONSTRAINT legal_hold_item_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.legal_hold
+    ADD CONSTRAINT legal_hold_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT one_certificate_per_crate UNIQUE (org_id, crate_id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT one_certificate_per_executor_signature UNIQUE (org_id, executor_signature_id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT one_certificate_per_request UNIQUE (org_id, request_id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT one_certificate_per_witness_signature UNIQUE (org_id, witness_signature_id);
+
+ALTER TABLE ONLY records.send_back
+    ADD CONSTRAINT one_of_a_kind_per_round UNIQUE (org_id, request_id, round, kind);
+
+ALTER TABLE ONLY records.reminder
+    ADD CONSTRAINT reminded_once_a_day UNIQUE NULLS NOT DISTINCT (org_id, crate_id, request_id, remind_on);
+
+ALTER TABLE ONLY records.reminder
+    ADD CONSTRAINT reminder_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.request_document
+    ADD CONSTRAINT request_document_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.request
+    ADD CONSTRAINT request_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.retention_class
+    ADD CONSTRAINT retention_class_code_unique UNIQUE (org_id, code);
+
+ALTER TABLE ONLY records.retention_class
+    ADD CONSTRAINT retention_class_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.return_exception
+    ADD CONSTRAINT return_exception_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY records.send_back
+    ADD CONSTRAINT send_back_pkey PRIMARY KEY (org_id, id);
+
+CREATE INDEX crate_bound_for_idx ON records.crate USING btree (org_id, bound_for_id) WHERE (bound_for_id IS NOT NULL);
+
+CREATE INDEX crate_central_idx ON records.crate USING btree (org_id, id) WHERE is_for_central;
+
+CREATE INDEX crate_destruction_idx ON records.crate USING btree (org_id, destruction_on, id) WHERE ((status = ANY (ARRAY['ACTIVE'::text, 'ARCHIVED'::text])) AND (NOT is_retained));
+
+CREATE INDEX crate_document_crate_idx ON records.crate_document USING btree (org_id, crate_id, id);
+
+CREATE INDEX crate_document_document_idx ON records.crate_document USING btree (org_id, document_id, id);
+
+CREATE INDEX crate_status_idx ON records.crate USING btree (org_id, status, id);
+
+CREATE INDEX crate_unit_idx ON records.crate USING btree (org_id, unit_id, id);
+
+CREATE INDEX custody_history_idx ON records.custody USING btree (org_id, crate_id, lower(during) DESC);
+
+CREATE INDEX custody_holder_idx ON records.custody USING btree (org_id, holder_id) WHERE (holder_id IS NOT NULL);
+
+CREATE INDEX custody_location_idx ON records.custody USING btree (org_id, location_id) WHERE (location_id IS NOT NULL);
+
+CREATE INDEX custody_place_idx ON records.custody USING btree (org_id, location_id, crate_id) WHERE upper_inf(during);
+
+CREATE INDEX custody_request_idx ON records.custody USING btree (org_id, request_id) WHERE (request_id IS NOT NULL);
+
+CREATE INDEX destruction_certificate_unit_idx ON records.destruction_certificate USING btree (org_id, unit_id, id);
+
+CREATE INDEX document_due_on_idx ON records.document USING btree (org_id, due_on, id) WHERE ((due_on IS NOT NULL) AND (status = 'ACTIVE'::text));
+
+CREATE UNIQUE INDEX document_in_one_crate ON records.crate_document USING btree (org_id, document_id) WHERE (removed_at IS NULL);
+
+CREATE INDEX document_retention_class_idx ON records.document USING btree (org_id, retention_class_id, id);
+
+CREATE INDEX document_unit_idx ON records.document USING btree (org_id, unit_id, id);
+
+CREATE INDEX legal_hold_item_crate_idx ON records.legal_hold_item USING btree (org_id, crate_id) WHERE (crate_id IS NOT NULL);
+
+CREATE INDEX legal_hold_item_document_idx ON records.legal_hold_item USING btree (org_id, document_id) WHERE (document_id IS NOT NULL);
+
+CREATE INDEX legal_hold_status_idx ON records.legal_hold USING btree (org_id, status, id);
+
+CREATE UNIQUE INDEX one_open_request_per_crate ON records.request USING btree (org_id, crate_id) WHERE (status = ANY (ARRAY['PENDING'::text, 'SENT_BACK'::text, 'APPROVED'::text, 'ISSUED'::text, 'PARTIALLY_RETURNED'::text, 'IN_TRANSIT'::text]));
+
+CREATE UNIQUE INDEX one_present_custody ON records.custody USING btree (org_id, crate_id) WHERE upper_inf(during);
+
+CREATE INDEX reminder_request_idx ON records.reminder USING btree (org_id, request_id) WHERE (request_id IS NOT NULL);
+
+CREATE INDEX request_crate_idx ON records.request USING btree (org_id, crate_id, id);
+
+CREATE INDEX request_document_document_idx ON records.request_document USING btree (org_id, document_id, id);
+
+CREATE INDEX request_document_out_idx ON records.request_document USING btree (org_id, document_id) WHERE ((issued_at IS NOT NULL) AND (returned_at IS NULL) AND (missing_at IS NULL));
+
+CREATE INDEX request_inbox_idx ON records.request USING btree (org_id, unit_id, requested_at, id) WHERE (status = 'PENDING'::text);
+
+CREATE INDEX request_issued_to_idx ON records.request USING btree (org_id, issued_to) WHERE (issued_to IS NOT NULL);
+
+CREATE INDEX request_kind_idx ON records.request USING btree (org_id, kind, status, requested_at DESC, id DESC);
+
+CREATE UNIQUE INDEX request_no_unique ON records.request USING btree (org_id, request_no);
+
+CREATE INDEX request_overdue_idx ON records.request USING btree (org_id, expected_return_on, id) WHERE (status = ANY (ARRAY['ISSUED'::text, 'PARTIALLY_RETURNED'::text]));
+
+CREATE INDEX request_requested_by_idx ON records.request USING btree (org_id, requested_by, requested_at DESC, id DESC);
+
+CREATE INDEX request_target_unit_idx ON records.request USING btree (org_id, target_unit_id) WHERE (target_unit_id IS NOT NULL);
+
+CREATE INDEX request_unit_idx ON records.request USING btree (org_id, unit_id, id);
+
+CREATE INDEX return_exception_document_idx ON records.return_exception USING btree (org_id, document_id, id) WHERE (document_id IS NOT NULL);
+
+CREATE INDEX return_exception_open_idx ON records.return_exception USING btree (org_id, id) WHERE (resolved_at IS NULL);
+
+CREATE INDEX return_exception_request_idx ON records.return_exception USING btree (org_id, request_id, id);
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.crate REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_crate__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.crate_document REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_crate_document__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.custody REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_custody__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.destruction_certificate REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_destruction_certificate__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.document REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_document__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.legal_hold REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_legal_hold__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.legal_hold_item REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_legal_hold_item__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.request REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_request__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.request_document REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_request_document__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.retention_class REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_retention_class__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.return_exception REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_return_exception__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON records.send_back REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_send_back__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.crate REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_crate__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.crate_document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_crate_document__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.custody REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_custody__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.destruction_certificate REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_destruction_certificate__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_document__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.legal_hold REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_legal_hold__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.legal_hold_item REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_legal_hold_item__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.request REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_request__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.request_document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_request_document__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.retention_class REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_retention_class__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.return_exception REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_return_exception__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON records.send_back REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_send_back__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.crate REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_crate__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.crate_document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_crate_document__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.custody REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_custody__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.destruction_certificate REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_destruction_certificate__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_document__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.legal_hold REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_legal_hold__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.legal_hold_item REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_legal_hold_item__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.request REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_request__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.request_document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_request_document__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.retention_class REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_retention_class__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.return_exception REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_return_exception__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON records.send_back REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_send_back__record();
+
+CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON records.crate FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('records.crate');
+
+CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON records.document FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('records.document');
+
+CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON records.legal_hold FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('records.legal_hold');
+
+CREATE TRIGGER guard_status_destruction BEFORE INSERT OR UPDATE OF status ON records.request FOR EACH ROW WHEN ((new.kind = 'DESTRUCTION'::text)) EXECUTE FUNCTION core.tg_row__guard_status('records.destruction');
+
+CREATE TRIGGER guard_status_storage BEFORE INSERT OR UPDATE OF status ON records.request FOR EACH ROW WHEN ((new.kind = 'STORAGE'::text)) EXECUTE FUNCTION core.tg_row__guard_status('records.storage');
+
+CREATE TRIGGER guard_status_transfer BEFORE INSERT OR UPDATE OF status ON records.request FOR EACH ROW WHEN ((new.kind = 'TRANSFER'::text)) EXECUTE FUNCTION core.tg_row__guard_status('records.transfer');
+
+CREATE TRIGGER guard_status_withdrawal BEFORE INSERT OR UPDATE OF status ON records.request FOR EACH ROW WHEN ((new.kind = 'WITHDRAWAL'::text)) EXECUTE FUNCTION core.tg_row__guard_status('records.withdrawal');
+
+CREATE TRIGGER keep BEFORE UPDATE ON records.legal_hold FOR EACH ROW EXECUTE FUNCTION records.tg_legal_hold__keep();
+
+CREATE TRIGGER keep BEFORE INSERT OR UPDATE ON records.legal_hold_item FOR EACH ROW EXECUTE FUNCTION records.tg_legal_hold_item__keep();
+
+CREATE TRIGGER keep BEFORE UPDATE ON records.request FOR EACH ROW WHEN ((((((old.kind IS DISTINCT FROM new.kind) OR (old.crate_id IS DISTINCT FROM new.crate_id)) OR (old.unit_id IS DISTINCT FROM new.unit_id)) OR (old.requested_by IS DISTINCT FROM new.requested_by)) OR ((old.status <> ALL (ARRAY['DRAFT'::text, 'SENT_BACK'::text, 'PENDING'::text])) AND ((((old.is_full IS DISTINCT FROM new.is_full) OR (old.target_unit_id IS DISTINCT FROM new.target_unit_id)) OR (old.purpose IS DISTINCT FROM new.purpose)) OR (old.expected_return_on IS DISTINCT FROM new.expected_return_on))))) EXECUTE FUNCTION records.tg_request__keep();
+
+CREATE TRIGGER keep_due BEFORE INSERT OR UPDATE ON records.document FOR EACH ROW EXECUTE FUNCTION records.tg_document__keep_due();
+
+CREATE TRIGGER keep_held BEFORE TRUNCATE ON records.crate FOR EACH STATEMENT EXECUTE FUNCTION records.tg_table__keep_held();
+
+CREATE TRIGGER keep_held BEFORE TRUNCATE ON records.crate_document FOR EACH STATEMENT EXECUTE FUNCTION records.tg_table__keep_held();
+
+CREATE TRIGGER keep_held BEFORE TRUNCATE ON records.document FOR EACH STATEMENT EXECUTE FUNCTION records.tg_table__keep_held();
+
+CREATE TRIGGER keep_held BEFORE DELETE OR TRUNCATE ON records.legal_hold FOR EACH STATEMENT EXECUTE FUNCTION records.tg_table__keep_held();
+
+CREATE TRIGGER keep_held BEFORE DELETE OR TRUNCATE ON records.legal_hold_item FOR EACH STATEMENT EXECUTE FUNCTION records.tg_table__keep_held();
+
+CREATE TRIGGER keep_hold BEFORE DELETE OR UPDATE ON records.crate FOR EACH ROW EXECUTE FUNCTION records.tg_crate__hold();
+
+CREATE TRIGGER keep_hold BEFORE DELETE OR UPDATE ON records.crate_document FOR EACH ROW EXECUTE FUNCTION records.tg_crate_document__hold();
+
+CREATE TRIGGER keep_hold BEFORE DELETE OR UPDATE ON records.document FOR EACH ROW EXECUTE FUNCTION records.tg_document__hold();
+
+CREATE TRIGGER refresh AFTER UPDATE ON records.retention_class FOR EACH ROW WHEN ((((old.years IS DISTINCT FROM new.years) OR (old.counts_from IS DISTINCT FROM new.counts_from)) OR (old.disposal IS DISTINCT FROM new.disposal))) EXECUTE FUNCTION records.tg_retention_class__refresh();
+
+CREATE TRIGGER refresh_crates AFTER UPDATE ON records.document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION records.tg_document__refresh_crates();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON records.destruction_certificate FOR EACH STATEMENT EXECUTE FUNCTION records.tg_destruction_certificate__refuse();
+
+CREATE TRIGGER release AFTER UPDATE OF status ON records.legal_hold FOR EACH ROW WHEN (((new.status = 'RELEASED'::text) AND (old.status = 'ACTIVE'::text))) EXECUTE FUNCTION records.tg_legal_hold__release();
+
+CREATE TRIGGER touch BEFORE UPDATE ON records.crate FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON records.document FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON records.legal_hold FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON records.request FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON records.retention_class FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+ALTER TABLE ONLY records.crate_document
+    ADD CONSTRAINT crate_exists FOREIGN KEY (org_id, crate_id) REFERENCES records.crate(org_id, id);
+
+ALTER TABLE ONLY records.custody
+    ADD CONSTRAINT crate_exists FOREIGN KEY (org_id, crate_id) REFERENCES records.crate(org_id, id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT crate_exists FOREIGN KEY (org_id, crate_id) REFERENCES records.crate(org_id, id);
+
+ALTER TABLE ONLY records.legal_hold_item
+    ADD CONSTRAINT crate_exists FOREIGN KEY (org_id, crate_id) REFERENCES records.crate(org_id, id);
+
+ALTER TABLE ONLY records.reminder
+    ADD CONSTRAINT crate_exists FOREIGN KEY (org_id, crate_id) REFERENCES records.crate(org_id, id);
+
+ALTER TABLE ONLY records.request
+    ADD CONSTRAINT crate_exists FOREIGN KEY (org_id, crate_id) REFERENCES records.crate(org_id, id);
+
+ALTER TABLE ONLY records.crate_document
+    ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES records.document(org_id, id);
+
+ALTER TABLE ONLY records.legal_hold_item
+    ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES records.document(org_id, id);
+
+ALTER TABLE ONLY records.request_document
+    ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES records.document(org_id, id);
+
+ALTER TABLE ONLY records.return_exception
+    ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES records.document(org_id, id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT executor_signature_exists FOREIGN KEY (org_id, executor_signature_id) REFERENCES core.signature(org_id, id);
+
+ALTER TABLE ONLY records.legal_hold_item
+    ADD CONSTRAINT hold_exists FOREIGN KEY (org_id, hold_id) REFERENCES records.legal_hold(org_id, id);
+
+ALTER TABLE ONLY records.custody
+    ADD CONSTRAINT holder_is_a_member FOREIGN KEY (org_id, holder_id) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY records.request
+    ADD CONSTRAINT holder_is_a_member FOREIGN KEY (org_id, issued_to) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY records.custody
+    ADD CONSTRAINT location_exists FOREIGN KEY (org_id, location_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY records.crate
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY records.document
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY records.legal_hold
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY records.request
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY records.retention_class
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY records.custody
+    ADD CONSTRAINT request_exists FOREIGN KEY (org_id, request_id) REFERENCES records.request(org_id, id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT request_exists FOREIGN KEY (org_id, request_id) REFERENCES records.request(org_id, id);
+
+ALTER TABLE ONLY records.reminder
+    ADD CONSTRAINT request_exists FOREIGN KEY (org_id, request_id) REFERENCES records.request(org_id, id);
+
+ALTER TABLE ONLY records.request_document
+    ADD CONSTRAINT request_exists FOREIGN KEY (org_id, request_id) REFERENCES records.request(org_id, id);
+
+ALTER TABLE ONLY records.return_exception
+    ADD CONSTRAINT request_exists FOREIGN KEY (org_id, request_id) REFERENCES records.request(org_id, id);
+
+ALTER TABLE ONLY records.send_back
+    ADD CONSTRAINT request_exists FOREIGN KEY (org_id, request_id) REFERENCES records.request(org_id, id);
+
+ALTER TABLE ONLY records.request
+    ADD CONSTRAINT requester_is_a_member FOREIGN KEY (org_id, requested_by) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY records.document
+    ADD CONSTRAINT retention_class_exists FOREIGN KEY (org_id, retention_class_id) REFERENCES records.retention_class(org_id, id);
+
+ALTER TABLE ONLY records.crate
+    ADD CONSTRAINT target_unit_exists FOREIGN KEY (org_id, bound_for_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY records.request
+    ADD CONSTRAINT target_unit_exists FOREIGN KEY (org_id, target_unit_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY records.crate
+    ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY records.document
+    ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY records.request
+    ADD CONSTRAINT unit_exists FOREIGN KEY (org_id, unit_id) REFERENCES core.org_unit(org_id, id);
+
+ALTER TABLE ONLY records.destruction_certificate
+    ADD CONSTRAINT witness_signature_exists FOREIGN KEY (org_id, witness_signature_id) REFERENCES core.signature(org_id, id);
+
+CREATE POLICY analyst_select ON records.crate FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.crate_document FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.custody FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.destruction_certificate FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.document FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.legal_hold_item FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.reminder FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.request FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.request_document FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.retention_class FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.return_exception FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON records.send_back FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+ALTER TABLE records.crate ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.crate_document ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.custody ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.destruction_certificate ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.document ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.legal_hold ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.legal_hold_item ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY member_insert ON records.document FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (unit_id = ANY (( SELECT records.all_permitted_units('records.document.create'::text) AS all_permitted_units)::uuid[]))));
+
+CREATE POLICY member_insert ON records.retention_class FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('records.retention_class.create'::text) AS has_permission)));
+
+CREATE POLICY member_select ON records.crate FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((unit_id = ANY (( SELECT records.all_permitted_units('records.crate.read'::text) AS all_permitted_units)::uuid[])) OR (bound_for_id = ANY (( SELECT records.all_permitted_units('records.crate.read'::text) AS all_permitted_units)::uuid[])) OR (is_for_central AND ( SELECT records.is_in_central() AS is_in_central)))));
+
+CREATE POLICY member_select ON records.crate_document FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM records.crate p
+  WHERE ((p.org_id = crate_document.org_id) AND (p.id = crate_document.crate_id))))));
+
+CREATE POLICY member_select ON records.custody FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM records.crate p
+  WHERE ((p.org_id = custody.org_id) AND (p.id = custody.crate_id))))));
+
+CREATE POLICY member_select ON records.destruction_certificate FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (unit_id = ANY (( SELECT records.all_permitted_units('records.request.read'::text) AS all_permitted_units)::uuid[]))));
+
+CREATE POLICY member_select ON records.document FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((unit_id = ANY (( SELECT records.all_permitted_units('records.document.read'::text) AS all_permitted_units)::uuid[])) OR (( SELECT records.is_in_central() AS is_in_central) AND (EXISTS ( SELECT
+   FROM (records.crate_document d
+     JOIN records.crate c ON (((c.org_id = d.org_id) AND (c.id = d.crate_id))))
+  WHERE ((d.org_id = document.org_id) AND (d.document_id = document.id) AND (d.removed_at IS NULL) AND c.is_for_central)))))));
+
+CREATE POLICY member_select ON records.legal_hold FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('records.hold.read'::text) AS has_permission)));
+
+CREATE POLICY member_select ON records.legal_hold_item FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON records.reminder FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM records.crate p
+  WHERE ((p.org_id = reminder.org_id) AND (p.id = reminder.crate_id))))));
+
+CREATE POLICY member_select ON records.request FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((unit_id = ANY (( SELECT records.all_permitted_units('records.request.read'::text) AS all_permitted_units)::uuid[])) OR (target_unit_id = ANY (( SELECT records.all_permitted_units('records.request.read'::text) AS all_permitted_units)::uuid[])) OR (( SELECT records.is_in_central() AS is_in_central) AND (EXISTS ( SELECT
+   FROM records.crate c
+  WHERE ((c.org_id = request.org_id) AND (c.id = request.crate_id) AND c.is_for_central)))))));
+
+CREATE POLICY member_select ON records.request_document FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM records.request p
+  WHERE ((p.org_id = request_document.org_id) AND (p.id = request_document.request_id))))));
+
+CREATE POLICY member_select ON records.retention_class FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON records.return_exception FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM records.request p
+  WHERE ((p.org_id = return_exception.org_id) AND (p.id = return_exception.request_id))))));
+
+CREATE POLICY member_select ON records.send_back FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM records.request p
+  WHERE ((p.org_id = send_back.org_id) AND (p.id = send_back.request_id))))));
+
+CREATE POLICY member_update ON records.document FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (unit_id = ANY (( SELECT records.all_permitted_units('records.document.update'::text) AS all_permitted_units)::uuid[]))));
+
+CREATE POLICY member_update ON records.retention_class FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('records.retention_class.update'::text) AS has_permission)));
+
+CREATE POLICY migrator_all ON records.crate TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.crate_document TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.custody TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.destruction_certificate TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.document TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.legal_hold TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.legal_hold_item TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.reminder TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.request TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.request_document TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.retention_class TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.return_exception TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON records.send_back TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY owner_all ON records.crate TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.crate_document TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.custody TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.document TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.legal_hold TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.legal_hold_item TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.reminder TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.request TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.request_document TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.retention_class TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.return_exception TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON records.send_back TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_insert ON records.destruction_certificate FOR INSERT TO owner WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_select ON records.destruction_certificate FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+ALTER TABLE records.reminder ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.request ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.request_document ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.retention_class ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.return_exception ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE records.send_back ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY superadmin_insert ON records.document FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_insert ON records.retention_class FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_select ON records.crate FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.crate_document FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.custody FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.destruction_certificate FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.document FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.legal_hold FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.legal_hold_item FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.reminder FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.request FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.request_document FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.retention_class FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.return_exception FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON records.send_back FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_update ON records.document FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_update ON records.retention_class FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 GRANT USAGE ON SCHEMA records TO anon;
 GRANT USAGE ON SCHEMA records TO partner;
 GRANT USAGE ON SCHEMA records TO member;
 GRANT USAGE ON SCHEMA records TO superadmin;
 GRANT USAGE ON SCHEMA records TO migrator;
+GRANT USAGE ON SCHEMA records TO worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.crate TO migrator;
+GRANT SELECT ON TABLE records.crate TO member;
+GRANT SELECT ON TABLE records.crate TO superadmin;
+GRANT SELECT ON TABLE records.crate TO analyst;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.custody TO migrator;
+GRANT SELECT ON TABLE records.custody TO member;
+GRANT SELECT ON TABLE records.custody TO superadmin;
+GRANT SELECT ON TABLE records.custody TO analyst;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.crate_document TO migrator;
+GRANT SELECT ON TABLE records.crate_document TO member;
+GRANT SELECT ON TABLE records.crate_document TO superadmin;
+GRANT SELECT ON TABLE records.crate_document TO analyst;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.document TO migrator;
+GRANT SELECT ON TABLE records.document TO member;
+GRANT SELECT ON TABLE records.document TO superadmin;
+GRANT SELECT ON TABLE records.document TO analyst;
+
+GRANT INSERT(id) ON TABLE records.document TO member;
+GRANT INSERT(id) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(unit_id) ON TABLE records.document TO member;
+GRANT INSERT(unit_id) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(document_number),UPDATE(document_number) ON TABLE records.document TO member;
+GRANT INSERT(document_number),UPDATE(document_number) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE records.document TO member;
+GRANT INSERT(name),UPDATE(name) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(kind),UPDATE(kind) ON TABLE records.document TO member;
+GRANT INSERT(kind),UPDATE(kind) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(description),UPDATE(description) ON TABLE records.document TO member;
+GRANT INSERT(description),UPDATE(description) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(barcode),UPDATE(barcode) ON TABLE records.document TO member;
+GRANT INSERT(barcode),UPDATE(barcode) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(retention_class_id),UPDATE(retention_class_id) ON TABLE records.document TO member;
+GRANT INSERT(retention_class_id),UPDATE(retention_class_id) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(dated_on),UPDATE(dated_on) ON TABLE records.document TO member;
+GRANT INSERT(dated_on),UPDATE(dated_on) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(closed_on),UPDATE(closed_on) ON TABLE records.document TO member;
+GRANT INSERT(closed_on),UPDATE(closed_on) ON TABLE records.document TO superadmin;
+
+GRANT INSERT(event_on),UPDATE(event_on) ON TABLE records.document TO member;
+GRANT INSERT(event_on),UPDATE(event_on) ON TABLE records.document TO superadmin;
+
+GRANT UPDATE(version) ON TABLE records.document TO member;
+GRANT UPDATE(version) ON TABLE records.document TO superadmin;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.request TO migrator;
+GRANT SELECT ON TABLE records.request TO member;
+GRANT SELECT ON TABLE records.request TO superadmin;
+GRANT SELECT ON TABLE records.request TO analyst;
+
+REVOKE ALL ON FUNCTION records.unit_name(unit_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.unit_name(unit_id uuid) TO member;
+GRANT ALL ON FUNCTION records.unit_name(unit_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION records.unit_name(unit_id uuid) TO migrator;
+
+GRANT SELECT,INSERT ON TABLE records.destruction_certificate TO migrator;
+GRANT SELECT ON TABLE records.destruction_certificate TO member;
+GRANT SELECT ON TABLE records.destruction_certificate TO superadmin;
+GRANT SELECT ON TABLE records.destruction_certificate TO analyst;
+
+REVOKE ALL ON FUNCTION records.certificate_text(certificate records.destruction_certificate) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.certificate_text(certificate records.destruction_certificate) TO member;
+GRANT ALL ON FUNCTION records.certificate_text(certificate records.destruction_certificate) TO superadmin;
+GRANT ALL ON FUNCTION records.certificate_text(certificate records.destruction_certificate) TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.return_exception TO migrator;
+GRANT SELECT ON TABLE records.return_exception TO member;
+GRANT SELECT ON TABLE records.return_exception TO superadmin;
+GRANT SELECT ON TABLE records.return_exception TO analyst;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE records.legal_hold TO migrator;
+GRANT SELECT ON TABLE records.legal_hold TO member;
+GRANT SELECT ON TABLE records.legal_hold TO superadmin;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE records.legal_hold_item TO migrator;
+GRANT SELECT ON TABLE records.legal_hold_item TO member;
+GRANT SELECT ON TABLE records.legal_hold_item TO superadmin;
+GRANT SELECT ON TABLE records.legal_hold_item TO analyst;
+
+REVOKE ALL ON FUNCTION records.add_hold_items(hold_id uuid, crates uuid[], documents uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.all_permitted_units(permission text) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.all_permitted_units(permission text) TO member;
+GRANT ALL ON FUNCTION records.all_permitted_units(permission text) TO superadmin;
+GRANT ALL ON FUNCTION records.all_permitted_units(permission text) TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.retention_class TO migrator;
+GRANT SELECT ON TABLE records.retention_class TO member;
+GRANT SELECT ON TABLE records.retention_class TO superadmin;
+GRANT SELECT ON TABLE records.retention_class TO analyst;
+
+GRANT INSERT(id) ON TABLE records.retention_class TO member;
+GRANT INSERT(id) ON TABLE records.retention_class TO superadmin;
+
+GRANT INSERT(code) ON TABLE records.retention_class TO member;
+GRANT INSERT(code) ON TABLE records.retention_class TO superadmin;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE records.retention_class TO member;
+GRANT INSERT(name),UPDATE(name) ON TABLE records.retention_class TO superadmin;
+
+GRANT INSERT(years),UPDATE(years) ON TABLE records.retention_class TO member;
+GRANT INSERT(years),UPDATE(years) ON TABLE records.retention_class TO superadmin;
+
+GRANT INSERT(counts_from),UPDATE(counts_from) ON TABLE records.retention_class TO member;
+GRANT INSERT(counts_from),UPDATE(counts_from) ON TABLE records.retention_class TO superadmin;
+
+GRANT INSERT(disposal),UPDATE(disposal) ON TABLE records.retention_class TO member;
+GRANT INSERT(disposal),UPDATE(disposal) ON TABLE records.retention_class TO superadmin;
+
+GRANT INSERT(legal_basis),UPDATE(legal_basis) ON TABLE records.retention_class TO member;
+GRANT INSERT(legal_basis),UPDATE(legal_basis) ON TABLE records.retention_class TO superadmin;
+
+GRANT UPDATE(is_active) ON TABLE records.retention_class TO member;
+GRANT UPDATE(is_active) ON TABLE records.retention_class TO superadmin;
+
+GRANT UPDATE(version) ON TABLE records.retention_class TO member;
+GRANT UPDATE(version) ON TABLE records.retention_class TO superadmin;
+
+REVOKE ALL ON FUNCTION records.certificate_manifest(request records.request, crate records.crate, executor_signature_id uuid, witness_signature_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.change_request(request records.request, changes jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_approved_content(request records.request) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_available(crate records.crate) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_destruction(crate records.crate) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_hold(org_id uuid, crate_id uuid, document_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.check_hold(org_id uuid, crate_id uuid, document_id uuid) TO member;
+GRANT ALL ON FUNCTION records.check_hold(org_id uuid, crate_id uuid, document_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION records.check_hold(org_id uuid, crate_id uuid, document_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION records.check_holder(user_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_new_request(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_no_open_request(crate records.crate) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_retention(crate_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_unit(unit_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_wishes(request records.request) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.check_witness(request records.request, signature_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.decide_request(request records.request, decision text, reason text, signature_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.fill_crate(crate records.crate, documents uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.find_hold(org_id uuid, crate_id uuid, document_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.find_hold(org_id uuid, crate_id uuid, document_id uuid) TO member;
+GRANT ALL ON FUNCTION records.find_hold(org_id uuid, crate_id uuid, document_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION records.find_hold(org_id uuid, crate_id uuid, document_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION records.find_hold_unseen(crate_id uuid, document_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.find_hold_unseen(crate_id uuid, document_id uuid) TO member;
+GRANT ALL ON FUNCTION records.find_hold_unseen(crate_id uuid, document_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION records.find_hold_unseen(crate_id uuid, document_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION records.give_custody(crate_id uuid, location_id uuid, holder_id uuid, reason text, request_id uuid, note text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.import_crates(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.import_crates(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION records.import_crates(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION records.import_crates(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION records.import_documents(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.import_documents(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION records.import_documents(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION records.import_documents(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION records.import_retention_classes(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.import_retention_classes(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION records.import_retention_classes(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION records.import_retention_classes(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION records.is_date(value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.is_in_central() FROM PUBLIC;
+GRANT ALL ON FUNCTION records.is_in_central() TO member;
+GRANT ALL ON FUNCTION records.is_in_central() TO superadmin;
+GRANT ALL ON FUNCTION records.is_in_central() TO migrator;
+
+REVOKE ALL ON FUNCTION records.list_documents(request records.request, documents uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.load_crates(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.load_crates(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION records.load_crates(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION records.load_crates(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION records.lock_crate(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.lock_hold(id uuid, version integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.lock_place(location_id uuid, crate records.crate) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.lock_request(id uuid, version integer, kind text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.make_reminders() FROM PUBLIC;
+GRANT ALL ON FUNCTION records.make_reminders() TO worker;
+GRANT ALL ON FUNCTION records.make_reminders() TO migrator;
+
+REVOKE ALL ON FUNCTION records.next_barcode(crate_id uuid, unit_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.note_round(request records.request, kind text, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.place_name(location_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO member;
+GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION records.read_documents(unit_id uuid, documents jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.refresh_crates(crate_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.release_crate(request records.request, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.remind(on_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.remind(on_date date) TO worker;
+GRANT ALL ON FUNCTION records.remind(on_date date) TO migrator;
+
+REVOKE ALL ON FUNCTION records.request_decided(approval core.approval) FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.request_document TO migrator;
+GRANT SELECT ON TABLE records.request_document TO member;
+GRANT SELECT ON TABLE records.request_document TO superadmin;
+GRANT SELECT ON TABLE records.request_document TO analyst;
+
+REVOKE ALL ON FUNCTION records.request_payload(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.require_requester(request records.request) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.require_status(request records.request, VARIADIC statuses text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.submit_request(request records.request) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.take_over_crate(barcode text, unit_id uuid, location_id uuid, documents uuid[], minimum_on date, is_permanent boolean, is_for_central boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.take_over_crate(barcode text, unit_id uuid, location_id uuid, documents uuid[], minimum_on date, is_permanent boolean, is_for_central boolean) TO member;
+GRANT ALL ON FUNCTION records.take_over_crate(barcode text, unit_id uuid, location_id uuid, documents uuid[], minimum_on date, is_permanent boolean, is_for_central boolean) TO superadmin;
+GRANT ALL ON FUNCTION records.take_over_crate(barcode text, unit_id uuid, location_id uuid, documents uuid[], minimum_on date, is_permanent boolean, is_for_central boolean) TO migrator;
+
+REVOKE ALL ON FUNCTION records.tg_crate__hold() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_crate_document__hold() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_destruction_certificate__refuse() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_document__hold() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_document__keep_due() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_document__refresh_crates() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_legal_hold__keep() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_legal_hold__release() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_legal_hold_item__keep() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_location__keep_crates() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_request__keep() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_retention_class__refresh() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_table__keep_held() FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.reminder TO migrator;
+GRANT SELECT ON TABLE records.reminder TO member;
+GRANT SELECT ON TABLE records.reminder TO superadmin;
+GRANT SELECT ON TABLE records.reminder TO analyst;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE records.send_back TO migrator;
+GRANT SELECT ON TABLE records.send_back TO member;
+GRANT SELECT ON TABLE records.send_back TO superadmin;
+GRANT SELECT ON TABLE records.send_back TO analyst;

@@ -49,6 +49,7 @@ alter role anon set statement_timeout = '5s';
 alter role anon set transaction_timeout = '10s';
 alter role authenticator set idle_in_transaction_session_timeout = '60s';
 alter role authenticator set lock_timeout = '5s';
+alter role authenticator set plan_cache_mode = 'force_generic_plan';
 alter role authenticator set statement_timeout = '30s';
 alter role authenticator set transaction_timeout = '45s';
 alter role member set idle_in_transaction_session_timeout = '60s';

@@ -4,72 +4,231 @@ CREATE SCHEMA wms;
 
 COMMENT ON SCHEMA wms IS 'Warehouse management';
 
-CREATE TABLE wms.document (
+CREATE TYPE wms.line_part AS (
+	line_id uuid,
+	id uuid,
+	document_id uuid,
+	lot_id uuid,
+	location_id uuid,
+	quantity numeric,
+	is_own boolean
+);
+
+COMMENT ON TYPE wms.line_part IS 'A reservation that a line is taken out of; without an id: how much of the line is reserved in all';
+
+CREATE TYPE wms.movement AS (
+	document_id uuid,
+	document_no integer,
+	line_no integer,
+	line_id uuid,
+	item_id uuid,
+	lot_id uuid,
+	from_location_id uuid,
+	to_location_id uuid,
+	from_warehouse_id uuid,
+	to_warehouse_id uuid,
+	quantity numeric,
+	line_value numeric,
+	tracking text,
+	needs_approved boolean,
+	reservation_id uuid,
+	reservation_document_id uuid,
+	is_hold_carried boolean,
+	occurred_at timestamp with time zone,
+	reverses uuid
+);
+
+COMMENT ON TYPE wms.movement IS 'One part of a line that goes from one place to another; the places outside have no warehouse';
+
+CREATE TABLE wms.adjustment (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
-    document_type text NOT NULL,
-    status text DEFAULT 'DRAFT'::text NOT NULL,
-    number text,
-    from_location_id uuid,
-    to_location_id uuid,
-    partner_id uuid,
-    reference text,
-    posting_date date,
+    status text NOT NULL,
+    warehouse_id uuid NOT NULL,
+    position_id uuid NOT NULL,
+    item_id uuid NOT NULL,
+    lot_id uuid,
+    quantity_before numeric(18,6) NOT NULL,
+    new_quantity numeric(18,6) NOT NULL,
+    difference numeric GENERATED ALWAYS AS ((new_quantity - quantity_before)),
+    amount numeric(24,4),
     currency text NOT NULL,
-    line_count integer DEFAULT 0 NOT NULL,
-    total numeric(24,4) DEFAULT 0 NOT NULL,
+    reason text NOT NULL,
     status_reason text,
-    posted_at timestamp with time zone,
-    posted_by uuid,
-    cancelled_at timestamp with time zone,
-    cancelled_by uuid,
+    document_id uuid,
+    decided_at timestamp with time zone,
+    decided_by uuid,
     version integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by uuid DEFAULT core.user_id(),
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT cancelled_documents_say_when CHECK (((status = 'CANCELLED'::text) = (cancelled_at IS NOT NULL))),
-    CONSTRAINT document_status_known CHECK ((status = ANY (ARRAY['DRAFT'::text, 'POSTED'::text, 'CANCELLED'::text]))),
-    CONSTRAINT document_type_known CHECK ((document_type = ANY (ARRAY['IMPORT'::text, 'EXPORT'::text, 'TRANSFER'::text, 'SALE'::text]))),
-    CONSTRAINT export_leaves_a_warehouse CHECK (((document_type <> 'EXPORT'::text) OR ((from_location_id IS NOT NULL) AND (to_location_id IS NULL)))),
-    CONSTRAINT import_goes_into_a_warehouse CHECK (((document_type <> 'IMPORT'::text) OR ((from_location_id IS NULL) AND (to_location_id IS NOT NULL)))),
+    CONSTRAINT adjustment_changes_something CHECK ((new_quantity <> quantity_before)),
+    CONSTRAINT adjustment_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'POSTED'::text, 'REJECTED'::text, 'WITHDRAWN'::text]))),
+    CONSTRAINT new_quantity_not_negative CHECK ((new_quantity >= (0)::numeric)),
+    CONSTRAINT pending_adjustments_are_undecided CHECK (((status = 'PENDING'::text) = (decided_at IS NULL))),
+    CONSTRAINT posted_adjustments_name_their_document CHECK (((status = 'POSTED'::text) = (document_id IS NOT NULL))),
+    CONSTRAINT reason_not_blank CHECK ((btrim(reason) <> ''::text))
+);
+
+ALTER TABLE ONLY wms.adjustment FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.adjustment IS 'A correction of what lies at a place, found by somebody outside a count. A small one is posted at once, a large one waits for a second person. What is posted is the difference that was found: what moved meanwhile stays moved.';
+
+COMMENT ON COLUMN wms.adjustment.status IS 'PENDING, POSTED, REJECTED or WITHDRAWN';
+
+COMMENT ON COLUMN wms.adjustment.quantity_before IS 'What the balance said when the difference was found';
+
+COMMENT ON COLUMN wms.adjustment.new_quantity IS 'What lay there instead';
+
+COMMENT ON COLUMN wms.adjustment.difference IS 'new_quantity less quantity_before: what is posted';
+
+COMMENT ON COLUMN wms.adjustment.amount IS 'Value of the difference at the list price, always positive; null: not known';
+
+COMMENT ON COLUMN wms.adjustment.currency IS 'Currency of amount: that of the organisation';
+
+COMMENT ON COLUMN wms.adjustment.reason IS 'Why stock differs, in the words of who found it';
+
+COMMENT ON COLUMN wms.adjustment.status_reason IS 'Why it was rejected or withdrawn';
+
+COMMENT ON COLUMN wms.adjustment.document_id IS 'ADJUSTMENT that posted it';
+
+COMMENT ON COLUMN wms.adjustment.decided_at IS 'When it was posted, rejected or withdrawn';
+
+COMMENT ON COLUMN wms.adjustment.decided_by IS 'Who did that';
+
+CREATE TABLE wms.count_session (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    status text DEFAULT 'PLANNED'::text NOT NULL,
+    number text,
+    warehouse_id uuid NOT NULL,
+    position_id uuid,
+    zone text,
+    item_id uuid,
+    item_class text,
+    is_blind boolean DEFAULT true NOT NULL,
+    planned_on date,
+    count_index integer DEFAULT 1 NOT NULL,
+    line_count integer DEFAULT 0 NOT NULL,
+    difference_count integer,
+    counters uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    document_id uuid,
+    note text,
+    status_reason text,
+    started_at timestamp with time zone,
+    started_by uuid,
+    counted_at timestamp with time zone,
+    counted_by uuid,
+    posted_at timestamp with time zone,
+    posted_by uuid,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT class_known CHECK ((item_class = ANY (ARRAY['GOODS'::text, 'YARN'::text, 'FABRIC'::text, 'TRIM'::text, 'ACCESSORY'::text, 'PACKING'::text, 'FINISHED_GOODS'::text, 'COMMODITY'::text]))),
+    CONSTRAINT count_index_positive CHECK ((count_index > 0)),
+    CONSTRAINT count_status_known CHECK ((status = ANY (ARRAY['PLANNED'::text, 'COUNTING'::text, 'COUNTED'::text, 'INVESTIGATING'::text, 'POSTED'::text, 'CANCELLED'::text]))),
     CONSTRAINT line_count_not_negative CHECK ((line_count >= 0)),
-    CONSTRAINT number_from_posting_on CHECK (((status = ANY (ARRAY['DRAFT'::text, 'CANCELLED'::text])) = (number IS NULL))),
-    CONSTRAINT posted_documents_have_lines CHECK (((number IS NULL) OR (line_count > 0))),
-    CONSTRAINT posted_documents_say_when CHECK ((((number IS NULL) = (posted_at IS NULL)) AND ((posted_at IS NULL) OR (posting_date IS NOT NULL)))),
-    CONSTRAINT sale_leaves_a_warehouse CHECK (((document_type <> 'SALE'::text) OR ((from_location_id IS NOT NULL) AND (to_location_id IS NULL)))),
-    CONSTRAINT total_not_negative CHECK ((total >= (0)::numeric)),
-    CONSTRAINT transfer_joins_two_warehouses CHECK (((document_type <> 'TRANSFER'::text) OR ((from_location_id IS NOT NULL) AND (to_location_id IS NOT NULL) AND (from_location_id <> to_location_id))))
-)
-PARTITION BY RANGE (id);
+    CONSTRAINT number_from_the_start_on CHECK ((((number IS NULL) = (started_at IS NULL)) AND ((status <> 'PLANNED'::text) OR (started_at IS NULL)) AND ((status = ANY (ARRAY['PLANNED'::text, 'CANCELLED'::text])) OR (started_at IS NOT NULL)))),
+    CONSTRAINT posted_counts_say_when CHECK (((status = 'POSTED'::text) = (posted_at IS NOT NULL)))
+);
 
-ALTER TABLE ONLY wms.document FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY wms.count_session FORCE ROW LEVEL SECURITY;
 
-COMMENT ON TABLE wms.document IS 'A warehouse document: goods that come in (IMPORT), go out (EXPORT, SALE) or change the warehouse (TRANSFER). A draft moves nothing; posting moves all its lines at once, and from then on it cannot change.';
+COMMENT ON TABLE wms.count_session IS 'A stock count: what lies in a warehouse, or in the part of it that its scope names, is counted while goods go on moving.';
 
-COMMENT ON COLUMN wms.document.document_type IS 'IMPORT, EXPORT, TRANSFER or SALE';
+COMMENT ON COLUMN wms.count_session.status IS 'PLANNED, COUNTING, COUNTED, INVESTIGATING, POSTED or CANCELLED';
 
-COMMENT ON COLUMN wms.document.status IS 'DRAFT, POSTED or CANCELLED';
+COMMENT ON COLUMN wms.count_session.number IS 'Given when counting starts, without gaps';
 
-COMMENT ON COLUMN wms.document.number IS 'Given when it is posted, without gaps; unique in core.number_register';
+COMMENT ON COLUMN wms.count_session.position_id IS 'Scope: this position and all below it; null: all';
 
-COMMENT ON COLUMN wms.document.from_location_id IS 'Warehouse that the goods leave';
+COMMENT ON COLUMN wms.count_session.zone IS 'Scope: positions of this zone; null: all';
 
-COMMENT ON COLUMN wms.document.to_location_id IS 'Warehouse that the goods reach';
+COMMENT ON COLUMN wms.count_session.item_id IS 'Scope: this item; null: all';
 
-COMMENT ON COLUMN wms.document.partner_id IS 'Supplier or customer';
+COMMENT ON COLUMN wms.count_session.item_class IS 'Scope: items of this class; null: all';
 
-COMMENT ON COLUMN wms.document.reference IS 'What the partner calls it: delivery note, order, letter of credit';
+COMMENT ON COLUMN wms.count_session.is_blind IS 'Whether those who count may not see what is expected until they are done';
 
-COMMENT ON COLUMN wms.document.posting_date IS 'Business day of the movement; today when it is left out until posting';
+COMMENT ON COLUMN wms.count_session.planned_on IS 'Day that it is planned for';
 
-COMMENT ON COLUMN wms.document.currency IS 'Currency of the prices of its lines';
+COMMENT ON COLUMN wms.count_session.count_index IS 'How often it has been counted: 1, and one more with each recount';
 
-COMMENT ON COLUMN wms.document.line_count IS 'How many lines it has; kept by a trigger';
+COMMENT ON COLUMN wms.count_session.line_count IS 'How many lines it has';
 
-COMMENT ON COLUMN wms.document.total IS 'Sum of the amounts of its lines, in currency; kept by a trigger';
+COMMENT ON COLUMN wms.count_session.difference_count IS 'How many lines differed when it was last counted';
 
-COMMENT ON COLUMN wms.document.status_reason IS 'Why it was cancelled';
+COMMENT ON COLUMN wms.count_session.counters IS 'Everybody who counted, as of when it was last finished: none of them posts';
+
+COMMENT ON COLUMN wms.count_session.document_id IS 'COUNT document that posted the differences; null: there were none';
+
+CREATE TABLE wms.count_expectation (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    line_id uuid NOT NULL,
+    count_id uuid NOT NULL,
+    expected numeric(18,6) NOT NULL,
+    start_mark uuid NOT NULL,
+    expected_at_count numeric(18,6),
+    count_mark uuid,
+    CONSTRAINT counted_after_the_start CHECK ((count_mark > start_mark)),
+    CONSTRAINT expected_when_counted CHECK (((expected_at_count IS NULL) = (count_mark IS NULL)))
+);
+
+ALTER TABLE ONLY wms.count_expectation FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.count_expectation IS 'What a line of a count is expected to be: frozen at the start, and again at the moment of counting. Between the two lies what the ledger moved, from start_mark to count_mark in the order of its ids.';
+
+COMMENT ON COLUMN wms.count_expectation.expected IS 'What the balance said when the count started';
+
+COMMENT ON COLUMN wms.count_expectation.start_mark IS 'Ledger rows of the balance with lower ids are in expected';
+
+COMMENT ON COLUMN wms.count_expectation.expected_at_count IS 'What the balance said when the line was counted';
+
+COMMENT ON COLUMN wms.count_expectation.count_mark IS 'Ledger rows of the balance with lower ids are in expected_at_count';
+
+CREATE TABLE wms.count_line (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    count_id uuid NOT NULL,
+    position_id uuid NOT NULL,
+    item_id uuid NOT NULL,
+    lot_id uuid,
+    is_found boolean DEFAULT false NOT NULL,
+    is_open boolean DEFAULT true NOT NULL,
+    count_index integer DEFAULT 1 NOT NULL,
+    counted numeric(18,6),
+    counted_at timestamp with time zone,
+    counted_by uuid,
+    counters uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT count_index_positive CHECK ((count_index > 0)),
+    CONSTRAINT counted_lines_say_who CHECK (((counted IS NULL) = (counted_at IS NULL))),
+    CONSTRAINT counted_not_negative CHECK ((counted >= (0)::numeric))
+);
+
+ALTER TABLE ONLY wms.count_line FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.count_line IS 'What is counted: an item (and lot) at a position. What was expected is kept apart (wms.count_expectation), because who counts blind may not see it.';
+
+COMMENT ON COLUMN wms.count_line.is_found IS 'Whether it was not on the list: found while counting';
+
+COMMENT ON COLUMN wms.count_line.is_open IS 'Whether its count goes on; a balance is in one open count at most';
+
+COMMENT ON COLUMN wms.count_line.count_index IS 'Which time it is counted';
+
+COMMENT ON COLUMN wms.count_line.counted IS 'What was counted, in the unit that the item is kept in; null: not yet';
+
+COMMENT ON COLUMN wms.count_line.counters IS 'Everybody who counted it, in earlier rounds too';
+
+COMMENT ON COLUMN wms.count_line.reason IS 'Why it differs, if somebody knows';
 
 CREATE TABLE wms.lot (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -101,6 +260,179 @@ COMMENT ON COLUMN wms.lot.status IS 'APPROVED, ON_HOLD, QUARANTINED, RECALLED, E
 
 COMMENT ON COLUMN wms.lot.status_reason IS 'Why it has its present status';
 
+CREATE TABLE wms.document (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    document_type text NOT NULL,
+    status text DEFAULT 'DRAFT'::text NOT NULL,
+    number text,
+    from_location_id uuid,
+    to_location_id uuid,
+    partner_id uuid,
+    reference text,
+    posting_date date,
+    currency text NOT NULL,
+    line_count integer DEFAULT 0 NOT NULL,
+    total numeric(24,4) DEFAULT 0 NOT NULL,
+    status_reason text,
+    posted_at timestamp with time zone,
+    posted_by uuid,
+    cancelled_at timestamp with time zone,
+    cancelled_by uuid,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    reverses uuid,
+    CONSTRAINT cancelled_documents_say_when CHECK (((status = 'CANCELLED'::text) = (cancelled_at IS NOT NULL))),
+    CONSTRAINT document_status_known CHECK ((status = ANY (ARRAY['DRAFT'::text, 'RESERVED'::text, 'PICKING'::text, 'PACKED'::text, 'POSTING'::text, 'POSTED'::text, 'REVERSED'::text, 'CANCELLED'::text]))),
+    CONSTRAINT document_type_known CHECK ((document_type = ANY (ARRAY['IMPORT'::text, 'EXPORT'::text, 'TRANSFER'::text, 'SALE'::text, 'RETURN'::text, 'ADJUSTMENT'::text, 'COUNT'::text, 'MOVE'::text]))),
+    CONSTRAINT export_leaves_a_warehouse CHECK (((document_type <> ALL (ARRAY['EXPORT'::text, 'SALE'::text])) OR (((reverses IS NULL) = (from_location_id IS NOT NULL)) AND ((reverses IS NULL) = (to_location_id IS NULL))))),
+    CONSTRAINT import_goes_into_a_warehouse CHECK (((document_type <> ALL (ARRAY['IMPORT'::text, 'RETURN'::text])) OR (((reverses IS NULL) = (from_location_id IS NULL)) AND ((reverses IS NULL) = (to_location_id IS NOT NULL))))),
+    CONSTRAINT line_count_not_negative CHECK ((line_count >= 0)),
+    CONSTRAINT number_from_posting_on CHECK (((status = ANY (ARRAY['POSTED'::text, 'REVERSED'::text])) = (number IS NOT NULL))),
+    CONSTRAINT one_warehouse_for_what_stays_inside CHECK (((document_type <> ALL (ARRAY['ADJUSTMENT'::text, 'COUNT'::text, 'MOVE'::text])) OR ((from_location_id IS NOT NULL) AND (from_location_id = to_location_id)))),
+    CONSTRAINT posted_documents_have_lines CHECK (((number IS NULL) OR (line_count > 0))),
+    CONSTRAINT posted_documents_say_when CHECK ((((number IS NULL) = (posted_at IS NULL)) AND ((posted_at IS NULL) OR (posting_date IS NOT NULL)))),
+    CONSTRAINT total_not_negative CHECK ((total >= (0)::numeric)),
+    CONSTRAINT transfer_joins_two_warehouses CHECK (((document_type <> 'TRANSFER'::text) OR ((from_location_id IS NOT NULL) AND (to_location_id IS NOT NULL) AND (from_location_id <> to_location_id))))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY wms.document FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.document IS 'A warehouse document: goods that come in (IMPORT, RETURN), go out (EXPORT, SALE), change the warehouse (TRANSFER) or the place in one (MOVE), turn out to be more or less than was thought (ADJUSTMENT, COUNT). A draft moves nothing; posting moves all its lines at once, and from then on it cannot change; another document, its mirror, reverses it.';
+
+COMMENT ON COLUMN wms.document.document_type IS 'IMPORT, EXPORT, SALE, TRANSFER, RETURN, ADJUSTMENT, COUNT or MOVE; the last three have one warehouse, at both ends';
+
+COMMENT ON COLUMN wms.document.status IS 'DRAFT, RESERVED, PICKING, PACKED, POSTED, REVERSED or CANCELLED; POSTING: made and posted in one transaction, seen by nobody';
+
+COMMENT ON COLUMN wms.document.number IS 'Given when it is posted, without gaps; unique in core.number_register';
+
+COMMENT ON COLUMN wms.document.from_location_id IS 'Warehouse that the goods leave';
+
+COMMENT ON COLUMN wms.document.to_location_id IS 'Warehouse that the goods reach';
+
+COMMENT ON COLUMN wms.document.partner_id IS 'Supplier or customer';
+
+COMMENT ON COLUMN wms.document.reference IS 'What the partner calls it: delivery note, order, letter of credit';
+
+COMMENT ON COLUMN wms.document.posting_date IS 'Business day of the movement; today when it is left out until posting';
+
+COMMENT ON COLUMN wms.document.currency IS 'Currency of the prices of its lines';
+
+COMMENT ON COLUMN wms.document.line_count IS 'How many lines it has; kept by a trigger';
+
+COMMENT ON COLUMN wms.document.total IS 'Sum of the amounts of its lines, in currency; kept by a trigger';
+
+COMMENT ON COLUMN wms.document.status_reason IS 'Why it was cancelled, reversed or made';
+
+COMMENT ON COLUMN wms.document.reverses IS 'The posted document that this one is the mirror of: the same lines with their ends exchanged, its warehouses as well';
+
+CREATE TABLE wms.handling_unit (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    sscc text NOT NULL,
+    kind text NOT NULL,
+    status text DEFAULT 'OPEN'::text NOT NULL,
+    parent_id uuid,
+    depth integer DEFAULT 1 NOT NULL,
+    location_id uuid NOT NULL,
+    warehouse_id uuid NOT NULL,
+    document_id uuid,
+    note text,
+    status_reason text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT depth_at_most_three CHECK (((depth >= 1) AND (depth <= 3))),
+    CONSTRAINT handling_unit_kind_known CHECK ((kind = ANY (ARRAY['PALLET'::text, 'CARTON'::text, 'CRATE'::text, 'CAGE'::text, 'DRUM'::text, 'ROLL'::text, 'BAG'::text, 'TOTE'::text]))),
+    CONSTRAINT handling_unit_status_known CHECK ((status = ANY (ARRAY['OPEN'::text, 'SHIPPED'::text, 'DISSOLVED'::text]))),
+    CONSTRAINT not_its_own_parent CHECK ((parent_id <> id)),
+    CONSTRAINT only_the_outermost_has_no_parent CHECK (((parent_id IS NULL) = (depth = 1))),
+    CONSTRAINT shipped_units_name_their_document CHECK (((status = 'SHIPPED'::text) = (document_id IS NOT NULL))),
+    CONSTRAINT sscc_ends_with_its_check_digit CHECK (((((((((((((3 * (((((((((substr(sscc, 1, 1))::integer + (substr(sscc, 3, 1))::integer) + (substr(sscc, 5, 1))::integer) + (substr(sscc, 7, 1))::integer) + (substr(sscc, 9, 1))::integer) + (substr(sscc, 11, 1))::integer) + (substr(sscc, 13, 1))::integer) + (substr(sscc, 15, 1))::integer) + (substr(sscc, 17, 1))::integer)) + (substr(sscc, 2, 1))::integer) + (substr(sscc, 4, 1))::integer) + (substr(sscc, 6, 1))::integer) + (substr(sscc, 8, 1))::integer) + (substr(sscc, 10, 1))::integer) + (substr(sscc, 12, 1))::integer) + (substr(sscc, 14, 1))::integer) + (substr(sscc, 16, 1))::integer) + (substr(sscc, 18, 1))::integer) % 10) = 0)),
+    CONSTRAINT sscc_has_18_digits CHECK ((sscc ~ '^[0-9]{18}$'::text))
+);
+
+ALTER TABLE ONLY wms.handling_unit FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.handling_unit IS 'A pallet, carton or the like with a number of its own (SSCC) that is moved with all that is in it. Units lie in units, three deep at most.';
+
+COMMENT ON COLUMN wms.handling_unit.sscc IS 'Serial shipping container code of GS1: 18 digits, the last one a check digit';
+
+COMMENT ON COLUMN wms.handling_unit.kind IS 'PALLET, CARTON, CRATE, CAGE, DRUM, ROLL, BAG or TOTE';
+
+COMMENT ON COLUMN wms.handling_unit.status IS 'OPEN, SHIPPED or DISSOLVED';
+
+COMMENT ON COLUMN wms.handling_unit.parent_id IS 'Unit that it lies in; null: it stands by itself';
+
+COMMENT ON COLUMN wms.handling_unit.depth IS '1 for a unit that stands by itself, one more for each that it lies in';
+
+COMMENT ON COLUMN wms.handling_unit.location_id IS 'Position where it stands, or last stood; that of its parent if it has one';
+
+COMMENT ON COLUMN wms.handling_unit.document_id IS 'Document that shipped it';
+
+CREATE TABLE wms.stock_period (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    warehouse_id uuid,
+    last_closed_on date NOT NULL,
+    reason text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id()
+);
+
+ALTER TABLE ONLY wms.stock_period FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.stock_period IS 'Through which day the stock of a warehouse, or of all of them, is closed: nothing is posted into those days';
+
+COMMENT ON COLUMN wms.stock_period.warehouse_id IS 'Null: every warehouse';
+
+COMMENT ON COLUMN wms.stock_period.last_closed_on IS 'Last closed day';
+
+COMMENT ON COLUMN wms.stock_period.reason IS 'Why days that had been closed are open again';
+
+CREATE TABLE wms.reservation (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    document_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    line_id uuid NOT NULL,
+    item_id uuid NOT NULL,
+    lot_id uuid,
+    location_id uuid NOT NULL,
+    warehouse_id uuid NOT NULL,
+    quantity numeric(18,6) NOT NULL,
+    status text DEFAULT 'HELD'::text NOT NULL,
+    ended_because text,
+    expires_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    ended_by uuid,
+    reserved_at timestamp with time zone DEFAULT now() NOT NULL,
+    reserved_by uuid DEFAULT core.user_id(),
+    CONSTRAINT ended_reservations_say_when CHECK (((status = 'HELD'::text) = (ended_at IS NULL))),
+    CONSTRAINT released_for_a_known_reason CHECK ((((status = 'RELEASED'::text) = (ended_because IS NOT NULL)) AND (ended_because = ANY (ARRAY['REQUESTED'::text, 'EXPIRED'::text, 'LOT'::text, 'CANCELLED'::text, 'POSTED'::text, 'PICKED'::text])))),
+    CONSTRAINT reservation_status_known CHECK ((status = ANY (ARRAY['HELD'::text, 'CONSUMED'::text, 'RELEASED'::text]))),
+    CONSTRAINT reserved_quantity_positive CHECK ((quantity > (0)::numeric))
+)
+PARTITION BY RANGE (document_id);
+
+ALTER TABLE ONLY wms.reservation FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.reservation IS 'Stock that is promised to a line of a document: so much of an item (and lot) at a place. What is HELD adds up to the reserved quantity of the balance, and is taken out only by posting that document or by picking for it.';
+
+COMMENT ON COLUMN wms.reservation.status IS 'HELD, CONSUMED (picked or posted) or RELEASED';
+
+COMMENT ON COLUMN wms.reservation.ended_because IS 'Why it was released: REQUESTED, EXPIRED, LOT (the lot may not move), CANCELLED (the document), POSTED (it took less)';
+
+COMMENT ON COLUMN wms.reservation.expires_at IS 'When a job releases it; null: never';
+
 CREATE TABLE wms.balance (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -112,7 +444,9 @@ CREATE TABLE wms.balance (
     reserved numeric(18,6) DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    packed numeric(18,6) DEFAULT 0 NOT NULL,
     CONSTRAINT inventory_quantity_not_negative CHECK ((quantity >= (0)::numeric)),
+    CONSTRAINT packed_within_quantity CHECK (((packed >= (0)::numeric) AND (packed <= quantity))),
     CONSTRAINT reserved_within_quantity CHECK (((reserved >= (0)::numeric) AND (reserved <= quantity)))
 )
 WITH (fillfactor='60');
@@ -127,6 +461,8 @@ COMMENT ON COLUMN wms.balance.quantity IS 'What lies there, in the unit that the
 
 COMMENT ON COLUMN wms.balance.reserved IS 'How much of it is promised to documents';
 
+COMMENT ON COLUMN wms.balance.packed IS 'How much of it is in handling units, which move as a whole';
+
 CREATE TABLE wms.stock_ledger (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -138,6 +474,8 @@ CREATE TABLE wms.stock_ledger (
     line_id uuid NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     posted_at timestamp with time zone GENERATED ALWAYS AS (uuid_extract_timestamp(id)),
+    value_delta numeric(18,4) DEFAULT 0 NOT NULL,
+    warehouse_id uuid,
     CONSTRAINT delta_not_zero CHECK ((delta <> (0)::numeric)),
     CONSTRAINT occurred_before_it_was_posted CHECK ((occurred_at <= uuid_extract_timestamp(id)))
 )
@@ -155,91 +493,447 @@ COMMENT ON COLUMN wms.stock_ledger.occurred_at IS 'When the goods moved: the pos
 
 COMMENT ON COLUMN wms.stock_ledger.posted_at IS 'When it was entered (the moment that id holds)';
 
-CREATE FUNCTION wms.check_for_posting(document wms.document) RETURNS void
+COMMENT ON COLUMN wms.stock_ledger.value_delta IS 'Change of the value at the place, in the base currency; zero for moves inside a warehouse. Sums to zero like delta.';
+
+COMMENT ON COLUMN wms.stock_ledger.warehouse_id IS 'Warehouse that the place lay in then; null for virtual places, and in rows older than this column';
+
+CREATE TABLE wms.stock_value (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    item_id uuid NOT NULL,
+    warehouse_id uuid NOT NULL,
+    quantity numeric(18,6) NOT NULL,
+    value numeric(18,4) DEFAULT 0 NOT NULL,
+    unit_cost numeric DEFAULT 0 NOT NULL,
+    method text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT valuation_method_known CHECK ((method = ANY (ARRAY['AVERAGE'::text, 'FIFO'::text]))),
+    CONSTRAINT value_needs_quantity CHECK (((quantity > (0)::numeric) OR (value = (0)::numeric))),
+    CONSTRAINT value_not_negative CHECK ((value >= (0)::numeric)),
+    CONSTRAINT valued_quantity_not_negative CHECK ((quantity >= (0)::numeric))
+)
+WITH (fillfactor='60');
+
+ALTER TABLE ONLY wms.stock_value FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.stock_value IS 'What the stock of an item in a warehouse is worth, in the base currency: the sum of the values of the ledger';
+
+COMMENT ON COLUMN wms.stock_value.quantity IS 'How much lies there, over all places and lots';
+
+COMMENT ON COLUMN wms.stock_value.unit_cost IS 'Cost of one unit when something lay there last: the price of what comes without one';
+
+COMMENT ON COLUMN wms.stock_value.method IS 'How the last posting valued what left: AVERAGE or FIFO';
+
+CREATE FUNCTION wms.actions_of(entity text, id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 declare
-  v_paths public.ltree[];
-  v_problems jsonb;
+  v_org uuid := core.org_id();
+  v_problem text;
+  v_details jsonb := '{}';
+  v_kind text;
+  v_status text;
+  v_actions jsonb := '[]';
 begin
-  if document.line_count = 0 then
-    perform core.raise_error('wms.lines_missing', jsonb_build_object('id', document.id));
-  elsif document.posting_date > core.today() then
-    perform core.raise_error('wms.posting_date_ahead', jsonb_build_object('posting_date', document.posting_date));
-  end if;
-
-  select array_agg(w.path order by e.n), jsonb_agg(
-    jsonb_build_object('place', w.code, 'id', w.id)
-    order by e.n
-  ) filter (where not w.is_active)
-  into v_paths, v_problems
-  from unnest(array[document.from_location_id, document.to_location_id]) with ordinality as e (id, n)
-  left join core.location as w
-    on w.org_id = document.org_id
-    and w.id = e.id;
-  if v_problems is not null then
-    perform core.raise_error('wms.place_inactive', v_problems -> 0);
-  end if;
-
-  select jsonb_agg(
-    jsonb_build_object(
-      'line', c.line_no, 'code', c.problem, 'item', c.sku, 'item_id', c.item_id, 'lot', c.lot_no, 'lot_status', c.status,
-      'place', c.place
-    )
-    order by c.line_no
-  )
-  into v_problems
-  from (
+  if entity = 'item' then
+    select case when not i.is_active then 'wms.item_not_active' end, jsonb_build_object('item', i.sku)
+    into v_problem, v_details
+    from core.item as i
+    where i.org_id = v_org
+      and i.id = actions_of.id;
+    v_actions := jsonb_build_array(
+      wms.scan_action('wms_document_create', 'wms.document.create', v_problem, v_details),
+      wms.scan_action('wms_put_away', 'wms.stock.move', v_problem, v_details),
+      wms.scan_action('wms_stock_move', 'wms.stock.move', v_problem, v_details),
+      wms.scan_action('wms_stock_adjust', 'wms.stock.adjust'),
+      wms.scan_action('wms_item_card')
+    );
+  elsif entity = 'wms_lot' then
     select
-      l.line_no,
-      l.item_id,
-      i.sku,
-      t.lot_no,
-      t.status,
-      case when f.is_active and wms.is_position_of(f.kind, f.path, v_paths[1]) then p.code else f.code end as place,
-      case
-        when not i.is_active then 'wms.item_inactive'
-        when not f.is_active or not p.is_active then 'wms.place_inactive'
-        when not wms.is_position_of(f.kind, f.path, v_paths[1]) or not wms.is_position_of(p.kind, p.path, v_paths[2])
-          then 'wms.place_elsewhere'
-        when i.tracking <> 'NONE' and l.lot_id is null then 'wms.lot_required'
-        when t.status <> 'APPROVED' then 'wms.lot_not_approved'
-      end as problem
-    from wms.document_line as l
-    inner join core.item as i
-      on i.org_id = l.org_id
-      and i.id = l.item_id
-    inner join core.location as f
-      on f.org_id = l.org_id
-      and f.id = l.from_position_id
-    inner join core.location as p
-      on p.org_id = l.org_id
-      and p.id = l.to_position_id
-    left join wms.lot as t
-      on t.org_id = l.org_id
-      and t.id = l.lot_id
-    where l.org_id = document.org_id
-      and l.document_id = document.id
-  ) as c
-  where c.problem is not null;
+      case when t.status <> 'APPROVED' then 'wms.lot_may_not_move' end,
+      jsonb_build_object('lot', t.lot_no, 'status', t.status),
+      t.status
+    into v_problem, v_details, v_status
+    from wms.lot as t
+    where t.org_id = v_org
+      and t.id = actions_of.id;
+    v_actions := jsonb_build_array(
+      wms.scan_action('wms_document_create', 'wms.document.create', v_problem, v_details),
+      wms.scan_action('wms_put_away', 'wms.stock.move', v_problem, v_details),
+      wms.scan_action('wms_stock_move', 'wms.stock.move', v_problem, v_details),
+      wms.scan_action('wms_stock_adjust', 'wms.stock.adjust'),
+      wms.scan_action(
+        'wms_lot_set_status', 'wms.lot.set_status',
+        case
+          when not exists (
+            select from core.transition as n where n.entity = 'wms.lot' and n.from_status = v_status
+          ) then 'wms.lot_status_final'
+        end,
+        v_details
+      ),
+      wms.scan_action(
+        'wms_lot_recall', 'wms.lot.set_status',
+        case
+          when not exists (
+            select
+            from core.transition as n
+            where n.entity = 'wms.lot'
+              and n.from_status = v_status
+              and n.to_status = 'RECALLED'
+          ) then 'wms.lot_status_final'
+        end,
+        v_details
+      ),
+      wms.scan_action('wms_lot_trace'),
+      wms.scan_action('wms_lot_report')
+    );
+  elsif entity = 'location' then
+    select p.kind, case when not p.is_active then 'wms.place_inactive' end, jsonb_build_object('place', p.code)
+    into v_kind, v_problem, v_details
+    from core.location as p
+    where p.org_id = v_org
+      and p.id = actions_of.id;
+    if v_kind = 'WAREHOUSE' then
+      v_actions := jsonb_build_array(
+        wms.scan_action('wms_document_create', 'wms.document.create', v_problem, v_details),
+        wms.scan_action('wms_position_create', 'wms.position.create', v_problem, v_details),
+        wms.scan_action('wms_count_plan', 'wms.count.plan', v_problem, v_details),
+        wms.scan_action('wms_reorder_suggest'),
+        wms.scan_action('wms_stock_as_of')
+      );
+    elsif wms.is_position_of(v_kind, '', '') then
+      v_actions := jsonb_build_array(
+        wms.scan_action('wms_put_away', 'wms.stock.move', v_problem, v_details),
+        wms.scan_action('wms_stock_move', 'wms.stock.move', v_problem, v_details),
+        wms.scan_action('wms_stock_adjust', 'wms.stock.adjust', v_problem, v_details),
+        wms.scan_action('wms_count_record', 'wms.count.record', v_problem, v_details),
+        wms.scan_action('wms_stock_as_of')
+      );
+    end if;
+  elsif entity = 'wms_document' then
+    v_status := (select d.status from wms.document as d where d.org_id = v_org and d.id = actions_of.id);
+    v_actions := wms.step_actions('wms.document', 'wms_document_', v_status) || jsonb_build_array(
+      wms.scan_action(
+        'wms_document_lines_put', 'wms.document.update', case when v_status <> 'DRAFT' then 'wms.document_not_draft' end,
+        jsonb_build_object('status', v_status)
+      )
+    );
+  elsif entity = 'wms_handling_unit' then
+    select h.status, jsonb_build_object('sscc', h.sscc, 'status', h.status)
+    into v_status, v_details
+    from wms.handling_unit as h
+    where h.org_id = v_org
+      and h.id = actions_of.id;
+    v_problem := case when v_status <> 'OPEN' then 'wms.handling_unit_status' end;
+    v_actions := wms.step_actions('wms.handling_unit', 'wms_handling_unit_', v_status) || jsonb_build_array(
+      wms.scan_action('wms_handling_unit_move', 'wms.handling_unit.update', v_problem, v_details),
+      wms.scan_action('wms_handling_unit_pack', 'wms.handling_unit.update', v_problem, v_details),
+      wms.scan_action('wms_handling_unit_unpack', 'wms.handling_unit.update', v_problem, v_details),
+      wms.scan_action('wms_handling_unit_nest', 'wms.handling_unit.update', v_problem, v_details)
+    );
+  end if;
+  return (
+    select coalesce(jsonb_agg(a.action), '[]')
+    from jsonb_array_elements(v_actions) as a (action)
+    where a.action <> 'null'
+  );
+end
+$$;
 
-  if v_problems is not null then
-    perform core.raise_error(
-      v_problems -> 0 ->> 'code', (v_problems -> 0) - 'code' || jsonb_build_object('problems', v_problems)
+COMMENT ON FUNCTION wms.actions_of(entity text, id uuid) IS 'What the caller may do with an entity now, and why he may not do the rest; reading functions ask for no permission.';
+
+CREATE FUNCTION wms.adjust_stock(adjustment wms.adjustment) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_difference numeric := adjustment.new_quantity - adjustment.quantity_before;
+  v_loss uuid := wms.virtual_place(adjustment.org_id, 'LOSS');
+  v_document wms.document;
+begin
+  v_document := wms.post_at_once(
+    'ADJUSTMENT', adjustment.warehouse_id, adjustment.warehouse_id,
+    wms.lines_between(
+      array[adjustment.item_id], array[adjustment.lot_id], array[abs(v_difference)],
+      case when v_difference < 0 then adjustment.position_id else v_loss end,
+      case when v_difference < 0 then v_loss else adjustment.position_id end
+    ),
+    reason => adjustment.reason
+  );
+  return v_document.id;
+end
+$$;
+
+COMMENT ON FUNCTION wms.adjust_stock(adjustment wms.adjustment) IS 'Posts the difference of an adjustment, to or from LOSS; returns the document.';
+
+CREATE FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (warehouse_path IS NULL) THEN (kind = ANY (ARRAY['SUPPLIER'::text, 'CUSTOMER'::text, 'PRODUCTION'::text, 'LOSS'::text])) ELSE ((kind <> ALL (ARRAY['SITE'::text, 'WAREHOUSE'::text, 'GIN'::text, 'PORT'::text, 'SUPPLIER'::text, 'CUSTOMER'::text, 'PRODUCTION'::text, 'LOSS'::text])) AND (path OPERATOR(public.<@) warehouse_path)) END;
+
+COMMENT ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) IS 'Whether a place lies in a warehouse and holds stock; without a warehouse: whether it stands for the outside.';
+
+CREATE FUNCTION wms.are_ends_of(document_type text, from_kind text, from_path public.ltree, from_warehouse_path public.ltree, to_kind text, to_path public.ltree, to_warehouse_path public.ltree) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (document_type = ANY (ARRAY['ADJUSTMENT'::text, 'COUNT'::text])) THEN (((from_kind = 'LOSS'::text) AND wms.is_position_of(to_kind, to_path, to_warehouse_path)) OR ((to_kind = 'LOSS'::text) AND wms.is_position_of(from_kind, from_path, from_warehouse_path))) ELSE (wms.is_position_of(from_kind, from_path, from_warehouse_path) AND wms.is_position_of(to_kind, to_path, to_warehouse_path)) END;
+
+COMMENT ON FUNCTION wms.are_ends_of(document_type text, from_kind text, from_path public.ltree, from_warehouse_path public.ltree, to_kind text, to_path public.ltree, to_warehouse_path public.ltree) IS 'Whether two places may be the ends of a line of a document: positions of its warehouses, or virtual places where it has none; in an adjustment or a count one of them is LOSS.';
+
+CREATE FUNCTION wms.ask_for_adjustment(adjustment wms.adjustment) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_approval core.approval;
+begin
+  insert into wms.adjustment (
+    org_id, id, status, warehouse_id, position_id, item_id, lot_id, quantity_before, new_quantity, amount, currency, reason
+  )
+  values (
+    adjustment.org_id, adjustment.id, 'PENDING', adjustment.warehouse_id, adjustment.position_id, adjustment.item_id,
+    adjustment.lot_id, adjustment.quantity_before, adjustment.new_quantity, adjustment.amount, adjustment.currency,
+    adjustment.reason
+  );
+  v_approval := core.request_approval(
+    'wms_adjustment', adjustment.id, null, adjustment.amount, adjustment.currency,
+    (
+      select w.unit_id
+      from core.location as w
+      where w.org_id = adjustment.org_id
+        and w.id = adjustment.warehouse_id
+    )
+  );
+  -- Policies of its own may let the organisation do without a second person.
+  if v_approval.status = 'APPROVED' then
+    perform wms.decide_adjustment(v_approval);
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.ask_for_adjustment(adjustment wms.adjustment) IS 'Makes an adjustment that waits for a second person.';
+
+CREATE FUNCTION wms.begin_layers(org_id uuid, item_id uuid, warehouse_id uuid, method text, quantity numeric, value numeric) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  delete from wms.value_layer as y
+  where y.org_id = begin_layers.org_id
+    and y.item_id = begin_layers.item_id
+    and y.warehouse_id = begin_layers.warehouse_id;
+  if method = 'FIFO' and quantity > 0 then
+    insert into wms.value_layer (org_id, item_id, warehouse_id, quantity, value)
+    values (
+      begin_layers.org_id, begin_layers.item_id, begin_layers.warehouse_id, begin_layers.quantity, begin_layers.value
     );
   end if;
 end
 $$;
 
-COMMENT ON FUNCTION wms.check_for_posting(document wms.document) IS 'Raises the error of the first line that may not be posted: item or place inactive, place outside the warehouse, lot missing or not approved. The details list every such line.';
+COMMENT ON FUNCTION wms.begin_layers(org_id uuid, item_id uuid, warehouse_id uuid, method text, quantity numeric, value numeric) IS 'When the organisation changes its method: what lies there becomes one layer, or layers go.';
+
+CREATE TABLE wms.document_line (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    document_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    line_no integer NOT NULL,
+    item_id uuid NOT NULL,
+    lot_id uuid,
+    from_position_id uuid NOT NULL,
+    to_position_id uuid NOT NULL,
+    quantity numeric(18,6) NOT NULL,
+    unit_code text NOT NULL,
+    quantity_base numeric(18,6) NOT NULL,
+    unit_price numeric(18,4),
+    amount numeric GENERATED ALWAYS AS (round((quantity * unit_price), 4)),
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    booked_value numeric(18,4),
+    CONSTRAINT line_no_positive CHECK ((line_no > 0)),
+    CONSTRAINT positions_differ CHECK ((from_position_id <> to_position_id)),
+    CONSTRAINT product_price_not_negative CHECK ((unit_price >= (0)::numeric)),
+    CONSTRAINT quantity_base_positive CHECK ((quantity_base > (0)::numeric)),
+    CONSTRAINT quantity_positive CHECK ((quantity > (0)::numeric))
+)
+PARTITION BY RANGE (document_id);
+
+ALTER TABLE ONLY wms.document_line FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.document_line IS 'What a document moves: so much of an item, of a lot if it is tracked, from one place to another. Goods that come from or go to the outside have a virtual place at that end. Cannot change once the document is no draft.';
+
+COMMENT ON COLUMN wms.document_line.line_no IS 'Position in the document, from 1';
+
+COMMENT ON COLUMN wms.document_line.from_position_id IS 'Place that the goods leave';
+
+COMMENT ON COLUMN wms.document_line.to_position_id IS 'Place that the goods reach';
+
+COMMENT ON COLUMN wms.document_line.quantity IS 'How much, in unit_code';
+
+COMMENT ON COLUMN wms.document_line.quantity_base IS 'The same in the unit that the item is kept in: what stock changes by';
+
+COMMENT ON COLUMN wms.document_line.unit_price IS 'Price of one unit_code, in the currency of the document; null: not stated';
+
+COMMENT ON COLUMN wms.document_line.amount IS 'quantity times unit_price';
+
+COMMENT ON COLUMN wms.document_line.booked_value IS 'Value of the goods, where it does not follow from price or cost: in a mirror what the reversed line had booked';
+
+CREATE FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) RETURNS api.wms_documents
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_move wms.document;
+  v_row api.wms_documents;
+begin
+  v_move := wms.post_at_once(
+    'MOVE', document.from_location_id, document.from_location_id, carry_to_staging.lines,
+    reason => 'Picked', reference => coalesce(document.reference, document.id::text)
+  );
+  if more > 0 then
+    -- What was not reserved before is now, where it was brought to.
+    perform wms.change_balances(
+      document.org_id, array[line.item_id], array[carry_to_staging.lot_id], array[carry_to_staging.to_position_id],
+      array[document.from_location_id], array[0::numeric], array[more]
+    );
+    insert into wms.reservation (org_id, document_id, line_id, item_id, lot_id, location_id, warehouse_id, quantity)
+    values (
+      document.org_id, document.id, line.id, line.item_id, carry_to_staging.lot_id, carry_to_staging.to_position_id,
+      document.from_location_id, more
+    );
+  end if;
+  update wms.document as d
+  set status = 'PICKING'
+  where d.org_id = document.org_id
+    and d.id = document.id
+    and d.status = 'RESERVED';
+
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_move.org_id and d.id = v_move.id;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) IS 'Posts the MOVE of a pick, holds what was picked beyond the reservations, and makes the document PICKING; returns the MOVE.';
+
+CREATE FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_balances uuid[];
+  v_missing boolean;
+  v_is_short boolean;
+  v_has_no_value boolean;
+  v_twice record;
+begin
+  v_balances := array(
+    select b.id
+    from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
+    left join wms.balance as b
+      on b.org_id = change_balances.org_id
+      and b.item_id = c.item_id
+      and b.location_id = c.location_id
+      and b.lot_id is not distinct from c.lot_id
+    order by c.n
+  );
+  if array_position(v_balances, null) is not null then
+    -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
+    -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
+    insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
+    select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
+    from unnest(items, lots, places, warehouses, v_balances) with ordinality
+      as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
+    where c.balance_id is null
+    order by c.n
+    on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+
+    v_balances := array(
+      select b.id
+      from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
+      left join wms.balance as b
+        on b.org_id = change_balances.org_id
+        and b.item_id = c.item_id
+        and b.location_id = c.location_id
+        and b.lot_id is not distinct from c.lot_id
+      order by c.n
+    );
+  end if;
+
+  -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs.
+  select
+    count(*) < cardinality(v_balances),
+    bool_or(h.change < 0 and h.available + h.change < 0),
+    bool_or(h.has_no_value)
+  into v_missing, v_is_short, v_has_no_value
+  from (
+    select b.quantity - b.reserved as available, c.delta - c.hold as change, v.item_id is null as has_no_value
+    from unnest(v_balances, deltas, holds) with ordinality as c (id, delta, hold, n)
+    inner join wms.balance as b
+      on b.org_id = change_balances.org_id
+      and b.id = c.id
+    left join wms.stock_value as v
+      on v.org_id = b.org_id
+      and v.item_id = b.item_id
+      and v.warehouse_id = b.warehouse_id
+    order by c.n
+    for update of b
+  ) as h;
+
+  if v_missing then
+    perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
+  elsif v_is_short then
+    perform wms.raise_short(org_id, v_balances, deltas, holds);
+  end if;
+
+  update wms.balance as b
+  set
+    quantity = b.quantity + c.delta,
+    reserved = b.reserved + c.hold,
+    updated_at = now()
+  from unnest(v_balances, deltas, holds) as c (id, delta, hold)
+  where b.org_id = change_balances.org_id
+    and b.id = c.id;
+
+  if array_remove(lots, null) <> '{}' then
+    select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity
+    into v_twice
+    from wms.lot as t
+    inner join core.item as i
+      on i.org_id = t.org_id
+      and i.id = t.item_id
+      and i.tracking = 'SERIAL'
+    inner join wms.balance as b
+      on b.org_id = t.org_id
+      and b.item_id = t.item_id
+      and b.lot_id = t.id
+    where t.org_id = change_balances.org_id
+      and t.id = any (lots)
+    group by i.sku, t.lot_no, t.id
+    having sum(b.quantity) > 1
+    order by i.sku, t.lot_no
+    limit 1;
+    if found then
+      perform core.raise_error(
+        'wms.serial_elsewhere', jsonb_build_object('item', v_twice.sku, 'lot', v_twice.lot_no, 'lot_id', v_twice.id)
+      );
+    end if;
+  end if;
+  return v_has_no_value;
+end
+$$;
+
+COMMENT ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) IS 'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order. Makes those that are missing, locks all of them until the transaction ends; returns whether one of a stock without a value is among them. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
+
+CREATE FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE wms.balance b SET packed = (b.packed + k.quantity)
+    FROM UNNEST(change_packed.items, change_packed.lots, change_packed.quantities) k(item_id, lot_id, quantity)
+   WHERE ((b.org_id = core.org_id()) AND (b.item_id = k.item_id) AND (b.location_id = change_packed.position_id) AND (b.warehouse_id = change_packed.warehouse_id) AND (NOT (b.lot_id IS DISTINCT FROM k.lot_id)));
+END;
+
+COMMENT ON FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) IS 'Adds to what is packed of balances at a position, or takes from it; the caller holds them.';
 
 CREATE FUNCTION wms.check_header(document_type text, from_location_id uuid, to_location_id uuid, partner_id uuid) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 declare
   v_org uuid := core.org_id();
-  v_has_source boolean := document_type in ('EXPORT', 'SALE', 'TRANSFER');
-  v_has_target boolean := document_type in ('IMPORT', 'TRANSFER');
+  v_is_inside boolean := document_type in ('ADJUSTMENT', 'COUNT', 'MOVE');
+  v_has_source boolean := v_is_inside or document_type in ('EXPORT', 'SALE', 'TRANSFER');
+  v_has_target boolean := v_is_inside or document_type in ('IMPORT', 'RETURN', 'TRANSFER');
   v_end record;
 begin
   if document_type is null or not (v_has_source or v_has_target) then
@@ -272,7 +966,9 @@ begin
     end if;
   end loop;
 
-  if from_location_id = to_location_id then
+  if v_is_inside and from_location_id <> to_location_id then
+    perform core.raise_error('wms.one_warehouse', jsonb_build_object('document_type', document_type));
+  elsif not v_is_inside and from_location_id = to_location_id then
     perform core.raise_error('wms.same_warehouse', jsonb_build_object('id', from_location_id));
   end if;
 
@@ -281,6 +977,18 @@ end
 $$;
 
 COMMENT ON FUNCTION wms.check_header(document_type text, from_location_id uuid, to_location_id uuid, partner_id uuid) IS 'Raises the error of the first rule that a document header breaks: type, warehouses, partner.';
+
+CREATE FUNCTION wms.check_page_size(page_size integer) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  if page_size is null or page_size not between 1 and 100 then
+    perform core.raise_error('wms.page_size', jsonb_build_object('page_size', page_size));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.check_page_size(page_size integer) IS 'Raises wms.page_size (422) unless it is from 1 to 100.';
 
 CREATE FUNCTION wms.check_partner(org_id uuid, partner_id uuid) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -308,27 +1016,550 @@ $$;
 
 COMMENT ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) IS 'Raises wms.partner_unknown or wms.partner_inactive (422); no partner is well.';
 
+CREATE FUNCTION wms.check_period(org_id uuid, warehouse_id uuid, on_date date) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_last_closed_on date;
+begin
+  select max(p.last_closed_on)
+  into v_last_closed_on
+  from wms.stock_period as p
+  where p.org_id = check_period.org_id
+    and (p.warehouse_id is null or p.warehouse_id = check_period.warehouse_id);
+  if on_date <= v_last_closed_on then
+    perform core.raise_error(
+      'wms.period_closed',
+      jsonb_build_object('posting_date', on_date, 'last_closed_on', v_last_closed_on, 'warehouse_id', warehouse_id)
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.check_period(org_id uuid, warehouse_id uuid, on_date date) IS 'Raises wms.period_closed (423) when the day is closed in the warehouse or in all of them.';
+
+CREATE FUNCTION wms.check_warehouse(org_id uuid, warehouse_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  if warehouse_id is not null and not exists (
+    select
+    from core.location as w
+    where w.org_id = check_warehouse.org_id
+      and w.id = check_warehouse.warehouse_id
+      and w.kind = 'WAREHOUSE'
+  ) then
+    perform core.raise_error('wms.not_a_warehouse', jsonb_build_object('field', 'warehouse_id', 'id', warehouse_id));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.check_warehouse(org_id uuid, warehouse_id uuid) IS 'Raises wms.not_a_warehouse (422); null is well.';
+
+CREATE FUNCTION wms.consume_reservation(reservation_id uuid, quantity numeric) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_reservation wms.reservation;
+begin
+  select r.*
+  into v_reservation
+  from wms.reservation as r
+  where r.org_id = core.org_id()
+    and r.id = consume_reservation.reservation_id;
+  if not found then
+    perform core.raise_error('wms.reservation_not_found', jsonb_build_object('id', reservation_id));
+  elsif v_reservation.status <> 'HELD' or v_reservation.quantity < quantity then
+    perform core.raise_error('wms.reservation_ended', jsonb_build_object('id', reservation_id));
+  end if;
+
+  perform wms.change_balances(
+    v_reservation.org_id, array[v_reservation.item_id], array[v_reservation.lot_id], array[v_reservation.location_id],
+    array[v_reservation.warehouse_id], array[0], array[- quantity]
+  );
+  perform wms.take_reservations(
+    v_reservation.org_id,
+    array[
+      row(
+        null, 1, 1, null, v_reservation.item_id, v_reservation.lot_id, v_reservation.location_id, null, null, null, quantity,
+        null, null, false, v_reservation.id, v_reservation.document_id, false, null, null
+      )::wms.movement
+    ]
+  );
+end
+$$;
+
+COMMENT ON FUNCTION wms.consume_reservation(reservation_id uuid, quantity numeric) IS 'Ends a reservation, or as much of it as quantity says, because its goods are taken: they are free to move until the transaction ends. To carry the hold along use wms.post_at_once with the reservation_id in the line. Raises wms.reservation_not_found (404), wms.reservation_ended (409).';
+
+CREATE FUNCTION wms.decide_adjustment(approval core.approval) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_adjustment wms.adjustment;
+  v_reason text;
+begin
+  select a.*
+  into strict v_adjustment
+  from wms.adjustment as a
+  where a.org_id = core.org_id()
+    and a.id = decide_adjustment.approval.entity_id
+  for no key update;
+
+  if decide_adjustment.approval.status = 'APPROVED' then
+    update wms.adjustment as a
+    set
+      status = 'POSTED',
+      document_id = wms.adjust_stock(v_adjustment),
+      decided_at = now(),
+      decided_by = core.user_id()
+    where a.org_id = v_adjustment.org_id
+      and a.id = v_adjustment.id;
+    return;
+  end if;
+
+  -- Sent back is as good as rejected: what lies there is found out anew.
+  v_reason := (
+    select s.reason
+    from core.approval_step as s
+    where s.org_id = v_adjustment.org_id
+      and s.approval_id = decide_adjustment.approval.id
+      and s.decision in ('REJECT', 'SEND_BACK')
+    order by s.step_no desc
+    limit 1
+  );
+  update wms.adjustment as a
+  set
+    status = 'REJECTED',
+    status_reason = v_reason,
+    decided_at = now(),
+    decided_by = core.user_id()
+  where a.org_id = v_adjustment.org_id
+    and a.id = v_adjustment.id;
+end
+$$;
+
+COMMENT ON FUNCTION wms.decide_adjustment(approval core.approval) IS 'Told when the approval of an adjustment ends: posts the difference, or rejects it.';
+
 CREATE FUNCTION wms.outside_kind(document_type text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE document_type WHEN 'IMPORT'::text THEN 'SUPPLIER'::text WHEN 'EXPORT'::text THEN 'CUSTOMER'::text WHEN 'SALE'::text THEN 'CUSTOMER'::text ELSE NULL::text END;
+    RETURN CASE document_type WHEN 'IMPORT'::text THEN 'SUPPLIER'::text WHEN 'EXPORT'::text THEN 'CUSTOMER'::text WHEN 'SALE'::text THEN 'CUSTOMER'::text WHEN 'RETURN'::text THEN 'CUSTOMER'::text WHEN 'ADJUSTMENT'::text THEN 'LOSS'::text WHEN 'COUNT'::text THEN 'LOSS'::text ELSE NULL::text END;
 
-COMMENT ON FUNCTION wms.outside_kind(document_type text) IS 'The kind of virtual place at the end where a document of this type has no warehouse; null when it has two.';
+COMMENT ON FUNCTION wms.outside_kind(document_type text) IS 'The kind of virtual place that stands for the outside in a document of this type; null when it has two real ends.';
 
 CREATE FUNCTION wms.default_position(org_id uuid, document_type text, warehouse_id uuid, is_inbound boolean) RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (SELECT p.id FROM core.location p WHERE ((p.org_id = default_position.org_id) AND p.is_active AND CASE WHEN (default_position.warehouse_id IS NULL) THEN (p.kind = wms.outside_kind(default_position.document_type)) ELSE ((p.kind = (SELECT (core.setting(CASE WHEN default_position.is_inbound THEN 'wms.inbound_position'::text ELSE 'wms.outbound_position'::text END) #>> '{}'::text[]))) AND (p.path OPERATOR(public.<@) (SELECT w.path FROM core.location w WHERE ((w.org_id = default_position.org_id) AND (w.id = default_position.warehouse_id))))) END) ORDER BY p.id LIMIT 1);
+    RETURN (SELECT p.id FROM core.location p WHERE ((p.org_id = default_position.org_id) AND p.is_active AND (default_position.document_type <> ALL (ARRAY['ADJUSTMENT'::text, 'COUNT'::text, 'MOVE'::text])) AND CASE WHEN (default_position.warehouse_id IS NULL) THEN (p.kind = wms.outside_kind(default_position.document_type)) ELSE ((p.kind = (SELECT (core.setting(CASE WHEN default_position.is_inbound THEN 'wms.inbound_position'::text ELSE 'wms.outbound_position'::text END) #>> '{}'::text[]))) AND (p.path OPERATOR(public.<@) (SELECT w.path FROM core.location w WHERE ((w.org_id = default_position.org_id) AND (w.id = default_position.warehouse_id))))) END) ORDER BY p.id LIMIT 1);
 
-COMMENT ON FUNCTION wms.default_position(org_id uuid, document_type text, warehouse_id uuid, is_inbound boolean) IS 'Where the goods of a line go to or come from unless it says so: the oldest active position of the kind that the organisation set, or the virtual place when there is no warehouse at that end.';
+COMMENT ON FUNCTION wms.default_position(org_id uuid, document_type text, warehouse_id uuid, is_inbound boolean) IS 'Where the goods of a line go to or come from unless it says so: the oldest active position of the kind that the organisation set, or the virtual place when there is no warehouse at that end. None for an adjustment, a count, a move.';
 
-CREATE FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) RETURNS uuid[]
+CREATE FUNCTION wms.describe_documents(ids uuid[]) RETURNS TABLE(id uuid, title text, subtitle text)
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT array_agg(b.id ORDER BY c.n) AS array_agg
-    FROM (UNNEST(find_balances.items, find_balances.lots, find_balances.places) WITH ORDINALITY c(item_id, lot_id, location_id, n)
-      LEFT JOIN wms.balance b ON (((b.org_id = find_balances.org_id) AND (b.item_id = c.item_id) AND (b.location_id = c.location_id) AND (NOT (b.lot_id IS DISTINCT FROM c.lot_id)))));
+ SELECT d.id,
+     COALESCE(d.number, d.reference, d.document_type) AS "coalesce",
+     concat_ws(' · '::text, d.document_type, d.status,
+         CASE
+             WHEN (d.number IS NOT NULL) THEN d.reference
+             ELSE NULL::text
+         END, p.name) AS concat_ws
+    FROM (wms.document d
+      LEFT JOIN core.partner p ON (((p.org_id = d.org_id) AND (p.id = d.partner_id))))
+   WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.id = ANY (describe_documents.ids)));
 END;
 
-COMMENT ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) IS 'The balances of items (and lots) at places, in the order given; null where there is none yet.';
+COMMENT ON FUNCTION wms.describe_documents(ids uuid[]) IS 'Number or reference, and type, status and partner, of documents that the caller may see';
+
+CREATE FUNCTION wms.describe_handling_units(ids uuid[]) RETURNS TABLE(id uuid, title text, subtitle text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT h.id,
+     h.sscc,
+     concat_ws(' · '::text, h.kind, h.status, ((w.code || '/'::text) || p.code), h.note) AS concat_ws
+    FROM ((wms.handling_unit h
+      JOIN core.location p ON (((p.org_id = h.org_id) AND (p.id = h.location_id))))
+      JOIN core.location w ON (((w.org_id = h.org_id) AND (w.id = h.warehouse_id))))
+   WHERE ((h.org_id = ( SELECT core.org_id() AS org_id)) AND (h.id = ANY (describe_handling_units.ids)));
+END;
+
+COMMENT ON FUNCTION wms.describe_handling_units(ids uuid[]) IS 'SSCC, kind, status and place of handling units that the caller may see';
+
+CREATE FUNCTION wms.describe_lots(ids uuid[]) RETURNS TABLE(id uuid, title text, subtitle text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT t.id,
+     t.lot_no,
+     concat_ws(' · '::text, i.sku, i.name, NULLIF(t.status, 'APPROVED'::text)) AS concat_ws
+    FROM (wms.lot t
+      JOIN core.item i ON (((i.org_id = t.org_id) AND (i.id = t.item_id))))
+   WHERE ((t.org_id = ( SELECT core.org_id() AS org_id)) AND (t.id = ANY (describe_lots.ids)));
+END;
+
+COMMENT ON FUNCTION wms.describe_lots(ids uuid[]) IS 'Number, and item, of lots that the caller may see';
+
+CREATE FUNCTION wms.enter_period(org_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- Shared by all postings of the organisation; whoever closes days waits for those that began before.
+  perform pg_advisory_xact_lock_shared(ops.lock_key('wms.period', org_id));
+end
+$$;
+
+COMMENT ON FUNCTION wms.enter_period(org_id uuid) IS 'Keeps days from being closed while the transaction posts into them.';
+
+CREATE FUNCTION wms.expire_lots() RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org record;
+  v_count integer := 0;
+begin
+  for v_org in select o.id from core.organization as o where o.is_active order by o.id loop
+    perform set_config('erpgres.org_id', v_org.id::text, true);
+    v_count := v_count + wms.expire_lots_of_organization();
+  end loop;
+  perform set_config('erpgres.org_id', '', true);
+  return v_count;
+end
+$$;
+
+COMMENT ON FUNCTION wms.expire_lots() IS 'wms.expire_lots_of_organization for every organisation. To be run hourly: midnight is not everywhere at once.';
+
+CREATE FUNCTION wms.expire_lots_of_organization() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_today date := core.today();
+  v_lot record;
+  v_count integer := 0;
+begin
+  -- One after the other, in the order in which postings lock lots.
+  for v_lot in
+    select t.id, t.status, t.expires_on
+    from wms.lot as t
+    where t.org_id = core.org_id()
+      and t.expires_on < v_today
+      and t.status in ('APPROVED', 'ON_HOLD', 'QUARANTINED')
+    order by t.id
+    for no key update
+  loop
+    update wms.lot as t
+    set
+      status = 'EXPIRED',
+      status_reason = 'Last day of use was ' || v_lot.expires_on
+    where t.org_id = core.org_id()
+      and t.id = v_lot.id;
+    if v_lot.status = 'APPROVED' then
+      perform wms.release_reservations_of_lot(v_lot.id, 'LOT');
+    end if;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+
+COMMENT ON FUNCTION wms.expire_lots_of_organization() IS 'Makes lots EXPIRED whose last day is over in the time zone of the organisation, and releases what is held of them; returns how many.';
+
+CREATE FUNCTION wms.expire_reservations() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org uuid;
+  v_released integer := 0;
+begin
+  for v_org in
+    select distinct r.org_id
+    from wms.reservation as r
+    where r.status = 'HELD'
+      and r.expires_at <= now()
+    order by r.org_id
+  loop
+    perform set_config('erpgres.org_id', v_org::text, true);
+    v_released := v_released + wms.expire_reservations_here();
+    perform set_config('erpgres.org_id', '', true);
+  end loop;
+  return jsonb_build_object('released', v_released);
+end
+$$;
+
+COMMENT ON FUNCTION wms.expire_reservations() IS 'Releases the reservations of every organisation that have expired; returns how many. To be run each minute.';
+
+CREATE FUNCTION wms.expire_reservations_here() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- A thousand at a time: the next run takes the others.
+  return wms.release_reservations(
+    array(
+      select r.id
+      from wms.reservation as r
+      where r.org_id = core.org_id()
+        and r.status = 'HELD'
+        and r.expires_at <= now()
+      order by r.expires_at, r.id
+      limit 1000
+    ),
+    'EXPIRED'
+  );
+end
+$$;
+
+COMMENT ON FUNCTION wms.expire_reservations_here() IS 'Releases up to a thousand reservations of the organisation of the session that have expired; returns how many.';
+
+CREATE FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) RETURNS wms.count_line
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_line wms.count_line;
+  v_mark uuid;
+  v_moved numeric;
+begin
+  if exists (
+    select
+    from wms.adjustment as a
+    where a.org_id = count.org_id
+      and a.item_id = find_uncounted.item_id
+      and a.position_id = find_uncounted.position_id
+      and a.lot_id is not distinct from find_uncounted.lot_id
+      and a.status = 'PENDING'
+  ) then
+    perform core.raise_error(
+      'wms.adjustment_pending',
+      jsonb_build_object(
+        'item', (select i.sku from core.item as i where i.org_id = count.org_id and i.id = find_uncounted.item_id)
+      )
+    );
+  end if;
+
+  begin
+    insert into wms.count_line (org_id, count_id, position_id, item_id, lot_id, is_found, count_index)
+    values (
+      count.org_id, count.id, find_uncounted.position_id, find_uncounted.item_id, find_uncounted.lot_id, true,
+      count.count_index
+    )
+    returning * into v_line;
+  exception
+    when unique_violation then
+      perform core.raise_error('wms.count_overlaps');
+  end;
+
+  -- What was expected at the start: what is there now, less what the ledger has moved since.
+  v_mark := coalesce(
+    (
+      select min(e.start_mark::text)::uuid
+      from wms.count_expectation as e
+      where e.org_id = count.org_id
+        and e.count_id = count.id
+    ),
+    core.uuid_floor(count.started_at)
+  );
+  v_moved := (
+    select coalesce(sum(s.delta), 0)
+    from wms.stock_ledger as s
+    where s.org_id = count.org_id
+      and s.item_id = find_uncounted.item_id
+      and s.location_id = find_uncounted.position_id
+      and s.lot_id is not distinct from find_uncounted.lot_id
+      and s.id > v_mark
+  );
+  insert into wms.count_expectation (org_id, line_id, count_id, expected, start_mark)
+  values (count.org_id, v_line.id, count.id, find_uncounted.quantity - v_moved, v_mark);
+  return v_line;
+end
+$$;
+
+COMMENT ON FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) IS 'Adds what was not on the list of a count to it. The caller holds the balance, which has this quantity. Raises wms.count_overlaps, wms.adjustment_pending (409).';
+
+CREATE FUNCTION wms.unit_factor(item_id uuid, from_unit text, to_unit text) RETURNS numeric
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  return core.convert(1, from_unit, to_unit, item_id);
+exception
+  -- core.no_conversion: the capacity says nothing about such goods.
+  when sqlstate 'PGRST' then
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION wms.unit_factor(item_id uuid, from_unit text, to_unit text) IS 'How many to_unit one from_unit of an item is; null where nothing says so. Goods that cannot be measured in the unit of a capacity take nothing of it.';
+
+CREATE FUNCTION wms.free_capacity(position_id uuid) RETURNS numeric
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT (p.capacity - COALESCE(sum((u.quantity * wms.unit_factor(u.item_id, u.unit_code, p.capacity_unit))), (0)::numeric)) FROM (core.location p LEFT JOIN LATERAL (SELECT b.item_id, i.unit_code, sum(b.quantity) AS quantity FROM (wms.balance b JOIN core.item i ON (((i.org_id = b.org_id) AND (i.id = b.item_id)))) WHERE ((b.org_id = p.org_id) AND (b.location_id = p.id) AND (b.quantity > (0)::numeric)) GROUP BY b.item_id, i.unit_code) u ON ((p.capacity IS NOT NULL))) WHERE ((p.org_id = core.org_id()) AND (p.id = free_capacity.position_id)) GROUP BY p.capacity, p.capacity_unit);
+
+COMMENT ON FUNCTION wms.free_capacity(position_id uuid) IS 'What a position can take, in the unit of its capacity; below zero when it holds more; null: no limit.';
+
+CREATE FUNCTION wms.gs1_check_digit(digits text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT (((10 - (sum(((substr(gs1_check_digit.digits, n.n, 1))::integer * CASE WHEN (((length(gs1_check_digit.digits) - n.n) % 2) = 0) THEN 3 ELSE 1 END)) % (10)::bigint)) % (10)::bigint))::text AS text FROM generate_series(1, length(gs1_check_digit.digits)) n(n));
+
+COMMENT ON FUNCTION wms.gs1_check_digit(digits text) IS 'The digit that a GS1 number (SSCC, GTIN) ends with, of the digits before it: from the right they count three times and once by turns, and what is missing to the next ten is the check digit (GS1 General Specifications, 7.9).';
+
+CREATE FUNCTION wms.gs1_date(digits text) RETURNS date
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_year integer;
+  v_month integer;
+  v_day integer;
+begin
+  if digits !~ '^[0-9]{6}$' then
+    return null;
+  end if;
+  v_year := 2000 + left(digits, 2)::integer;
+  v_month := substr(digits, 3, 2)::integer;
+  v_day := right(digits, 2)::integer;
+  if v_month not between 1 and 12 or v_day > extract(day from make_date(v_year, v_month, 1) + interval '1 month - 1 day') then
+    return null;
+  elsif v_day = 0 then
+    return make_date(v_year, v_month, 1) + interval '1 month - 1 day';
+  end if;
+  return make_date(v_year, v_month, v_day);
+end
+$_$;
+
+COMMENT ON FUNCTION wms.gs1_date(digits text) IS 'The day of YYMMDD of this century, the last of the month when the day is 00; null when there is no such day.';
+
+CREATE FUNCTION wms.gs1_value_length(ai text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (ai = '00'::text) THEN 18 WHEN (ai = ANY (ARRAY['01'::text, '02'::text])) THEN 14 WHEN (ai = ANY (ARRAY['11'::text, '12'::text, '13'::text, '15'::text, '16'::text, '17'::text])) THEN 6 WHEN (ai = '20'::text) THEN 2 WHEN (ai ~ '^41[0-7]$'::text) THEN 13 WHEN (ai ~ '^3[1-6][0-9][0-9]$'::text) THEN 6 WHEN (ai = '422'::text) THEN 3 WHEN (ai = '402'::text) THEN 17 ELSE NULL::integer END;
+
+COMMENT ON FUNCTION wms.gs1_value_length(ai text) IS 'How many characters the value of an application identifier has; null: up to FNC1';
+
+CREATE FUNCTION wms.handling_unit_family(id uuid) RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH RECURSIVE down AS (
+          SELECT handling_unit_family.id AS id
+         UNION ALL
+          SELECT u.id
+            FROM (down down_1
+              JOIN wms.handling_unit u ON (((u.org_id = core.org_id()) AND (u.parent_id = down_1.id))))
+         )
+  SELECT down.id
+    FROM down;
+END;
+
+COMMENT ON FUNCTION wms.handling_unit_family(id uuid) IS 'A handling unit and all that lie in it, at whatever depth.';
+
+CREATE TABLE wms.handling_unit_content (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    handling_unit_id uuid NOT NULL,
+    item_id uuid NOT NULL,
+    lot_id uuid,
+    quantity numeric(18,6) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT quantity_positive CHECK ((quantity > (0)::numeric))
+);
+
+ALTER TABLE ONLY wms.handling_unit_content FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.handling_unit_content IS 'What is directly in a handling unit. That of a unit that was shipped stays, to say what was in it.';
+
+COMMENT ON COLUMN wms.handling_unit_content.quantity IS 'How much, in the unit that the item is kept in';
+
+CREATE FUNCTION wms.handling_unit_goods(id uuid, OUT items uuid[], OUT lots uuid[], OUT quantities numeric[]) RETURNS record
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE(array_agg(s.item_id ORDER BY s.item_id, s.lot_id), '{}'::uuid[]) AS items,
+     COALESCE(array_agg(s.lot_id ORDER BY s.item_id, s.lot_id), '{}'::uuid[]) AS lots,
+     COALESCE(array_agg(s.quantity ORDER BY s.item_id, s.lot_id), '{}'::numeric[]) AS quantities
+    FROM ( SELECT c.item_id,
+             c.lot_id,
+             sum(c.quantity) AS quantity
+            FROM (wms.handling_unit_family(handling_unit_goods.id) f(id)
+              JOIN wms.handling_unit_content c ON (((c.org_id = core.org_id()) AND (c.handling_unit_id = f.id))))
+           GROUP BY c.item_id, c.lot_id) s;
+END;
+
+COMMENT ON FUNCTION wms.handling_unit_goods(id uuid, OUT items uuid[], OUT lots uuid[], OUT quantities numeric[]) IS 'All that is in a handling unit and in the units in it, summed up by item and lot.';
+
+CREATE FUNCTION wms.held_for_picking(line wms.document_line, to_position_id uuid, quantity numeric, from_position_id uuid, lot_id uuid, OUT lines jsonb, OUT reserved numeric) RETURNS record
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH held AS (
+          SELECT r.id,
+             r.lot_id,
+             r.location_id,
+             r.quantity,
+             COALESCE(sum(r.quantity) OVER (ORDER BY r.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), (0)::numeric) AS before
+            FROM (wms.reservation r
+              JOIN core.location p ON (((p.org_id = r.org_id) AND (p.id = r.location_id))))
+           WHERE ((r.org_id = (held_for_picking.line).org_id) AND (r.document_id = (held_for_picking.line).document_id) AND (r.line_id = (held_for_picking.line).id) AND (r.status = 'HELD'::text) AND (p.kind <> ALL (ARRAY['STAGING'::text, 'SHIPPING'::text])) AND ((held_for_picking.from_position_id IS NULL) OR (r.location_id = held_for_picking.from_position_id)) AND ((held_for_picking.lot_id IS NULL) OR (r.lot_id = held_for_picking.lot_id)))
+         )
+  SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('reservation_id', h.id, 'item_id', (held_for_picking.line).item_id, 'lot_id', h.lot_id, 'quantity', LEAST(h.quantity, COALESCE((held_for_picking.quantity - h.before), h.quantity)), 'from_position_id', h.location_id, 'to_position_id', held_for_picking.to_position_id)) ORDER BY h.id), '[]'::jsonb) AS lines,
+     COALESCE(sum(LEAST(h.quantity, COALESCE((held_for_picking.quantity - h.before), h.quantity))), (0)::numeric) AS reserved
+    FROM held h
+   WHERE ((held_for_picking.quantity IS NULL) OR (h.before < held_for_picking.quantity));
+END;
+
+COMMENT ON FUNCTION wms.held_for_picking(line wms.document_line, to_position_id uuid, quantity numeric, from_position_id uuid, lot_id uuid, OUT lines jsonb, OUT reserved numeric) IS 'What of the reservations of a line makes up a quantity (null: all), as lines of a MOVE, and how much that is. What lies in STAGING or SHIPPING is picked already.';
+
+CREATE FUNCTION wms.hold_counts(warehouse_id uuid, is_exclusive boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if is_exclusive then
+    perform
+    from core.location as w
+    where w.org_id = core.org_id()
+      and w.id = hold_counts.warehouse_id
+    for no key update;
+  else
+    perform
+    from core.location as w
+    where w.org_id = core.org_id()
+      and w.id = hold_counts.warehouse_id
+    for share;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.hold_counts(warehouse_id uuid, is_exclusive boolean) IS 'Holds a warehouse until the transaction ends, so that nothing is adjusted (shared) while goods come on the list of a count (exclusive). Taken before any other lock; postings do not take it.';
+
+CREATE FUNCTION wms.id_steps(table_name text, before uuid) RETURNS TABLE(lowest uuid, beyond uuid)
+    LANGUAGE plpgsql STABLE ROWS 6 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_oldest timestamptz;
+  v_beyond uuid := id_steps.before;
+  v_from timestamptz := date_trunc('quarter', least(coalesce(uuid_extract_timestamp(before), now()), now()), 'UTC');
+  v_quarters integer := 1;
+begin
+  select make_timestamptz(min(left(p.quarter, 4))::integer, 1, 1, 0, 0, 0, 'UTC')
+  into v_oldest
+  from (
+    select right(c.relname, 6) as quarter
+    from pg_inherits as i
+    join pg_class as c on c.oid = i.inhrelid
+    where i.inhparent = id_steps.table_name::regclass
+  ) as p;
+  -- Ids that a clock which is fast made: a week ahead of the next quarter its partition is looked into as well.
+  if v_beyond is null then
+    v_beyond := core.uuid_floor(date_trunc('quarter', now() + interval '7 days', 'UTC') + interval '3 months');
+  end if;
+  loop
+    lowest := core.uuid_floor(v_from);
+    beyond := v_beyond;
+    return next;
+    exit when v_from <= v_oldest;
+    v_beyond := lowest;
+    v_from := v_from - v_quarters * interval '3 months';
+    v_quarters := v_quarters * 2;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION wms.id_steps(table_name text, before uuid) IS 'Ranges of ids, newest first, that together hold the rows of a table of quarters before an id: each is as long as all before it.';
 
 CREATE FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, item_id uuid, lot_no text, expires_on date, note text)
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -355,54 +1586,6 @@ CREATE FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_lin
 END;
 
 COMMENT ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of wms.lot, by item and number';
-
-CREATE FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (warehouse_path IS NULL) THEN (kind = ANY (ARRAY['SUPPLIER'::text, 'CUSTOMER'::text, 'PRODUCTION'::text, 'LOSS'::text])) ELSE ((kind <> ALL (ARRAY['SITE'::text, 'WAREHOUSE'::text, 'GIN'::text, 'PORT'::text, 'SUPPLIER'::text, 'CUSTOMER'::text, 'PRODUCTION'::text, 'LOSS'::text])) AND (path OPERATOR(public.<@) warehouse_path)) END;
-
-COMMENT ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) IS 'Whether a place lies in a warehouse and holds stock; without a warehouse: whether it stands for the outside.';
-
-CREATE TABLE wms.document_line (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    document_id uuid NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    line_no integer NOT NULL,
-    item_id uuid NOT NULL,
-    lot_id uuid,
-    from_position_id uuid NOT NULL,
-    to_position_id uuid NOT NULL,
-    quantity numeric(18,6) NOT NULL,
-    unit_code text NOT NULL,
-    quantity_base numeric(18,6) NOT NULL,
-    unit_price numeric(18,4),
-    amount numeric GENERATED ALWAYS AS (round((quantity * unit_price), 4)),
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    CONSTRAINT line_no_positive CHECK ((line_no > 0)),
-    CONSTRAINT positions_differ CHECK ((from_position_id <> to_position_id)),
-    CONSTRAINT product_price_not_negative CHECK ((unit_price >= (0)::numeric)),
-    CONSTRAINT quantity_base_positive CHECK ((quantity_base > (0)::numeric)),
-    CONSTRAINT quantity_positive CHECK ((quantity > (0)::numeric))
-)
-PARTITION BY RANGE (document_id);
-
-ALTER TABLE ONLY wms.document_line FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE wms.document_line IS 'What a document moves: so much of an item, of a lot if it is tracked, from one place to another. Goods that come from or go to the outside have a virtual place at that end. Cannot change once the document is no draft.';
-
-COMMENT ON COLUMN wms.document_line.line_no IS 'Position in the document, from 1';
-
-COMMENT ON COLUMN wms.document_line.from_position_id IS 'Place that the goods leave';
-
-COMMENT ON COLUMN wms.document_line.to_position_id IS 'Place that the goods reach';
-
-COMMENT ON COLUMN wms.document_line.quantity IS 'How much, in unit_code';
-
-COMMENT ON COLUMN wms.document_line.quantity_base IS 'The same in the unit that the item is kept in: what stock changes by';
-
-COMMENT ON COLUMN wms.document_line.unit_price IS 'Price of one unit_code, in the currency of the document; null: not stated';
-
-COMMENT ON COLUMN wms.document_line.amount IS 'quantity times unit_price';
 
 CREATE FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, warehouse_id uuid, position_id uuid, item_id uuid, lot_id uuid, quantity numeric, unit_code text, unit_price numeric)
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -474,6 +1657,77 @@ END;
 
 COMMENT ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) IS 'Staged rows of opening stock; match_id is the line of the document that opened the same stock before';
 
+CREATE TABLE wms.reorder_rule (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    item_id uuid NOT NULL,
+    warehouse_id uuid NOT NULL,
+    minimum numeric(18,6) NOT NULL,
+    maximum numeric(18,6) NOT NULL,
+    multiple numeric(18,6) DEFAULT 1 NOT NULL,
+    note text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT maximum_above_minimum CHECK (((maximum >= minimum) AND (maximum > (0)::numeric))),
+    CONSTRAINT minimum_not_negative CHECK ((minimum >= (0)::numeric)),
+    CONSTRAINT multiple_positive CHECK ((multiple > (0)::numeric))
+);
+
+ALTER TABLE ONLY wms.reorder_rule FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.reorder_rule IS 'When an item is short in a warehouse (below minimum), and how much is ordered then: up to maximum, in whole multiples';
+
+COMMENT ON COLUMN wms.reorder_rule.minimum IS 'Short when less than this may be taken, in the unit that the item is kept in';
+
+COMMENT ON COLUMN wms.reorder_rule.maximum IS 'How much there is to be once what is ordered has come';
+
+COMMENT ON COLUMN wms.reorder_rule.multiple IS 'It is ordered in multiples of this: a carton, a pallet';
+
+CREATE FUNCTION wms.import_wms_reorder_rules(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, item_id uuid, warehouse_id uuid, minimum numeric, maximum numeric, multiple numeric, note text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.line,
+     m.id,
+     core.import_problems(VARIADIC ARRAY[
+         CASE
+             WHEN ((w.id IS NULL) OR (w.kind <> 'WAREHOUSE'::text)) THEN core.import_problem('warehouse'::text, 'core.import_reference'::text, (r.data ->> 'warehouse'::text), '{"entity": "warehouse"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (i.id IS NULL) THEN core.import_problem('item'::text, 'core.import_reference'::text, (r.data ->> 'item'::text), '{"entity": "item"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'minimum'::text))::numeric < (0)::numeric) THEN core.import_problem('minimum'::text, 'core.import_negative'::text, (r.data ->> 'minimum'::text))
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'maximum'::text))::numeric <= (0)::numeric) THEN core.import_problem('maximum'::text, 'core.import_not_positive'::text, (r.data ->> 'maximum'::text))
+             WHEN (((r.data ->> 'maximum'::text))::numeric < ((r.data ->> 'minimum'::text))::numeric) THEN core.import_problem('maximum'::text, 'core.import_order'::text, (r.data ->> 'maximum'::text), '{"other": "minimum", "column": "maximum"}'::jsonb)
+             ELSE NULL::jsonb
+         END,
+         CASE
+             WHEN (((r.data ->> 'multiple'::text))::numeric <= (0)::numeric) THEN core.import_problem('multiple'::text, 'core.import_not_positive'::text, (r.data ->> 'multiple'::text))
+             ELSE NULL::jsonb
+         END]) AS import_problems,
+     i.id,
+     w.id,
+     round(((r.data ->> 'minimum'::text))::numeric, 6) AS round,
+     round(((r.data ->> 'maximum'::text))::numeric, 6) AS round,
+     COALESCE(round(((r.data ->> 'multiple'::text))::numeric, 6), m.multiple, (1)::numeric) AS "coalesce",
+     (r.data ->> 'note'::text)
+    FROM ((((core.import_lines(import_wms_reorder_rules.import_id, import_wms_reorder_rules.first_line, import_wms_reorder_rules.last_line) r(org_id, import_id, line, rank, data, problems)
+      LEFT JOIN core.location_paths() p(id, path) ON ((p.path = (r.data ->> 'warehouse'::text))))
+      LEFT JOIN core.location w ON (((w.org_id = r.org_id) AND (w.id = p.id))))
+      LEFT JOIN core.item i ON (((i.org_id = r.org_id) AND (i.sku = (r.data ->> 'item'::text)))))
+      LEFT JOIN wms.reorder_rule m ON (((m.org_id = r.org_id) AND (m.warehouse_id = w.id) AND (m.item_id = i.id))));
+END;
+
+COMMENT ON FUNCTION wms.import_wms_reorder_rules(import_id uuid, first_line integer, last_line integer) IS 'Staged rows as rows of wms.reorder_rule, by warehouse and item';
+
 CREATE FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) RETURNS TABLE(line integer, match_id uuid, problems jsonb, code text, name text, parent_id uuid, unit_id uuid)
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -504,6 +1758,97 @@ CREATE FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, la
 END;
 
 COMMENT ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) IS 'Staged rows of warehouses, by the place they lie in and code';
+
+CREATE FUNCTION wms.in_item_unit(item core.item, quantity numeric, unit_code text) RETURNS numeric
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_quantity numeric;
+begin
+  if in_item_unit.quantity is null or in_item_unit.quantity <= 0 or in_item_unit.quantity = 'NaN' then
+    perform core.raise_error('wms.quantity_not_positive');
+  end if;
+  v_quantity := round(
+    core.convert(
+      in_item_unit.quantity, coalesce(in_item_unit.unit_code, in_item_unit.item.unit_code), in_item_unit.item.unit_code,
+      in_item_unit.item.id
+    ),
+    6
+  );
+  if v_quantity = 0 then
+    perform core.raise_error('wms.quantity_not_positive');
+  end if;
+  return v_quantity;
+end
+$$;
+
+COMMENT ON FUNCTION wms.in_item_unit(item core.item, quantity numeric, unit_code text) IS 'A quantity in the unit that the item is kept in. Raises wms.quantity_not_positive (422) and the errors of core.convert.';
+
+CREATE FUNCTION wms.is_gs1_number(digits text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((digits ~ '^[0-9]{8,18}$'::text) AND (SELECT ((sum(((substr(is_gs1_number.digits, n.n, 1))::integer * CASE WHEN (((length(is_gs1_number.digits) - n.n) % 2) = 1) THEN 3 ELSE 1 END)) % (10)::bigint) = 0) FROM generate_series(1, length(is_gs1_number.digits)) n(n)));
+
+COMMENT ON FUNCTION wms.is_gs1_number(digits text) IS 'Whether the last digit of a GTIN or SSCC is its check digit (GS1 General Specifications, 7.9).';
+
+CREATE FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid, item core.item) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (EXISTS (SELECT FROM (core.location p JOIN core.location w ON (((w.org_id = p.org_id) AND (w.id = (is_in_scope.count).warehouse_id)))) WHERE ((p.org_id = (is_in_scope.count).org_id) AND (p.id = is_in_scope.position_id) AND wms.is_position_of(p.kind, p.path, w.path) AND (((is_in_scope.count).zone IS NULL) OR (p.zone = (is_in_scope.count).zone)) AND (((is_in_scope.count).item_id IS NULL) OR ((is_in_scope.item).id = (is_in_scope.count).item_id)) AND (((is_in_scope.count).item_class IS NULL) OR ((is_in_scope.item).class = (is_in_scope.count).item_class)) AND (((is_in_scope.count).position_id IS NULL) OR (p.path OPERATOR(public.<@) (SELECT s.path FROM core.location s WHERE ((s.org_id = (is_in_scope.count).org_id) AND (s.id = (is_in_scope.count).position_id))))))));
+
+COMMENT ON FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid, item core.item) IS 'Whether a count is about an item at a position';
+
+CREATE FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('item_id', g.item_id, 'lot_id', g.lot_id, 'quantity', g.quantity, 'from_position_id', lines_between.from_position_id, 'to_position_id', lines_between.to_position_id)) ORDER BY g.n) AS jsonb_agg
+    FROM UNNEST(lines_between.items, lines_between.lots, lines_between.quantities) WITH ORDINALITY g(item_id, lot_id, quantity, n);
+END;
+
+COMMENT ON FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) IS 'Lines of a document that takes these goods from one place to another; a place that is null is left to the document.';
+
+CREATE FUNCTION wms.lines_with_holds(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH goods AS (
+          SELECT g.n,
+             g.item_id,
+             g.lot_id,
+             g.quantity,
+             LEAST(g.quantity, (b.quantity - b.reserved)) AS free
+            FROM (UNNEST(lines_with_holds.items, lines_with_holds.lots, lines_with_holds.quantities) WITH ORDINALITY g(item_id, lot_id, quantity, n)
+              JOIN wms.balance b ON (((b.org_id = core.org_id()) AND (b.item_id = g.item_id) AND (b.location_id = lines_with_holds.from_position_id) AND (NOT (b.lot_id IS DISTINCT FROM g.lot_id)))))
+         ), held AS (
+          SELECT g.n,
+             g.item_id,
+             g.lot_id,
+             r.id,
+             r.quantity,
+             (g.quantity - g.free) AS needed,
+             COALESCE(sum(r.quantity) OVER (PARTITION BY g.n ORDER BY r.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), (0)::numeric) AS before
+            FROM (goods g
+              JOIN wms.reservation r ON (((r.org_id = core.org_id()) AND (r.item_id = g.item_id) AND (r.location_id = lines_with_holds.from_position_id) AND (NOT (r.lot_id IS DISTINCT FROM g.lot_id)) AND (r.status = 'HELD'::text))))
+           WHERE (g.quantity > g.free)
+         ), part AS (
+          SELECT g.n,
+             NULL::uuid AS reservation_id,
+             g.item_id,
+             g.lot_id,
+             g.free AS quantity
+            FROM goods g
+           WHERE (g.free > (0)::numeric)
+         UNION ALL
+          SELECT h.n,
+             h.id,
+             h.item_id,
+             h.lot_id,
+             LEAST(h.quantity, (h.needed - h.before)) AS "least"
+            FROM held h
+           WHERE (h.before < h.needed)
+         )
+  SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('item_id', p.item_id, 'lot_id', p.lot_id, 'quantity', p.quantity, 'reservation_id', p.reservation_id, 'from_position_id', lines_with_holds.from_position_id, 'to_position_id', lines_with_holds.to_position_id)) ORDER BY p.n, p.reservation_id NULLS FIRST) AS jsonb_agg
+    FROM part p;
+END;
+
+COMMENT ON FUNCTION wms.lines_with_holds(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) IS 'Lines of a MOVE that takes these goods from one place to another: first what nobody holds, then out of reservations, which go along. The caller holds the balances.';
 
 CREATE FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) RETURNS SETOF integer
     LANGUAGE plpgsql
@@ -562,7 +1907,102 @@ $$;
 
 COMMENT ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) IS 'Make warehouses of staged rows, with their default positions; returns the lines';
 
-CREATE FUNCTION wms.lock_draft(id uuid, version integer) RETURNS wms.document
+CREATE FUNCTION wms.lock_balance(warehouse_id uuid, position_id uuid, item_id uuid, lot_id uuid) RETURNS numeric
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_quantity numeric;
+begin
+  -- A row must be there to be locked.
+  insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
+  select core.org_id(), lock_balance.item_id, lock_balance.lot_id, lock_balance.position_id, lock_balance.warehouse_id
+  where not exists (
+    select
+    from wms.balance as b
+    where b.org_id = core.org_id()
+      and b.item_id = lock_balance.item_id
+      and b.location_id = lock_balance.position_id
+      and b.lot_id is not distinct from lock_balance.lot_id
+  )
+  on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+
+  select b.quantity
+  into strict v_quantity
+  from wms.balance as b
+  where b.org_id = core.org_id()
+    and b.item_id = lock_balance.item_id
+    and b.location_id = lock_balance.position_id
+    and b.lot_id is not distinct from lock_balance.lot_id
+  for no key update;
+  return v_quantity;
+end
+$$;
+
+COMMENT ON FUNCTION wms.lock_balance(warehouse_id uuid, position_id uuid, item_id uuid, lot_id uuid) IS 'Locks one balance, made if there is none, until the transaction ends, and returns its quantity.';
+
+CREATE FUNCTION wms.lock_balances(warehouse_id uuid, items uuid[], lots uuid[], places uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- A row must be there to be locked, and all in the order in which postings lock them.
+  insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
+  select core.org_id(), k.item_id, k.lot_id, k.location_id, lock_balances.warehouse_id
+  from unnest(lock_balances.items, lock_balances.lots, lock_balances.places) as k (item_id, lot_id, location_id)
+  where not exists (
+    select
+    from wms.balance as b
+    where b.org_id = core.org_id()
+      and b.item_id = k.item_id
+      and b.location_id = k.location_id
+      and b.lot_id is not distinct from k.lot_id
+  )
+  order by k.item_id, k.location_id, k.lot_id
+  on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+
+  perform
+  from unnest(lock_balances.items, lock_balances.lots, lock_balances.places) as k (item_id, lot_id, location_id)
+  inner join wms.balance as b
+    on b.org_id = core.org_id()
+    and b.item_id = k.item_id
+    and b.location_id = k.location_id
+    and b.lot_id is not distinct from k.lot_id
+  order by k.item_id, k.location_id, k.lot_id
+  for update of b;
+end
+$$;
+
+COMMENT ON FUNCTION wms.lock_balances(warehouse_id uuid, items uuid[], lots uuid[], places uuid[]) IS 'Locks balances of one warehouse, made where there are none, in key order until the transaction ends.';
+
+CREATE FUNCTION wms.lock_count(id uuid, version integer, statuses text[]) RETURNS wms.count_session
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_count wms.count_session;
+begin
+  select c.*
+  into v_count
+  from wms.count_session as c
+  where c.org_id = core.org_id()
+    and c.id = lock_count.id
+  for no key update;
+
+  if not found then
+    perform core.raise_error('wms.count_not_found', jsonb_build_object('id', lock_count.id));
+  elsif lock_count.version <> v_count.version then
+    perform core.raise_error(
+      'core.stale_version',
+      jsonb_build_object('table', 'count_session', 'version', lock_count.version, 'current_version', v_count.version)
+    );
+  elsif v_count.status <> all (lock_count.statuses) then
+    perform core.raise_error('wms.count_status', jsonb_build_object('id', lock_count.id, 'status', v_count.status));
+  end if;
+  return v_count;
+end
+$$;
+
+COMMENT ON FUNCTION wms.lock_count(id uuid, version integer, statuses text[]) IS 'Locks a count until the transaction ends and returns it. Raises wms.count_not_found (404), wms.count_status (409: it has none of these statuses), core.stale_version (412; a null version matches any).';
+
+CREATE FUNCTION wms.lock_document(id uuid, version integer, statuses text[]) RETURNS wms.document
     LANGUAGE plpgsql
     AS $$
 declare
@@ -572,14 +2012,15 @@ begin
   into v_document
   from wms.document as d
   where d.org_id = core.org_id()
-    and d.id = lock_draft.id
+    and d.id = lock_document.id
   for no key update;
 
   if not found then
     perform core.raise_error('wms.document_not_found', jsonb_build_object('id', id));
-  elsif v_document.status <> 'DRAFT' then
+  elsif v_document.status <> all (statuses) then
     perform core.raise_error(
-      'wms.document_not_draft', jsonb_build_object('id', id, 'status', v_document.status, 'number', v_document.number)
+      case when 'DRAFT' = any (statuses) then 'wms.document_not_draft' else 'wms.document_status' end,
+      jsonb_build_object('id', id, 'status', v_document.status, 'number', v_document.number)
     );
   elsif version <> v_document.version then
     perform core.raise_error(
@@ -591,9 +2032,252 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION wms.lock_draft(id uuid, version integer) IS 'Locks a document until the transaction ends and returns it. Raises wms.document_not_found (404), wms.document_not_draft (409), core.stale_version (412; a null version matches any).';
+COMMENT ON FUNCTION wms.lock_document(id uuid, version integer, statuses text[]) IS 'Locks a document that has one of the statuses until the transaction ends and returns it. Raises wms.document_not_found (404), wms.document_not_draft or wms.document_status (409), core.stale_version (412; a null version matches any).';
 
-CREATE FUNCTION wms.move_stock(document wms.document, occurred_at timestamp with time zone) RETURNS void
+CREATE FUNCTION wms.lock_draft(id uuid, version integer) RETURNS wms.document
+    LANGUAGE sql
+    RETURN wms.lock_document(id, version, '{DRAFT}'::text[]);
+
+COMMENT ON FUNCTION wms.lock_draft(id uuid, version integer) IS 'Locks a draft until the transaction ends and returns it, see wms.lock_document.';
+
+CREATE FUNCTION wms.lock_handling_unit(id uuid, version integer DEFAULT NULL::integer) RETURNS wms.handling_unit
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_unit wms.handling_unit;
+begin
+  perform wms.lock_handling_units(array[lock_handling_unit.id]);
+  select u.*
+  into v_unit
+  from wms.handling_unit as u
+  where u.org_id = core.org_id()
+    and u.id = lock_handling_unit.id
+  for no key update;
+  if not found then
+    perform core.raise_error('wms.handling_unit_not_found', jsonb_build_object('id', lock_handling_unit.id));
+  elsif lock_handling_unit.version <> v_unit.version then
+    perform core.raise_error(
+      'core.stale_version',
+      jsonb_build_object('table', 'handling_unit', 'version', lock_handling_unit.version, 'current_version', v_unit.version)
+    );
+  elsif v_unit.status <> 'OPEN' then
+    perform core.raise_error('wms.handling_unit_status', jsonb_build_object('sscc', v_unit.sscc, 'status', v_unit.status));
+  end if;
+  return v_unit;
+end
+$$;
+
+COMMENT ON FUNCTION wms.lock_handling_unit(id uuid, version integer) IS 'Locks a handling unit, with what it lies in and what lies in it, until the transaction ends. Raises wms.handling_unit_not_found (404), wms.handling_unit_status (409: not OPEN), core.stale_version (412).';
+
+CREATE FUNCTION wms.lock_handling_units(ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_outermost uuid[] := array(
+    select distinct wms.outermost(i) as root from unnest(lock_handling_units.ids) as i order by root
+  );
+begin
+  -- The outermost stands for all that is in it: one lock for the family, several in the order of their ids.
+  perform
+  from wms.handling_unit as u
+  where u.org_id = core.org_id()
+    and u.id = any (v_outermost)
+  order by u.id
+  for no key update;
+  if v_outermost <> array(
+    select distinct wms.outermost(i) as root from unnest(lock_handling_units.ids) as i order by root
+  ) then
+    perform core.raise_error('wms.busy'); -- nested or taken out meanwhile
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.lock_handling_units(ids uuid[]) IS 'Locks the outermost units of these, which stand for all that is in them. Raises wms.busy (503).';
+
+CREATE FUNCTION wms.lock_lots(org_id uuid, lots uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_serial uuid[];
+begin
+  v_serial := array(
+    select t.id
+    from wms.lot as t
+    inner join core.item as i
+      on i.org_id = t.org_id
+      and i.id = t.item_id
+    where t.org_id = lock_lots.org_id
+      and t.id = any (lots)
+      and i.tracking = 'SERIAL'
+    order by t.id
+  );
+  -- A serial is at one place, which no balance alone can tell: one posting at a time. Other lots only keep their status.
+  if cardinality(v_serial) > 0 then
+    perform t.id
+    from wms.lot as t
+    where t.org_id = lock_lots.org_id
+      and t.id = any (v_serial)
+    order by t.id
+    for no key update;
+  end if;
+  if cardinality(v_serial) < cardinality(lots) then
+    perform t.id
+    from wms.lot as t
+    where t.org_id = lock_lots.org_id
+      and t.id = any (lots)
+      and t.id <> all (v_serial)
+    order by t.id
+    for share;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.lock_lots(org_id uuid, lots uuid[]) IS 'Locks lots until the transaction ends: serials against every other posting, lots against a change of their status.';
+
+CREATE FUNCTION wms.lock_periods(org_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform pg_advisory_xact_lock(ops.lock_key('wms.period', org_id));
+end
+$$;
+
+COMMENT ON FUNCTION wms.lock_periods(org_id uuid) IS 'Waits for the postings of the organisation that are under way, and keeps others out until the transaction ends.';
+
+CREATE FUNCTION wms.lock_reserved(document_id uuid, version integer) RETURNS wms.document
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_document wms.document;
+begin
+  select d.*
+  into v_document
+  from wms.document as d
+  where d.org_id = core.org_id()
+    and d.id = lock_reserved.document_id
+  for no key update;
+  if not found then
+    perform core.raise_error('wms.document_not_found', jsonb_build_object('id', lock_reserved.document_id));
+  elsif lock_reserved.version <> v_document.version then
+    perform core.raise_error(
+      'core.stale_version',
+      jsonb_build_object('table', 'document', 'version', lock_reserved.version, 'current_version', v_document.version)
+    );
+  elsif v_document.status not in ('RESERVED', 'PICKING') then
+    perform core.raise_error(
+      'wms.document_not_reserved', jsonb_build_object('id', v_document.id, 'status', v_document.status)
+    );
+  end if;
+  return v_document;
+end
+$$;
+
+COMMENT ON FUNCTION wms.lock_reserved(document_id uuid, version integer) IS 'Locks a document for which goods are reserved until the transaction ends. Raises wms.document_not_found (404), wms.document_not_reserved (409), core.stale_version (412).';
+
+CREATE FUNCTION wms.lot_steps(org_id uuid, lot_id uuid) RETURNS TABLE(id uuid, step text, occurred_at timestamp with time zone, document_id uuid, document_type text, number text, reference text, partner_id uuid, partner_name text, from_places text[], to_places text[], quantity numeric, unit_code text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT m.id,
+         CASE
+             WHEN m.is_origin THEN 'ORIGIN'::text
+             WHEN m.is_destination THEN 'DESTINATION'::text
+             ELSE 'MOVE'::text
+         END AS "case",
+     m.occurred_at,
+     d.id,
+     d.document_type,
+     d.number,
+     d.reference,
+     d.partner_id,
+     p.name,
+     m.from_places,
+     m.to_places,
+     trim_scale(m.quantity) AS trim_scale,
+     i.unit_code
+    FROM (((( SELECT l.org_id,
+             l.document_id,
+             l.line_id,
+             (array_agg(l.id ORDER BY l.id))[1] AS id,
+             max(l.occurred_at) AS occurred_at,
+             (array_agg(l.item_id))[1] AS item_id,
+             bool_or(((l.delta < (0)::numeric) AND q.is_virtual)) AS is_origin,
+             bool_or(((l.delta > (0)::numeric) AND q.is_virtual)) AS is_destination,
+             array_agg(DISTINCT concat_ws('/'::text, u.code, q.code)) FILTER (WHERE (l.delta < (0)::numeric)) AS from_places,
+             array_agg(DISTINCT concat_ws('/'::text, u.code, q.code)) FILTER (WHERE (l.delta > (0)::numeric)) AS to_places,
+             sum(l.delta) FILTER (WHERE (l.delta > (0)::numeric)) AS quantity
+            FROM ((wms.stock_ledger l
+              JOIN core.location q ON (((q.org_id = l.org_id) AND (q.id = l.location_id))))
+              LEFT JOIN core.location u ON (((u.org_id = q.org_id) AND (u.id = q.parent_id))))
+           WHERE ((l.org_id = lot_steps.org_id) AND (l.lot_id = lot_steps.lot_id))
+           GROUP BY l.org_id, l.document_id, l.line_id) m
+      JOIN wms.document d ON (((d.org_id = m.org_id) AND (d.id = m.document_id))))
+      JOIN core.item i ON (((i.org_id = m.org_id) AND (i.id = m.item_id))))
+      LEFT JOIN core.partner p ON (((p.org_id = d.org_id) AND (p.id = d.partner_id))));
+END;
+
+COMMENT ON FUNCTION wms.lot_steps(org_id uuid, lot_id uuid) IS 'Every line that moved a lot, in no order';
+
+CREATE FUNCTION wms.make_sscc(handling_unit_id uuid) RETURNS text
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_prefix text := core.setting('wms.gs1_company_prefix') #>> '{}';
+  v_serial text;
+  v_digits text;
+begin
+  if v_prefix = '' then
+    perform core.raise_error('wms.sscc_missing');
+  elsif v_prefix !~ '^[0-9]{7,10}$' then
+    perform core.raise_error('wms.gs1_prefix_invalid', jsonb_build_object('prefix', v_prefix));
+  end if;
+  v_serial := core.next_number('wms.sscc', make_sscc.handling_unit_id);
+  if v_serial !~ '^[0-9]+$' or length(v_serial) > 16 - length(v_prefix) then
+    perform core.raise_error('wms.sscc_used_up', jsonb_build_object('serial', v_serial));
+  end if;
+  -- The extension digit is 0; the serial reference fills what the prefix leaves.
+  v_digits := '0' || v_prefix || lpad(v_serial, 16 - length(v_prefix), '0');
+  return v_digits || wms.gs1_check_digit(v_digits);
+end
+$_$;
+
+COMMENT ON FUNCTION wms.make_sscc(handling_unit_id uuid) IS 'The next SSCC of the organisation: extension digit, company prefix (setting), serial reference, check digit. Raises wms.sscc_missing, wms.gs1_prefix_invalid, wms.sscc_used_up (422).';
+
+CREATE FUNCTION wms.move_goods(source api.wms_positions, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) RETURNS api.wms_documents
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_target record;
+  v_place api.wms_positions;
+  v_lines jsonb := '[]';
+  v_document wms.document;
+  v_row api.wms_documents;
+begin
+  for v_target in
+    select t.place_id, t.quantity
+    from unnest(move_goods.places, move_goods.quantities) as t (place_id, quantity)
+    order by t.place_id
+  loop
+    if v_target.place_id = source.id then
+      perform core.raise_error('wms.same_position', jsonb_build_object('position_id', source.id));
+    end if;
+    v_place := wms.require_position(v_target.place_id, source.warehouse_id);
+    perform wms.require_capacity(v_place.id, array[move_goods.item_id], array[v_target.quantity]);
+    v_lines := v_lines || wms.lines_between(
+      array[move_goods.item_id], array[move_goods.lot_id], array[v_target.quantity], source.id, v_place.id
+    );
+  end loop;
+  v_document := wms.post_at_once(
+    'MOVE', source.warehouse_id, source.warehouse_id, v_lines,
+    reason => move_goods.reason, reference => nullif(btrim(move_goods.reference), '')
+  );
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION wms.move_goods(source api.wms_positions, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) IS 'Moves goods from one position to others of its warehouse by one MOVE document, as far as they have room. Raises wms.same_position, wms.capacity_exceeded, wms.place_inactive, wms.position_elsewhere (422) and the errors of posting.';
+
+CREATE FUNCTION wms.move_stock(org_id uuid, movements wms.movement[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
@@ -602,93 +2286,308 @@ declare
   v_places uuid[];
   v_warehouses uuid[];
   v_deltas numeric[];
-  v_balances uuid[];
-  v_missing boolean;
-  v_is_short boolean;
+  v_holds numeric[];
+  v_values numeric[];
+  v_is_missing boolean;
 begin
-  -- What changes, summed up by balance and in key order. Balances are for real places only, which are those at an end
-  -- where the document has a warehouse.
+  -- What changes, summed up by balance and in key order. Balances are for real places only.
   select
     array_agg(c.item_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.lot_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.location_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.warehouse_id order by c.item_id, c.location_id, c.lot_id),
-    array_agg(c.delta order by c.item_id, c.location_id, c.lot_id)
-  into v_items, v_lots, v_places, v_warehouses, v_deltas
+    array_agg(c.delta order by c.item_id, c.location_id, c.lot_id),
+    array_agg(c.hold order by c.item_id, c.location_id, c.lot_id)
+  into v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
   from (
-    select l.item_id, l.lot_id, s.location_id, s.warehouse_id, sum(s.delta) as delta
-    from wms.document_line as l
+    select m.item_id, m.lot_id, s.location_id, s.warehouse_id, sum(s.delta) as delta, sum(s.hold) as hold
+    from unnest(movements) as m
     cross join lateral (
       values
-        (l.from_position_id, document.from_location_id, - l.quantity_base),
-        (l.to_position_id, document.to_location_id, l.quantity_base)
-    ) as s (location_id, warehouse_id, delta)
-    where l.org_id = document.org_id
-      and l.document_id = document.id
-      and s.warehouse_id is not null
-    group by l.item_id, l.lot_id, s.location_id, s.warehouse_id
+        (
+          m.from_location_id, m.from_warehouse_id, - m.quantity,
+          case when m.reservation_id is null then 0 else - m.quantity end
+        ),
+        (m.to_location_id, m.to_warehouse_id, m.quantity, case when m.is_hold_carried then m.quantity else 0 end)
+    ) as s (location_id, warehouse_id, delta, hold)
+    where s.warehouse_id is not null
+    group by m.item_id, m.lot_id, s.location_id, s.warehouse_id
   ) as c;
 
-  v_balances := wms.find_balances(document.org_id, v_items, v_lots, v_places);
-  if array_position(v_balances, null) is not null then
-    -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
-    -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
-    insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
-    select document.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
-    from unnest(v_items, v_lots, v_places, v_warehouses, v_balances) with ordinality
-      as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
-    where c.balance_id is null
-    order by c.n
-    on conflict on constraint one_balance_per_item_place_and_lot do nothing;
-
-    v_balances := wms.find_balances(document.org_id, v_items, v_lots, v_places);
+  v_is_missing := wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
+  if exists (select from unnest(movements) as m where m.reservation_id is not null) then
+    perform wms.take_reservations(org_id, movements);
   end if;
+  v_values := wms.value_movements(org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing);
 
-  -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs.
+  insert into wms.stock_ledger (
+    org_id, item_id, lot_id, location_id, warehouse_id, delta, value_delta, document_id, line_id, occurred_at
+  )
   select
-    count(*) < cardinality(v_balances),
-    bool_or(h.delta < 0 and h.available + h.delta < 0)
-  into v_missing, v_is_short
-  from (
-    select b.quantity - b.reserved as available, c.delta
-    from unnest(v_balances, v_deltas) with ordinality as c (id, delta, n)
-    inner join wms.balance as b
-      on b.org_id = document.org_id
-      and b.id = c.id
-    order by c.n
-    for update of b
-  ) as h;
-
-  if v_missing then
-    perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
-  elsif v_is_short then
-    perform wms.raise_short(document.org_id, v_balances, v_deltas);
-  end if;
-
-  update wms.balance as b
-  set
-    quantity = b.quantity + c.delta,
-    updated_at = now()
-  from unnest(v_balances, v_deltas) as c (id, delta)
-  where b.org_id = document.org_id
-    and b.id = c.id;
-
-  insert into wms.stock_ledger (org_id, item_id, lot_id, location_id, delta, document_id, line_id, occurred_at)
-  select l.org_id, l.item_id, l.lot_id, s.location_id, s.delta, l.document_id, l.id, move_stock.occurred_at
-  from wms.document_line as l
+    move_stock.org_id, m.item_id, m.lot_id, s.location_id, s.warehouse_id, s.delta, s.value_delta, m.document_id, m.line_id,
+    m.occurred_at
+  from unnest(movements) with ordinality as m
   cross join lateral (
     values
-      (l.from_position_id, - l.quantity_base),
-      (l.to_position_id, l.quantity_base)
-  ) as s (location_id, delta)
-  where l.org_id = document.org_id
-    and l.document_id = document.id;
+      (m.from_location_id, m.from_warehouse_id, - m.quantity, - v_values[m.ordinality]),
+      (m.to_location_id, m.to_warehouse_id, m.quantity, v_values[m.ordinality])
+  ) as s (location_id, warehouse_id, delta, value_delta);
 end
 $$;
 
-COMMENT ON FUNCTION wms.move_stock(document wms.document, occurred_at timestamp with time zone) IS 'Locks the balances that the lines touch in key order, changes them and writes the ledger, all lines at once. Raises wms.insufficient_stock (422). The caller holds the document.';
+COMMENT ON FUNCTION wms.move_stock(org_id uuid, movements wms.movement[]) IS 'Changes the balances, reservations and values that the movements touch, and writes the ledger, all at once. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
 
-CREATE FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[]) RETURNS void
+CREATE FUNCTION wms.number_documents(documents wms.document[], today date) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_group record;
+  v_number text;
+begin
+  if cardinality(documents) = 1 then
+    -- By its id, so that only its partition is opened.
+    v_number := (
+      core.next_numbers(
+        'wms.' || lower(documents[1].document_type), array[documents[1].id], null,
+        coalesce(documents[1].posting_date, today)
+      )
+    )[1];
+    update wms.document as d
+    set
+      status = 'POSTED',
+      number = v_number,
+      posting_date = coalesce(documents[1].posting_date, today),
+      posted_at = now(),
+      posted_by = core.user_id()
+    where d.org_id = documents[1].org_id
+      and d.id = documents[1].id;
+    return;
+  end if;
+
+  -- The number comes last: postings of the same type wait for each other from here to their commit.
+  for v_group in
+    select
+      d.document_type,
+      min(coalesce(d.posting_date, today)) as on_date,
+      array_agg(d.id order by d.ordinality) as ids,
+      array_agg(coalesce(d.posting_date, today) order by d.ordinality) as dates
+    from unnest(documents) with ordinality as d
+    group by d.document_type, extract(year from coalesce(d.posting_date, today))
+    order by d.document_type, extract(year from coalesce(d.posting_date, today))
+  loop
+    update wms.document as d
+    set
+      status = 'POSTED',
+      number = n.number,
+      posting_date = n.posting_date,
+      posted_at = now(),
+      posted_by = core.user_id()
+    from unnest(
+      v_group.ids, v_group.dates,
+      core.next_numbers('wms.' || lower(v_group.document_type), v_group.ids, null, v_group.on_date)
+    ) as n (id, posting_date, number)
+    where d.org_id = documents[1].org_id
+      and d.id = n.id;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION wms.number_documents(documents wms.document[], today date) IS 'Gives documents their numbers, by type and year, and makes them POSTED.';
+
+CREATE FUNCTION wms.order_quantity(available numeric, minimum numeric, maximum numeric, multiple numeric) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (available < minimum) THEN (ceil(((maximum - available) / multiple)) * multiple) ELSE (0)::numeric END;
+
+COMMENT ON FUNCTION wms.order_quantity(available numeric, minimum numeric, maximum numeric, multiple numeric) IS 'How much to order: what is missing to the maximum, rounded up to whole multiples, when there is less than the minimum';
+
+CREATE FUNCTION wms.outermost(id uuid) RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH RECURSIVE up AS (
+          SELECT u.id,
+             u.parent_id
+            FROM wms.handling_unit u
+           WHERE ((u.org_id = core.org_id()) AND (u.id = outermost.id))
+         UNION ALL
+          SELECT p.id,
+             p.parent_id
+            FROM (up up_1
+              JOIN wms.handling_unit p ON (((p.org_id = core.org_id()) AND (p.id = up_1.parent_id))))
+         )
+  SELECT up.id
+    FROM up
+   WHERE (up.parent_id IS NULL);
+END;
+
+COMMENT ON FUNCTION wms.outermost(id uuid) IS 'The handling unit that stands by itself and has this one in it; itself if none has.';
+
+CREATE FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) RETURNS SETOF uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT b.id
+    FROM ((wms.balance b
+      JOIN core.location p ON (((p.org_id = b.org_id) AND (p.id = b.location_id))))
+      LEFT JOIN wms.lot t ON (((t.org_id = b.org_id) AND (t.id = b.lot_id))))
+   WHERE ((b.org_id = pickable_balances.org_id) AND (b.warehouse_id = pickable_balances.warehouse_id) AND (b.item_id = ANY (pickable_balances.items)) AND (b.quantity > b.reserved) AND p.is_active AND (p.kind <> ALL (ARRAY['RECEIVING'::text, 'STAGING'::text, 'SHIPPING'::text, 'QUARANTINE'::text])) AND ((b.lot_id IS NULL) OR ((t.status = 'APPROVED'::text) AND ((t.expires_on IS NULL) OR (t.expires_on >= core.today())))));
+END;
+
+COMMENT ON FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) IS 'Balances of items in a warehouse of which something may be promised: unreserved stock at an active place that is picked from (neither RECEIVING, STAGING, SHIPPING nor QUARANTINE), of a lot that is approved and has not expired.';
+
+CREATE FUNCTION wms.post_adjustment(adjustment wms.adjustment) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  insert into wms.adjustment (
+    org_id, id, status, warehouse_id, position_id, item_id, lot_id, quantity_before, new_quantity, amount, currency, reason,
+    document_id, decided_at, decided_by
+  )
+  values (
+    adjustment.org_id, adjustment.id, 'POSTED', adjustment.warehouse_id, adjustment.position_id, adjustment.item_id,
+    adjustment.lot_id, adjustment.quantity_before, adjustment.new_quantity, adjustment.amount, adjustment.currency,
+    adjustment.reason, wms.adjust_stock(adjustment), now(), core.user_id()
+  );
+end
+$$;
+
+COMMENT ON FUNCTION wms.post_adjustment(adjustment wms.adjustment) IS 'Makes an adjustment that needs nobody else, and posts it.';
+
+CREATE FUNCTION wms.post_at_once(document_type text, from_location_id uuid, to_location_id uuid, lines jsonb, reason text DEFAULT NULL::text, reference text DEFAULT NULL::text, posting_date date DEFAULT NULL::date, partner_id uuid DEFAULT NULL::uuid) RETURNS wms.document
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_org uuid := core.org_id();
+  v_id uuid := uuidv7();
+  v_from uuid := post_at_once.from_location_id;
+  v_to uuid := post_at_once.to_location_id;
+  v_given jsonb := post_at_once.lines;
+  v_take_lines uuid[];
+  v_take_reservations uuid[];
+  v_lines wms.document_line[];
+  v_document wms.document;
+begin
+  if document_type in ('ADJUSTMENT', 'COUNT', 'MOVE') then
+    v_from := coalesce(v_from, v_to);
+    v_to := coalesce(v_to, v_from);
+  end if;
+  perform wms.check_header(document_type, v_from, v_to, partner_id);
+
+  if jsonb_typeof(v_given) = 'array' and jsonb_path_exists(v_given, '$[*].reservation_id') then
+    select
+      jsonb_agg(l.line - 'reservation_id' || jsonb_build_object('id', l.id) order by l.n),
+      array_agg(l.id order by l.n) filter (where l.reservation_id is not null),
+      array_agg(l.reservation_id order by l.n) filter (where l.reservation_id is not null)
+    into v_given, v_take_lines, v_take_reservations
+    from (
+      select
+        e.line,
+        e.n,
+        coalesce((e.line ->> 'id')::uuid, uuidv7()) as id,
+        (e.line ->> 'reservation_id')::uuid as reservation_id
+      from jsonb_array_elements(v_given) with ordinality as e (line, n)
+      offset 0
+    ) as l;
+  end if;
+  v_lines := wms.read_lines(v_id, document_type, v_from, v_to, v_given);
+
+  insert into wms.document (
+    org_id, id, document_type, status, from_location_id, to_location_id, partner_id, reference, posting_date, currency,
+    status_reason, line_count, total
+  )
+  select
+    v_org,
+    v_id,
+    post_at_once.document_type,
+    'POSTING',
+    v_from,
+    v_to,
+    post_at_once.partner_id,
+    nullif(btrim(post_at_once.reference), ''),
+    post_at_once.posting_date,
+    o.base_currency,
+    nullif(btrim(post_at_once.reason), ''),
+    cardinality(v_lines),
+    (select coalesce(sum(round(l.quantity * l.unit_price, 4)), 0) from unnest(v_lines) as l)
+  from core.organization as o
+  where o.id = v_org;
+  perform wms.write_lines(v_lines);
+
+  select d.* into v_document from wms.document as d where d.org_id = v_org and d.id = v_id;
+  perform wms.post_documents(array[v_document], v_take_lines, v_take_reservations);
+
+  select d.* into v_document from wms.document as d where d.org_id = v_org and d.id = v_id;
+  return v_document;
+end
+$_$;
+
+COMMENT ON FUNCTION wms.post_at_once(document_type text, from_location_id uuid, to_location_id uuid, lines jsonb, reason text, reference text, posting_date date, partner_id uuid) IS 'Makes and posts a document for a function that has checked the right to do so; returns it. ADJUSTMENT, COUNT and MOVE take their warehouse from either end. lines as in wms_document_create, with from_position_id and to_position_id where the defaults will not do; a line of an adjustment or a count names the position at one end. A line with reservation_id takes its goods out of that reservation: a MOVE or TRANSFER carries the hold along to the place that it reaches. Raises what wms_document_create and wms_document_post raise, and wms.reservation_ended (409).';
+
+CREATE FUNCTION wms.post_documents(documents wms.document[], take_lines uuid[] DEFAULT NULL::uuid[], take_reservations uuid[] DEFAULT NULL::uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+declare
+  v_org uuid := documents[1].org_id;
+  v_time_zone text;
+  v_today date;
+  v_movements wms.movement[];
+  v_lots uuid[];
+  v_limit numeric := (core.setting('wms.second_person_total') #>> '{}')::numeric;
+  v_document wms.document;
+begin
+  v_time_zone := (select o.time_zone from core.organization as o where o.id = v_org);
+  v_today := (now() at time zone v_time_zone)::date;
+  foreach v_document in array documents loop
+    if v_document.line_count = 0 then
+      perform core.raise_error('wms.lines_missing', jsonb_build_object('id', v_document.id));
+    elsif v_document.posting_date > v_today then
+      perform core.raise_error(
+        'wms.posting_date_ahead', jsonb_build_object('posting_date', v_document.posting_date, 'id', v_document.id)
+      );
+    elsif v_limit > 0
+      and v_document.status <> 'POSTING'
+      and v_document.total >= v_limit
+      and v_document.created_by = core.user_id() then
+      perform core.raise_error(
+        'wms.poster_is_creator',
+        jsonb_build_object(
+          'id', v_document.id, 'total', trim_scale(v_document.total), 'currency', v_document.currency, 'limit', v_limit
+        )
+      );
+    end if;
+  end loop;
+
+  -- The order of locks is the same for every posting: documents, the right to post into the period, lots, balances by key,
+  -- values by key, counters of the numbers.
+  perform wms.enter_period(v_org);
+  foreach v_document in array documents loop
+    perform wms.check_period(v_org, v_document.from_location_id, coalesce(v_document.posting_date, v_today));
+    if v_document.to_location_id is distinct from v_document.from_location_id then
+      perform wms.check_period(v_org, v_document.to_location_id, coalesce(v_document.posting_date, v_today));
+    end if;
+  end loop;
+
+  v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
+  v_lots := array(select distinct m.lot_id from unnest(v_movements) as m where m.lot_id is not null);
+  if cardinality(v_lots) > 0 then
+    perform wms.lock_lots(v_org, v_lots);
+    -- Whoever held a lot while we waited for it is obeyed.
+    v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
+    if exists (select from unnest(v_movements) as m where m.lot_id <> all (v_lots)) then
+      perform core.raise_error('wms.busy'); -- what is reserved has changed meanwhile
+    end if;
+  end if;
+
+  perform wms.move_stock(v_org, v_movements);
+  perform wms.number_documents(documents, v_today);
+end
+$$;
+
+COMMENT ON FUNCTION wms.post_documents(documents wms.document[], take_lines uuid[], take_reservations uuid[]) IS 'Posts documents of one organisation at once, all or nothing: checks them, moves their stock, gives them their numbers. The caller has locked them, in the order of their ids if they are many, and checked the right to post.';
+
+CREATE FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 declare
@@ -697,13 +2596,13 @@ begin
   select jsonb_agg(
     jsonb_build_object(
       'item', i.sku, 'item_id', b.item_id, 'lot', t.lot_no, 'lot_id', b.lot_id, 'place', p.code,
-      'location_id', b.location_id, 'requested', trim_scale(- c.delta), 'available', trim_scale(b.quantity - b.reserved),
-      'unit', i.unit_code
+      'location_id', b.location_id, 'requested', trim_scale(c.hold - c.delta),
+      'available', trim_scale(b.quantity - b.reserved), 'unit', i.unit_code
     )
     order by i.sku, p.code, t.lot_no
   )
   into v_short
-  from unnest(balances, deltas) as c (id, delta)
+  from unnest(balances, deltas, holds) as c (id, delta, hold)
   inner join wms.balance as b
     on b.org_id = raise_short.org_id
     and b.id = c.id
@@ -716,14 +2615,68 @@ begin
   left join wms.lot as t
     on t.org_id = b.org_id
     and t.id = b.lot_id
-  where c.delta < 0
-    and b.quantity - b.reserved + c.delta < 0;
+  where c.delta - c.hold < 0
+    and b.quantity - b.reserved + c.delta - c.hold < 0;
 
   perform core.raise_error('wms.insufficient_stock', (v_short -> 0) || jsonb_build_object('short', v_short));
 end
 $$;
 
-COMMENT ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[]) IS 'Raises wms.insufficient_stock for the balances that would fall below what is reserved, naming each of them.';
+COMMENT ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) IS 'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them.';
+
+CREATE FUNCTION wms.read_gs1(code text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_gs constant text := chr(29);
+  v_rest text := regexp_replace(code, '^\](C1|d2|Q3|e0)', '');
+  v_is_marked boolean := code ~ '^\](C1|d2|Q3|e0)' or strpos(code, chr(29)) > 0;
+  v_ai text;
+  v_length integer;
+  v_value text;
+  v_found jsonb := '{}';
+begin
+  -- Written out for people: (01)09506000134352(10)ABC.
+  if v_rest ~ '^\([0-9]{2,4}\)' then
+    for v_ai, v_value in
+      select m.part[1], m.part[2] from regexp_matches(v_rest, '\(([0-9]{2,4})\)([^(]*)', 'g') as m (part)
+    loop
+      v_found := v_found || jsonb_build_object(v_ai, rtrim(v_value, v_gs));
+    end loop;
+    return v_found;
+  end if;
+
+  -- A bare number that starts like a GTIN or an SSCC with its identifier, and is one.
+  if not v_is_marked and not (
+    (v_rest ~ '^0[12][0-9]{14}' and length(v_rest) > 16 - 1 and wms.is_gs1_number(substr(v_rest, 3, 14)))
+    or (v_rest ~ '^00[0-9]{18}$' and wms.is_gs1_number(substr(v_rest, 3)))
+  ) then
+    return null;
+  end if;
+  v_rest := ltrim(v_rest, v_gs);
+  while v_rest <> '' loop
+    v_ai := case
+      when v_rest ~ '^3[1-69]' then left(v_rest, 4)
+      when v_rest ~ '^(2[4-9]|4[0-2])' then left(v_rest, 3)
+      when v_rest ~ '^[0-9]{2}' then left(v_rest, 2)
+    end;
+    if v_ai is null then
+      return null;
+    end if;
+    v_rest := substr(v_rest, length(v_ai) + 1);
+    v_length := wms.gs1_value_length(v_ai);
+    v_value := case when v_length is null then split_part(v_rest, v_gs, 1) else left(v_rest, v_length) end;
+    if v_value = '' or length(v_value) < v_length then
+      return null;
+    end if;
+    v_found := v_found || jsonb_build_object(v_ai, v_value);
+    v_rest := ltrim(substr(v_rest, length(v_value) + 1), v_gs);
+  end loop;
+  return nullif(v_found, '{}');
+end
+$_$;
+
+COMMENT ON FUNCTION wms.read_gs1(code text) IS 'The application identifiers of a GS1 barcode and their values: written with brackets, or as a scanner sends it, with its symbology identifier or FNC1 as GS (character 29). Null when it is none.';
 
 CREATE FUNCTION wms.read_lines(document_id uuid, document_type text, from_location_id uuid, to_location_id uuid, lines jsonb) RETURNS wms.document_line[]
     LANGUAGE plpgsql PARALLEL SAFE
@@ -759,8 +2712,14 @@ begin
 
   v_from_path := (select w.path from core.location as w where w.org_id = v_org and w.id = from_location_id);
   v_to_path := (select w.path from core.location as w where w.org_id = v_org and w.id = to_location_id);
-  v_from_default := wms.default_position(v_org, document_type, from_location_id, false);
-  v_to_default := wms.default_position(v_org, document_type, to_location_id, true);
+  if document_type in ('ADJUSTMENT', 'COUNT') then
+    -- The end that a line leaves out is the one at which nothing lies.
+    v_from_default := wms.virtual_place(v_org, wms.outside_kind(document_type));
+    v_to_default := v_from_default;
+  else
+    v_from_default := wms.default_position(v_org, document_type, from_location_id, false);
+    v_to_default := wms.default_position(v_org, document_type, to_location_id, true);
+  end if;
 
   with given as materialized (
     select
@@ -780,10 +2739,17 @@ begin
         when r.quantity is null or r.quantity <= 0 or r.quantity = 'NaN' then 'wms.line_quantity_not_positive'
         when r.unit_price < 0 or r.unit_price = 'NaN' then 'wms.line_price_negative'
         when u.code is null then 'wms.line_unit_unknown'
+        when i.tracking = 'SERIAL'
+          and r.lot_id is not null
+          and r.quantity <> 1
+          and coalesce(r.unit_code, i.unit_code) = i.unit_code
+          then 'wms.line_serial_quantity'
         when r.lot_id is not null and i.tracking = 'NONE' then 'wms.line_lot_not_wanted'
         when r.lot_id is not null and t.id is null then 'wms.line_lot_unknown'
-        when f.id is null or not wms.is_position_of(f.kind, f.path, v_from_path) then 'wms.line_place_elsewhere'
-        when p.id is null or not wms.is_position_of(p.kind, p.path, v_to_path) then 'wms.line_place_elsewhere'
+        when not coalesce(
+          wms.are_ends_of(document_type, f.kind, f.path, v_from_path, p.kind, p.path, v_to_path), false
+        ) then 'wms.line_place_elsewhere'
+        when f.id = p.id then 'wms.line_place_same'
       end as problem
     from rows from (
       jsonb_to_recordset(lines) as (
@@ -829,7 +2795,7 @@ begin
     array_agg(
       row(
         v_org, document_id, b.id, b.line_no, b.item_id, b.lot_id, b.from_position_id, b.to_position_id, b.quantity,
-        b.unit_code, b.quantity_base, b.unit_price, null, now(), core.user_id()
+        b.unit_code, b.quantity_base, b.unit_price, null, now(), core.user_id(), null
       )::wms.document_line
       order by b.line_no
     ) filter (where b.problem is null),
@@ -852,6 +2818,942 @@ end
 $_$;
 
 COMMENT ON FUNCTION wms.read_lines(document_id uuid, document_type text, from_location_id uuid, to_location_id uuid, lines jsonb) IS 'Turns the JSON lines of a document into rows, numbered from 1, with default places and the quantity in the unit of the item. Raises the error of the first wrong line; its details list every wrong line.';
+
+CREATE FUNCTION wms.read_movements(documents wms.document[], take_lines uuid[], take_reservations uuid[], today date, time_zone text) RETURNS wms.movement[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org uuid := documents[1].org_id;
+  v_reserved uuid[];
+  v_movements wms.movement[];
+  v_problems jsonb;
+  v_parts wms.line_part[];
+begin
+  v_reserved := array(select d.id from unnest(documents) as d where d.status in ('RESERVED', 'PICKING', 'PACKED'));
+  if v_reserved <> '{}' or take_lines is not null then
+    v_parts := array(
+      select row(h.line_id, h.id, h.document_id, h.lot_id, h.location_id, h.quantity, true)::wms.line_part
+      from wms.reservation as h
+      where h.org_id = v_org
+        and h.document_id = any (v_reserved)
+        and h.status = 'HELD'
+      union all
+      select row(h.line_id, null, null, null, null, sum(h.quantity), false)::wms.line_part
+      from wms.reservation as h
+      where h.org_id = v_org
+        and h.document_id = any (v_reserved)
+        and h.status = 'HELD'
+      group by h.line_id
+      union all
+      select row(k.line_id, h.id, h.document_id, h.lot_id, h.location_id, h.quantity, false)::wms.line_part
+      from unnest(take_lines, take_reservations) as k (line_id, reservation_id)
+      inner join wms.reservation as h
+        on h.org_id = v_org
+        and h.id = k.reservation_id
+    );
+  end if;
+
+  select
+    array_agg(
+      row(
+        c.document_id, c.document_no, c.line_no, c.line_id, c.item_id, c.lot_id, c.from_location_id, c.to_location_id,
+        c.from_warehouse_id, c.to_warehouse_id, c.quantity,
+        case when c.quantity = c.line_quantity then c.line_value else round(c.line_value * c.quantity / c.line_quantity, 4) end,
+        c.tracking, c.needs_approved, c.reservation_id, c.reservation_document_id,
+        c.reservation_id is not null and c.is_hold_carried,
+        case
+          when coalesce(c.posting_date, today) = today then date_trunc('milliseconds', now())
+          else (c.posting_date + 1)::timestamp at time zone read_movements.time_zone - interval '1 millisecond'
+        end,
+        c.reverses
+      )::wms.movement
+      order by c.document_no, c.line_no, c.reservation_id
+    ),
+    jsonb_agg(
+      jsonb_build_object(
+        'line', c.line_no, 'code', c.problem, 'item', c.sku, 'item_id', c.item_id, 'lot', c.lot_no,
+        'lot_status', c.lot_status, 'place', c.place, 'id', c.document_id
+      )
+      order by c.document_no, c.line_no
+    ) filter (where c.problem is not null)
+  into v_movements, v_problems
+  from (
+    select
+      s.*,
+      i.sku,
+      i.tracking,
+      t.lot_no,
+      t.status as lot_status,
+      case when not f.is_virtual then s.from_end end as from_warehouse_id,
+      case when not p.is_virtual then s.to_end end as to_warehouse_id,
+      case
+        when not w.is_active then w.code
+        when not x.is_active then x.code
+        when f.is_active and wms.is_position_of(f.kind, f.path, w.path) then p.code
+        else f.code
+      end as place,
+      -- A lot that is held may come back, be corrected, be put aside, and go back where it came from.
+      s.reverses is null
+      and s.document_type not in ('RETURN', 'ADJUSTMENT', 'COUNT')
+      and p.kind <> 'QUARANTINE' as needs_approved,
+      case
+        when not i.is_active and s.reverses is null then 'wms.item_inactive'
+        when not w.is_active or not x.is_active or not f.is_active or not p.is_active then 'wms.place_inactive'
+        when not wms.are_ends_of(s.document_type, f.kind, f.path, w.path, p.kind, p.path, x.path) then 'wms.place_elsewhere'
+        when i.tracking <> 'NONE' and s.lot_id is null then 'wms.lot_required'
+        when i.tracking = 'SERIAL' and s.quantity <> 1 then 'wms.serial_quantity'
+        when t.status <> 'APPROVED'
+          and s.reverses is null
+          and s.document_type not in ('RETURN', 'ADJUSTMENT', 'COUNT')
+          and p.kind <> 'QUARANTINE'
+          then 'wms.lot_not_approved'
+      end as problem
+    from (
+      -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
+      -- its goods out of the reservation of another document, for which it picks.
+      select
+        d.ordinality::integer as document_no,
+        d.document_type,
+        d.posting_date,
+        d.reverses,
+        d.from_location_id as from_end,
+        d.to_location_id as to_end,
+        l.document_id,
+        l.line_no,
+        l.id as line_id,
+        l.item_id,
+        case when r.is_own then r.lot_id else l.lot_id end as lot_id,
+        case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
+        l.to_position_id as to_location_id,
+        case
+          when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
+          when r.is_own then r.quantity
+          else l.quantity_base
+        end as quantity,
+        l.quantity_base as line_quantity,
+        coalesce(
+          l.booked_value,
+          -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
+          case
+            when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
+          end
+        ) as line_value,
+        r.id as reservation_id,
+        r.document_id as reservation_document_id,
+        not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried
+      from unnest(documents) with ordinality as d
+      inner join wms.document_line as l
+        on l.org_id = v_org
+        and l.document_id = d.id
+      left join unnest(v_parts) as r
+        on r.line_id = l.id
+    ) as s
+    inner join core.item as i
+      on i.org_id = v_org
+      and i.id = s.item_id
+    inner join core.location as f
+      on f.org_id = v_org
+      and f.id = s.from_location_id
+    inner join core.location as p
+      on p.org_id = v_org
+      and p.id = s.to_location_id
+    left join core.location as w
+      on w.org_id = v_org
+      and w.id = s.from_end
+    left join core.location as x
+      on x.org_id = v_org
+      and x.id = s.to_end
+    left join wms.lot as t
+      on t.org_id = v_org
+      and t.id = s.lot_id
+    where s.quantity > 0
+  ) as c;
+
+  if v_problems is not null then
+    perform core.raise_error(
+      v_problems -> 0 ->> 'code', (v_problems -> 0) - 'code' || jsonb_build_object('problems', v_problems)
+    );
+  end if;
+  return v_movements;
+end
+$$;
+
+COMMENT ON FUNCTION wms.read_movements(documents wms.document[], take_lines uuid[], take_reservations uuid[], today date, time_zone text) IS 'The parts of the lines of documents of one organisation: of each reservation that is held for a line, and of the rest as the line says. take_lines take their goods out of take_reservations, which are held for another document. Raises the error of the first part that may not move (item or place inactive, place elsewhere, lot missing or not approved); its details list every one.';
+
+CREATE FUNCTION wms.refuse_while_counted(position_id uuid, item core.item, lot_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_number text;
+begin
+  select c.number
+  into v_number
+  from wms.count_line as l
+  inner join wms.count_session as c
+    on c.org_id = l.org_id
+    and c.id = l.count_id
+  where l.org_id = core.org_id()
+    and l.item_id = refuse_while_counted.item.id
+    and l.position_id = refuse_while_counted.position_id
+    and l.lot_id is not distinct from refuse_while_counted.lot_id
+    and l.is_open;
+  if found then
+    perform core.raise_error(
+      'wms.count_is_open', jsonb_build_object('item', refuse_while_counted.item.sku, 'number', v_number)
+    );
+  elsif exists (
+    select
+    from wms.adjustment as a
+    where a.org_id = core.org_id()
+      and a.item_id = refuse_while_counted.item.id
+      and a.position_id = refuse_while_counted.position_id
+      and a.lot_id is not distinct from refuse_while_counted.lot_id
+      and a.status = 'PENDING'
+  ) then
+    perform core.raise_error('wms.adjustment_pending', jsonb_build_object('item', refuse_while_counted.item.sku));
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.refuse_while_counted(position_id uuid, item core.item, lot_id uuid) IS 'Raises wms.count_is_open or wms.adjustment_pending (409) while somebody else is finding out what lies there.';
+
+CREATE FUNCTION wms.release_reservations(ids uuid[], because text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_ids uuid[];
+  v_items uuid[];
+  v_lots uuid[];
+  v_places uuid[];
+  v_warehouses uuid[];
+  v_holds numeric[];
+  v_quantity numeric;
+  v_released numeric;
+begin
+  with held as (
+    select r.id, r.item_id, r.lot_id, r.location_id, r.warehouse_id, r.quantity
+    from wms.reservation as r
+    where r.org_id = v_org
+      and r.id = any (release_reservations.ids)
+      and r.status = 'HELD'
+  )
+  select
+    array_agg(c.item_id order by c.item_id, c.location_id, c.lot_id),
+    array_agg(c.lot_id order by c.item_id, c.location_id, c.lot_id),
+    array_agg(c.location_id order by c.item_id, c.location_id, c.lot_id),
+    array_agg(c.warehouse_id order by c.item_id, c.location_id, c.lot_id),
+    array_agg(- c.quantity order by c.item_id, c.location_id, c.lot_id),
+    sum(c.quantity),
+    (select array_agg(h.id) from held as h)
+  into v_items, v_lots, v_places, v_warehouses, v_holds, v_quantity, v_ids
+  from (
+    select h.item_id, h.lot_id, h.location_id, h.warehouse_id, sum(h.quantity) as quantity
+    from held as h
+    group by h.item_id, h.lot_id, h.location_id, h.warehouse_id
+  ) as c;
+  if v_ids is null then
+    return 0;
+  end if;
+
+  perform wms.change_balances(
+    v_org, v_items, v_lots, v_places, v_warehouses, array_fill(0::numeric, array[cardinality(v_holds)]), v_holds
+  );
+
+  with ended as (
+    update wms.reservation as r
+    set
+      status = 'RELEASED',
+      ended_because = release_reservations.because,
+      ended_at = now(),
+      ended_by = core.user_id()
+    where r.org_id = v_org
+      and r.id = any (v_ids)
+      and r.status = 'HELD'
+    returning r.quantity
+  )
+  select sum(e.quantity) into v_released from ended as e;
+  if v_released is distinct from v_quantity then
+    perform core.raise_error('wms.busy'); -- one was taken while we waited for its balance
+  end if;
+  return cardinality(v_ids);
+end
+$$;
+
+COMMENT ON FUNCTION wms.release_reservations(ids uuid[], because text) IS 'Releases those of the reservations that are still held, saying why (REQUESTED, EXPIRED, LOT, CANCELLED, POSTED); returns how many. Raises wms.busy (503) when one changed meanwhile.';
+
+CREATE FUNCTION wms.release_document(document wms.document, because text) RETURNS integer
+    LANGUAGE sql
+    RETURN wms.release_reservations(ARRAY(SELECT r.id FROM wms.reservation r WHERE ((r.org_id = (release_document.document).org_id) AND (r.document_id = (release_document.document).id) AND (r.status = 'HELD'::text))), because);
+
+COMMENT ON FUNCTION wms.release_document(document wms.document, because text) IS 'Releases what is held for a document that the caller has locked; returns how many reservations.';
+
+CREATE FUNCTION wms.release_reservations_of_lot(lot_id uuid, reason text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+begin
+  return wms.release_reservations(
+    array(
+      select r.id
+      from wms.reservation as r
+      where r.org_id = core.org_id()
+        and r.item_id = (
+          select t.item_id
+          from wms.lot as t
+          where t.org_id = core.org_id()
+            and t.id = release_reservations_of_lot.lot_id
+        )
+        and r.lot_id = release_reservations_of_lot.lot_id
+        and r.status = 'HELD'
+    ),
+    coalesce(release_reservations_of_lot.reason, 'LOT')
+  );
+end
+$$;
+
+COMMENT ON FUNCTION wms.release_reservations_of_lot(lot_id uuid, reason text) IS 'Releases what is held of a lot that may no longer move; reason is LOT unless it says otherwise. The caller holds the lot.';
+
+CREATE FUNCTION wms.require_capacity(position_id uuid, items uuid[], quantities numeric[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_place core.location;
+  v_free numeric;
+  v_wanted numeric;
+begin
+  -- Whoever puts something at a place with a limit waits for the others that do: before any balance is locked.
+  select p.*
+  into v_place
+  from core.location as p
+  where p.org_id = core.org_id()
+    and p.id = require_capacity.position_id
+    and p.capacity is not null
+  for no key update;
+  if not found then
+    return;
+  end if;
+
+  v_free := wms.free_capacity(v_place.id);
+  v_wanted := (
+    select coalesce(sum(g.quantity * wms.unit_factor(i.id, i.unit_code, v_place.capacity_unit)), 0)
+    from unnest(require_capacity.items, require_capacity.quantities) as g (item_id, quantity)
+    inner join core.item as i
+      on i.org_id = v_place.org_id
+      and i.id = g.item_id
+  );
+  if v_wanted > v_free then
+    perform core.raise_error(
+      'wms.capacity_exceeded',
+      jsonb_build_object(
+        'place', v_place.code, 'location_id', v_place.id, 'free', trim_scale(greatest(v_free, 0)),
+        'wanted', trim_scale(round(v_wanted, 6)), 'unit', v_place.capacity_unit
+      )
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.require_capacity(position_id uuid, items uuid[], quantities numeric[]) IS 'Locks a position that has a limit, and raises wms.capacity_exceeded (422) unless these quantities of items fit in.';
+
+CREATE FUNCTION wms.require_item(item_id uuid, lot_id uuid, needs_lot boolean DEFAULT true) RETURNS core.item
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_item core.item;
+begin
+  select i.*
+  into v_item
+  from core.item as i
+  where i.org_id = core.org_id()
+    and i.id = require_item.item_id;
+  if not found then
+    perform core.raise_error('wms.item_unknown', jsonb_build_object('item_id', require_item.item_id));
+  elsif v_item.tracking = 'NONE' and require_item.lot_id is not null then
+    perform core.raise_error('wms.lot_not_wanted', jsonb_build_object('item_id', v_item.id));
+  elsif needs_lot and v_item.tracking <> 'NONE' and require_item.lot_id is null then
+    perform core.raise_error('wms.lot_missing', jsonb_build_object('item', v_item.sku));
+  elsif require_item.lot_id is not null and not exists (
+    select
+    from wms.lot as t
+    where t.org_id = v_item.org_id
+      and t.item_id = v_item.id
+      and t.id = require_item.lot_id
+  ) then
+    perform core.raise_error('wms.lot_not_found', jsonb_build_object('id', require_item.lot_id));
+  end if;
+  return v_item;
+end
+$$;
+
+COMMENT ON FUNCTION wms.require_item(item_id uuid, lot_id uuid, needs_lot boolean) IS 'The item, with the lot that its tracking asks for, unless needs_lot is false. Raises wms.item_unknown, wms.lot_not_wanted, wms.lot_missing (422), wms.lot_not_found (404).';
+
+CREATE FUNCTION wms.require_over_pick(document wms.document, line wms.document_line, item core.item, reserved numeric, wanted numeric) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_held numeric;
+begin
+  v_held := (
+    select coalesce(sum(r.quantity), 0)
+    from wms.reservation as r
+    where r.org_id = document.org_id
+      and r.document_id = document.id
+      and r.line_id = require_over_pick.line.id
+      and r.status = 'HELD'
+  );
+  if not (core.setting('wms.is_over_pick_allowed') #>> '{}')::boolean
+    or v_held + wanted - reserved > require_over_pick.line.quantity_base
+    or wanted <= reserved
+  then
+    perform core.raise_error(
+      'wms.over_pick',
+      jsonb_build_object(
+        'item', require_over_pick.item.sku, 'requested', trim_scale(wanted), 'reserved', trim_scale(reserved),
+        'unit', require_over_pick.item.unit_code, 'line', require_over_pick.line.line_no
+      )
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.require_over_pick(document wms.document, line wms.document_line, item core.item, reserved numeric, wanted numeric) IS 'Raises wms.over_pick (422) unless the organisation lets more be picked than is reserved, and the line asks for that much.';
+
+CREATE FUNCTION wms.require_pickable(item core.item, lot_id uuid, position_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_lot wms.lot;
+  v_position api.wms_positions;
+begin
+  if require_pickable.position_id is not null then
+    v_position := wms.require_position(require_pickable.position_id);
+    if v_position.kind = 'QUARANTINE' then
+      perform core.raise_error(
+        'wms.place_not_pickable', jsonb_build_object('place', v_position.code, 'kind', v_position.kind)
+      );
+    end if;
+  end if;
+  select t.*
+  into v_lot
+  from wms.lot as t
+  where t.org_id = require_pickable.item.org_id
+    and t.item_id = require_pickable.item.id
+    and t.id = require_pickable.lot_id;
+  if v_lot.status <> 'APPROVED' then
+    perform core.raise_error(
+      'wms.lot_not_pickable',
+      jsonb_build_object('lot', v_lot.lot_no, 'item', require_pickable.item.sku, 'lot_status', v_lot.status)
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.require_pickable(item core.item, lot_id uuid, position_id uuid) IS 'Raises wms.place_not_pickable (422) for a QUARANTINE position, wms.lot_not_pickable (423) for a lot that is not APPROVED.';
+
+CREATE FUNCTION wms.require_position(position_id uuid, warehouse_id uuid DEFAULT NULL::uuid) RETURNS api.wms_positions
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_position api.wms_positions;
+begin
+  select p.*
+  into v_position
+  from api.wms_positions as p
+  where p.org_id = core.org_id()
+    and p.id = require_position.position_id;
+  if not found then
+    perform core.raise_error('wms.position_unknown', jsonb_build_object('position_id', require_position.position_id));
+  elsif v_position.warehouse_id <> require_position.warehouse_id then
+    perform core.raise_error('wms.position_elsewhere', jsonb_build_object('position_id', require_position.position_id));
+  elsif not v_position.is_active then
+    perform core.raise_error('wms.place_inactive', jsonb_build_object('place', v_position.code, 'id', v_position.id));
+  end if;
+  return v_position;
+end
+$$;
+
+COMMENT ON FUNCTION wms.require_position(position_id uuid, warehouse_id uuid) IS 'A position where goods may be put or taken, in the warehouse if one is named. Raises wms.position_unknown, wms.position_elsewhere, wms.place_inactive (422).';
+
+CREATE FUNCTION wms.reserve_line(line wms.document_line, quantity numeric, warehouse_id uuid, strategy text, expires_at timestamp with time zone) RETURNS numeric
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_reserved numeric;
+begin
+  -- The caller has locked every balance that may be chosen.
+  with candidate as (
+    select
+      b.id,
+      b.location_id,
+      b.lot_id,
+      case i.tracking when 'SERIAL' then floor(b.quantity - b.reserved) else b.quantity - b.reserved end as available,
+      row_number() over (
+        order by
+          case when reserve_line.strategy = 'FEFO' then t.expires_on end nulls last,
+          case
+            when reserve_line.strategy = 'NEAREST'
+              then public.nlevel(p.path) + public.nlevel(r.path)
+                - 2 * coalesce(public.nlevel(public.lca(p.path operator (public.||) 'x', r.path operator (public.||) 'x')), 0)
+          end,
+          case when reserve_line.strategy = 'NEAREST' then p.zone is distinct from r.zone end,
+          case when reserve_line.strategy = 'NEAREST' then p.code end,
+          b.lot_id,
+          b.id
+      ) as n
+    from wms.pickable_balances(line.org_id, reserve_line.warehouse_id, array[line.item_id]) as k (balance_id)
+    inner join wms.balance as b
+      on b.org_id = line.org_id
+      and b.id = k.balance_id
+    inner join core.item as i
+      on i.org_id = b.org_id
+      and i.id = b.item_id
+    inner join core.location as p
+      on p.org_id = b.org_id
+      and p.id = b.location_id
+    inner join core.location as r
+      on r.org_id = line.org_id
+      and r.id = line.from_position_id
+    left join wms.lot as t
+      on t.org_id = b.org_id
+      and t.id = b.lot_id
+    where (line.lot_id is null or b.lot_id = line.lot_id)
+      and (reserve_line.strategy <> 'POSITION' or b.location_id = line.from_position_id)
+  ),
+  summed as (
+    select c.*, coalesce(sum(c.available) over (order by c.n rows between unbounded preceding and 1 preceding), 0) as before
+    from candidate as c
+    where c.available > 0
+  ),
+  taken as (
+    select s.n, s.id, s.location_id, s.lot_id, least(s.available, reserve_line.quantity - s.before) as quantity
+    from summed as s
+    where s.before < reserve_line.quantity
+  ),
+  held as (
+    insert into wms.reservation (
+      org_id, document_id, line_id, item_id, lot_id, location_id, warehouse_id, quantity, expires_at
+    )
+    select
+      line.org_id, line.document_id, line.id, line.item_id, t.lot_id, t.location_id, reserve_line.warehouse_id, t.quantity,
+      reserve_line.expires_at
+    from taken as t
+    order by t.n
+  ),
+  promised as (
+    update wms.balance as b
+    set
+      reserved = b.reserved + t.quantity,
+      updated_at = now()
+    from taken as t
+    where b.org_id = line.org_id
+      and b.id = t.id
+    returning t.quantity
+  )
+  select coalesce(sum(p.quantity), 0) into v_reserved from promised as p;
+  return v_reserved;
+end
+$$;
+
+COMMENT ON FUNCTION wms.reserve_line(line wms.document_line, quantity numeric, warehouse_id uuid, strategy text, expires_at timestamp with time zone) IS 'Reserves up to a quantity of the item of a line, in the order of the strategy; returns how much it found.';
+
+CREATE FUNCTION wms.scan_action(called text, permission text DEFAULT NULL::text, problem text DEFAULT NULL::text, details jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_refused jsonb;
+begin
+  if to_regproc(format('api.%I', called)) is null then
+    return null;
+  end if;
+  if permission is not null and not core.has_permission(scan_action.permission) then
+    v_refused := core.word_error('core.permission_missing', jsonb_build_object('permission', permission)) -> 'body';
+  elsif problem is not null then
+    v_refused := core.word_error(problem, details) -> 'body';
+  end if;
+  return jsonb_strip_nulls(
+    jsonb_build_object(
+      'function', called,
+      'is_allowed', v_refused is null,
+      'permission', permission,
+      'refused', v_refused - 'details'
+    )
+  );
+end
+$$;
+
+COMMENT ON FUNCTION wms.scan_action(called text, permission text, problem text, details jsonb) IS 'A function of the API, whether the caller may call it now, and if not the error that it would answer with. Null for a function that is not there.';
+
+CREATE FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_details jsonb := '{}';
+begin
+  if entity = 'item' then
+    v_details := (
+      select jsonb_build_object(
+        'sku', i.sku, 'tracking', i.tracking, 'unit_code', i.unit_code,
+        -- What one scan of this barcode stands for.
+        'barcode_unit_code', (
+          select b.unit_code
+          from core.item_barcode as b
+          where b.org_id = i.org_id
+            and b.item_id = i.id
+            and ltrim(b.barcode, '0') = ltrim(scan_details.gtin, '0')
+          order by b.barcode
+          limit 1
+        ),
+        'available', (
+          select trim_scale(coalesce(sum(b.quantity - b.reserved), 0))
+          from wms.balance as b
+          where b.org_id = i.org_id
+            and b.item_id = i.id
+        )
+      )
+      from core.item as i
+      where i.org_id = v_org
+        and i.id = scan_details.id
+    );
+  elsif entity = 'wms_lot' and id is not null then
+    v_details := (
+      select jsonb_build_object(
+        'item_id', t.item_id, 'status', t.status, 'expires_on', t.expires_on,
+        'is_expired', coalesce(t.expires_on < core.today(), false),
+        'available', (
+          select trim_scale(coalesce(sum(b.quantity - b.reserved), 0))
+          from wms.balance as b
+          where b.org_id = t.org_id
+            and b.item_id = t.item_id
+            and b.lot_id = t.id
+        )
+      )
+      from wms.lot as t
+      where t.org_id = v_org
+        and t.id = scan_details.id
+    );
+  elsif entity = 'location' then
+    v_details := (
+      select jsonb_build_object('kind', p.kind, 'zone', p.zone, 'parent_id', p.parent_id, 'is_active', p.is_active)
+      from core.location as p
+      where p.org_id = v_org
+        and p.id = scan_details.id
+    );
+  elsif entity = 'wms_handling_unit' then
+    v_details := (
+      select jsonb_build_object(
+        'kind', h.kind, 'status', h.status, 'location_id', h.location_id, 'version', h.version,
+        'contents', (
+          select coalesce(
+            jsonb_agg(
+              jsonb_build_object(
+                'item_id', i.id, 'sku', i.sku, 'lot_id', c.lot_id, 'lot_no', t.lot_no, 'quantity', trim_scale(c.quantity),
+                'unit_code', i.unit_code
+              )
+              order by i.sku, t.lot_no
+            ),
+            '[]'
+          )
+          from wms.handling_unit_content as c
+          inner join core.item as i
+            on i.org_id = c.org_id
+            and i.id = c.item_id
+          left join wms.lot as t
+            on t.org_id = c.org_id
+            and t.id = c.lot_id
+          where c.org_id = h.org_id
+            and c.handling_unit_id = h.id
+        )
+      )
+      from wms.handling_unit as h
+      where h.org_id = v_org
+        and h.id = scan_details.id
+    );
+  elsif entity = 'wms_document' then
+    v_details := (
+      select jsonb_build_object(
+        'document_type', d.document_type, 'status', d.status, 'line_count', d.line_count, 'version', d.version
+      )
+      from wms.document as d
+      where d.org_id = v_org
+        and d.id = scan_details.id
+    );
+  end if;
+  if gs1 is not null then
+    v_details := v_details || jsonb_build_object('gs1', gs1) || case
+      when gs1 ? '17' then jsonb_build_object('expires_on_label', wms.gs1_date(gs1 ->> '17'))
+      else '{}'
+    end;
+  end if;
+  return v_details;
+end
+$$;
+
+COMMENT ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) IS 'What concerns one meaning of a barcode: state, stock that may be taken, and what the label says itself.';
+
+CREATE FUNCTION wms.show_count_line(line_id uuid) RETURNS api.wms_count_lines
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_row api.wms_count_lines;
+  v_is_hidden boolean;
+begin
+  select l.* into v_row from api.wms_count_lines as l where l.org_id = core.org_id() and l.id = line_id;
+  v_is_hidden := (
+    select c.is_blind and c.status not in ('COUNTED', 'POSTED')
+    from wms.count_session as c
+    where c.org_id = v_row.org_id
+      and c.id = v_row.count_id
+  );
+  -- The functions that answer with a line run as owner, whom the policy of wms.count_expectation does not hold back.
+  if v_is_hidden then
+    v_row.expected := null;
+    v_row.moved := null;
+    v_row.expected_at_count := null;
+    v_row.difference := null;
+  end if;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION wms.show_count_line(line_id uuid) IS 'A line of a count as its counter may see it: without what is expected while a blind count goes on.';
+
+CREATE FUNCTION wms.staging_of(warehouse_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_position_id uuid;
+begin
+  v_position_id := (
+    select p.id
+    from api.wms_positions as p
+    where p.org_id = core.org_id()
+      and p.warehouse_id = staging_of.warehouse_id
+      and p.kind in ('STAGING', 'SHIPPING')
+      and p.is_active
+    order by p.kind desc, p.id
+    limit 1
+  );
+  if v_position_id is null then
+    perform core.raise_error('wms.staging_missing', jsonb_build_object('warehouse_id', staging_of.warehouse_id));
+  end if;
+  return v_position_id;
+end
+$$;
+
+COMMENT ON FUNCTION wms.staging_of(warehouse_id uuid) IS 'Where picked goods of a warehouse go: its oldest active STAGING position, else SHIPPING. Raises wms.staging_missing (422).';
+
+CREATE FUNCTION wms.step_actions(entity text, prefix text, status text) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE(jsonb_agg(a.action ORDER BY (a.action ->> 'function'::text)) FILTER (WHERE (a.action IS NOT NULL)), '[]'::jsonb) AS "coalesce"
+    FROM ( SELECT wms.scan_action((step_actions.prefix || s.action), s.permission,
+                 CASE
+                     WHEN (NOT s.is_next) THEN 'core.transition_refused'::text
+                     ELSE NULL::text
+                 END, jsonb_build_object('entity', step_actions.entity, 'from_status', step_actions.status, 'to_status', s.to_status)) AS action
+            FROM ( SELECT DISTINCT ON (t.action) t.action,
+                     t.to_status,
+                     t.permission,
+                     (t.from_status = step_actions.status) AS is_next
+                    FROM core.transition t
+                   WHERE ((t.entity = step_actions.entity) AND (t.from_status <> 'NEW'::text) AND (t.permission IS NOT NULL))
+                   ORDER BY t.action, (t.from_status = step_actions.status) DESC, t.to_status) s) a;
+END;
+
+COMMENT ON FUNCTION wms.step_actions(entity text, prefix text, status text) IS 'The functions that take the steps of an entity, and whether the caller may take them in a state';
+
+CREATE FUNCTION wms.step_document(id uuid, version integer, from_status text, to_status text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_document wms.document := wms.lock_document(id, version, array[from_status]);
+begin
+  update wms.document as d
+  set status = to_status
+  where d.org_id = v_document.org_id
+    and d.id = v_document.id;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('wms.busy');
+end
+$$;
+
+COMMENT ON FUNCTION wms.step_document(id uuid, version integer, from_status text, to_status text) IS 'Takes a document from one status to the next, for a function that has checked the right.';
+
+CREATE FUNCTION wms.stock_in_warehouse(org_id uuid, warehouse_id uuid, item_id uuid) RETURNS TABLE(quantity numeric, reserved numeric, unusable numeric)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE(sum(b.quantity), (0)::numeric) AS "coalesce",
+     COALESCE(sum(b.reserved), (0)::numeric) AS "coalesce",
+     COALESCE(sum((b.quantity - b.reserved)) FILTER (WHERE ((t.status <> 'APPROVED'::text) OR (t.expires_on < core.today()))), (0)::numeric) AS "coalesce"
+    FROM (wms.balance b
+      LEFT JOIN wms.lot t ON (((t.org_id = b.org_id) AND (t.id = b.lot_id))))
+   WHERE ((b.org_id = stock_in_warehouse.org_id) AND (b.warehouse_id = stock_in_warehouse.warehouse_id) AND (b.item_id = stock_in_warehouse.item_id));
+END;
+
+COMMENT ON FUNCTION wms.stock_in_warehouse(org_id uuid, warehouse_id uuid, item_id uuid) IS 'What lies in a warehouse of an item, how much of it is promised, and how much else may not move: lots that are held or expired';
+
+CREATE FUNCTION wms.take_layers(org_id uuid, item_id uuid, warehouse_id uuid, quantity numeric, document_id uuid) RETURNS numeric
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_value numeric;
+begin
+  with layer as (
+    select
+      y.id,
+      y.quantity,
+      y.value,
+      sum(y.quantity) over (order by y.document_id is not distinct from take_layers.document_id desc, y.id)
+        - y.quantity as before
+    from wms.value_layer as y
+    where y.org_id = take_layers.org_id
+      and y.item_id = take_layers.item_id
+      and y.warehouse_id = take_layers.warehouse_id
+  ),
+  taken as (
+    select
+      y.id,
+      least(y.quantity, take_layers.quantity - y.before) as quantity,
+      case
+        when y.quantity <= take_layers.quantity - y.before then y.value
+        else round(y.value * (take_layers.quantity - y.before) / y.quantity, 4)
+      end as value,
+      y.quantity <= take_layers.quantity - y.before as is_used_up
+    from layer as y
+    where y.before < take_layers.quantity
+  ),
+  used_up as (
+    delete from wms.value_layer as y
+    using taken as t
+    where y.org_id = take_layers.org_id
+      and y.id = t.id
+      and t.is_used_up
+  ),
+  less as (
+    update wms.value_layer as y
+    set
+      quantity = y.quantity - t.quantity,
+      value = y.value - t.value
+    from taken as t
+    where y.org_id = take_layers.org_id
+      and y.id = t.id
+      and not t.is_used_up
+  )
+  select sum(t.value) into v_value from taken as t;
+  return v_value;
+end
+$$;
+
+COMMENT ON FUNCTION wms.take_layers(org_id uuid, item_id uuid, warehouse_id uuid, quantity numeric, document_id uuid) IS 'Takes a quantity out of the oldest layers, those of document_id (what is reversed) before all others; returns its value. The caller holds the value of the stock.';
+
+CREATE FUNCTION wms.take_reservations(org_id uuid, movements wms.movement[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_taken integer;
+  v_wanted integer;
+begin
+  -- What is left of a reservation stays held in its row; what was taken of it gets a row of its own.
+  with wanted as (
+    select
+      m.reservation_document_id as document_id,
+      m.reservation_id as id,
+      m.item_id,
+      m.lot_id,
+      m.from_location_id as location_id,
+      sum(m.quantity) as quantity
+    from unnest(movements) as m
+    where m.reservation_id is not null
+    group by m.reservation_document_id, m.reservation_id, m.item_id, m.lot_id, m.from_location_id
+  ),
+  held as (
+    select r.*, w.quantity as taken
+    from wanted as w
+    inner join wms.reservation as r
+      on r.org_id = take_reservations.org_id
+      and r.document_id = w.document_id
+      and r.id = w.id
+    where r.status = 'HELD'
+      and r.quantity >= w.quantity
+      and r.item_id = w.item_id
+      and r.lot_id is not distinct from w.lot_id
+      and r.location_id = w.location_id
+  ),
+  parted as (
+    insert into wms.reservation (
+      org_id, document_id, line_id, item_id, lot_id, location_id, warehouse_id, quantity, status, expires_at, ended_at,
+      ended_by, reserved_at, reserved_by
+    )
+    select
+      h.org_id, h.document_id, h.line_id, h.item_id, h.lot_id, h.location_id, h.warehouse_id, h.taken, 'CONSUMED',
+      h.expires_at, now(), core.user_id(), h.reserved_at, h.reserved_by
+    from held as h
+    where h.quantity > h.taken
+  ),
+  carried as (
+    insert into wms.reservation (
+      org_id, document_id, line_id, item_id, lot_id, location_id, warehouse_id, quantity, expires_at, reserved_at, reserved_by
+    )
+    select
+      h.org_id, h.document_id, h.line_id, h.item_id, h.lot_id, m.to_location_id, m.to_warehouse_id, m.quantity, h.expires_at,
+      now(), core.user_id()
+    from held as h
+    inner join unnest(movements) as m
+      on m.reservation_id = h.id
+      and m.is_hold_carried
+  ),
+  ended as (
+    update wms.reservation as r
+    set
+      quantity = case when h.quantity > h.taken then r.quantity - h.taken else r.quantity end,
+      status = case when h.quantity > h.taken then r.status else 'CONSUMED' end,
+      ended_at = case when h.quantity > h.taken then null else now() end,
+      ended_by = case when h.quantity > h.taken then null else core.user_id() end
+    from held as h
+    where r.org_id = h.org_id
+      and r.document_id = h.document_id
+      and r.id = h.id
+      and r.status = 'HELD'
+      and r.quantity = h.quantity
+    returning r.id
+  )
+  select (select count(*) from ended), (select count(*) from wanted)
+  into v_taken, v_wanted;
+
+  if v_taken < v_wanted then
+    perform core.raise_error('wms.reservation_ended');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION wms.take_reservations(org_id uuid, movements wms.movement[]) IS 'Takes what movements take out of reservations, whose balances are locked and changed; where the hold goes along, the goods are held at the place that they reach. Raises wms.reservation_ended (409) when one is no longer there.';
+
+CREATE FUNCTION wms.tg_balance__keep_packed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform core.raise_error(
+    'wms.packed_in_handling_unit',
+    (
+      select jsonb_build_object(
+        'item', i.sku, 'item_id', i.id, 'place', p.code, 'location_id', p.id, 'packed', trim_scale(new.packed),
+        'loose', trim_scale(old.quantity - old.packed), 'unit', i.unit_code
+      )
+      from core.item as i
+      inner join core.location as p
+        on p.org_id = i.org_id
+        and p.id = new.location_id
+      where i.org_id = new.org_id
+        and i.id = new.item_id
+    )
+  );
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION wms.tg_balance__keep_packed() IS 'Refuses to take more from a place than lies there outside of handling units.';
 
 CREATE FUNCTION wms.tg_document__check_partner() RETURNS trigger
     LANGUAGE plpgsql
@@ -892,7 +3794,7 @@ begin
       and d.id = v_changed.document_id
     for no key update;
 
-    if v_document.status <> 'DRAFT' then
+    if v_document.status not in ('DRAFT', 'POSTING') then
       perform core.raise_error(
         'wms.document_frozen', jsonb_build_object('id', v_changed.document_id, 'status', v_document.status)
       );
@@ -1013,6 +3915,25 @@ $$;
 
 COMMENT ON FUNCTION wms.tg_lot__check_item() IS 'Refuses a lot of an item whose stock is not told apart by lot or serial.';
 
+CREATE FUNCTION wms.tg_reorder_rule__check_warehouse() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if not exists (
+    select
+    from core.location as w
+    where w.org_id = new.org_id
+      and w.id = new.warehouse_id
+      and w.kind = 'WAREHOUSE'
+  ) then
+    perform core.raise_error('wms.not_a_warehouse', jsonb_build_object('field', 'warehouse_id', 'id', new.warehouse_id));
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION wms.tg_reorder_rule__check_warehouse() IS 'Refuses a reorder rule for a place that is no warehouse.';
+
 CREATE FUNCTION wms.tg_stock_ledger__refuse() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1035,10 +3956,152 @@ $$;
 
 COMMENT ON FUNCTION wms.tg_view__refuse() IS 'INSTEAD OF any write to a view that nobody has the right to write; PostgreSQL looks for the right only if there is such a trigger.';
 
+CREATE FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean) RETURNS numeric[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_method text := core.setting('wms.valuation_method') #>> '{}';
+  v_movement wms.movement;
+  v_keys text[];
+  v_items uuid[];
+  v_warehouses uuid[];
+  v_quantities numeric[];
+  v_values numeric[];
+  v_costs numeric[];
+  v_old_methods text[];
+  v_is_inside boolean := true;
+  v_from integer;
+  v_to integer;
+  v_value numeric;
+  v_booked numeric[];
+  v_n integer;
+begin
+  if v_method is distinct from 'FIFO' then
+    v_method := 'AVERAGE';
+  end if;
+  foreach v_movement in array movements loop
+    v_is_inside := v_is_inside and v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+  end loop;
+  if v_is_inside then
+    -- Nothing changes its value inside a warehouse.
+    return array_fill(0::numeric, array[cardinality(movements)]);
+  end if;
+
+  if is_missing then
+    -- Before any value is locked, in the order of all.
+    perform wms.begin_values(org_id, items, warehouses, deltas, v_method);
+  end if;
+  select
+    array_agg(h.key),
+    array_agg(h.quantity),
+    array_agg(h.value),
+    array_agg(h.unit_cost),
+    array_agg(h.method),
+    array_agg(h.item_id),
+    array_agg(h.warehouse_id)
+  into v_keys, v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
+  from (
+    select
+      v.item_id,
+      v.warehouse_id,
+      v.item_id::text || v.warehouse_id::text as key,
+      v.quantity,
+      v.value,
+      v.unit_cost,
+      v.method
+    from (
+      select distinct s.item_id, s.warehouse_id
+      from unnest(items, warehouses) as s (item_id, warehouse_id)
+    ) as s
+    inner join wms.stock_value as v
+      on v.org_id = value_movements.org_id
+      and v.item_id = s.item_id
+      and v.warehouse_id = s.warehouse_id
+    order by s.item_id, s.warehouse_id
+    for no key update of v
+  ) as h;
+
+  if array_remove(v_old_methods, v_method) <> '{}' then
+    for v_n in 1..cardinality(v_keys) loop
+      if v_old_methods[v_n] <> v_method then
+        perform wms.begin_layers(
+          org_id, v_items[v_n], v_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
+        );
+      end if;
+    end loop;
+  end if;
+
+  foreach v_movement in array movements loop
+    if v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id then
+      v_booked := v_booked || 0::numeric;
+      continue;
+    end if;
+
+    v_from := array_position(v_keys, v_movement.item_id::text || v_movement.from_warehouse_id::text);
+    v_to := array_position(v_keys, v_movement.item_id::text || v_movement.to_warehouse_id::text);
+    if v_from is null then
+      v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to], 4));
+    else
+      v_value := case
+        when v_method = 'FIFO' then wms.take_layers(
+          org_id, v_movement.item_id, v_movement.from_warehouse_id, v_movement.quantity, v_movement.reverses
+        )
+        -- The last of it takes all that is left.
+        when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
+        -- What is reversed leaves at the value with which it came, as far as that still lies there.
+        when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
+        else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
+      end;
+      v_quantities[v_from] := v_quantities[v_from] - v_movement.quantity;
+      v_values[v_from] := v_values[v_from] - v_value;
+      if v_quantities[v_from] > 0 then
+        v_costs[v_from] := v_values[v_from] / v_quantities[v_from];
+      end if;
+    end if;
+
+    if v_to is not null then
+      v_quantities[v_to] := v_quantities[v_to] + v_movement.quantity;
+      v_values[v_to] := v_values[v_to] + v_value;
+      v_costs[v_to] := v_values[v_to] / v_quantities[v_to];
+      if v_method = 'FIFO' then
+        insert into wms.value_layer (org_id, item_id, warehouse_id, document_id, quantity, value)
+        values (
+          value_movements.org_id, v_movement.item_id, v_movement.to_warehouse_id, v_movement.document_id,
+          v_movement.quantity, v_value
+        );
+      end if;
+    end if;
+    v_booked := v_booked || v_value;
+  end loop;
+
+  update wms.stock_value as v
+  set
+    quantity = s.quantity,
+    value = s.value,
+    unit_cost = s.unit_cost,
+    method = v_method,
+    updated_at = now()
+  from unnest(v_items, v_warehouses, v_quantities, v_values, v_costs)
+    as s (item_id, warehouse_id, quantity, value, unit_cost)
+  where v.org_id = value_movements.org_id
+    and v.item_id = s.item_id
+    and v.warehouse_id = s.warehouse_id;
+  return v_booked;
+end
+$$;
+
+COMMENT ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean) IS 'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says whether a value is missing.';
+
+CREATE FUNCTION wms.virtual_place(org_id uuid, kind text) RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT p.id FROM core.location p WHERE ((p.org_id = virtual_place.org_id) AND (p.kind = virtual_place.kind) AND p.is_virtual));
+
+COMMENT ON FUNCTION wms.virtual_place(org_id uuid, kind text) IS 'The virtual place SUPPLIER, CUSTOMER, PRODUCTION or LOSS.';
+
 CREATE FUNCTION wms.write_lines(lines wms.document_line[]) RETURNS void
     LANGUAGE sql
     BEGIN ATOMIC
- INSERT INTO wms.document_line (org_id, document_id, id, line_no, item_id, lot_id, from_position_id, to_position_id, quantity, unit_code, quantity_base, unit_price)  SELECT l.org_id,
+ INSERT INTO wms.document_line (org_id, document_id, id, line_no, item_id, lot_id, from_position_id, to_position_id, quantity, unit_code, quantity_base, unit_price, booked_value)  SELECT l.org_id,
              l.document_id,
              l.id,
              l.line_no,
@@ -1049,20 +4112,126 @@ CREATE FUNCTION wms.write_lines(lines wms.document_line[]) RETURNS void
              l.quantity,
              l.unit_code,
              l.quantity_base,
-             l.unit_price
-            FROM unnest(write_lines.lines) l(org_id, document_id, id, line_no, item_id, lot_id, from_position_id, to_position_id, quantity, unit_code, quantity_base, unit_price, amount, created_at, created_by);
+             l.unit_price,
+             l.booked_value
+            FROM unnest(write_lines.lines) l(org_id, document_id, id, line_no, item_id, lot_id, from_position_id, to_position_id, quantity, unit_code, quantity_base, unit_price, amount, created_at, created_by, booked_value);
 END;
 
 COMMENT ON FUNCTION wms.write_lines(lines wms.document_line[]) IS 'Inserts lines that wms.read_lines has checked.';
 
+CREATE TABLE wms.put_away_rule (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    warehouse_id uuid,
+    item_id uuid,
+    item_class text,
+    zone text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT class_known CHECK ((item_class = ANY (ARRAY['GOODS'::text, 'YARN'::text, 'FABRIC'::text, 'TRIM'::text, 'ACCESSORY'::text, 'PACKING'::text, 'FINISHED_GOODS'::text, 'COMMODITY'::text]))),
+    CONSTRAINT item_or_class CHECK (((item_id IS NULL) OR (item_class IS NULL))),
+    CONSTRAINT zone_not_blank CHECK ((btrim(zone) <> ''::text))
+);
+
+ALTER TABLE ONLY wms.put_away_rule FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.put_away_rule IS 'In which zone goods are put away first: those of an item, else of a class, else all; in one warehouse or in every one.';
+
+COMMENT ON COLUMN wms.put_away_rule.warehouse_id IS 'Warehouse that it holds in; null: in every one';
+
+COMMENT ON COLUMN wms.put_away_rule.item_id IS 'Item that it holds for; null: for all, or all of item_class';
+
+COMMENT ON COLUMN wms.put_away_rule.item_class IS 'Class of items that it holds for';
+
+COMMENT ON COLUMN wms.put_away_rule.zone IS 'Zone of positions that the goods belong in';
+
+CREATE TABLE wms.reversal (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    document_id uuid NOT NULL,
+    reversal_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    CONSTRAINT no_mirror_of_itself CHECK ((document_id <> reversal_id))
+);
+
+ALTER TABLE ONLY wms.reversal FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.reversal IS 'Which document reverses which: a document is reversed once, by one mirror';
+
+CREATE TABLE wms.value_layer (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    item_id uuid NOT NULL,
+    warehouse_id uuid NOT NULL,
+    document_id uuid,
+    quantity numeric(18,6) NOT NULL,
+    value numeric(18,4) NOT NULL,
+    CONSTRAINT layer_quantity_positive CHECK ((quantity > (0)::numeric)),
+    CONSTRAINT layer_value_not_negative CHECK ((value >= (0)::numeric))
+);
+
+ALTER TABLE ONLY wms.value_layer FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.value_layer IS 'First in, first out: what is left of each receipt, oldest first. Only where the organisation values its stock by FIFO; what is used up is gone, the ledger has its history.';
+
+COMMENT ON COLUMN wms.value_layer.document_id IS 'What brought it; null: what lay there when FIFO began';
+
+COMMENT ON COLUMN wms.value_layer.quantity IS 'What is left of it';
+
+COMMENT ON COLUMN wms.value_layer.value IS 'What that is worth';
+
+ALTER TABLE ONLY wms.stock_value
+    ADD CONSTRAINT stock_value_pkey PRIMARY KEY (org_id, item_id, warehouse_id);
+
+CREATE FUNCTION wms.begin_values(org_id uuid, items uuid[], warehouses uuid[], deltas numeric[], method text) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO wms.stock_value (org_id, item_id, warehouse_id, quantity, method)  SELECT begin_values.org_id AS org_id,
+             s.item_id,
+             s.warehouse_id,
+             (( SELECT sum(b.quantity) AS sum
+                    FROM wms.balance b
+                   WHERE ((b.org_id = begin_values.org_id) AND (b.warehouse_id = s.warehouse_id) AND (b.item_id = s.item_id))) - sum(s.delta)),
+             begin_values.method AS method
+            FROM UNNEST(begin_values.items, begin_values.warehouses, begin_values.deltas) s(item_id, warehouse_id, delta)
+           GROUP BY s.item_id, s.warehouse_id
+           ORDER BY s.item_id, s.warehouse_id ON CONFLICT ON CONSTRAINT stock_value_pkey DO NOTHING;
+END;
+
+COMMENT ON FUNCTION wms.begin_values(org_id uuid, items uuid[], warehouses uuid[], deltas numeric[], method text) IS 'Makes the values that are missing, of stock that was there before values were kept; the balances are changed already.';
+
+ALTER TABLE ONLY wms.adjustment
+    ADD CONSTRAINT adjustment_pkey PRIMARY KEY (org_id, id);
+
 ALTER TABLE ONLY wms.balance
     ADD CONSTRAINT balance_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.count_expectation
+    ADD CONSTRAINT count_expectation_pkey PRIMARY KEY (org_id, line_id);
+
+ALTER TABLE ONLY wms.count_line
+    ADD CONSTRAINT count_line_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.count_session
+    ADD CONSTRAINT count_session_pkey PRIMARY KEY (org_id, id);
 
 ALTER TABLE ONLY wms.document_line
     ADD CONSTRAINT document_line_pkey PRIMARY KEY (org_id, document_id, id);
 
 ALTER TABLE ONLY wms.document
     ADD CONSTRAINT document_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.handling_unit_content
+    ADD CONSTRAINT handling_unit_content_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.handling_unit
+    ADD CONSTRAINT handling_unit_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.handling_unit
+    ADD CONSTRAINT handling_unit_sscc_unique UNIQUE (org_id, sscc);
 
 ALTER TABLE ONLY wms.document_line
     ADD CONSTRAINT line_no_unique_in_a_document UNIQUE (org_id, document_id, line_no);
@@ -1076,11 +4245,59 @@ ALTER TABLE ONLY wms.lot
 ALTER TABLE ONLY wms.lot
     ADD CONSTRAINT lot_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY wms.reversal
+    ADD CONSTRAINT mirror_of_one_document UNIQUE (org_id, reversal_id);
+
 ALTER TABLE ONLY wms.balance
     ADD CONSTRAINT one_balance_per_item_place_and_lot UNIQUE NULLS NOT DISTINCT (org_id, item_id, location_id, lot_id);
 
+ALTER TABLE ONLY wms.handling_unit_content
+    ADD CONSTRAINT one_content_per_item_and_lot UNIQUE NULLS NOT DISTINCT (org_id, handling_unit_id, item_id, lot_id);
+
+ALTER TABLE ONLY wms.count_line
+    ADD CONSTRAINT one_line_per_balance UNIQUE NULLS NOT DISTINCT (org_id, count_id, position_id, item_id, lot_id);
+
+ALTER TABLE ONLY wms.stock_period
+    ADD CONSTRAINT one_period_per_warehouse UNIQUE NULLS NOT DISTINCT (org_id, warehouse_id);
+
+ALTER TABLE ONLY wms.reorder_rule
+    ADD CONSTRAINT one_reorder_rule_per_item_and_warehouse UNIQUE (org_id, warehouse_id, item_id);
+
+ALTER TABLE ONLY wms.put_away_rule
+    ADD CONSTRAINT one_zone_per_warehouse_and_goods UNIQUE NULLS NOT DISTINCT (org_id, warehouse_id, item_id, item_class, zone);
+
+ALTER TABLE ONLY wms.put_away_rule
+    ADD CONSTRAINT put_away_rule_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.reorder_rule
+    ADD CONSTRAINT reorder_rule_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.reservation
+    ADD CONSTRAINT reservation_pkey PRIMARY KEY (org_id, document_id, id);
+
+ALTER TABLE ONLY wms.reversal
+    ADD CONSTRAINT reversal_pkey PRIMARY KEY (org_id, document_id);
+
 ALTER TABLE ONLY wms.stock_ledger
     ADD CONSTRAINT stock_ledger_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.stock_period
+    ADD CONSTRAINT stock_period_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY wms.value_layer
+    ADD CONSTRAINT value_layer_pkey PRIMARY KEY (org_id, id);
+
+CREATE INDEX adjustment_currency_idx ON wms.adjustment USING btree (currency);
+
+CREATE INDEX adjustment_document_idx ON wms.adjustment USING btree (org_id, document_id);
+
+CREATE INDEX adjustment_item_idx ON wms.adjustment USING btree (org_id, item_id, lot_id, id);
+
+CREATE INDEX adjustment_position_idx ON wms.adjustment USING btree (org_id, position_id, id);
+
+CREATE INDEX adjustment_status_idx ON wms.adjustment USING btree (org_id, status, id);
+
+CREATE INDEX adjustment_warehouse_idx ON wms.adjustment USING btree (org_id, warehouse_id, id);
 
 CREATE INDEX balance_location_item_idx ON wms.balance USING btree (org_id, location_id, item_id, id);
 
@@ -1089,6 +4306,24 @@ CREATE INDEX balance_lot_idx ON wms.balance USING btree (org_id, item_id, lot_id
 CREATE INDEX balance_warehouse_idx ON wms.balance USING btree (org_id, warehouse_id, id);
 
 CREATE INDEX balance_warehouse_item_idx ON wms.balance USING btree (org_id, warehouse_id, item_id, id);
+
+CREATE INDEX count_expectation_count_idx ON wms.count_expectation USING btree (org_id, count_id);
+
+CREATE INDEX count_line_item_idx ON wms.count_line USING btree (org_id, item_id, lot_id, id);
+
+CREATE INDEX count_line_list_idx ON wms.count_line USING btree (org_id, count_id, id);
+
+CREATE INDEX count_line_position_idx ON wms.count_line USING btree (org_id, position_id, id);
+
+CREATE INDEX count_session_document_idx ON wms.count_session USING btree (org_id, document_id) WHERE (document_id IS NOT NULL);
+
+CREATE INDEX count_session_item_idx ON wms.count_session USING btree (org_id, item_id) WHERE (item_id IS NOT NULL);
+
+CREATE INDEX count_session_position_idx ON wms.count_session USING btree (org_id, position_id) WHERE (position_id IS NOT NULL);
+
+CREATE INDEX count_session_status_idx ON wms.count_session USING btree (org_id, status, id);
+
+CREATE INDEX count_session_warehouse_idx ON wms.count_session USING btree (org_id, warehouse_id, id);
 
 CREATE INDEX document_created_by_idx ON ONLY wms.document USING btree (org_id, created_by, id);
 
@@ -1114,9 +4349,51 @@ CREATE INDEX document_to_location_idx ON ONLY wms.document USING btree (org_id, 
 
 CREATE INDEX document_type_status_idx ON ONLY wms.document USING btree (org_id, document_type, status, id);
 
+CREATE INDEX handling_unit_content_item_idx ON wms.handling_unit_content USING btree (org_id, item_id, lot_id, id);
+
+CREATE INDEX handling_unit_document_idx ON wms.handling_unit USING btree (org_id, document_id) WHERE (document_id IS NOT NULL);
+
+CREATE INDEX handling_unit_location_idx ON wms.handling_unit USING btree (org_id, location_id, id);
+
+CREATE INDEX handling_unit_parent_idx ON wms.handling_unit USING btree (org_id, parent_id, id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX handling_unit_status_idx ON wms.handling_unit USING btree (org_id, status, id);
+
+CREATE INDEX handling_unit_warehouse_idx ON wms.handling_unit USING btree (org_id, warehouse_id, id);
+
+CREATE INDEX lot_expires_on_idx ON wms.lot USING btree (org_id, expires_on, id) WHERE (status = ANY (ARRAY['APPROVED'::text, 'ON_HOLD'::text, 'QUARANTINED'::text]));
+
+CREATE INDEX lot_expiry_idx ON wms.lot USING btree (org_id, expires_on, id) WHERE (expires_on IS NOT NULL);
+
 CREATE INDEX lot_first_expired_idx ON wms.lot USING btree (org_id, item_id, expires_on, id) WHERE (status = 'APPROVED'::text);
 
+CREATE INDEX lot_no_idx ON wms.lot USING btree (org_id, lot_no, id);
+
 CREATE INDEX lot_status_idx ON wms.lot USING btree (org_id, status, id);
+
+CREATE UNIQUE INDEX one_open_count_per_balance ON wms.count_line USING btree (org_id, item_id, position_id, lot_id) NULLS NOT DISTINCT WHERE is_open;
+
+CREATE UNIQUE INDEX one_pending_adjustment_per_balance ON wms.adjustment USING btree (org_id, item_id, position_id, lot_id) NULLS NOT DISTINCT WHERE (status = 'PENDING'::text);
+
+CREATE INDEX put_away_rule_item_idx ON wms.put_away_rule USING btree (org_id, item_id);
+
+CREATE INDEX reorder_rule_item_idx ON wms.reorder_rule USING btree (org_id, item_id, id);
+
+CREATE INDEX reorder_rule_warehouse_idx ON wms.reorder_rule USING btree (org_id, warehouse_id, id);
+
+CREATE INDEX reservation_expires_idx ON ONLY wms.reservation USING btree (org_id, expires_at, id) WHERE (status = 'HELD'::text);
+
+CREATE INDEX reservation_held_idx ON ONLY wms.reservation USING btree (org_id, item_id, location_id, lot_id) WHERE (status = 'HELD'::text);
+
+CREATE INDEX reservation_id_idx ON ONLY wms.reservation USING btree (org_id, id);
+
+CREATE INDEX reservation_item_idx ON ONLY wms.reservation USING btree (org_id, item_id, lot_id, id);
+
+CREATE INDEX reservation_line_idx ON ONLY wms.reservation USING btree (org_id, document_id, line_id);
+
+CREATE INDEX reservation_location_idx ON ONLY wms.reservation USING btree (org_id, location_id, id);
+
+CREATE INDEX reservation_warehouse_idx ON ONLY wms.reservation USING btree (org_id, warehouse_id, id);
 
 CREATE INDEX stock_ledger_item_idx ON ONLY wms.stock_ledger USING btree (org_id, item_id, id);
 
@@ -1126,33 +4403,103 @@ CREATE INDEX stock_ledger_location_idx ON ONLY wms.stock_ledger USING btree (org
 
 CREATE INDEX stock_ledger_lot_idx ON ONLY wms.stock_ledger USING btree (org_id, lot_id, id) WHERE (lot_id IS NOT NULL);
 
+CREATE INDEX stock_value_warehouse_idx ON wms.stock_value USING btree (org_id, warehouse_id, item_id);
+
+CREATE INDEX value_layer_stock_idx ON wms.value_layer USING btree (org_id, item_id, warehouse_id, id);
+
 CREATE TRIGGER check_item BEFORE INSERT ON wms.lot FOR EACH ROW EXECUTE FUNCTION wms.tg_lot__check_item();
 
 CREATE TRIGGER check_partner BEFORE UPDATE OF partner_id ON wms.document FOR EACH ROW WHEN ((new.partner_id IS DISTINCT FROM old.partner_id)) EXECUTE FUNCTION wms.tg_document__check_partner();
+
+CREATE TRIGGER check_warehouse BEFORE INSERT ON wms.reorder_rule FOR EACH ROW EXECUTE FUNCTION wms.tg_reorder_rule__check_warehouse();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.adjustment REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_adjustment__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.count_line REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_line__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.count_session REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count__record();
 
 CREATE TRIGGER emit_delete AFTER DELETE ON wms.document REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document__record();
 
 CREATE TRIGGER emit_delete AFTER DELETE ON wms.document_line REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document_line__record();
 
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.handling_unit REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_handling_unit__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.handling_unit_content REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_handling_unit_content__record();
+
 CREATE TRIGGER emit_delete AFTER DELETE ON wms.lot REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_lot__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.put_away_rule REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_put_away_rule__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.reorder_rule REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_reorder_rule__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.reservation REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_reservation__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.stock_period REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_period__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.adjustment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_adjustment__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.count_line REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_line__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.count_session REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count__record();
 
 CREATE TRIGGER emit_insert AFTER INSERT ON wms.document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document__record();
 
 CREATE TRIGGER emit_insert AFTER INSERT ON wms.document_line REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document_line__record();
 
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.handling_unit REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_handling_unit__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.handling_unit_content REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_handling_unit_content__record();
+
 CREATE TRIGGER emit_insert AFTER INSERT ON wms.lot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_lot__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.put_away_rule REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_put_away_rule__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.reorder_rule REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_reorder_rule__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.reservation REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_reservation__record();
+
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.stock_period REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_period__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.adjustment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_adjustment__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.count_line REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_line__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.count_session REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON wms.document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON wms.document_line REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document_line__record();
 
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.handling_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_handling_unit__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.handling_unit_content REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_handling_unit_content__record();
+
 CREATE TRIGGER emit_update AFTER UPDATE ON wms.lot REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_lot__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.put_away_rule REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_put_away_rule__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.reorder_rule REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_reorder_rule__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.reservation REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_reservation__record();
+
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.stock_period REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_period__record();
+
+CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.adjustment FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.adjustment');
+
+CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.count_session FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.count_session');
 
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.document FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.document');
 
+CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.handling_unit FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.handling_unit');
+
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.lot FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.lot');
 
-CREATE TRIGGER keep_posted BEFORE UPDATE ON wms.document FOR EACH ROW WHEN (((old.status <> 'DRAFT'::text) AND ((((((((((((old.document_type IS DISTINCT FROM new.document_type) OR (old.number IS DISTINCT FROM new.number)) OR (old.from_location_id IS DISTINCT FROM new.from_location_id)) OR (old.to_location_id IS DISTINCT FROM new.to_location_id)) OR (old.partner_id IS DISTINCT FROM new.partner_id)) OR (old.reference IS DISTINCT FROM new.reference)) OR (old.posting_date IS DISTINCT FROM new.posting_date)) OR (old.currency IS DISTINCT FROM new.currency)) OR (old.line_count IS DISTINCT FROM new.line_count)) OR (old.total IS DISTINCT FROM new.total)) OR (old.posted_at IS DISTINCT FROM new.posted_at)) OR (old.posted_by IS DISTINCT FROM new.posted_by)))) EXECUTE FUNCTION wms.tg_document__keep_posted();
+CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.reservation FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.reservation');
+
+CREATE TRIGGER keep_packed BEFORE UPDATE ON wms.balance FOR EACH ROW WHEN ((new.packed > new.quantity)) EXECUTE FUNCTION wms.tg_balance__keep_packed();
+
+CREATE TRIGGER keep_posted BEFORE UPDATE ON wms.document FOR EACH ROW WHEN (((old.status = ANY (ARRAY['POSTED'::text, 'REVERSED'::text, 'CANCELLED'::text])) AND (((((((((((((old.document_type IS DISTINCT FROM new.document_type) OR (old.number IS DISTINCT FROM new.number)) OR (old.from_location_id IS DISTINCT FROM new.from_location_id)) OR (old.to_location_id IS DISTINCT FROM new.to_location_id)) OR (old.partner_id IS DISTINCT FROM new.partner_id)) OR (old.reference IS DISTINCT FROM new.reference)) OR (old.posting_date IS DISTINCT FROM new.posting_date)) OR (old.currency IS DISTINCT FROM new.currency)) OR (old.line_count IS DISTINCT FROM new.line_count)) OR (old.total IS DISTINCT FROM new.total)) OR (old.posted_at IS DISTINCT FROM new.posted_at)) OR (old.posted_by IS DISTINCT FROM new.posted_by)) OR (old.reverses IS DISTINCT FROM new.reverses)))) EXECUTE FUNCTION wms.tg_document__keep_posted();
 
 CREATE TRIGGER maintain_delete AFTER DELETE ON wms.document_line REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION wms.tg_document_line__maintain();
 
@@ -1164,14 +4511,67 @@ CREATE TRIGGER refuse_row_change BEFORE DELETE OR UPDATE ON wms.stock_ledger FOR
 
 CREATE TRIGGER refuse_update BEFORE UPDATE ON wms.document_line FOR EACH ROW EXECUTE FUNCTION wms.tg_document_line__refuse();
 
+CREATE TRIGGER search_delete AFTER DELETE ON wms.document FOR EACH ROW EXECUTE FUNCTION core.tg_wms_document__search();
+
+CREATE TRIGGER search_delete AFTER DELETE ON wms.handling_unit FOR EACH ROW EXECUTE FUNCTION core.tg_wms_handling_unit__search();
+
+CREATE TRIGGER search_delete AFTER DELETE ON wms.lot FOR EACH ROW EXECUTE FUNCTION core.tg_wms_lot__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON wms.document FOR EACH ROW WHEN ((new.reference IS NOT NULL)) EXECUTE FUNCTION core.tg_wms_document__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON wms.handling_unit REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_wms_handling_unit__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON wms.lot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_wms_lot__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON wms.document FOR EACH ROW WHEN (((old.id IS DISTINCT FROM new.id) OR (old.partner_id IS DISTINCT FROM new.partner_id) OR (old.reference IS DISTINCT FROM new.reference))) EXECUTE FUNCTION core.tg_wms_document__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON wms.handling_unit FOR EACH ROW WHEN (((old.id IS DISTINCT FROM new.id) OR (old.note IS DISTINCT FROM new.note) OR (old.sscc IS DISTINCT FROM new.sscc))) EXECUTE FUNCTION core.tg_wms_handling_unit__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON wms.lot FOR EACH ROW WHEN (((old.id IS DISTINCT FROM new.id) OR (old.lot_no IS DISTINCT FROM new.lot_no) OR (old.note IS DISTINCT FROM new.note))) EXECUTE FUNCTION core.tg_wms_lot__search();
+
+CREATE TRIGGER touch BEFORE UPDATE ON wms.adjustment FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON wms.count_line FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON wms.count_session FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
 CREATE TRIGGER touch BEFORE UPDATE ON wms.document FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
+CREATE TRIGGER touch BEFORE UPDATE ON wms.handling_unit FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
 CREATE TRIGGER touch BEFORE UPDATE ON wms.lot FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON wms.put_away_rule FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON wms.reorder_rule FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON wms.stock_period FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+ALTER TABLE ONLY wms.count_expectation
+    ADD CONSTRAINT count_exists FOREIGN KEY (org_id, count_id) REFERENCES wms.count_session(org_id, id);
+
+ALTER TABLE ONLY wms.count_line
+    ADD CONSTRAINT count_exists FOREIGN KEY (org_id, count_id) REFERENCES wms.count_session(org_id, id);
+
+ALTER TABLE ONLY wms.adjustment
+    ADD CONSTRAINT currency_exists FOREIGN KEY (currency) REFERENCES core.currency(code);
 
 ALTER TABLE wms.document
     ADD CONSTRAINT currency_exists FOREIGN KEY (currency) REFERENCES core.currency(code);
 
+ALTER TABLE ONLY wms.adjustment
+    ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES wms.document(org_id, id);
+
+ALTER TABLE ONLY wms.count_session
+    ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES wms.document(org_id, id);
+
 ALTER TABLE wms.document_line
+    ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES wms.document(org_id, id);
+
+ALTER TABLE ONLY wms.handling_unit
+    ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES wms.document(org_id, id);
+
+ALTER TABLE ONLY wms.reversal
     ADD CONSTRAINT document_exists FOREIGN KEY (org_id, document_id) REFERENCES wms.document(org_id, id);
 
 ALTER TABLE wms.document_line
@@ -1180,14 +4580,47 @@ ALTER TABLE wms.document_line
 ALTER TABLE wms.document
     ADD CONSTRAINT from_warehouse_exists FOREIGN KEY (org_id, from_location_id) REFERENCES core.location(org_id, id);
 
+ALTER TABLE ONLY wms.handling_unit_content
+    ADD CONSTRAINT handling_unit_exists FOREIGN KEY (org_id, handling_unit_id) REFERENCES wms.handling_unit(org_id, id);
+
+ALTER TABLE ONLY wms.adjustment
+    ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
 ALTER TABLE ONLY wms.balance
+    ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
+ALTER TABLE ONLY wms.count_line
+    ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
+ALTER TABLE ONLY wms.count_session
     ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
 
 ALTER TABLE wms.document_line
     ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
 
+ALTER TABLE ONLY wms.handling_unit_content
+    ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
 ALTER TABLE ONLY wms.lot
     ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
+ALTER TABLE ONLY wms.put_away_rule
+    ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
+ALTER TABLE ONLY wms.reorder_rule
+    ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
+ALTER TABLE wms.reservation
+    ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
+ALTER TABLE ONLY wms.stock_value
+    ADD CONSTRAINT item_exists FOREIGN KEY (org_id, item_id) REFERENCES core.item(org_id, id);
+
+ALTER TABLE ONLY wms.count_expectation
+    ADD CONSTRAINT line_exists FOREIGN KEY (org_id, line_id) REFERENCES wms.count_line(org_id, id);
+
+ALTER TABLE wms.reservation
+    ADD CONSTRAINT line_exists FOREIGN KEY (org_id, document_id, line_id) REFERENCES wms.document_line(org_id, document_id, id);
 
 ALTER TABLE wms.stock_ledger
     ADD CONSTRAINT line_exists FOREIGN KEY (org_id, document_id, line_id) REFERENCES wms.document_line(org_id, document_id, id);
@@ -1195,20 +4628,74 @@ ALTER TABLE wms.stock_ledger
 ALTER TABLE ONLY wms.balance
     ADD CONSTRAINT location_exists FOREIGN KEY (org_id, location_id) REFERENCES core.location(org_id, id);
 
+ALTER TABLE ONLY wms.handling_unit
+    ADD CONSTRAINT location_exists FOREIGN KEY (org_id, location_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE wms.reservation
+    ADD CONSTRAINT location_exists FOREIGN KEY (org_id, location_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.adjustment
+    ADD CONSTRAINT lot_of_the_item_exists FOREIGN KEY (org_id, item_id, lot_id) REFERENCES wms.lot(org_id, item_id, id);
+
 ALTER TABLE ONLY wms.balance
+    ADD CONSTRAINT lot_of_the_item_exists FOREIGN KEY (org_id, item_id, lot_id) REFERENCES wms.lot(org_id, item_id, id);
+
+ALTER TABLE ONLY wms.count_line
     ADD CONSTRAINT lot_of_the_item_exists FOREIGN KEY (org_id, item_id, lot_id) REFERENCES wms.lot(org_id, item_id, id);
 
 ALTER TABLE wms.document_line
     ADD CONSTRAINT lot_of_the_item_exists FOREIGN KEY (org_id, item_id, lot_id) REFERENCES wms.lot(org_id, item_id, id);
 
+ALTER TABLE ONLY wms.handling_unit_content
+    ADD CONSTRAINT lot_of_the_item_exists FOREIGN KEY (org_id, item_id, lot_id) REFERENCES wms.lot(org_id, item_id, id);
+
+ALTER TABLE wms.reservation
+    ADD CONSTRAINT lot_of_the_item_exists FOREIGN KEY (org_id, item_id, lot_id) REFERENCES wms.lot(org_id, item_id, id);
+
+ALTER TABLE ONLY wms.adjustment
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY wms.count_session
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
 ALTER TABLE wms.document
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY wms.handling_unit
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
 ALTER TABLE ONLY wms.lot
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
+ALTER TABLE ONLY wms.put_away_rule
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY wms.reorder_rule
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY wms.stock_period
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
+ALTER TABLE ONLY wms.handling_unit
+    ADD CONSTRAINT parent_exists FOREIGN KEY (org_id, parent_id) REFERENCES wms.handling_unit(org_id, id);
+
 ALTER TABLE wms.document
     ADD CONSTRAINT partner_exists FOREIGN KEY (org_id, partner_id) REFERENCES core.partner(org_id, id);
+
+ALTER TABLE ONLY wms.adjustment
+    ADD CONSTRAINT position_exists FOREIGN KEY (org_id, position_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.count_line
+    ADD CONSTRAINT position_exists FOREIGN KEY (org_id, position_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.count_session
+    ADD CONSTRAINT position_exists FOREIGN KEY (org_id, position_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.reversal
+    ADD CONSTRAINT reversing_document_exists FOREIGN KEY (org_id, reversal_id) REFERENCES wms.document(org_id, id);
+
+ALTER TABLE ONLY wms.value_layer
+    ADD CONSTRAINT stock_value_exists FOREIGN KEY (org_id, item_id, warehouse_id) REFERENCES wms.stock_value(org_id, item_id, warehouse_id);
 
 ALTER TABLE wms.document_line
     ADD CONSTRAINT to_position_exists FOREIGN KEY (org_id, to_position_id) REFERENCES core.location(org_id, id);
@@ -1219,64 +4706,220 @@ ALTER TABLE wms.document
 ALTER TABLE wms.document_line
     ADD CONSTRAINT unit_exists FOREIGN KEY (unit_code) REFERENCES core.unit(code);
 
+ALTER TABLE ONLY wms.adjustment
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
 ALTER TABLE ONLY wms.balance
     ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
 
+ALTER TABLE ONLY wms.count_session
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.handling_unit
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.put_away_rule
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.reorder_rule
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE wms.reservation
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.stock_period
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.stock_value
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE wms.adjustment ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY analyst_select ON wms.adjustment FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY analyst_select ON wms.balance FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.count_expectation FOR SELECT TO analyst USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM wms.count_session c
+  WHERE ((c.org_id = count_expectation.org_id) AND (c.id = count_expectation.count_id) AND ((NOT c.is_blind) OR (c.status = ANY (ARRAY['COUNTED'::text, 'POSTED'::text]))))))));
+
+CREATE POLICY analyst_select ON wms.count_line FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.count_session FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY analyst_select ON wms.document FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY analyst_select ON wms.document_line FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY analyst_select ON wms.handling_unit FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.handling_unit_content FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY analyst_select ON wms.lot FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.put_away_rule FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.reorder_rule FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.reservation FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.reversal FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY analyst_select ON wms.stock_ledger FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY analyst_select ON wms.stock_period FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.stock_value FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY analyst_select ON wms.value_layer FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 ALTER TABLE wms.balance ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.count_expectation ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.count_line ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.count_session ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE wms.document ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE wms.document_line ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE wms.handling_unit ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.handling_unit_content ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE wms.lot ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY member_delete ON wms.put_away_rule FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.put_away_rule.delete'::text) AS has_permission)));
+
+CREATE POLICY member_delete ON wms.reorder_rule FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.reorder_rule.delete'::text) AS has_permission)));
 
 CREATE POLICY member_insert ON wms.lot FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.lot.create'::text) AS has_permission)));
 
+CREATE POLICY member_insert ON wms.put_away_rule FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.put_away_rule.create'::text) AS has_permission)));
+
+CREATE POLICY member_insert ON wms.reorder_rule FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.reorder_rule.create'::text) AS has_permission)));
+
+CREATE POLICY member_select ON wms.adjustment FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY member_select ON wms.balance FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.count_expectation FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
+   FROM wms.count_session c
+  WHERE ((c.org_id = count_expectation.org_id) AND (c.id = count_expectation.count_id) AND ((NOT c.is_blind) OR (c.status = ANY (ARRAY['COUNTED'::text, 'POSTED'::text]))))))));
+
+CREATE POLICY member_select ON wms.count_line FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.count_session FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON wms.document FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON wms.document_line FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY member_select ON wms.handling_unit FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.handling_unit_content FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY member_select ON wms.lot FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY member_select ON wms.put_away_rule FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.reorder_rule FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.reservation FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.reversal FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY member_select ON wms.stock_ledger FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.stock_period FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.stock_value FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.value_layer FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_update ON wms.document FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.document.update'::text) AS has_permission))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.document.update'::text) AS has_permission)));
 
 CREATE POLICY member_update ON wms.lot FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.lot.update'::text) AS has_permission))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.lot.update'::text) AS has_permission)));
 
+CREATE POLICY member_update ON wms.put_away_rule FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.put_away_rule.update'::text) AS has_permission)));
+
+CREATE POLICY member_update ON wms.reorder_rule FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.reorder_rule.update'::text) AS has_permission)));
+
+CREATE POLICY migrator_all ON wms.adjustment TO migrator USING (true) WITH CHECK (true);
+
 CREATE POLICY migrator_all ON wms.balance TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.count_expectation TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.count_line TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.count_session TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON wms.document TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON wms.document_line TO migrator USING (true) WITH CHECK (true);
 
+CREATE POLICY migrator_all ON wms.handling_unit TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.handling_unit_content TO migrator USING (true) WITH CHECK (true);
+
 CREATE POLICY migrator_all ON wms.lot TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.put_away_rule TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.reorder_rule TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.reservation TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.reversal TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.stock_period TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.stock_value TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.value_layer TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_insert ON wms.stock_ledger FOR INSERT TO migrator WITH CHECK (true);
 
 CREATE POLICY migrator_select ON wms.stock_ledger FOR SELECT TO migrator USING (true);
 
+CREATE POLICY owner_all ON wms.adjustment TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY owner_all ON wms.balance TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.count_expectation TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.count_line TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.count_session TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON wms.document TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON wms.document_line TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY owner_all ON wms.handling_unit TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.handling_unit_content TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY owner_all ON wms.lot TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY owner_all ON wms.put_away_rule TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.reorder_rule TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.reservation TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.reversal TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY owner_all ON wms.stock_ledger TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.stock_period TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.stock_value TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.value_layer TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY partner_select ON wms.document FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (partner_id = ( SELECT core.partner_id() AS partner_id))));
 
@@ -1284,47 +4927,106 @@ CREATE POLICY partner_select ON wms.document_line FOR SELECT TO partner USING ((
    FROM wms.document d
   WHERE ((d.org_id = document_line.org_id) AND (d.id = document_line.document_id) AND (d.partner_id = ( SELECT core.partner_id() AS partner_id)))))));
 
+ALTER TABLE wms.put_away_rule ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.reorder_rule ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.reservation ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.reversal ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE wms.stock_ledger ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.stock_period ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE wms.stock_value ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY superadmin_delete ON wms.put_away_rule FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_delete ON wms.reorder_rule FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_insert ON wms.lot FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY superadmin_insert ON wms.put_away_rule FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_insert ON wms.reorder_rule FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_select ON wms.adjustment FOR SELECT TO superadmin USING (true);
+
 CREATE POLICY superadmin_select ON wms.balance FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.count_expectation FOR SELECT TO superadmin USING ((EXISTS ( SELECT
+   FROM wms.count_session c
+  WHERE ((c.org_id = count_expectation.org_id) AND (c.id = count_expectation.count_id) AND ((NOT c.is_blind) OR (c.status = ANY (ARRAY['COUNTED'::text, 'POSTED'::text])))))));
+
+CREATE POLICY superadmin_select ON wms.count_line FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.count_session FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON wms.document FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON wms.document_line FOR SELECT TO superadmin USING (true);
 
+CREATE POLICY superadmin_select ON wms.handling_unit FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.handling_unit_content FOR SELECT TO superadmin USING (true);
+
 CREATE POLICY superadmin_select ON wms.lot FOR SELECT TO superadmin USING (true);
 
+CREATE POLICY superadmin_select ON wms.put_away_rule FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.reorder_rule FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.reservation FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.reversal FOR SELECT TO superadmin USING (true);
+
 CREATE POLICY superadmin_select ON wms.stock_ledger FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.stock_period FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.stock_value FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.value_layer FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_update ON wms.document FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_update ON wms.lot FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_update ON wms.put_away_rule FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_update ON wms.reorder_rule FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+ALTER TABLE wms.value_layer ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY worker_select ON wms.reservation FOR SELECT TO worker USING (true);
 
 GRANT USAGE ON SCHEMA wms TO anon;
 GRANT USAGE ON SCHEMA wms TO partner;
 GRANT USAGE ON SCHEMA wms TO member;
 GRANT USAGE ON SCHEMA wms TO superadmin;
 GRANT USAGE ON SCHEMA wms TO migrator;
+GRANT USAGE ON SCHEMA wms TO worker;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.document TO migrator;
-GRANT SELECT ON TABLE wms.document TO member;
-GRANT SELECT ON TABLE wms.document TO partner;
-GRANT SELECT ON TABLE wms.document TO superadmin;
-GRANT SELECT ON TABLE wms.document TO analyst;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.adjustment TO migrator;
+GRANT SELECT ON TABLE wms.adjustment TO member;
+GRANT SELECT ON TABLE wms.adjustment TO superadmin;
+GRANT SELECT ON TABLE wms.adjustment TO analyst;
 
-GRANT UPDATE(partner_id) ON TABLE wms.document TO member;
-GRANT UPDATE(partner_id) ON TABLE wms.document TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.count_session TO migrator;
+GRANT SELECT ON TABLE wms.count_session TO member;
+GRANT SELECT ON TABLE wms.count_session TO superadmin;
+GRANT SELECT ON TABLE wms.count_session TO analyst;
 
-GRANT UPDATE(reference) ON TABLE wms.document TO member;
-GRANT UPDATE(reference) ON TABLE wms.document TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.count_expectation TO migrator;
+GRANT SELECT ON TABLE wms.count_expectation TO member;
+GRANT SELECT ON TABLE wms.count_expectation TO superadmin;
+GRANT SELECT ON TABLE wms.count_expectation TO analyst;
 
-GRANT UPDATE(posting_date) ON TABLE wms.document TO member;
-GRANT UPDATE(posting_date) ON TABLE wms.document TO superadmin;
-
-GRANT UPDATE(version) ON TABLE wms.document TO member;
-GRANT UPDATE(version) ON TABLE wms.document TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.count_line TO migrator;
+GRANT SELECT ON TABLE wms.count_line TO member;
+GRANT SELECT ON TABLE wms.count_line TO superadmin;
+GRANT SELECT ON TABLE wms.count_line TO analyst;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.lot TO migrator;
 GRANT SELECT ON TABLE wms.lot TO member;
@@ -1349,6 +5051,40 @@ GRANT INSERT(note),UPDATE(note) ON TABLE wms.lot TO superadmin;
 GRANT UPDATE(version) ON TABLE wms.lot TO member;
 GRANT UPDATE(version) ON TABLE wms.lot TO superadmin;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.document TO migrator;
+GRANT SELECT ON TABLE wms.document TO member;
+GRANT SELECT ON TABLE wms.document TO partner;
+GRANT SELECT ON TABLE wms.document TO superadmin;
+GRANT SELECT ON TABLE wms.document TO analyst;
+
+GRANT UPDATE(partner_id) ON TABLE wms.document TO member;
+GRANT UPDATE(partner_id) ON TABLE wms.document TO superadmin;
+
+GRANT UPDATE(reference) ON TABLE wms.document TO member;
+GRANT UPDATE(reference) ON TABLE wms.document TO superadmin;
+
+GRANT UPDATE(posting_date) ON TABLE wms.document TO member;
+GRANT UPDATE(posting_date) ON TABLE wms.document TO superadmin;
+
+GRANT UPDATE(version) ON TABLE wms.document TO member;
+GRANT UPDATE(version) ON TABLE wms.document TO superadmin;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.handling_unit TO migrator;
+GRANT SELECT ON TABLE wms.handling_unit TO member;
+GRANT SELECT ON TABLE wms.handling_unit TO superadmin;
+GRANT SELECT ON TABLE wms.handling_unit TO analyst;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.stock_period TO migrator;
+GRANT SELECT ON TABLE wms.stock_period TO member;
+GRANT SELECT ON TABLE wms.stock_period TO superadmin;
+GRANT SELECT ON TABLE wms.stock_period TO analyst;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.reservation TO migrator;
+GRANT SELECT ON TABLE wms.reservation TO member;
+GRANT SELECT ON TABLE wms.reservation TO superadmin;
+GRANT SELECT ON TABLE wms.reservation TO analyst;
+GRANT SELECT ON TABLE wms.reservation TO worker;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.balance TO migrator;
 GRANT SELECT ON TABLE wms.balance TO member;
 GRANT SELECT ON TABLE wms.balance TO superadmin;
@@ -1359,30 +5095,28 @@ GRANT SELECT ON TABLE wms.stock_ledger TO member;
 GRANT SELECT ON TABLE wms.stock_ledger TO superadmin;
 GRANT SELECT ON TABLE wms.stock_ledger TO analyst;
 
-REVOKE ALL ON FUNCTION wms.check_for_posting(document wms.document) FROM PUBLIC;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.stock_value TO migrator;
+GRANT SELECT ON TABLE wms.stock_value TO member;
+GRANT SELECT ON TABLE wms.stock_value TO superadmin;
+GRANT SELECT ON TABLE wms.stock_value TO analyst;
 
-REVOKE ALL ON FUNCTION wms.check_header(document_type text, from_location_id uuid, to_location_id uuid, partner_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.actions_of(entity text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.actions_of(entity text, id uuid) TO member;
+GRANT ALL ON FUNCTION wms.actions_of(entity text, id uuid) TO superadmin;
+GRANT ALL ON FUNCTION wms.actions_of(entity text, id uuid) TO migrator;
 
-REVOKE ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO member;
-GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO superadmin;
-GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO migrator;
-
-REVOKE ALL ON FUNCTION wms.outside_kind(document_type text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.default_position(org_id uuid, document_type text, warehouse_id uuid, is_inbound boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO member;
-GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO superadmin;
-GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO migrator;
+REVOKE ALL ON FUNCTION wms.adjust_stock(adjustment wms.adjustment) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO member;
 GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO superadmin;
 GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse_path public.ltree) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.are_ends_of(document_type text, from_kind text, from_path public.ltree, from_warehouse_path public.ltree, to_kind text, to_path public.ltree, to_warehouse_path public.ltree) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.ask_for_adjustment(adjustment wms.adjustment) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.begin_layers(org_id uuid, item_id uuid, warehouse_id uuid, method text, quantity numeric, value numeric) FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.document_line TO migrator;
 GRANT SELECT ON TABLE wms.document_line TO member;
@@ -1390,15 +5124,166 @@ GRANT SELECT ON TABLE wms.document_line TO partner;
 GRANT SELECT ON TABLE wms.document_line TO superadmin;
 GRANT SELECT ON TABLE wms.document_line TO analyst;
 
+REVOKE ALL ON FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.check_header(document_type text, from_location_id uuid, to_location_id uuid, partner_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.check_page_size(page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.check_page_size(page_size integer) TO member;
+GRANT ALL ON FUNCTION wms.check_page_size(page_size integer) TO partner;
+GRANT ALL ON FUNCTION wms.check_page_size(page_size integer) TO superadmin;
+GRANT ALL ON FUNCTION wms.check_page_size(page_size integer) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO member;
+GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.check_period(org_id uuid, warehouse_id uuid, on_date date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.check_warehouse(org_id uuid, warehouse_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.consume_reservation(reservation_id uuid, quantity numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.decide_adjustment(approval core.approval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.outside_kind(document_type text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.default_position(org_id uuid, document_type text, warehouse_id uuid, is_inbound boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.describe_documents(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.describe_documents(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION wms.describe_documents(ids uuid[]) TO partner;
+GRANT ALL ON FUNCTION wms.describe_documents(ids uuid[]) TO superadmin;
+
+REVOKE ALL ON FUNCTION wms.describe_handling_units(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.describe_handling_units(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION wms.describe_handling_units(ids uuid[]) TO superadmin;
+
+REVOKE ALL ON FUNCTION wms.describe_lots(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.describe_lots(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION wms.describe_lots(ids uuid[]) TO superadmin;
+
+REVOKE ALL ON FUNCTION wms.enter_period(org_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.expire_lots() FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.expire_lots() TO worker;
+GRANT ALL ON FUNCTION wms.expire_lots() TO migrator;
+
+REVOKE ALL ON FUNCTION wms.expire_lots_of_organization() FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.expire_lots_of_organization() TO worker;
+GRANT ALL ON FUNCTION wms.expire_lots_of_organization() TO migrator;
+
+REVOKE ALL ON FUNCTION wms.expire_reservations() FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.expire_reservations() TO worker;
+GRANT ALL ON FUNCTION wms.expire_reservations() TO migrator;
+
+REVOKE ALL ON FUNCTION wms.expire_reservations_here() FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.expire_reservations_here() TO worker;
+GRANT ALL ON FUNCTION wms.expire_reservations_here() TO migrator;
+
+REVOKE ALL ON FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.unit_factor(item_id uuid, from_unit text, to_unit text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.free_capacity(position_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.gs1_check_digit(digits text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.gs1_date(digits text) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.gs1_date(digits text) TO member;
+GRANT ALL ON FUNCTION wms.gs1_date(digits text) TO superadmin;
+GRANT ALL ON FUNCTION wms.gs1_date(digits text) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.gs1_value_length(ai text) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.gs1_value_length(ai text) TO member;
+GRANT ALL ON FUNCTION wms.gs1_value_length(ai text) TO superadmin;
+GRANT ALL ON FUNCTION wms.gs1_value_length(ai text) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.handling_unit_family(id uuid) FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.handling_unit_content TO migrator;
+GRANT SELECT ON TABLE wms.handling_unit_content TO member;
+GRANT SELECT ON TABLE wms.handling_unit_content TO superadmin;
+GRANT SELECT ON TABLE wms.handling_unit_content TO analyst;
+
+REVOKE ALL ON FUNCTION wms.handling_unit_goods(id uuid, OUT items uuid[], OUT lots uuid[], OUT quantities numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.held_for_picking(line wms.document_line, to_position_id uuid, quantity numeric, from_position_id uuid, lot_id uuid, OUT lines jsonb, OUT reserved numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.hold_counts(warehouse_id uuid, is_exclusive boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.id_steps(table_name text, before uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.id_steps(table_name text, before uuid) TO member;
+GRANT ALL ON FUNCTION wms.id_steps(table_name text, before uuid) TO partner;
+GRANT ALL ON FUNCTION wms.id_steps(table_name text, before uuid) TO superadmin;
+GRANT ALL ON FUNCTION wms.id_steps(table_name text, before uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION wms.import_wms_lots(import_id uuid, first_line integer, last_line integer) TO migrator;
+
 REVOKE ALL ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) TO member;
 GRANT ALL ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) TO superadmin;
 GRANT ALL ON FUNCTION wms.import_wms_opening_stock(import_id uuid, first_line integer, last_line integer) TO migrator;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.reorder_rule TO migrator;
+GRANT SELECT,DELETE ON TABLE wms.reorder_rule TO member;
+GRANT SELECT,DELETE ON TABLE wms.reorder_rule TO superadmin;
+GRANT SELECT ON TABLE wms.reorder_rule TO analyst;
+
+GRANT INSERT(id) ON TABLE wms.reorder_rule TO member;
+GRANT INSERT(id) ON TABLE wms.reorder_rule TO superadmin;
+
+GRANT INSERT(item_id) ON TABLE wms.reorder_rule TO member;
+GRANT INSERT(item_id) ON TABLE wms.reorder_rule TO superadmin;
+
+GRANT INSERT(warehouse_id) ON TABLE wms.reorder_rule TO member;
+GRANT INSERT(warehouse_id) ON TABLE wms.reorder_rule TO superadmin;
+
+GRANT INSERT(minimum),UPDATE(minimum) ON TABLE wms.reorder_rule TO member;
+GRANT INSERT(minimum),UPDATE(minimum) ON TABLE wms.reorder_rule TO superadmin;
+
+GRANT INSERT(maximum),UPDATE(maximum) ON TABLE wms.reorder_rule TO member;
+GRANT INSERT(maximum),UPDATE(maximum) ON TABLE wms.reorder_rule TO superadmin;
+
+GRANT INSERT(multiple),UPDATE(multiple) ON TABLE wms.reorder_rule TO member;
+GRANT INSERT(multiple),UPDATE(multiple) ON TABLE wms.reorder_rule TO superadmin;
+
+GRANT INSERT(note),UPDATE(note) ON TABLE wms.reorder_rule TO member;
+GRANT INSERT(note),UPDATE(note) ON TABLE wms.reorder_rule TO superadmin;
+
+GRANT UPDATE(version) ON TABLE wms.reorder_rule TO member;
+GRANT UPDATE(version) ON TABLE wms.reorder_rule TO superadmin;
+
+REVOKE ALL ON FUNCTION wms.import_wms_reorder_rules(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.import_wms_reorder_rules(import_id uuid, first_line integer, last_line integer) TO member;
+GRANT ALL ON FUNCTION wms.import_wms_reorder_rules(import_id uuid, first_line integer, last_line integer) TO superadmin;
+GRANT ALL ON FUNCTION wms.import_wms_reorder_rules(import_id uuid, first_line integer, last_line integer) TO migrator;
+
 REVOKE ALL ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) TO member;
 GRANT ALL ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) TO superadmin;
 GRANT ALL ON FUNCTION wms.import_wms_warehouses(import_id uuid, first_line integer, last_line integer) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.in_item_unit(item core.item, quantity numeric, unit_code text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.is_gs1_number(digits text) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.is_gs1_number(digits text) TO member;
+GRANT ALL ON FUNCTION wms.is_gs1_number(digits text) TO superadmin;
+GRANT ALL ON FUNCTION wms.is_gs1_number(digits text) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid, item core.item) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lines_with_holds(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.load_opening_stock(import_id uuid, first_line integer, last_line integer) TO member;
@@ -1410,13 +5295,116 @@ GRANT ALL ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, la
 GRANT ALL ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) TO superadmin;
 GRANT ALL ON FUNCTION wms.load_warehouses(import_id uuid, first_line integer, last_line integer) TO migrator;
 
+REVOKE ALL ON FUNCTION wms.lock_balance(warehouse_id uuid, position_id uuid, item_id uuid, lot_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lock_balances(warehouse_id uuid, items uuid[], lots uuid[], places uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lock_count(id uuid, version integer, statuses text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lock_document(id uuid, version integer, statuses text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION wms.lock_draft(id uuid, version integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.move_stock(document wms.document, occurred_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.lock_handling_unit(id uuid, version integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.lock_handling_units(ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lock_lots(org_id uuid, lots uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lock_periods(org_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lock_reserved(document_id uuid, version integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.lot_steps(org_id uuid, lot_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.lot_steps(org_id uuid, lot_id uuid) TO member;
+GRANT ALL ON FUNCTION wms.lot_steps(org_id uuid, lot_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION wms.lot_steps(org_id uuid, lot_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.make_sscc(handling_unit_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.move_goods(source api.wms_positions, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.move_stock(org_id uuid, movements wms.movement[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.number_documents(documents wms.document[], today date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.order_quantity(available numeric, minimum numeric, maximum numeric, multiple numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.order_quantity(available numeric, minimum numeric, maximum numeric, multiple numeric) TO member;
+GRANT ALL ON FUNCTION wms.order_quantity(available numeric, minimum numeric, maximum numeric, multiple numeric) TO superadmin;
+GRANT ALL ON FUNCTION wms.order_quantity(available numeric, minimum numeric, maximum numeric, multiple numeric) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.outermost(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.post_adjustment(adjustment wms.adjustment) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.post_at_once(document_type text, from_location_id uuid, to_location_id uuid, lines jsonb, reason text, reference text, posting_date date, partner_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.post_documents(documents wms.document[], take_lines uuid[], take_reservations uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.read_gs1(code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.read_gs1(code text) TO member;
+GRANT ALL ON FUNCTION wms.read_gs1(code text) TO superadmin;
+GRANT ALL ON FUNCTION wms.read_gs1(code text) TO migrator;
 
 REVOKE ALL ON FUNCTION wms.read_lines(document_id uuid, document_type text, from_location_id uuid, to_location_id uuid, lines jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.read_movements(documents wms.document[], take_lines uuid[], take_reservations uuid[], today date, time_zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.refuse_while_counted(position_id uuid, item core.item, lot_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.release_reservations(ids uuid[], because text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.release_document(document wms.document, because text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.release_reservations_of_lot(lot_id uuid, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.require_capacity(position_id uuid, items uuid[], quantities numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.require_item(item_id uuid, lot_id uuid, needs_lot boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.require_over_pick(document wms.document, line wms.document_line, item core.item, reserved numeric, wanted numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.require_pickable(item core.item, lot_id uuid, position_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.require_position(position_id uuid, warehouse_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.reserve_line(line wms.document_line, quantity numeric, warehouse_id uuid, strategy text, expires_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.scan_action(called text, permission text, problem text, details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.scan_action(called text, permission text, problem text, details jsonb) TO member;
+GRANT ALL ON FUNCTION wms.scan_action(called text, permission text, problem text, details jsonb) TO superadmin;
+GRANT ALL ON FUNCTION wms.scan_action(called text, permission text, problem text, details jsonb) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) TO member;
+GRANT ALL ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) TO superadmin;
+GRANT ALL ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.show_count_line(line_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.staging_of(warehouse_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.step_actions(entity text, prefix text, status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.step_actions(entity text, prefix text, status text) TO member;
+GRANT ALL ON FUNCTION wms.step_actions(entity text, prefix text, status text) TO superadmin;
+GRANT ALL ON FUNCTION wms.step_actions(entity text, prefix text, status text) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.step_document(id uuid, version integer, from_status text, to_status text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.stock_in_warehouse(org_id uuid, warehouse_id uuid, item_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.stock_in_warehouse(org_id uuid, warehouse_id uuid, item_id uuid) TO member;
+GRANT ALL ON FUNCTION wms.stock_in_warehouse(org_id uuid, warehouse_id uuid, item_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION wms.stock_in_warehouse(org_id uuid, warehouse_id uuid, item_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION wms.take_layers(org_id uuid, item_id uuid, warehouse_id uuid, quantity numeric, document_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.take_reservations(org_id uuid, movements wms.movement[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.tg_balance__keep_packed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.tg_document__check_partner() FROM PUBLIC;
 
@@ -1430,8 +5418,49 @@ REVOKE ALL ON FUNCTION wms.tg_location__keep_stock() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.tg_lot__check_item() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION wms.tg_reorder_rule__check_warehouse() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION wms.tg_stock_ledger__refuse() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.tg_view__refuse() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.virtual_place(org_id uuid, kind text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION wms.write_lines(lines wms.document_line[]) FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.put_away_rule TO migrator;
+GRANT SELECT,DELETE ON TABLE wms.put_away_rule TO member;
+GRANT SELECT,DELETE ON TABLE wms.put_away_rule TO superadmin;
+GRANT SELECT ON TABLE wms.put_away_rule TO analyst;
+
+GRANT INSERT(id) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(id) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(warehouse_id),UPDATE(warehouse_id) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(warehouse_id),UPDATE(warehouse_id) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(item_id),UPDATE(item_id) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(item_id),UPDATE(item_id) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(zone),UPDATE(zone) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(zone),UPDATE(zone) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT UPDATE(version) ON TABLE wms.put_away_rule TO member;
+GRANT UPDATE(version) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.reversal TO migrator;
+GRANT SELECT ON TABLE wms.reversal TO member;
+GRANT SELECT ON TABLE wms.reversal TO superadmin;
+GRANT SELECT ON TABLE wms.reversal TO analyst;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.value_layer TO migrator;
+GRANT SELECT ON TABLE wms.value_layer TO member;
+GRANT SELECT ON TABLE wms.value_layer TO superadmin;
+GRANT SELECT ON TABLE wms.value_layer TO analyst;
+
+REVOKE ALL ON FUNCTION wms.begin_values(org_id uuid, items uuid[], warehouses uuid[], deltas numeric[], method text) FROM PUBLIC;
