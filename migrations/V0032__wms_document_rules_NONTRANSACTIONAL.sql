@@ -3,15 +3,9 @@
 -- locks: share update exclusive on the partitions of wms.document, while each is read
 -- breaking: no
 
--- lint: allow squawk.prefer-robust-stmts: validating again does nothing
 alter table wms.document validate constraint document_type_known;
--- lint: allow squawk.prefer-robust-stmts: validating again does nothing
 alter table wms.document validate constraint document_status_known;
--- lint: allow squawk.prefer-robust-stmts: validating again does nothing
 alter table wms.document validate constraint import_goes_into_a_warehouse;
--- lint: allow squawk.prefer-robust-stmts: validating again does nothing
 alter table wms.document validate constraint export_leaves_a_warehouse;
--- lint: allow squawk.prefer-robust-stmts: validating again does nothing
 alter table wms.document validate constraint one_warehouse_for_what_stays_inside;
--- lint: allow squawk.prefer-robust-stmts: validating again does nothing
 alter table wms.document validate constraint number_from_posting_on;

@@ -3,7 +3,6 @@
 -- locks: wms.balance and wms.lot, share update exclusive while they are read
 -- breaking: no
 
--- lint: allow squawk.prefer-robust-stmts: validating again what is valid does nothing
 alter table wms.balance validate constraint packed_within_quantity;
 
 -- What the hourly job looks for.

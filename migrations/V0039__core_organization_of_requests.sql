@@ -3,6 +3,7 @@
 -- locks: none (functions)
 -- breaking: no
 
+-- lint: allow right_tree: core.org_id(), which policies and defaults stand on, needs it
 create function core.org_id_elsewhere()
 returns uuid
 language plpgsql
@@ -24,6 +25,7 @@ comment on function core.org_id_elsewhere() is
   'The organisation in sessions other than PostgREST''s: of the tools, the relay and the worker what they act for, of an analyst '
   'the one that his login is bound to. Asked through core.org_id().';
 
+-- lint: allow right_tree: beside its function
 grant execute on function core.org_id_elsewhere() to public;
 
 -- Inlined: no call, no plan of its own.
