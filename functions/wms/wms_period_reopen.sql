@@ -15,7 +15,7 @@ declare
 begin
   perform core.require_permission('wms.period.reopen');
   if coalesce(btrim(reason), '') = '' then
-    perform core.raise_error('core.reason_missing', '{"entity": "wms.stock_period", "action": "reopen"}');
+    perform core.raise_error('core.reason_missing', '{"entity": "wms_stock_period", "action": "reopen"}');
   end if;
   perform wms.lock_periods(v_org);
 

@@ -27,7 +27,11 @@ def test_me_tells_user_organisation_and_permissions(org: Any, api: Any) -> None:
 
 def test_administrator_has_every_permission(org: Any, api: Any) -> None:
     client = api(org.admin_token)
-    every = [row["code"] for row in client.get("permissions", params={"select": "code", "limit": 100}).json()]
+    duties = "is_duty", "eq.false"
+    page = [duties, ("order", "code"), ("limit", "100")]
+    first = [row["code"] for row in client.get("permissions", params=page).json()]
+    more = client.get("permissions", params=[*page, ("code", f"gt.{first[-1]}")])
+    every = first + [row["code"] for row in more.json()]
     assert sorted(client.post("rpc/me").json()["permissions"]) == sorted(every) != []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from events.support import settled
 from wms.conftest import Acting
 from wms.flows import Person, lies, person, position, stocked
 from wms.support import Warehouse, World, refused, violations
@@ -125,6 +126,7 @@ def test_who_counts_blind_sees_nothing_before(world: World, one: Warehouse, coun
     finish = counter.client.post("rpc/wms_count_finish", json={"id": count}, headers={"Prefer": "tx=rollback"})
     assert (finish.status_code, finish.json()["difference_count"]) == (200, None if is_blind else 1)
     told.append(finish.text)
+    settled(world.db, world.org.id)
     feed = [event for event in everything(counter) if event["entity"].startswith("wms_count")]
     assert {"wms_count_line.created", "wms_count_line.updated"} <= {event["type"] for event in feed}
     told.append(json.dumps(feed))

@@ -37,6 +37,27 @@ DAMAGE = {
     "0012_reversals_are_mirrors": "update wms.document set status = 'REVERSED' where status = 'POSTED'",
     "0014_value_is_the_sum_of_the_ledger": "update wms.stock_value set value = value + 0.0001",
     "0015_layers_make_up_the_value": "update wms.stock_value set method = 'FIFO'",
+    "0021_counts_follow_the_ledger":
+    "with l as (insert into wms.count_line (org_id, count_id, position_id, item_id)"
+    " select org_id, uuidv7(), location_id, item_id from wms.balance returning *)"
+    " insert into wms.count_expectation"
+    " (org_id, line_id, count_id, expected, start_mark, expected_at_count, count_mark)"
+    " select org_id, id, count_id, 0, '00000000-0000-7000-8000-000000000000', 9, uuidv7() from l",
+    "0022_packed_is_what_handling_units_hold": "update wms.balance set packed = 1",
+    "0023_handling_units_stand_with_their_parent":
+    "with p as (insert into wms.handling_unit (org_id, sscc, kind, location_id, warehouse_id)"
+    " select org_id, '106141411234567897', 'PALLET', location_id, warehouse_id from wms.balance limit 1 returning *)"
+    " insert into wms.handling_unit (org_id, sscc, kind, parent_id, depth, location_id, warehouse_id)"
+    " select org_id, '340123450000000000', 'CARTON', id, 3, location_id, warehouse_id from p",
+    "0024_adjustments_are_posted_as_they_say":
+    "insert into wms.adjustment (org_id, status, warehouse_id, position_id, item_id, quantity_before, new_quantity,"
+    " currency, reason, document_id, decided_at)"
+    " select org_id, 'POSTED', warehouse_id, location_id, item_id, 1, 2, 'USD', 'x', uuidv7(), now() from wms.balance",
+    "0025_what_is_counted_is_open_as_long_as_its_count":
+    "with c as (insert into wms.count_session (org_id, warehouse_id, status)"
+    " select org_id, warehouse_id, 'CANCELLED' from wms.balance returning *)"
+    " insert into wms.count_line (org_id, count_id, position_id, item_id)"
+    " select c.org_id, c.id, b.location_id, b.item_id from c, wms.balance as b",
     "0013_nothing_is_half_posted":
     "update wms.document set status = 'POSTING', number = null, posted_at = null where status = 'POSTED'",
 }  # fmt: skip

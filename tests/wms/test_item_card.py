@@ -99,6 +99,7 @@ def test_stock_that_expires(world: World) -> None:
     assert world.done("wms_stock_expiring", warehouse_id=world.warehouses[1].id) == []
     after = {"after_expires_on": rows[0]["expires_on"], "after_id": rows[0]["id"]}
     assert [row["lot_no"] for row in world.done("wms_stock_expiring", **after)] == ["SOON"]
+    world.db.execute("update wms.balance set quantity = 0 where org_id = %s", [world.org.id])
 
 
 def test_it_is_refused(world: World, new_org: Any, api: Any) -> None:

@@ -56,7 +56,8 @@ def test_formats_and_exit_codes(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"::error file={bad},line=1,title=write_without_where::TRUNCATE%0A")
     done = called(*one, str(ROOT / "policies/wms"))
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "no findings in 5 files by 1 rules" in done.stderr
+    count = len([*(ROOT / "policies/wms").glob("*.sql")])
+    assert f"no findings in {count} files by 1 rules" in done.stderr
     done = called("--rule", "no_such_rule")
     assert done.exit_code == 1
     assert "there is no rule no_such_rule" in done.stderr

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from erpgres import settings
 from erpgres.docs.markdown import Section, prose, table
+from erpgres.migrate.files import read_header
 
 _NAME = re.compile(r"V(\d+)__([a-z]+)_(\w+)\.sql")
-_HEADER = re.compile(r"^-- (domain|why|locks|breaking): ?(.*)$")
 
 
 def headers(root: Path = settings.ROOT) -> list[tuple[str, dict[str, str]]]:
@@ -18,18 +18,7 @@ def headers(root: Path = settings.ROOT) -> list[tuple[str, dict[str, str]]]:
     for path in sorted((root / "migrations").glob("V*.sql")):
         if not _NAME.fullmatch(path.name):
             continue
-        header: dict[str, str] = {}
-        last = ""
-        for line in path.read_text(encoding="utf-8").splitlines():
-            match = _HEADER.match(line)
-            if match:
-                last = match[1]
-                header[last] = match[2].strip()
-            elif line.startswith("--") and last:
-                header[last] += " " + line.lstrip("- ").strip()
-            elif line.strip() and not line.startswith("/*"):
-                break
-        found.append((path.name, header))
+        found.append((path.name, read_header(path.read_text(encoding="utf-8"))))
     return found
 
 

@@ -35,9 +35,7 @@ class Asked:
     jwks: str | None = None
 
 
-def up(
-    state: State, asked: Asked, progress: Progress, *, furnish: Callable[[State], None] | None = None
-) -> bool:
+def up(state: State, asked: Asked, progress: Progress, *, furnish: Callable[[State], None] | None = None) -> bool:
     """Bring everything up, or repair what is down; return True when the stack was running already.
 
     Waits its turn when another process works on the same state. Raises CannotRun, or Refused when a change is asked
