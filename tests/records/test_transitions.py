@@ -90,7 +90,7 @@ def in_state(office: Office, kind: str, state: str) -> dict[str, Any]:
         "STORAGE": lambda **more: world.storage(**more),
         "WITHDRAWAL": lambda **more: world.withdrawal(world.stored(2), **more),
         "DESTRUCTION": lambda **more: world.done(
-            "destruction_request", "manager", crate_id=office.due(1)["id"], purpose="Kept long enough", **more
+            "destruction_request", "manager", crate_id=office.due(1, place="ROOMX")["id"], purpose="Kept long enough", **more
         ),
         "TRANSFER": lambda **more: world.transfer(world.stored(1), **more),
     }
