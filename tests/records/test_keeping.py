@@ -120,7 +120,7 @@ def test_places_keep_their_crates(world: World) -> None:
 
 
 def test_places_stay_with_units_that_their_crates_may_lie_with(world: World) -> None:
-    """Neither a rack nor what is above it goes to another unit, by a move or by its unit, while crates of the first lie there."""
+    """Neither a rack nor what is above it goes to another unit while crates of the first lie there."""
     crate = world.stored(1)
     admin = world.client("admin")
 

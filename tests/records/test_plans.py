@@ -202,9 +202,7 @@ def test_the_search_reads_by_index(filled: Any, subtests: pytest.Subtests) -> No
                 before = scans(db)
                 found = db.execute(query, [q, f"records_{kind}"]).fetchall()
                 read = {
-                    name: rows - before[name][1]
-                    for name, (count, rows) in scans(db).items()
-                    if count > before[name][0]
+                    name: rows - before[name][1] for name, (count, rows) in scans(db).items() if count > before[name][0]
                 }
                 assert found and index in read, (found, read)
                 whole = {"searchable", "crate", "document", "crate_document", "custody"} & set(read)

@@ -90,7 +90,11 @@ def in_state(office: Office, kind: str, state: str) -> dict[str, Any]:
         "STORAGE": lambda **more: world.storage(**more),
         "WITHDRAWAL": lambda **more: world.withdrawal(world.stored(2), **more),
         "DESTRUCTION": lambda **more: world.done(
-            "destruction_request", "manager", crate_id=office.due(1, place="ROOMX")["id"], purpose="Kept long enough", **more
+            "destruction_request",
+            "manager",
+            crate_id=office.due(1, place="ROOMX")["id"],
+            purpose="Kept long enough",
+            **more,
         ),
         "TRANSFER": lambda **more: world.transfer(world.stored(1), **more),
     }
@@ -203,7 +207,8 @@ def test_the_steps_are_those_of_the_table(world: World) -> None:
         ).fetchall()
         assert set(rows) == known
         assert world.one(
-            "select array_agg(action || ' ' || other_than::text) from core.transition where entity = %s and needs_signature",
+            "select array_agg(action || ' ' || other_than::text) from core.transition"
+            " where entity = %s and needs_signature",
             f"records.{kind.lower()}",
         ) == (["destroy {approved_by}"] if kind == "DESTRUCTION" else None)
         duties = {permission for _, _, permission in known if permission} | {APPROVE}
