@@ -61,7 +61,6 @@ create table records.document (
   due_on date,
   status text not null default 'ACTIVE',
   status_reason text,
-  search_text text not null generated always as (core.search_text(document_number, name, barcode)) stored,
   version integer not null default 1,
   created_at timestamptz not null default now(),
   created_by uuid default core.user_id(),

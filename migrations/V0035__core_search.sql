@@ -9,7 +9,9 @@ create table core.search_entity (
   describe_function text not null,
   number_types text[] not null default '{}',
   read_permission text,
+  candidates integer not null default 0,
   description text not null,
+  constraint candidates_not_too_many check (candidates between 0 and 1000),
   constraint permission_exists foreign key (read_permission) references core.permission (code),
   constraint table_name_is_qualified check (table_name ~ '^[a-z_]+\.[a-z_0-9]+$'),
   constraint describe_function_is_qualified check (describe_function ~ '^[a-z_]+\.[a-z_0-9]+$')
@@ -21,6 +23,9 @@ comment on column core.search_entity.describe_function is
   'Function (ids uuid[]) that gives id, title and subtitle of those rows that its caller may see';
 comment on column core.search_entity.number_types is
   'Document types of core.number_register whose numbers are its codes: found there, and so not kept a second time';
+
+comment on column core.search_entity.candidates is
+  'How many hits are looked at, at least, where a caller may see few of many rows: he is to find his among those of others';
 
 create index search_entity_read_permission_idx on core.search_entity (read_permission);
 

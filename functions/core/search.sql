@@ -48,7 +48,7 @@ begin
     into v_ids, v_ranks
     from (
       select c.id, max(c.rank) as rank
-      from core.find_entries(v_entity.entity, q, "limit") as c
+      from core.find_entries(v_entity.entity, q, greatest("limit", v_entity.candidates)) as c
       group by c.id
       order by max(c.rank) desc
     ) as f;

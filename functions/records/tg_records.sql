@@ -124,21 +124,37 @@ parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_before text := coalesce(current_setting('erpgres.org_id', true), '');
+  v_org uuid;
 begin
-  perform records.refresh_crates(
-    array(
-      select distinct d.crate_id
-      from new_rows as n
-      inner join old_rows as o
-        on o.org_id = n.org_id
-        and o.id = n.id
-      inner join records.crate_document as d
-        on d.org_id = n.org_id
-        and d.document_id = n.id
-        and d.removed_at is null
-      where (o.due_on, o.retention_class_id) is distinct from (n.due_on, n.retention_class_id)
-    )
-  );
+  -- The tools change documents of any organisation, and of several at once.
+  for v_org in
+    select distinct n.org_id
+    from new_rows as n
+    inner join old_rows as o
+      on o.org_id = n.org_id
+      and o.id = n.id
+    where (o.due_on, o.retention_class_id) is distinct from (n.due_on, n.retention_class_id)
+  loop
+    perform set_config('erpgres.org_id', v_org::text, true);
+    perform records.refresh_crates(
+      array(
+        select distinct d.crate_id
+        from new_rows as n
+        inner join old_rows as o
+          on o.org_id = n.org_id
+          and o.id = n.id
+        inner join records.crate_document as d
+          on d.org_id = n.org_id
+          and d.document_id = n.id
+          and d.removed_at is null
+        where n.org_id = v_org
+          and (o.due_on, o.retention_class_id) is distinct from (n.due_on, n.retention_class_id)
+      )
+    );
+    perform set_config('erpgres.org_id', v_before, true);
+  end loop;
   return null;
 end
 $$;
@@ -160,7 +176,11 @@ parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_before text := coalesce(current_setting('erpgres.org_id', true), '');
 begin
+  -- The tools change classes of any organisation.
+  perform set_config('erpgres.org_id', new.org_id::text, true);
   -- Each document looks up its class again.
   update records.document as d
   set due_on = null
@@ -179,6 +199,7 @@ begin
         and d.retention_class_id = new.id
     )
   );
+  perform set_config('erpgres.org_id', v_before, true);
   return null;
 end
 $$;

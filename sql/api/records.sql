@@ -67,7 +67,7 @@ from records.document as d;
 comment on view api.records_documents is
   'Documents
 Registered here, or with the request to store them. Without delete: a destroyed document stays as a row that says so. Filters with
-an index: unit_id, retention_class_id, due_on, document_number, barcode; records_search finds parts of numbers and names.';
+an index: unit_id, retention_class_id, due_on, document_number, barcode; search finds parts of numbers and names.';
 comment on column api.records_documents.org_id is 'Organisation';
 comment on column api.records_documents.id is 'Identifier, in order of creation';
 comment on column api.records_documents.unit_id is 'Unit that it belongs to';

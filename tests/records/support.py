@@ -124,6 +124,13 @@ class World:
         (found,) = self.rows(view, role, id=f"eq.{row_id}")
         return found
 
+    def found(self, q: str, role: str = "viewer", unit: str = "U1", /, **more: Any) -> list[dict[str, Any]]:
+        """What the search of everything gives somebody."""
+        response = self.client(role, unit).post("rpc/search", json={"q": q, **more})
+        assert response.status_code == 200, response.text
+        hits: list[dict[str, Any]] = response.json()
+        return hits
+
     # The steps of a request, each by whom it belongs to.
 
     def document(self, **columns: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from erpgres.settings import ROOT
+from records.signing import PASSWORD, Office
 from records.support import World, in_days, violations
 
 BLOCK = re.compile(r"^```http\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -41,7 +42,12 @@ def send(world: World, block: str, values: dict[str, str]) -> None:
 
 
 def test_the_pages_say_what_happens(world: World) -> None:
+    """With the policies that every organisation begins with."""
+    Office(world)
+    world.needs_signature(True)
+    world.db.execute("select core.set_password(%s, %s)", [world.user("approver"), PASSWORD])
     values = {
+        "password": PASSWORD,
         "hr": world.units["HR"], "shelf": world.places["S1"], "me": str(world.user("manager")), "soon": in_days(7),
     }  # fmt: skip
     sent = 0

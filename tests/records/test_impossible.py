@@ -27,7 +27,7 @@ def test_details_of_another_unit_are_not_shown(world: World) -> None:
     refused(world.call("scan", "viewer", "U2", barcode=crate["barcode"]), 404, "records.barcode_unknown")
     assert world.done("custody_at", "viewer", "U2", crate_id=crate["id"]) == []
     assert world.done("crate_history", "viewer", "U2", crate_id=crate["id"]) == []
-    assert world.done("search", "viewer", "U2", query=crate["barcode"]) == []
+    assert world.found(crate["barcode"], "viewer", "U2") == []
     back = {"id": request["id"], "location_id": world.places["R2"]}
     refused(world.call("withdrawal_return", "store", "U2", **back), 404, "records.request_not_found")
     move = {"id": crate["id"], "location_id": world.places["R2"], "reason": "Mine now"}

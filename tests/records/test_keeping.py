@@ -119,6 +119,47 @@ def test_places_keep_their_crates(world: World) -> None:
     assert violations(world.db, world.org.id) == {}
 
 
+def test_places_stay_with_units_that_their_crates_may_lie_with(world: World) -> None:
+    """Neither a rack nor what is above it goes to another unit while crates of the first lie there."""
+    crate = world.stored(1)
+    admin = world.client("admin")
+
+    def give(place: str, unit: str | None) -> Any:
+        return admin.patch(
+            f"locations?id=eq.{world.places[place]}", json={"unit_id": world.units[unit] if unit else None}
+        )
+
+    def move(place: str, parent: str) -> Any:
+        body = {"id": world.places[place], "parent_id": world.places[parent]}
+        return admin.post("rpc/location_move", json=body)
+
+    for place in ("ROOM1", "R1", "A", "S1"):
+        details = refused(give(place, "U2"), 409, "records.place_holds_crates")
+        assert details == {"crates": 1}
+    refused(give("R1", "CS"), 409, "records.place_holds_crates")
+    refused(move("R1", "ROOM2"), 409, "records.place_holds_crates")
+    assert give("R1", "HR").status_code == 204, "its own department"
+    assert move("R1", "ROOM2").status_code == 200, "the rack's own unit is nearer than the room's"
+    refused(give("R1", None), 409, "records.place_holds_crates")
+    assert move("R1", "ROOMX").status_code == 200 and give("R1", None).status_code == 204, "of all units"
+    world.done("crate_relocate", "store", id=crate["id"], location_id=world.places["ROOM1"], reason="Room is painted")
+    assert give("R1", "U2").status_code == 204
+    assert violations(world.db, world.org.id) == {}
+
+
+def test_the_tools_refresh_as_well(world: World) -> None:
+    """A class and documents changed without an organisation's claims."""
+    ten = retention_class(world, "TEN")
+    crate = world.stored([world.document(retention_class="TEN", dated_on="2020-03-01")], is_permanent=False)
+    assert world.row("crates", crate["id"])["destruction_on"] == "2030-03-01"
+    world.db.execute("update records.retention_class set years = 12 where id = %s", [ten["id"]])
+    assert world.row("crates", crate["id"])["destruction_on"] == "2032-03-01"
+    world.db.execute("update records.document set dated_on = '2021-03-01' where org_id = %s", [world.org.id])
+    assert world.row("crates", crate["id"])["destruction_on"] == "2033-03-01"
+    assert world.one("select current_setting('erpgres.org_id', true)") in (None, "")
+    assert violations(world.db, world.org.id) == {}
+
+
 def test_places_are_made_where_they_fit(world: World) -> None:
     def make(role: str = "store", unit: str = "U1", **values: Any) -> Any:
         return world.call(

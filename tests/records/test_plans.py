@@ -164,3 +164,46 @@ def test_hot_queries(filled: Any, subtests: pytest.Subtests) -> None:
     assert not re.search(r"Seq Scan on (custody|crate)\b", at), at
     rack = plan(db, org, everybody, "select * from core.location where path <@ 'rack3'")
     assert "location_path_idx" in rack or "Seq Scan" in rack  # five hundred places fit on few pages
+
+
+def scans(db: Any) -> dict[str, tuple[int, int]]:
+    """How often each table and index of what is searched and shown was read, and how many rows that gave."""
+    rows = db.execute(
+        "select c.relname, pg_stat_get_xact_numscans(c.oid), pg_stat_get_xact_tuples_returned(c.oid) from pg_class as c"
+        " join pg_namespace as n on n.oid = c.relnamespace where n.nspname = 'records' and c.relkind in ('i', 'r')"
+        " or c.relname like 'search%'"
+    ).fetchall()
+    return {name: (int(count), int(rows)) for name, count, rows in rows}
+
+
+def test_the_search_reads_by_index(filled: Any, subtests: pytest.Subtests) -> None:
+    """A part of what is written on crates and documents, for who sees all units as for who sees one of forty."""
+    db, org, (everybody, unit_user) = filled
+    for source in ("records_crate", "records_document"):
+        db.execute("select core.fill_search_part(%s, %s, null, 10000)", [source, org])
+    db.execute("reset session authorization")
+    db.execute("analyze core.searchable")
+    db.execute("set session authorization migrator")
+    for user in (everybody, unit_user):
+        for q, kind, index in (
+            ("D7/2026/00006", "crate", "searchable_code_idx"),
+            ("d7/2026", "crate", "searchable_code_idx"),
+            ("/00046", "crate", "searchable_end_of_code_idx"),
+            ("D-46", "document", "searchable_code_idx"),
+            ("vouchers d9d4f495", "document", "searchable_title_idx"),
+            ("d9d4f495e875a2e075a1a4a6e1b9770f", "document", "searchable_words_idx"),
+        ):
+            with subtests.test(f"{q} {'all' if user == everybody else 'unit'}"), db.transaction():
+                claims = {"org_id": str(org), "role": "member", "sub": str(user)}
+                db.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
+                db.execute("set local role member")
+                query = "select entity, title from api.search(%s, array[%s])"
+                db.execute(query, [q, f"records_{kind}"])
+                before = scans(db)
+                found = db.execute(query, [q, f"records_{kind}"]).fetchall()
+                read = {
+                    name: rows - before[name][1] for name, (count, rows) in scans(db).items() if count > before[name][0]
+                }
+                assert found and index in read, (found, read)
+                whole = {"searchable", "crate", "document", "crate_document", "custody"} & set(read)
+                assert not whole and max(read.values()) <= 5500, read  # the newest 5,000 at most

@@ -269,10 +269,26 @@ def test_scanning_and_searching(world: World) -> None:
     assert world.done("scan", "store", barcode=crate["barcode"])["actions"] == ["archive", "issue", "relocate"]
     refused(world.call("scan", "store", barcode="NOTHING"), 404, "records.barcode_unknown")
 
-    for query in ("gehalter", "AY-7", "aper-77"):
-        (found,) = world.done("search", "viewer", query=query)
-        assert (found["code"], found["crate_barcode"]) == ("PAY-77", crate["barcode"])
-    assert [f["kind"] for f in world.done("search", "viewer", query="u1/hr")] == ["CRATE"]
-    assert world.done("search", "viewer", query="%%%") == [], "no wildcard of the caller's"
-    refused(world.call("search", "viewer", query="pa"), 422, "records.search_too_short")
-    refused(world.call("search", "viewer", query="pay", max_rows=500), 400, "records.search_rows")
+    for q in ("gehalter", "pay-7", "aper-77", "marz gehal", "gehelter"):
+        (found,) = world.found(q)
+        assert (found["entity"], found["title"]) == ("records_document", "Gehälter März"), q
+        assert found["subtitle"] == f"PAY-77 · PAPER-77 · {crate['barcode']}"
+    for q in (crate["barcode"].lower(), "u1/hr", crate["barcode"][-4:]):
+        (found,) = [hit for hit in world.found(q) if hit["entity"] == "records_crate"]
+        assert (found["title"], found["subtitle"]) == (crate["barcode"], "ACTIVE · ROOM1/R1/A/S1"), q
+    assert world.found("gehalter", "viewer", "U2") == world.found("pay-77", "viewer", "U2") == []
+
+
+def test_one_finds_ones_own_among_many(world: World) -> None:
+    """Others have more of what is looked for than is shown; they are not shown, and one's own is."""
+    mine = world.stored([world.document(document_number="OLD-1", name="Invoices")])
+    theirs = world.one(
+        "with d as (insert into records.document (org_id, unit_id, document_number, name, dated_on)"
+        " select %s, %s, 'NEW-' || n, 'Invoices', '2026-01-01' from generate_series(1, 150) as n returning 1)"
+        " select count(*) from d", world.org.id, world.units["FIN"],
+    )  # fmt: skip
+    assert theirs == 150
+    (found,) = world.found("invoices")
+    assert found["subtitle"] == f"OLD-1 · {mine['barcode']}"
+    assert {hit["subtitle"][:4] for hit in world.found("invoices", "viewer", "U2")} == {"NEW-"}
+    assert world.found("old-1", "viewer", "U2") == []
