@@ -289,3 +289,48 @@ def test_the_questions_over_http_notice_what_is_broken(stack: State) -> None:
                 ("a function changes another organisation", "core.item"),
                 ("a function changes another organisation", "events.event"),
             }
+
+            # A function that looks for words, in every organisation.
+            what.functions = [f for f in surface.read(connection).functions if f.name == "wms_scan"]
+
+            def found_by_words() -> set[tuple[str, str]]:
+                findings = Findings()
+                edges.read_with_shared_texts(
+                    web, what, world, lambda who: tokens[who.name], connection, findings
+                )
+                return {(f.rule, f.where) for f in findings}
+
+            assert ("a function reaches another organisation", "api.wms_scan") not in found_by_words()
+            connection.execute(
+                "create function api.wms_find(code text) returns table (id uuid) language sql stable security definer "
+                "set search_path = pg_catalog, pg_temp as $$ select i.id from core.item as i where i.sku = code $$; "
+                "alter function api.wms_find(text) owner to postgres; grant execute on function api.wms_find to member; "
+                "notify pgrst, 'reload schema'"
+            )
+
+
+@pytest.mark.timeout(120)
+def test_the_stack_of_a_killed_proof_ends_by_itself(stack: State, clone: str) -> None:
+    script = (
+        "import sys; from pathlib import Path; from erpgres.prove import stage; from erpgres.stack.state import State\n"
+        "with stage.serve(State(Path(sys.argv[1])), sys.argv[2], lambda _: None) as own:\n"
+        "    print(own.path, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(stack.path), clone],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as proof:
+        assert proof.stdout is not None
+        own = State(Path(proof.stdout.readline().strip()))
+        try:
+            running = processes.find(own)
+            assert len(running) > 2  # the supervisor, PostgREST, the gateway
+        finally:
+            proof.kill()
+    _, left = psutil.wait_procs(running, timeout=30)
+    shutil.rmtree(own.path.parent)
+    assert left == []
