@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -15,6 +20,8 @@ from erpgres.prove import edges, hunt, matrix, mutants, reach, realtime, rights,
 from erpgres.prove.findings import Findings
 from erpgres.prove.web import Web
 from erpgres.prove.world import World, make
+from erpgres.settings import ROOT
+from erpgres.stack import processes
 from erpgres.stack.state import State
 
 PLACE = "tools/erpgres/prove/world"
@@ -287,5 +294,51 @@ def test_the_questions_over_http_notice_what_is_broken(stack: State) -> None:
             )
             assert reached() == {
                 ("a function changes another organisation", "core.item"),
+                ("a function changes another organisation", "core.searchable"),  # its name can be looked for
                 ("a function changes another organisation", "events.event"),
             }
+
+            # A function that looks for words in every organisation.
+            what.functions = [f for f in surface.read(connection).functions if f.name == "wms_scan"]
+
+            def found_by_words() -> set[tuple[str, str]]:
+                findings = Findings()
+                edges.read_with_shared_texts(web, what, world, lambda who: tokens[who.name], connection, findings)
+                return {(f.rule, f.where) for f in findings}
+
+            assert found_by_words() == set()
+            connection.execute(
+                "create or replace function api.wms_scan(barcode text) returns setof api.wms_scanned language sql "
+                "stable security definer set search_path = pg_catalog, pg_temp as "
+                "$$ select 'item', i.id, i.sku, null, null::jsonb, null::jsonb from core.item as i "
+                "where i.sku = barcode $$; alter function api.wms_scan(text) owner to postgres"
+            )
+            assert found_by_words() == {("a function reaches another organisation", "api.wms_scan")}
+
+
+@pytest.mark.timeout(120)
+def test_the_stack_of_a_killed_proof_ends_by_itself(stack: State, clone: str) -> None:
+    database = psycopg.conninfo.conninfo_to_dict(clone)["dbname"]
+    script = (
+        "import sys; from pathlib import Path; from erpgres.prove import stage; from erpgres.stack.state import State\n"
+        "with stage.serve(State(Path(sys.argv[1])), sys.argv[2], lambda _: None) as own:\n"
+        "    print(own.path, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(stack.path), str(database)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as proof:
+        assert proof.stdout is not None
+        own = State(Path(proof.stdout.readline().strip()))
+        try:
+            running = processes.find(own)
+            assert len(running) > 2  # the supervisor, PostgREST, the gateway
+        finally:
+            proof.kill()
+    _, left = psutil.wait_procs(running, timeout=30)
+    shutil.rmtree(own.path.parent)
+    assert left == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import click
@@ -55,8 +56,17 @@ def command(context: click.Context, state: State, output: str, update: bool, ful
     from erpgres.errors import DONE, REFUSED
     from erpgres.prove import report, run
 
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     proof = run.prove(state, say, full=full, update=update)
     for path in report.write(proof, folder or state.path / "proof"):
         say(f"wrote {path}")
     click.echo(json.dumps(report.summary(proof), indent=2) if output == "json" else report.text(proof), nl=False)
     context.exit(DONE if proof.holds else REFUSED)
+
+
+def _interrupt(*_: object) -> None:
+    """End, but remove the proof's own stack and databases first, undisturbed."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,11 @@ VALUES: dict[str, Any] = {
     "uuid[]": [],
     "inet": "127.0.0.1",
 }
+
+
+# What rows of both organisations of the proof are called: codes, names, the beginning of either.
+SHARED_TEXTS = ("LOTTED", "lott", "OWN", "OTHER", "L1", "12345", "Vouchers", "contact", "1")
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def embed(
@@ -135,15 +141,7 @@ def call_with_foreign_ids(
     Asked last, because nothing is rolled back. Returns how many calls it made.
     """
     before = fingerprint(connection, surface, world.theirs.org_id)
-    ids = {view: row["id"] for view, row in known.other.items() if "id" in row}
-    ids |= {
-        f"{view} {column}": value
-        for view, row in known.other.items()
-        for column, value in row.items()
-        if column.endswith("_id") and column != "org_id" and value and value not in ids.values()
-    }
-    ids["organization"] = world.theirs.org_id
-    values = sorted({*ids.values()} - {world.ours.users["both"]})  # a member here, too
+    values = _foreign_ids(world, known, full=full)
     names = ("admin", "unit", "partner", "two_orgs") if full else ("admin", "partner")
     people = [p for p in world.callers if p.name in names]
     asked: dict[tuple[str, str, str, str], Ask] = {}
@@ -152,13 +150,17 @@ def call_with_foreign_ids(
             # A client may make the id of what it makes.
             if kind not in ("uuid", "uuid[]") or (name == "id" and f.name.endswith("_create")):
                 continue
-            for value in values:
-                given = {name: [value] if kind == "uuid[]" else value}
-                for who in people:
+            for who in people:
+                # Who may not call it is refused before any argument is looked at: one id shows that.
+                for value in values if full or (f.name, who.role) in known.callable else values[:1]:
+                    given = {name: [value] if kind == "uuid[]" else value}
                     asked[f.name, name, value, who.name] = Ask(
                         "POST", f"rpc/{f.name}", token(who), {}, {}, arguments(f, **given)
                     )
+    reads = {f.name for f in surface.api_functions if not f.is_volatile}
     for (function, argument, value, who_name), answer in web.by_key(asked).items():
+        if function in reads and answer.rows and all(row.get("org_id") == world.ours.org_id for row in answer.rows):
+            continue  # a list that begins after an id, whosever it is, of nothing but own rows
         if answer.status < 400 and (answer.json or function.endswith("_create")):
             findings.add(
                 "a function reaches another organisation",
@@ -170,6 +172,52 @@ def call_with_foreign_ids(
         if before[table] != after[table]:
             findings.add("a function changes another organisation", table, "its rows there are not what they were")
     return len(asked)
+
+
+def read_with_shared_texts(
+    web: Web, surface: Surface, world: World, token: Token, connection: Connection, findings: Findings
+) -> int:
+    """Ask every function that only reads for words that both organisations have; no id of theirs may come.
+
+    Functions that search run as `owner` on tables that no policy divides. Returns how many answers had anything.
+    """
+    theirs = _ids_of(connection, surface, world.theirs.org_id) - _ids_of(connection, surface, world.ours.org_id)
+    people = [p for p in world.callers if p.name in ("admin", "two_orgs", "partner")]
+    asked: dict[tuple[str, str, str, str], Ask] = {}
+    for f in surface.api_functions:
+        for name, kind, _ in f.arguments if not f.is_volatile else ():
+            for text in SHARED_TEXTS if kind == "text" else ():
+                for who in people:
+                    body = arguments(f, **{name: text})
+                    asked[f.name, name, text, who.name] = Ask("POST", f"rpc/{f.name}", token(who), {}, {}, body)
+    count = 0
+    for (function, argument, text, who_name), answer in web.by_key(asked).items():
+        count += bool(answer.status < 300 and answer.json)
+        if theirs & {*_UUID.findall(answer.body.decode(errors="replace"))}:
+            told = f"{who_name}: {argument} = {text}: {answer.word} {answer.body[:120]!r}"
+            findings.add("a function reaches another organisation", f"api.{function}", told)
+    if count == 0:
+        findings.add("nothing proved", "functions with texts", "none of them found anything")
+    return count
+
+
+def _ids_of(connection: Connection, surface: Surface, org_id: str) -> set[str]:
+    """The ids of all rows of an organisation."""
+    tables = [t for t in surface.tables if t.kind == "table" and t.has("org_id") and t.has("id")]
+    ids = " union all ".join(f"select id::text from {t.full} where org_id = %(org)s" for t in tables)
+    return {row[0] for row in connection.execute(ids, {"org": org_id})}
+
+
+def _foreign_ids(world: World, known: Known, *, full: bool) -> list[str]:
+    """An id of each thing that the other organisation has; of what no view shows by itself, one for each name."""
+    ids = {view: row["id"] for view, row in known.other.items() if "id" in row}
+    ids["organization"] = world.theirs.org_id
+    there = {*ids.values()}
+    for view, row in sorted(known.other.items()):
+        for column, value in row.items():
+            if column.endswith("_id") and column != "org_id" and value and value not in there:
+                ids.setdefault(f"{view} {column}" if full else column, value)
+    return sorted({*ids.values()} - {world.ours.users["both"]})  # a member here, too
 
 
 def fingerprint(connection: Connection, surface: Surface, org_id: str) -> dict[str, str]:
@@ -189,15 +237,22 @@ def fingerprint(connection: Connection, surface: Surface, org_id: str) -> dict[s
     return found
 
 
-def refuse(web: Web, surface: Surface, bad: list[BadToken], cells: Cells, findings: Findings) -> int:
-    """Send every bad token to every view by every verb and to every function; all must be refused, each in one way."""
+def refuse(
+    web: Web, surface: Surface, bad: list[BadToken], cells: Cells, findings: Findings, *, full: bool = False
+) -> int:
+    """Send every bad token to every view and every function; all must be refused, each in one way.
+
+    Every verb comes with every token and, as they take turns, with every view; with `full` each with each.
+    """
     body: dict[str, Any] = {}
+    verbs = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
     count = 0
-    for token in bad:
+    for turn, token in enumerate(bad):
         asked: dict[tuple[str, str], Ask] = {("", "GET"): Ask("GET", "", token.token)}
-        for view in surface.views:
+        for number, view in enumerate(surface.views):
             only = {view.columns[0].name: "not.is.null"}
-            for method in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"):
+            first = (turn + number) % len(verbs)
+            for method in verbs if full else (verbs[first], verbs[first - 3]):
                 query = only if method in ("PATCH", "DELETE", "PUT") else {}
                 sent = body if method in ("POST", "PATCH", "PUT") else None
                 asked[view.name, method] = Ask(method, view.name, token.token, query, prefer(ROLLBACK), sent)

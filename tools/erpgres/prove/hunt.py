@@ -196,7 +196,12 @@ def stranger(connection: Connection, view: Relation) -> str:
         connection.execute(f"grant usage on schema {schema} to prove_stranger")
     connection.execute(f"grant select on {view.full} to prove_stranger")
     connection.execute("set local session authorization authenticator; set local role prove_stranger")
-    row = connection.execute("select prove.attempt(%s)", [[f"select count(*) from {view.full}"]]).fetchone()
+    try:
+        with connection.transaction():
+            connection.execute(f"select count(*) from {view.full}")
+        answer = "read"
+    except psycopg.errors.InsufficientPrivilege as error:
+        # By name: what stands behind the view, or a function in it, which the caller runs in any case.
+        answer = str(error).splitlines()[0]
     connection.execute(BACK)
-    assert row is not None
-    return str(row[0][0])
+    return answer

@@ -74,8 +74,12 @@ def prove(state: State, progress: Progress, *, full: bool = False, update: bool 
             with stage.serve(state, name, progress) as own, ThreadPoolExecutor(2) as pool:
                 hunted = pool.submit(_hunt, state, copies, what, people, proof, progress)
                 asked = pool.submit(_ask, own, state.dsn("postgres", name), what, people, proof, progress)
-                asked.result()
-                hunted.result()
+                try:
+                    asked.result()
+                    hunted.result()
+                except BaseException:
+                    stage.cut_off(state, own, name)  # else the other half would be waited for
+                    raise
             if live:
                 progress("comparing the running schema with the proved one")
                 proof.schema_difference = stage.differences(state, name)
@@ -141,9 +145,10 @@ def _ask(own: State, dsn: str, what: Surface, people: World, proof: Proof, progr
         called = edges.call(web, what, people, token, calls)
         bad = bad_tokens(key, people.good, people.mismatched)
         proof.tokens = [(t.name, t.says) for t in bad]
-        edges.refuse(web, what, bad, tokens, findings)
+        edges.refuse(web, what, bad, tokens, findings, full=proof.full)
         realtime.ask(connection, people, tokens, findings)
         edges.describe(web, what, people, known, token, findings)
+        edges.read_with_shared_texts(web, what, people, token, connection, findings)
         edges.call_with_foreign_ids(web, what, people, known, token, connection, findings, full=proof.full)
         for asked, answer in web.failed:
             if answer.status != 503:

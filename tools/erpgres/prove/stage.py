@@ -177,6 +177,18 @@ def serve(state: State, name: str, progress: Progress) -> Iterator[State]:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def cut_off(state: State, own: State, name: str) -> None:
+    """End the proof's stack and its sessions in the scratch databases, so that whoever still asks fails at once."""
+    from erpgres.stack import lifecycle
+
+    with contextlib.suppress(OSError):
+        lifecycle.down(own)
+    with database.connect(state.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname ~ %s", [f"^{name}(_|$)"]
+        )
+
+
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}

@@ -29,6 +29,7 @@ REFUSED_MEDIA = 'application/vnd.pgrst.plan+json; for="application/json"'
 # Rights to columns and media types are a role's: one principal of each asks about them.
 ONE_OF_EACH_ROLE = ("anonymous", "admin", "partner", "superadmin_in_org")
 FORBIDDEN = (401, 403)
+CODES = ("sku", "code")
 
 
 @dataclass
@@ -194,7 +195,9 @@ def _writes(view: Relation, who: Principal, world: World, known: Known, token: s
     updatable = known.writable[view.name, who.role, "update"]
     column = key(view)
     copied = [c for c in (insertable or [view.columns[0].name]) if c in own]
-    changed = next((c for c in updatable if c not in ("version", "id", "path", "org_id")), view.columns[0].name)
+    # Not a code if there is anything else: all rows get the same value, which would not be refused for a right.
+    plain = sorted((c for c in updatable if c not in ("version", "id", "path", "org_id")), key=CODES.__contains__)
+    changed = next(iter(plain), view.columns[0].name)
     rollback = prefer(ROLLBACK, "return=minimal", "count=exact")
     mine = {column: f"eq.{own.get(column)}"} if column else {view.columns[0].name: "not.is.null"}
     found = {

@@ -83,7 +83,7 @@ class Web:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
 
     def all(self, asked: Iterable[Ask]) -> list[Answer]:
         """Send all requests; the answers in the same order."""

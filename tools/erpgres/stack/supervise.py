@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -172,6 +174,12 @@ def prepare(state: State) -> bool:
     return state.write(state.etc / "supervisord.conf", "\n".join(sections) + "\n", mode=0o600)
 
 
+def _end_with_parent() -> None:
+    """Have the kernel end this process, gently, when the thread that started it has ended."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
 class Supervisor:
     """The running (or not running) supervisord of a state."""
 
@@ -213,6 +221,8 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                # The stack of a proof is nobody's any more when the proof is killed.
+                preexec_fn=_end_with_parent if state.is_api_only else None,
             )
         deadline = time.monotonic() + 20
         while self.pid() is None:

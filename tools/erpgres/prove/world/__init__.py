@@ -79,7 +79,10 @@ class Side:
         claims = {"role": "member", "sub": self.users["admin"], "org_id": self.org_id}
         with self.connection.transaction(), self.connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute("set local session authorization authenticator")
-            cursor.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
+            cursor.execute(
+                "select set_config('request.jwt.claims', %s, true), set_config('erpgres.org_id', %s, true)",
+                [json.dumps(claims), self.org_id],
+            )
             cursor.execute("set local role member")
             cursor.execute(statement, values)
             row = cursor.fetchone()
