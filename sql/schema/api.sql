@@ -33,18 +33,6 @@ CREATE TYPE api.records_due_reminder AS (
 
 COMMENT ON TYPE api.records_due_reminder IS 'A withdrawal that is to come back, or a crate that may be destroyed soon';
 
-CREATE TYPE api.records_found AS (
-	kind text,
-	id uuid,
-	code text,
-	name text,
-	unit_id uuid,
-	crate_id uuid,
-	crate_barcode text
-);
-
-COMMENT ON TYPE api.records_found IS 'A crate, or a document with the crate that it belongs into';
-
 CREATE TYPE api.records_unit_figures AS (
 	unit_id uuid,
 	unit text,
@@ -3074,61 +3062,6 @@ a place (codes from the root down, joined by /): how full it is, and the first 1
 caller may do now, by the names of /transitions, and request_withdrawal, request_transfer, request_destruction, relocate, archive,
 restore. Refused: records.barcode_unknown (404), also for what the caller does not see.';
 
-CREATE FUNCTION api.records_search(query text, max_rows integer DEFAULT 20) RETURNS SETOF api.records_found
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_org uuid := core.org_id();
-  v_text text := core.search_text(btrim(query));
-  v_like text := '%' || replace(replace(replace(v_text, '\', '\\'), '%', '\%'), '_', '\_') || '%';
-  v_crates uuid[] := records.all_permitted_units('records.crate.read');
-  v_documents uuid[] := records.all_permitted_units('records.document.read');
-  v_is_central boolean := records.is_in_central();
-begin
-  if length(coalesce(v_text, '')) < 3 then
-    perform core.raise_error('records.search_too_short');
-  elsif max_rows is null or max_rows not between 1 and 100 then
-    perform core.raise_error('records.search_rows', jsonb_build_object('max_rows', max_rows));
-  end if;
-  return query
-  select f.kind, f.id, f.code, f.name, f.unit_id, f.crate_id, f.crate_barcode
-  from (
-    (
-      select 'CRATE' as kind, c.id, c.barcode as code, null::text as name, c.unit_id, c.id as crate_id, c.barcode as crate_barcode
-      from records.crate as c
-      where c.org_id = v_org
-        and lower(c.barcode) like v_like
-        and (c.unit_id = any (v_crates) or c.bound_for_id = any (v_crates) or (c.is_for_central and v_is_central))
-      order by c.barcode
-      limit records_search.max_rows
-    )
-    union all
-    (
-      select 'DOCUMENT', d.id, d.document_number, d.name, d.unit_id, k.id, k.barcode
-      from records.document as d
-      left join records.crate_document as e
-        on e.org_id = d.org_id
-        and e.document_id = d.id
-        and e.removed_at is null
-      left join records.crate as k
-        on k.org_id = e.org_id
-        and k.id = e.crate_id
-      where d.org_id = v_org
-        and d.search_text like v_like
-        and (d.unit_id = any (v_documents) or (k.is_for_central and v_is_central))
-      order by d.document_number
-      limit records_search.max_rows
-    )
-  ) as f
-  order by f.kind, f.code, f.id
-  limit records_search.max_rows;
-end
-$$;
-
-COMMENT ON FUNCTION api.records_search(query text, max_rows integer) IS 'Find crates and documents by a part of barcode, number or name
-query has three characters or more, small and capital alike, accents left out; max_rows 1 to 100 (20). Of what the caller sees.';
-
 CREATE FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text DEFAULT NULL::text, version integer DEFAULT NULL::integer) RETURNS api.records_requests
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3699,7 +3632,7 @@ begin
     into v_ids, v_ranks
     from (
       select c.id, max(c.rank) as rank
-      from core.find_entries(v_entity.entity, q, "limit") as c
+      from core.find_entries(v_entity.entity, q, greatest("limit", v_entity.candidates)) as c
       group by c.id
       order by max(c.rank) desc
     ) as f;
@@ -6802,7 +6735,7 @@ declare
 begin
   perform core.require_permission('wms.period.reopen');
   if coalesce(btrim(reason), '') = '' then
-    perform core.raise_error('core.reason_missing', '{"entity": "wms.stock_period", "action": "reopen"}');
+    perform core.raise_error('core.reason_missing', '{"entity": "wms_stock_period", "action": "reopen"}');
   end if;
   perform wms.lock_periods(v_org);
 
@@ -8893,7 +8826,7 @@ CREATE VIEW api.records_documents WITH (security_invoker='true') AS
 
 COMMENT ON VIEW api.records_documents IS 'Documents
 Registered here, or with the request to store them. Without delete: a destroyed document stays as a row that says so. Filters with
-an index: unit_id, retention_class_id, due_on, document_number, barcode; records_search finds parts of numbers and names.';
+an index: unit_id, retention_class_id, due_on, document_number, barcode; search finds parts of numbers and names.';
 
 COMMENT ON COLUMN api.records_documents.org_id IS 'Organisation';
 
@@ -10542,11 +10475,6 @@ REVOKE ALL ON FUNCTION api.records_scan(barcode text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.records_scan(barcode text) TO member;
 GRANT ALL ON FUNCTION api.records_scan(barcode text) TO superadmin;
 GRANT ALL ON FUNCTION api.records_scan(barcode text) TO migrator;
-
-REVOKE ALL ON FUNCTION api.records_search(query text, max_rows integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.records_search(query text, max_rows integer) TO member;
-GRANT ALL ON FUNCTION api.records_search(query text, max_rows integer) TO superadmin;
-GRANT ALL ON FUNCTION api.records_search(query text, max_rows integer) TO migrator;
 
 REVOKE ALL ON FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text, version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.records_storage_allocate(id uuid, location_id uuid, note text, version integer) TO member;

@@ -1661,7 +1661,9 @@ CREATE TABLE core.search_entity (
     describe_function text NOT NULL,
     number_types text[] DEFAULT '{}'::text[] NOT NULL,
     read_permission text,
+    candidates integer DEFAULT 0 NOT NULL,
     description text NOT NULL,
+    CONSTRAINT candidates_not_too_many CHECK (((candidates >= 0) AND (candidates <= 1000))),
     CONSTRAINT describe_function_is_qualified CHECK ((describe_function ~ '^[a-z_]+\.[a-z_0-9]+$'::text)),
     CONSTRAINT table_name_is_qualified CHECK ((table_name ~ '^[a-z_]+\.[a-z_0-9]+$'::text))
 );
@@ -1673,6 +1675,8 @@ COMMENT ON COLUMN core.search_entity.table_name IS 'Who may not select from it i
 COMMENT ON COLUMN core.search_entity.describe_function IS 'Function (ids uuid[]) that gives id, title and subtitle of those rows that its caller may see';
 
 COMMENT ON COLUMN core.search_entity.number_types IS 'Document types of core.number_register whose numbers are its codes: found there, and so not kept a second time';
+
+COMMENT ON COLUMN core.search_entity.candidates IS 'How many hits are looked at, at least, where a caller may see few of many rows: he is to find his among those of others';
 
 CREATE TABLE core.searchable (
     org_id uuid NOT NULL,
@@ -5326,6 +5330,130 @@ $_$;
 
 COMMENT ON FUNCTION core.tg_partner__search() IS 'Keeps what is found of core.partner; made by core.ensure_search.';
 
+CREATE FUNCTION core.tg_records_crate__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'records_crate', r.id, 'records_crate', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from new_rows as r
+    cross join lateral (values (core.search_code(r.barcode), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'records_crate'), core.search_blanks(core.search_text(r.barcode))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'records_crate'
+      and s.id = old.id
+      and s.source = 'records_crate'
+      and s.code = any (array[core.search_code(old.barcode)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'records_crate', r.id, 'records_crate', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from (select new.*) as r
+    cross join lateral (values (core.search_code(r.barcode), 1)) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'records_crate'), core.search_blanks(core.search_text(r.barcode))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.tg_records_crate__search() IS 'Keeps what is found of records.crate; made by core.ensure_search.';
+
+CREATE FUNCTION core.tg_records_document__search() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if tg_level = 'STATEMENT' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'records_document', r.id, 'records_document', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from new_rows as r
+    cross join lateral (select distinct on (v.code) v.code, v.n from (values (core.search_code(r.document_number), 1), (core.search_code(r.barcode), 2)) as v (code, n) order by v.code, v.n) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'records_document'), core.search_blanks(core.search_text(r.document_number, r.name, r.barcode))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    delete from core.searchable as s
+    where s.org_id = old.org_id
+      and s.entity = 'records_document'
+      and s.id = old.id
+      and s.source = 'records_document'
+      and s.code = any (array[core.search_code(old.document_number), core.search_code(old.barcode)]);
+  end if;
+  if tg_op <> 'DELETE' then
+  with made as (
+    insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
+    select r.org_id, 'records_document', r.id, 'records_document', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
+    from (select new.*) as r
+    cross join lateral (select distinct on (v.code) v.code, v.n from (values (core.search_code(r.document_number), 1), (core.search_code(r.barcode), 2)) as v (code, n) order by v.code, v.n) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'records_document'), core.search_blanks(core.search_text(r.document_number, r.name, r.barcode))) as t (scope, words)
+    where c.code <> ''
+    on conflict do nothing
+    returning org_id, words
+  )
+  insert into core.search_word (org_id, word)
+  select w.org_id, w.word
+  from (
+    select distinct m.org_id, substr(u.word, 7) as word
+    from made as m
+    cross join unnest(tsvector_to_array(m.words)) as u (word)
+  ) as w
+  where w.word ~ '^[^0-9]{3,40}$'
+    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  end if;
+  return null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.tg_records_document__search() IS 'Keeps what is found of records.document; made by core.ensure_search.';
+
 CREATE FUNCTION core.tg_row__check_time_zone() RETURNS trigger
     LANGUAGE plpgsql
     AS $_$
@@ -6999,6 +7127,8 @@ CREATE TRIGGER readmit AFTER INSERT OR DELETE OR UPDATE OF is_active, kind, part
 CREATE TRIGGER readmit AFTER UPDATE OF is_active ON core.organization FOR EACH ROW WHEN ((old.is_active <> new.is_active)) EXECUTE FUNCTION core.tg_row__readmit();
 
 CREATE TRIGGER readmit AFTER UPDATE OF status ON core.partner FOR EACH ROW WHEN (((old.status = 'INACTIVE'::text) <> (new.status = 'INACTIVE'::text))) EXECUTE FUNCTION core.tg_row__readmit();
+
+CREATE TRIGGER records_keep_unit AFTER UPDATE OF parent_id, unit_id ON core.location FOR EACH ROW WHEN (((new.kind = ANY (ARRAY['SITE'::text, 'WAREHOUSE'::text, 'ROOM'::text, 'RACK'::text, 'COMPARTMENT'::text, 'SHELF'::text])) AND ((old.parent_id IS DISTINCT FROM new.parent_id) OR (old.unit_id IS DISTINCT FROM new.unit_id)))) EXECUTE FUNCTION records.tg_location__keep_unit();
 
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON core.security_event FOR EACH STATEMENT EXECUTE FUNCTION core.tg_security_event__refuse();
 
@@ -9173,6 +9303,10 @@ REVOKE ALL ON FUNCTION core.tg_item_barcode__search() FROM PUBLIC;
 REVOKE ALL ON FUNCTION core.tg_location__search() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_partner__search() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_records_crate__search() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_records_document__search() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__check_time_zone() FROM PUBLIC;
 

@@ -108,7 +108,6 @@ CREATE TABLE records.document (
     due_on date,
     status text DEFAULT 'ACTIVE'::text NOT NULL,
     status_reason text,
-    search_text text GENERATED ALWAYS AS (core.search_text(VARIADIC ARRAY[document_number, name, barcode])) STORED NOT NULL,
     version integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by uuid DEFAULT core.user_id(),
@@ -928,6 +927,44 @@ $$;
 
 COMMENT ON FUNCTION records.decide_request(request records.request, decision text, reason text, signature_id uuid) IS 'Decides on the approval of a request; records.request_decided follows when it was the last step. The caller holds the request.';
 
+CREATE FUNCTION records.place_name(location_id uuid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT string_agg(a.code, '/'::text ORDER BY (public.nlevel(a.path))) AS string_agg
+    FROM (core.location l
+      JOIN core.location a ON (((a.org_id = l.org_id) AND (a.path OPERATOR(public.@>) l.path))))
+   WHERE ((l.org_id = ( SELECT core.org_id() AS org_id)) AND (l.id = place_name.location_id));
+END;
+
+COMMENT ON FUNCTION records.place_name(location_id uuid) IS 'Codes of the places from the root down to this one, joined by /';
+
+CREATE FUNCTION records.describe_crates(ids uuid[]) RETURNS TABLE(id uuid, title text, subtitle text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT c.id,
+     c.barcode,
+     concat_ws(' · '::text, c.status, records.place_name(u.location_id)) AS concat_ws
+    FROM (records.crate c
+      LEFT JOIN records.custody u ON (((u.org_id = c.org_id) AND (u.crate_id = c.id) AND upper_inf(u.during))))
+   WHERE ((c.org_id = ( SELECT core.org_id() AS org_id)) AND (c.id = ANY (describe_crates.ids)));
+END;
+
+COMMENT ON FUNCTION records.describe_crates(ids uuid[]) IS 'Barcode, status and place of crates that the caller may see';
+
+CREATE FUNCTION records.describe_documents(ids uuid[]) RETURNS TABLE(id uuid, title text, subtitle text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT d.id,
+     d.name,
+     concat_ws(' · '::text, d.document_number, d.barcode, NULLIF(d.status, 'ACTIVE'::text), c.barcode) AS concat_ws
+    FROM ((records.document d
+      LEFT JOIN records.crate_document e ON (((e.org_id = d.org_id) AND (e.document_id = d.id) AND (e.removed_at IS NULL))))
+      LEFT JOIN records.crate c ON (((c.org_id = e.org_id) AND (c.id = e.crate_id))))
+   WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.id = ANY (describe_documents.ids)));
+END;
+
+COMMENT ON FUNCTION records.describe_documents(ids uuid[]) IS 'Name, number, and barcode of the crate, of documents that the caller may see';
+
 CREATE FUNCTION records.fill_crate(crate records.crate, documents uuid[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1556,17 +1593,6 @@ $$;
 
 COMMENT ON FUNCTION records.note_round(request records.request, kind text, reason text) IS 'Keeps why a request was sent back or rejected, or what was noted on return, with what it asked for. Raises records.reason_too_short (422) below ten characters.';
 
-CREATE FUNCTION records.place_name(location_id uuid) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT string_agg(a.code, '/'::text ORDER BY (public.nlevel(a.path))) AS string_agg
-    FROM (core.location l
-      JOIN core.location a ON (((a.org_id = l.org_id) AND (a.path OPERATOR(public.@>) l.path))))
-   WHERE ((l.org_id = ( SELECT core.org_id() AS org_id)) AND (l.id = place_name.location_id));
-END;
-
-COMMENT ON FUNCTION records.place_name(location_id uuid) IS 'Codes of the places from the root down to this one, joined by /';
-
 CREATE FUNCTION records.read_documents(unit_id uuid, documents jsonb) RETURNS uuid[]
     LANGUAGE plpgsql
     AS $$
@@ -2041,21 +2067,37 @@ CREATE FUNCTION records.tg_document__refresh_crates() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_before text := coalesce(current_setting('erpgres.org_id', true), '');
+  v_org uuid;
 begin
-  perform records.refresh_crates(
-    array(
-      select distinct d.crate_id
-      from new_rows as n
-      inner join old_rows as o
-        on o.org_id = n.org_id
-        and o.id = n.id
-      inner join records.crate_document as d
-        on d.org_id = n.org_id
-        and d.document_id = n.id
-        and d.removed_at is null
-      where (o.due_on, o.retention_class_id) is distinct from (n.due_on, n.retention_class_id)
-    )
-  );
+  -- The tools change documents of any organisation, and of several at once.
+  for v_org in
+    select distinct n.org_id
+    from new_rows as n
+    inner join old_rows as o
+      on o.org_id = n.org_id
+      and o.id = n.id
+    where (o.due_on, o.retention_class_id) is distinct from (n.due_on, n.retention_class_id)
+  loop
+    perform set_config('erpgres.org_id', v_org::text, true);
+    perform records.refresh_crates(
+      array(
+        select distinct d.crate_id
+        from new_rows as n
+        inner join old_rows as o
+          on o.org_id = n.org_id
+          and o.id = n.id
+        inner join records.crate_document as d
+          on d.org_id = n.org_id
+          and d.document_id = n.id
+          and d.removed_at is null
+        where n.org_id = v_org
+          and (o.due_on, o.retention_class_id) is distinct from (n.due_on, n.retention_class_id)
+      )
+    );
+    perform set_config('erpgres.org_id', v_before, true);
+  end loop;
   return null;
 end
 $$;
@@ -2192,6 +2234,64 @@ $$;
 
 COMMENT ON FUNCTION records.tg_location__keep_crates() IS 'Refuses to make a place with crates inactive (409), to put another place into it (409), and to say that it takes fewer crates than lie in it (422).';
 
+CREATE FUNCTION records.tg_location__keep_unit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_before text := coalesce(current_setting('erpgres.org_id', true), '');
+  v_path public.ltree;
+  v_count bigint;
+begin
+  -- The tools change places of any organisation.
+  perform set_config('erpgres.org_id', new.org_id::text, true);
+  select l.path into v_path from core.location as l where l.org_id = new.org_id and l.id = new.id;
+  -- Whoever puts a crate there holds the place.
+  perform
+  from core.location as l
+  where l.org_id = new.org_id
+    and l.path operator (public.<@) v_path
+  order by l.id
+  for no key update;
+  select count(*)
+  into v_count
+  from core.location as l
+  inner join records.custody as c
+    on c.org_id = l.org_id
+    and c.location_id = l.id
+    and upper_inf(c.during)
+  inner join records.crate as k
+    on k.org_id = c.org_id
+    and k.id = c.crate_id
+  inner join core.org_unit as o
+    on o.org_id = k.org_id
+    and o.id = k.unit_id
+  -- The nearest unit on the way up runs the place; one without belongs to all.
+  cross join lateral (
+    select u.kind, u.path
+    from core.location as a
+    inner join core.org_unit as u
+      on u.org_id = a.org_id
+      and u.id = a.unit_id
+    where a.org_id = l.org_id
+      and a.path operator (public.@>) l.path
+    order by public.nlevel(a.path) desc
+    limit 1
+  ) as n
+  where l.org_id = new.org_id
+    and l.path operator (public.<@) v_path
+    and not (n.kind = 'CENTRAL' and k.is_for_central)
+    and not o.path operator (public.<@) n.path;
+  perform set_config('erpgres.org_id', v_before, true);
+  if v_count > 0 then
+    perform core.raise_error('records.place_holds_crates', jsonb_build_object('crates', v_count));
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION records.tg_location__keep_unit() IS 'Refuses to move a place, or to give it to a unit, when crates lie in it or below that may not lie with that unit (409).';
+
 CREATE FUNCTION records.tg_request__keep() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -2207,7 +2307,11 @@ CREATE FUNCTION records.tg_retention_class__refresh() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_before text := coalesce(current_setting('erpgres.org_id', true), '');
 begin
+  -- The tools change classes of any organisation.
+  perform set_config('erpgres.org_id', new.org_id::text, true);
   -- Each document looks up its class again.
   update records.document as d
   set due_on = null
@@ -2226,6 +2330,7 @@ begin
         and d.retention_class_id = new.id
     )
   );
+  perform set_config('erpgres.org_id', v_before, true);
   return null;
 end
 $$;
@@ -2558,6 +2663,18 @@ CREATE TRIGGER refresh_crates AFTER UPDATE ON records.document REFERENCING OLD T
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON records.destruction_certificate FOR EACH STATEMENT EXECUTE FUNCTION records.tg_destruction_certificate__refuse();
 
 CREATE TRIGGER release AFTER UPDATE OF status ON records.legal_hold FOR EACH ROW WHEN (((new.status = 'RELEASED'::text) AND (old.status = 'ACTIVE'::text))) EXECUTE FUNCTION records.tg_legal_hold__release();
+
+CREATE TRIGGER search_delete AFTER DELETE ON records.crate FOR EACH ROW EXECUTE FUNCTION core.tg_records_crate__search();
+
+CREATE TRIGGER search_delete AFTER DELETE ON records.document FOR EACH ROW EXECUTE FUNCTION core.tg_records_document__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON records.crate REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_records_crate__search();
+
+CREATE TRIGGER search_insert AFTER INSERT ON records.document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_records_document__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON records.crate FOR EACH ROW WHEN (((old.barcode IS DISTINCT FROM new.barcode) OR (old.id IS DISTINCT FROM new.id))) EXECUTE FUNCTION core.tg_records_crate__search();
+
+CREATE TRIGGER search_update AFTER UPDATE ON records.document FOR EACH ROW WHEN (((old.barcode IS DISTINCT FROM new.barcode) OR (old.document_number IS DISTINCT FROM new.document_number) OR (old.id IS DISTINCT FROM new.id) OR (old.name IS DISTINCT FROM new.name))) EXECUTE FUNCTION core.tg_records_document__search();
 
 CREATE TRIGGER touch BEFORE UPDATE ON records.crate FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
@@ -3033,6 +3150,19 @@ REVOKE ALL ON FUNCTION records.check_witness(request records.request, signature_
 
 REVOKE ALL ON FUNCTION records.decide_request(request records.request, decision text, reason text, signature_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION records.place_name(location_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO member;
+GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION records.describe_crates(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.describe_crates(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION records.describe_crates(ids uuid[]) TO superadmin;
+
+REVOKE ALL ON FUNCTION records.describe_documents(ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION records.describe_documents(ids uuid[]) TO member;
+GRANT ALL ON FUNCTION records.describe_documents(ids uuid[]) TO superadmin;
+
 REVOKE ALL ON FUNCTION records.fill_crate(crate records.crate, documents uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION records.find_hold(org_id uuid, crate_id uuid, document_id uuid) FROM PUBLIC;
@@ -3092,11 +3222,6 @@ REVOKE ALL ON FUNCTION records.next_barcode(crate_id uuid, unit_id uuid) FROM PU
 
 REVOKE ALL ON FUNCTION records.note_round(request records.request, kind text, reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION records.place_name(location_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO member;
-GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO superadmin;
-GRANT ALL ON FUNCTION records.place_name(location_id uuid) TO migrator;
-
 REVOKE ALL ON FUNCTION records.read_documents(unit_id uuid, documents jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION records.refresh_crates(crate_ids uuid[]) FROM PUBLIC;
@@ -3146,6 +3271,8 @@ REVOKE ALL ON FUNCTION records.tg_legal_hold__release() FROM PUBLIC;
 REVOKE ALL ON FUNCTION records.tg_legal_hold_item__keep() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION records.tg_location__keep_crates() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION records.tg_location__keep_unit() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION records.tg_request__keep() FROM PUBLIC;
 

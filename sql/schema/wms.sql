@@ -2428,10 +2428,10 @@ CREATE FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid
     FROM ((wms.balance b
       JOIN core.location p ON (((p.org_id = b.org_id) AND (p.id = b.location_id))))
       LEFT JOIN wms.lot t ON (((t.org_id = b.org_id) AND (t.id = b.lot_id))))
-   WHERE ((b.org_id = pickable_balances.org_id) AND (b.warehouse_id = pickable_balances.warehouse_id) AND (b.item_id = ANY (pickable_balances.items)) AND (b.quantity > b.reserved) AND p.is_active AND (p.kind <> ALL (ARRAY['RECEIVING'::text, 'STAGING'::text, 'SHIPPING'::text, 'QUARANTINE'::text])) AND ((b.lot_id IS NULL) OR ((t.status = 'APPROVED'::text) AND ((t.expires_on IS NULL) OR (t.expires_on >= core.today())))));
+   WHERE ((b.org_id = pickable_balances.org_id) AND (b.warehouse_id = pickable_balances.warehouse_id) AND (b.item_id = ANY (pickable_balances.items)) AND (b.quantity > (b.reserved + b.packed)) AND p.is_active AND (p.kind <> ALL (ARRAY['RECEIVING'::text, 'STAGING'::text, 'SHIPPING'::text, 'QUARANTINE'::text])) AND ((b.lot_id IS NULL) OR ((t.status = 'APPROVED'::text) AND ((t.expires_on IS NULL) OR (t.expires_on >= core.today())))));
 END;
 
-COMMENT ON FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) IS 'Balances of items in a warehouse of which something may be promised: unreserved stock at an active place that is picked from (neither RECEIVING, STAGING, SHIPPING nor QUARANTINE), of a lot that is approved and has not expired.';
+COMMENT ON FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) IS 'Balances of items in a warehouse of which something may be promised: unreserved stock, loose and not in a handling unit, at an active place that is picked from (neither RECEIVING, STAGING, SHIPPING nor QUARANTINE), of a lot that is approved and has not expired.';
 
 CREATE FUNCTION wms.post_adjustment(adjustment wms.adjustment) RETURNS void
     LANGUAGE plpgsql
@@ -3286,7 +3286,10 @@ begin
       b.id,
       b.location_id,
       b.lot_id,
-      case i.tracking when 'SERIAL' then floor(b.quantity - b.reserved) else b.quantity - b.reserved end as available,
+      case i.tracking
+        when 'SERIAL' then floor(b.quantity - b.reserved - b.packed)
+        else b.quantity - b.reserved - b.packed
+      end as available,
       row_number() over (
         order by
           case when reserve_line.strategy = 'FEFO' then t.expires_on end nulls last,
