@@ -358,3 +358,12 @@ alter table wms.handling_unit enable row level security;
 alter table wms.handling_unit force row level security;
 alter table wms.handling_unit_content enable row level security;
 alter table wms.handling_unit_content force row level security;
+
+create type wms.place as (
+  id uuid,
+  warehouse_id uuid,
+  kind text,
+  code text
+);
+
+comment on type wms.place is 'A position that something is done at, as functions hand it to each other';

@@ -1,7 +1,7 @@
 -- Positions that something is done at: that they are there, active, and have room.
 
 create or replace function wms.require_position(position_id uuid, warehouse_id uuid default null)
-returns api.wms_positions
+returns wms.place
 language plpgsql
 stable
 parallel safe
@@ -9,6 +9,7 @@ as $$
 declare
   v_position api.wms_positions;
 begin
+  -- The view of the API is remade whenever it changes: no signature of a private function may stand on it.
   select p.*
   into v_position
   from api.wms_positions as p
@@ -21,7 +22,7 @@ begin
   elsif not v_position.is_active then
     perform core.raise_error('wms.place_inactive', jsonb_build_object('place', v_position.code, 'id', v_position.id));
   end if;
-  return v_position;
+  return row(v_position.id, v_position.warehouse_id, v_position.kind, v_position.code)::wms.place;
 end
 $$;
 

@@ -18,7 +18,7 @@ as $$
 declare
   v_org uuid := core.org_id();
   v_id uuid := coalesce(wms_handling_unit_create.id, uuidv7());
-  v_position api.wms_positions;
+  v_position wms.place;
   v_sscc text := regexp_replace(wms_handling_unit_create.sscc, '^\(00\)|\s', '', 'g');
   v_row api.wms_handling_units;
 begin

@@ -16,7 +16,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_unit wms.handling_unit;
-  v_target api.wms_positions;
+  v_target wms.place;
   v_items uuid[];
   v_lots uuid[];
   v_quantities numeric[];

@@ -22,11 +22,12 @@ declare
   v_document wms.document;
   v_line wms.document_line;
   v_item core.item;
-  v_target api.wms_positions;
+  v_target wms.place;
   v_lines jsonb;
   v_reserved numeric;
   v_quantity numeric;
   v_more numeric;
+  v_move wms.document;
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.document.pick');
@@ -67,9 +68,10 @@ begin
   end if;
   perform wms.require_capacity(v_target.id, array[v_item.id], array[v_reserved + v_more]);
 
-  v_row := wms.carry_to_staging(
+  v_move := wms.carry_to_staging(
     v_document, v_line, v_lines, coalesce(wms_pick.lot_id, v_line.lot_id), v_target.id, v_more
   );
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_move.org_id and d.id = v_move.id;
   return v_row;
 exception
   when lock_not_available or deadlock_detected then
@@ -132,7 +134,7 @@ parallel safe
 as $$
 declare
   v_lot wms.lot;
-  v_position api.wms_positions;
+  v_position wms.place;
 begin
   if require_pickable.position_id is not null then
     v_position := wms.require_position(require_pickable.position_id);
@@ -297,14 +299,13 @@ create or replace function wms.carry_to_staging(
   to_position_id uuid,
   more numeric
 )
-returns api.wms_documents
+returns wms.document
 language plpgsql
 volatile
 parallel unsafe
 as $$
 declare
   v_move wms.document;
-  v_row api.wms_documents;
 begin
   v_move := wms.post_at_once(
     'MOVE', document.from_location_id, document.from_location_id, carry_to_staging.lines,
@@ -327,9 +328,7 @@ begin
   where d.org_id = document.org_id
     and d.id = document.id
     and d.status = 'RESERVED';
-
-  select d.* into v_row from api.wms_documents as d where d.org_id = v_move.org_id and d.id = v_move.id;
-  return v_row;
+  return v_move;
 end
 $$;
 

@@ -18,11 +18,12 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_from api.wms_positions;
+  v_from wms.place;
   v_item core.item;
   v_quantity numeric;
   v_places uuid[];
   v_quantities numeric[];
+  v_document wms.document;
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.stock.move');
@@ -51,9 +52,10 @@ begin
     end if;
   end if;
 
-  v_row := wms.move_goods(
+  v_document := wms.move_goods(
     v_from, v_item.id, wms_put_away.lot_id, v_places, v_quantities, 'Put away', wms_put_away.reference
   );
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
   return v_row;
 exception
   when lock_not_available or deadlock_detected then
@@ -70,7 +72,7 @@ wms.insufficient_stock (422), wms.lot_not_approved (423; such a lot goes to a QU
 grant execute on function api.wms_put_away(uuid, uuid, numeric, uuid, uuid, text, text) to member, superadmin, migrator;
 
 create or replace function wms.move_goods(
-  source api.wms_positions,
+  source wms.place,
   item_id uuid,
   lot_id uuid,
   places uuid[],
@@ -78,17 +80,15 @@ create or replace function wms.move_goods(
   reason text,
   reference text
 )
-returns api.wms_documents
+returns wms.document
 language plpgsql
 volatile
 parallel unsafe
 as $$
 declare
   v_target record;
-  v_place api.wms_positions;
+  v_place wms.place;
   v_lines jsonb := '[]';
-  v_document wms.document;
-  v_row api.wms_documents;
 begin
   for v_target in
     select t.place_id, t.quantity
@@ -104,15 +104,13 @@ begin
       array[move_goods.item_id], array[move_goods.lot_id], array[v_target.quantity], source.id, v_place.id
     );
   end loop;
-  v_document := wms.post_at_once(
+  return wms.post_at_once(
     'MOVE', source.warehouse_id, source.warehouse_id, v_lines,
     reason => move_goods.reason, reference => nullif(btrim(move_goods.reference), '')
   );
-  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
-  return v_row;
 end
 $$;
 
-comment on function wms.move_goods(api.wms_positions, uuid, uuid, uuid[], numeric[], text, text) is
+comment on function wms.move_goods(wms.place, uuid, uuid, uuid[], numeric[], text, text) is
   'Moves goods from one position to others of its warehouse by one MOVE document, as far as they have room. Raises '
   'wms.same_position, wms.capacity_exceeded, wms.place_inactive, wms.position_elsewhere (422) and the errors of posting.';

@@ -20,7 +20,7 @@ as $$
 declare
   v_org uuid := core.org_id();
   v_id uuid := coalesce(wms_stock_adjust.id, uuidv7());
-  v_position api.wms_positions;
+  v_position wms.place;
   v_item core.item;
   v_new numeric;
   v_difference numeric;

@@ -18,9 +18,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_from api.wms_positions;
+  v_from wms.place;
   v_item core.item;
   v_quantity numeric;
+  v_document wms.document;
   v_row api.wms_documents;
 begin
   perform core.require_permission('wms.stock.move');
@@ -31,10 +32,11 @@ begin
     perform core.raise_error('core.reason_missing', jsonb_build_object('entity', 'wms.document', 'action', 'move'));
   end if;
 
-  v_row := wms.move_goods(
+  v_document := wms.move_goods(
     v_from, v_item.id, wms_stock_move.lot_id, array[wms_stock_move.to_position_id], array[v_quantity],
     btrim(wms_stock_move.reason), null
   );
+  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
   return v_row;
 exception
   when lock_not_available or deadlock_detected then

@@ -191,7 +191,7 @@ def test_search_works_from_the_disk(site: Path, browser: Browser) -> None:
     with page.expect_navigation():
         page.keyboard.press("Enter")
     assert page.url.endswith("reference/api/wms-functions.html#wms_document_post")
-    page.fill("#search", "zzzzzz")
+    page.fill("#site-search", "zzzzzz")
     page.wait_for_selector("#results .none")
     assert complaints == []
 

@@ -3,7 +3,7 @@
   'use strict';
   const root = document.documentElement;
   const base = root.dataset.base;
-  const field = document.getElementById('search');
+  const field = document.getElementById('site-search');
   const results = document.getElementById('results');
   const menu = document.getElementById('menu');
 
