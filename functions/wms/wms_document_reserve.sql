@@ -21,10 +21,7 @@ begin
       b.id,
       b.location_id,
       b.lot_id,
-      case i.tracking
-        when 'SERIAL' then floor(b.quantity - b.reserved - b.packed)
-        else b.quantity - b.reserved - b.packed
-      end as available,
+      case i.tracking when 'SERIAL' then floor(b.quantity - b.reserved) else b.quantity - b.reserved end as available,
       row_number() over (
         order by
           case when reserve_line.strategy = 'FEFO' then t.expires_on end nulls last,
@@ -112,16 +109,15 @@ begin atomic
   where b.org_id = pickable_balances.org_id
     and b.warehouse_id = pickable_balances.warehouse_id
     and b.item_id = any (pickable_balances.items)
-    and b.quantity > b.reserved + b.packed
+    and b.quantity > b.reserved
     and p.is_active
     and p.kind not in ('RECEIVING', 'STAGING', 'SHIPPING', 'QUARANTINE')
     and (b.lot_id is null or (t.status = 'APPROVED' and (t.expires_on is null or t.expires_on >= core.today())));
 end;
 
 comment on function wms.pickable_balances(uuid, uuid, uuid[]) is
-  'Balances of items in a warehouse of which something may be promised: unreserved stock, loose and not in a handling unit, '
-  'at an active place that is picked from (neither RECEIVING, STAGING, SHIPPING nor QUARANTINE), of a lot that is approved '
-  'and has not expired.';
+  'Balances of items in a warehouse of which something may be promised: unreserved stock at an active place that is picked '
+  'from (neither RECEIVING, STAGING, SHIPPING nor QUARANTINE), of a lot that is approved and has not expired.';
 
 create or replace function api.wms_document_reserve(
   id uuid,
