@@ -40,6 +40,15 @@ CREATE TYPE wms.movement AS (
 
 COMMENT ON TYPE wms.movement IS 'One part of a line that goes from one place to another; the places outside have no warehouse';
 
+CREATE TYPE wms.place AS (
+	id uuid,
+	warehouse_id uuid,
+	kind text,
+	code text
+);
+
+COMMENT ON TYPE wms.place IS 'A position that something is done at, as functions hand it to each other';
+
 CREATE TABLE wms.adjustment (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -772,12 +781,11 @@ COMMENT ON COLUMN wms.document_line.amount IS 'quantity times unit_price';
 
 COMMENT ON COLUMN wms.document_line.booked_value IS 'Value of the goods, where it does not follow from price or cost: in a mirror what the reversed line had booked';
 
-CREATE FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) RETURNS api.wms_documents
+CREATE FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) RETURNS wms.document
     LANGUAGE plpgsql
     AS $$
 declare
   v_move wms.document;
-  v_row api.wms_documents;
 begin
   v_move := wms.post_at_once(
     'MOVE', document.from_location_id, document.from_location_id, carry_to_staging.lines,
@@ -800,9 +808,7 @@ begin
   where d.org_id = document.org_id
     and d.id = document.id
     and d.status = 'RESERVED';
-
-  select d.* into v_row from api.wms_documents as d where d.org_id = v_move.org_id and d.id = v_move.id;
-  return v_row;
+  return v_move;
 end
 $$;
 
@@ -2242,15 +2248,13 @@ $_$;
 
 COMMENT ON FUNCTION wms.make_sscc(handling_unit_id uuid) IS 'The next SSCC of the organisation: extension digit, company prefix (setting), serial reference, check digit. Raises wms.sscc_missing, wms.gs1_prefix_invalid, wms.sscc_used_up (422).';
 
-CREATE FUNCTION wms.move_goods(source api.wms_positions, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) RETURNS api.wms_documents
+CREATE FUNCTION wms.move_goods(source wms.place, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) RETURNS wms.document
     LANGUAGE plpgsql
     AS $$
 declare
   v_target record;
-  v_place api.wms_positions;
+  v_place wms.place;
   v_lines jsonb := '[]';
-  v_document wms.document;
-  v_row api.wms_documents;
 begin
   for v_target in
     select t.place_id, t.quantity
@@ -2266,16 +2270,14 @@ begin
       array[move_goods.item_id], array[move_goods.lot_id], array[v_target.quantity], source.id, v_place.id
     );
   end loop;
-  v_document := wms.post_at_once(
+  return wms.post_at_once(
     'MOVE', source.warehouse_id, source.warehouse_id, v_lines,
     reason => move_goods.reason, reference => nullif(btrim(move_goods.reference), '')
   );
-  select d.* into v_row from api.wms_documents as d where d.org_id = v_document.org_id and d.id = v_document.id;
-  return v_row;
 end
 $$;
 
-COMMENT ON FUNCTION wms.move_goods(source api.wms_positions, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) IS 'Moves goods from one position to others of its warehouse by one MOVE document, as far as they have room. Raises wms.same_position, wms.capacity_exceeded, wms.place_inactive, wms.position_elsewhere (422) and the errors of posting.';
+COMMENT ON FUNCTION wms.move_goods(source wms.place, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) IS 'Moves goods from one position to others of its warehouse by one MOVE document, as far as they have room. Raises wms.same_position, wms.capacity_exceeded, wms.place_inactive, wms.position_elsewhere (422) and the errors of posting.';
 
 CREATE FUNCTION wms.move_stock(org_id uuid, movements wms.movement[]) RETURNS void
     LANGUAGE plpgsql
@@ -2428,10 +2430,10 @@ CREATE FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid
     FROM ((wms.balance b
       JOIN core.location p ON (((p.org_id = b.org_id) AND (p.id = b.location_id))))
       LEFT JOIN wms.lot t ON (((t.org_id = b.org_id) AND (t.id = b.lot_id))))
-   WHERE ((b.org_id = pickable_balances.org_id) AND (b.warehouse_id = pickable_balances.warehouse_id) AND (b.item_id = ANY (pickable_balances.items)) AND (b.quantity > (b.reserved + b.packed)) AND p.is_active AND (p.kind <> ALL (ARRAY['RECEIVING'::text, 'STAGING'::text, 'SHIPPING'::text, 'QUARANTINE'::text])) AND ((b.lot_id IS NULL) OR ((t.status = 'APPROVED'::text) AND ((t.expires_on IS NULL) OR (t.expires_on >= core.today())))));
+   WHERE ((b.org_id = pickable_balances.org_id) AND (b.warehouse_id = pickable_balances.warehouse_id) AND (b.item_id = ANY (pickable_balances.items)) AND (b.quantity > b.reserved) AND p.is_active AND (p.kind <> ALL (ARRAY['RECEIVING'::text, 'STAGING'::text, 'SHIPPING'::text, 'QUARANTINE'::text])) AND ((b.lot_id IS NULL) OR ((t.status = 'APPROVED'::text) AND ((t.expires_on IS NULL) OR (t.expires_on >= core.today())))));
 END;
 
-COMMENT ON FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) IS 'Balances of items in a warehouse of which something may be promised: unreserved stock, loose and not in a handling unit, at an active place that is picked from (neither RECEIVING, STAGING, SHIPPING nor QUARANTINE), of a lot that is approved and has not expired.';
+COMMENT ON FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) IS 'Balances of items in a warehouse of which something may be promised: unreserved stock at an active place that is picked from (neither RECEIVING, STAGING, SHIPPING nor QUARANTINE), of a lot that is approved and has not expired.';
 
 CREATE FUNCTION wms.post_adjustment(adjustment wms.adjustment) RETURNS void
     LANGUAGE plpgsql
@@ -3223,7 +3225,7 @@ CREATE FUNCTION wms.require_pickable(item core.item, lot_id uuid, position_id uu
     AS $$
 declare
   v_lot wms.lot;
-  v_position api.wms_positions;
+  v_position wms.place;
 begin
   if require_pickable.position_id is not null then
     v_position := wms.require_position(require_pickable.position_id);
@@ -3250,12 +3252,13 @@ $$;
 
 COMMENT ON FUNCTION wms.require_pickable(item core.item, lot_id uuid, position_id uuid) IS 'Raises wms.place_not_pickable (422) for a QUARANTINE position, wms.lot_not_pickable (423) for a lot that is not APPROVED.';
 
-CREATE FUNCTION wms.require_position(position_id uuid, warehouse_id uuid DEFAULT NULL::uuid) RETURNS api.wms_positions
+CREATE FUNCTION wms.require_position(position_id uuid, warehouse_id uuid DEFAULT NULL::uuid) RETURNS wms.place
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 declare
   v_position api.wms_positions;
 begin
+  -- The view of the API is remade whenever it changes: no signature of a private function may stand on it.
   select p.*
   into v_position
   from api.wms_positions as p
@@ -3268,7 +3271,7 @@ begin
   elsif not v_position.is_active then
     perform core.raise_error('wms.place_inactive', jsonb_build_object('place', v_position.code, 'id', v_position.id));
   end if;
-  return v_position;
+  return row(v_position.id, v_position.warehouse_id, v_position.kind, v_position.code)::wms.place;
 end
 $$;
 
@@ -3286,10 +3289,7 @@ begin
       b.id,
       b.location_id,
       b.lot_id,
-      case i.tracking
-        when 'SERIAL' then floor(b.quantity - b.reserved - b.packed)
-        else b.quantity - b.reserved - b.packed
-      end as available,
+      case i.tracking when 'SERIAL' then floor(b.quantity - b.reserved) else b.quantity - b.reserved end as available,
       row_number() over (
         order by
           case when reserve_line.strategy = 'FEFO' then t.expires_on end nulls last,
@@ -3493,33 +3493,6 @@ end
 $$;
 
 COMMENT ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) IS 'What concerns one meaning of a barcode: state, stock that may be taken, and what the label says itself.';
-
-CREATE FUNCTION wms.show_count_line(line_id uuid) RETURNS api.wms_count_lines
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    AS $$
-declare
-  v_row api.wms_count_lines;
-  v_is_hidden boolean;
-begin
-  select l.* into v_row from api.wms_count_lines as l where l.org_id = core.org_id() and l.id = line_id;
-  v_is_hidden := (
-    select c.is_blind and c.status not in ('COUNTED', 'POSTED')
-    from wms.count_session as c
-    where c.org_id = v_row.org_id
-      and c.id = v_row.count_id
-  );
-  -- The functions that answer with a line run as owner, whom the policy of wms.count_expectation does not hold back.
-  if v_is_hidden then
-    v_row.expected := null;
-    v_row.moved := null;
-    v_row.expected_at_count := null;
-    v_row.difference := null;
-  end if;
-  return v_row;
-end
-$$;
-
-COMMENT ON FUNCTION wms.show_count_line(line_id uuid) IS 'A line of a count as its counter may see it: without what is expected while a blind count goes on.';
 
 CREATE FUNCTION wms.staging_of(warehouse_id uuid) RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -5325,7 +5298,7 @@ GRANT ALL ON FUNCTION wms.lot_steps(org_id uuid, lot_id uuid) TO migrator;
 
 REVOKE ALL ON FUNCTION wms.make_sscc(handling_unit_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.move_goods(source api.wms_positions, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.move_goods(source wms.place, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.move_stock(org_id uuid, movements wms.movement[]) FROM PUBLIC;
 
@@ -5386,8 +5359,6 @@ REVOKE ALL ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin te
 GRANT ALL ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) TO member;
 GRANT ALL ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) TO superadmin;
 GRANT ALL ON FUNCTION wms.scan_details(entity text, id uuid, gs1 jsonb, gtin text) TO migrator;
-
-REVOKE ALL ON FUNCTION wms.show_count_line(line_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.staging_of(warehouse_id uuid) FROM PUBLIC;
 
