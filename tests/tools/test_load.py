@@ -363,8 +363,17 @@ def test_a_violated_invariant_is_exit_code_1(migrator: str, clone: str) -> None:
 # ---- all or nothing --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-@pytest.mark.parametrize("stage", ["%document_line_199%", "%attach partition%"])
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [
+        ("%document_line_199%", "SIGTERM"),
+        ("%attach partition%", "SIGKILL"),
+        pytest.param("%document_line_199%", "SIGINT", marks=pytest.mark.drill),
+        pytest.param("%document_line_199%", "SIGKILL", marks=pytest.mark.drill),
+        pytest.param("%attach partition%", "SIGINT", marks=pytest.mark.drill),
+        pytest.param("%attach partition%", "SIGTERM", marks=pytest.mark.drill),
+    ],
+)
 def test_an_interrupted_load_leaves_nothing_behind(
     migrator: str, clone: str, tmp_path: Path, name: str, stage: str
 ) -> None:
@@ -394,7 +403,7 @@ def test_an_interrupted_load_leaves_nothing_behind(
 UNATTACHED = "select count(*) from pg_class where relname ~ '_199[0-9]q' and relkind = 'r' and not relispartition"
 
 
-@pytest.mark.parametrize("victim", ["first", "second"])
+@pytest.mark.parametrize("victim", [pytest.param("first", marks=pytest.mark.drill), "second"])
 def test_a_connection_that_breaks_takes_the_other_with_it(migrator: str, clone: str, victim: str) -> None:
     with command(migrator, "--scale", "0.01") as process:
         sessions = "select pid from pg_stat_activity where application_name = 'erpgres load tpch'"

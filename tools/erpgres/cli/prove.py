@@ -28,6 +28,15 @@ from erpgres.stack.state import State
     help="Try every extra grant on every object, and functions as more users; takes some minutes.",
 )
 @click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    envvar="ERPGRES_PROVE_EVERY",
+    show_envvar=True,
+    help="Try one in so many mutants of each kind: the negative control in short.",
+)
+@click.option(
     "--report",
     "folder",
     metavar="DIR",
@@ -39,7 +48,9 @@ from erpgres.stack.state import State
 @format_option
 @state_option
 @click.pass_context
-def command(context: click.Context, state: State, output: str, update: bool, full: bool, folder: Path | None) -> None:
+def command(
+    context: click.Context, state: State, output: str, update: bool, full: bool, every: int, folder: Path | None
+) -> None:
     """Prove who can see and do what: every view, column and function, as every kind of user, through a gateway.
 
     Needs the running stack and touches none of its data: it asks a database of its own on the same cluster, with its
@@ -58,7 +69,7 @@ def command(context: click.Context, state: State, output: str, update: bool, ful
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    proof = run.prove(state, say, full=full, update=update)
+    proof = run.prove(state, say, full=full, every=every, update=update)
     for path in report.write(proof, folder or state.path / "proof"):
         say(f"wrote {path}")
     click.echo(json.dumps(report.summary(proof), indent=2) if output == "json" else report.text(proof), nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,17 @@ class Mutant:
     statement: str
     role: str | None = None
     void: str | None = None
+
+
+def one_in(every: int, made: list[Mutant]) -> list[Mutant]:
+    """Every so manieth mutant of each kind, the first of each among them."""
+    met: Counter[str] = Counter()
+    kept = []
+    for mutant in made:
+        if met[mutant.kind] % every == 0:
+            kept.append(mutant)
+        met[mutant.kind] += 1
+    return kept
 
 
 def everything(surface: Surface, *, full: bool = False) -> list[Mutant]:

@@ -47,6 +47,7 @@ class Proof:
     functions: tuple[int, int] = (0, 0)
     uncovered: list[str] = field(default_factory=list)
     full: bool = False
+    every: int = 1
 
     @property
     def holds(self) -> bool:
@@ -56,10 +57,13 @@ class Proof:
         )
 
 
-def prove(state: State, progress: Progress, *, full: bool = False, update: bool = False, live: bool = True) -> Proof:
+def prove(
+    state: State, progress: Progress, *, full: bool = False, every: int = 1, update: bool = False, live: bool = True
+) -> Proof:
     """Prove who may do what on a running stack. `update` writes the matrix instead of comparing with it.
 
-    `live`: also compare the running database's schema with the proved one. Raises CannotRun without a superuser.
+    `every`: try one in so many mutants of each kind. `live`: also compare the running database's schema with the
+    proved one. Raises CannotRun without a superuser.
     """
     begun = time.monotonic()
     with stage.scratch(state, progress) as name:
@@ -67,7 +71,7 @@ def prove(state: State, progress: Progress, *, full: bool = False, update: bool 
             progress("filling two organisations")
             people = world.make(connection)
             what = surface.read(connection)
-        proof = Proof(what, [*people.callers, *people.strangers, *people.sessions], [], full=full)
+        proof = Proof(what, [*people.callers, *people.strangers, *people.sessions], [], full=full, every=every)
         with stage.analysts(state, name, [people.ours.analyst, people.theirs.analyst]):
             copies = [stage.clone(state, name, number) for number in (1, 2)]
             proof.seconds["stage"] = time.monotonic() - begun
@@ -95,7 +99,7 @@ def prove(state: State, progress: Progress, *, full: bool = False, update: bool 
 def _hunt(state: State, copies: list[str], what: Surface, people: World, proof: Proof, progress: Progress) -> None:
     """The SQL side: the matrix of rights and of policies, then the mutants."""
     begun = time.monotonic()
-    made = mutants.everything(what, full=proof.full)
+    made = mutants.one_in(proof.every, mutants.everything(what, full=proof.full))
     progress(f"{len(made)} mutants")
     everybody = [*people.callers, *people.sessions]
     with stage.superuser(state.dsn("postgres", copies[0])) as connection:
