@@ -14,6 +14,7 @@ from erpgres.migrate import cluster, runner, snapshot
 from .conftest import Server, Tree
 
 
+@pytest.mark.drill
 def test_two_fresh_databases_have_the_same_snapshot(server: Server, new_database: Callable[[], str]) -> None:
     found = []
     for _ in range(2):
