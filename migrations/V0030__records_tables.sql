@@ -318,7 +318,6 @@ create index request_document_document_idx on records.request_document (org_id, 
 create index request_document_out_idx on records.request_document (org_id, document_id)
 where issued_at is not null and returned_at is null and missing_at is null;
 
--- lint: allow sqlfluff.PRS: it does not know "without overlaps" yet
 create table records.custody (
   org_id uuid not null default core.org_id(),
   id uuid not null default uuidv7(),

@@ -4,10 +4,8 @@
 -- breaking: no
 
 -- A function that returns it answers Accept: text/html.
--- lint: allow sqlfluff.RF05: PostgREST takes the name of the domain for the media type
 create domain core."text/html" as text;
 
--- lint: allow sqlfluff.RF05: PostgREST takes the name of the domain for the media type
 comment on domain core."text/html" is 'A page as HTML: what a function of the API answers to Accept: text/html';
 
 create table records.legal_hold (
