@@ -29,9 +29,9 @@ PLACE = "tools/erpgres/prove/world"
 
 @pytest.fixture(scope="module")
 def proof(stack: State, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `erpgres prove --format json` says, with a fifth of the mutants, and where its report lies."""
+    """What `erpgres prove --format json` says, with a tenth of what comes in large numbers, and its report."""
     folder = tmp_path_factory.mktemp("proof")
-    done = erpgres("prove", "--format", "json", "--every", "5", "--report", str(folder), "--state", str(stack.path))
+    done = erpgres("prove", "--format", "json", "--every", "10", "--report", str(folder), "--state", str(stack.path))
     assert done.returncode in (0, 1), done.stdout + done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return {**told, "folder": folder, "returncode": done.returncode}
@@ -53,7 +53,7 @@ def test_it_covers_everything(proof: dict[str, Any]) -> None:
 
 def test_it_finds_every_mutation(proof: dict[str, Any]) -> None:
     assert proof["mutations"]["survived"] == []
-    assert proof["mutations"]["found"] == proof["mutations"]["total"] > 1000
+    assert proof["mutations"]["found"] == proof["mutations"]["total"] > 500
     assert {
         "policy dropped",
         "policy made true: using",

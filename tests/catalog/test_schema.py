@@ -9,7 +9,11 @@ from erpgres.stack.state import State
 
 
 def test_the_catalog_keeps_the_rules(stack: State) -> None:
-    """Asked of the stack's own database, which the other tests of the run have worked on."""
-    result = Run(rules=[*catalog_rules()], database_url=stack.dsn("migrator"))()
+    """Asked of the stack's own database, which the other tests of the run have worked on.
+
+    They do not use a database as people do, so that no index may be called unused after them.
+    """
+    rules = [rule for rule in catalog_rules() if rule.name != "unused_index"]
+    result = Run(rules=rules, database_url=stack.dsn("migrator"))()
     assert report.write(result, "text") == ""
     assert result.allowed > 0, "the exceptions show that the rules looked at something"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import erpgres, free_port
-from erpgres.bench import api, clients, report
+from erpgres.bench import api, application, clients, report
 from erpgres.bench.api import CASES, SYSTEMS, Measured, Options, Report
 from erpgres.bench.clients import Block
 from erpgres.stack.state import State
@@ -70,6 +71,12 @@ def test_clients_count_what_they_are_answered(stack: State) -> None:
     assert seen.statuses == {200: 5, 404: 5} and len(seen.latencies) == 10 and seen.rate > 0
     with pytest.raises(OSError):
         clients.run(free_port(), iter([b""]), 1)
+
+
+def test_all_systems_answer_with_the_same_columns(db: Any) -> None:
+    offered = db.execute("select * from api.wms_documents where false").description
+    assert list(application.DocumentOut.model_fields) == [column.name for column in offered]
+    assert {column.name for column in application.Document.__table__.columns} == {column.name for column in offered}
 
 
 @pytest.mark.drill

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -139,7 +140,7 @@ def test_the_second_run_is_refused_when_the_first_takes_too_long(tree: Tree) -> 
     assert tree.value("select to_regnamespace('core')") is None
 
 
-def test_a_killed_run_leaves_nothing(tree: Tree) -> None:
+def test_a_killed_run_leaves_nothing(tree: Tree, tmp_path: Path) -> None:
     two_tables(tree)
     tree.migration(3, "core_c", "create table core.c (id int);\nselect pg_sleep(60);")
     before = tree.objects()
@@ -148,7 +149,8 @@ def test_a_killed_run_leaves_nothing(tree: Tree) -> None:
         " runner.migrate(sys.argv[1], root=pathlib.Path(sys.argv[2]))"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, tree.dsn, str(tree.root)], env={"PYTHONPATH": str(ROOT / "tools")}
+        [sys.executable, "-c", code, tree.dsn, str(tree.root)],
+        env={"PYTHONPATH": str(ROOT / "tools"), "TMPDIR": str(tmp_path)},
     )
     find = "select pid from pg_stat_activity where datname = current_database() and query ~ '^select pg_sleep'"
     wait_for(lambda: tree.rows(find) != [])

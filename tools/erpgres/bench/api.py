@@ -232,7 +232,11 @@ class _Site:
             ]
             for system in SYSTEMS:
                 self.drafts[system] = iter(self._drafts(connection, posts))
-            connection.execute(sql.SQL(_BARE).format(role=sql.Identifier(ROLE), org=sql.Literal(self.org)))
+            offered = connection.execute("select * from api.wms_documents where false").description or []
+            columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in offered)
+            connection.execute(
+                sql.SQL(_BARE).format(role=sql.Identifier(ROLE), org=sql.Literal(self.org), columns=columns)
+            )
             with connection.cursor() as cursor, cursor.copy("copy bench.draft (n, id) from stdin") as copy:
                 for row in enumerate(self.drafts["query"], 1):
                     copy.write_row(row)
@@ -498,7 +502,7 @@ create schema bench;
 grant usage on schema bench, api, core, wms, events, ops, public to {role};
 grant select, insert, update on all tables in schema core, wms to {role};
 grant execute on all functions in schema core, wms, api to {role};
-create view bench.wms_documents as select * from wms.document;
+create view bench.wms_documents as select {columns} from wms.document;
 create table bench.draft (n bigint primary key, id uuid not null);
 create table bench.key (n bigint primary key, id uuid not null);
 create sequence bench.posted;

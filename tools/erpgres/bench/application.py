@@ -48,6 +48,7 @@ class Document(Base):
     line_count: Mapped[int]
     total: Mapped[Decimal]
     status_reason: Mapped[str | None]
+    reverses: Mapped[UUID | None]
     posted_at: Mapped[datetime | None]
     posted_by: Mapped[UUID | None]
     cancelled_at: Mapped[datetime | None]
@@ -78,6 +79,7 @@ class DocumentOut(BaseModel):
     line_count: int
     total: Decimal
     status_reason: str | None
+    reverses: UUID | None
     posted_at: datetime | None
     posted_by: UUID | None
     cancelled_at: datetime | None

@@ -34,7 +34,7 @@ from erpgres.stack.state import State
     show_default=True,
     envvar="ERPGRES_PROVE_EVERY",
     show_envvar=True,
-    help="Try one in so many mutants of each kind: the negative control in short.",
+    help="Try one in so many mutants, columns, foreign keys, ids and places for a bad token: the proof in short.",
 )
 @click.option(
     "--report",

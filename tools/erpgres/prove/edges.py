@@ -42,15 +42,26 @@ _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def embed(
-    web: Web, surface: Surface, world: World, known: Known, token: Token, findings: Findings, *, full: bool = False
+    web: Web,
+    surface: Surface,
+    world: World,
+    known: Known,
+    token: Token,
+    findings: Findings,
+    *,
+    full: bool = False,
+    every: int = 1,
 ) -> int:
-    """Embed along every foreign key, both ways, also with filters on the embedded rows; returns how many rows came."""
+    """Embed along every foreign key, both ways, also with filters on the embedded rows; returns how many rows came.
+
+    With `every` along one in so many, both ways.
+    """
     views = {v.name: v for v in surface.views}
     names = ["admin", "partner", "superadmin_in_org", "other_admin"]
     names += ["member", "two_orgs", "other_partner"] if full else []
     people = [p for p in [*world.callers, *world.strangers] if p.name in names]
     asked: dict[tuple[str, str, str, str], Ask] = {}
-    for link in surface.relationships:
+    for link in surface.relationships[::every]:
         for first, second in ((link.view, link.other), (link.other, link.view)):
             outer, inner = key(views[first]), key(views[second])
             if not outer or not inner:
@@ -135,24 +146,29 @@ def call_with_foreign_ids(
     findings: Findings,
     *,
     full: bool = False,
+    every: int = 1,
 ) -> int:
     """Call every function with every id of another organisation; what succeeds is kept, and must not be theirs.
 
-    Asked last, because nothing is rolled back. Returns how many calls it made.
+    With `every` only with one in so many ids, each argument with others. Asked last, because nothing is rolled back.
+    Returns how many calls it made.
     """
     before = fingerprint(connection, surface, world.theirs.org_id)
     values = _foreign_ids(world, known, full=full)
     names = ("admin", "unit", "partner", "two_orgs") if full else ("admin", "partner")
     people = [p for p in world.callers if p.name in names]
     asked: dict[tuple[str, str, str, str], Ask] = {}
+    turn = 0
     for f in surface.api_functions:
         for name, kind, _ in f.arguments:
             # A client may make the id of what it makes.
             if kind not in ("uuid", "uuid[]") or (name == "id" and f.name.endswith("_create")):
                 continue
+            turn += 1
             for who in people:
+                some = values[turn % every :: every]
                 # Who may not call it is refused before any argument is looked at: one id shows that.
-                for value in values if full or (f.name, who.role) in known.callable else values[:1]:
+                for value in some if full or (f.name, who.role) in known.callable else some[:1]:
                     given = {name: [value] if kind == "uuid[]" else value}
                     asked[f.name, name, value, who.name] = Ask(
                         "POST", f"rpc/{f.name}", token(who), {}, {}, arguments(f, **given)
@@ -238,11 +254,19 @@ def fingerprint(connection: Connection, surface: Surface, org_id: str) -> dict[s
 
 
 def refuse(
-    web: Web, surface: Surface, bad: list[BadToken], cells: Cells, findings: Findings, *, full: bool = False
+    web: Web,
+    surface: Surface,
+    bad: list[BadToken],
+    cells: Cells,
+    findings: Findings,
+    *,
+    full: bool = False,
+    every: int = 1,
 ) -> int:
     """Send every bad token to every view and every function; all must be refused, each in one way.
 
     Every verb comes with every token and, as they take turns, with every view; with `full` each with each.
+    With `every` a token goes to one in so many of them, the next one to others.
     """
     body: dict[str, Any] = {}
     verbs = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
@@ -250,13 +274,15 @@ def refuse(
     for turn, token in enumerate(bad):
         asked: dict[tuple[str, str], Ask] = {("", "GET"): Ask("GET", "", token.token)}
         for number, view in enumerate(surface.views):
+            if (turn + number) % every:
+                continue
             only = {view.columns[0].name: "not.is.null"}
-            first = (turn + number) % len(verbs)
+            first = (turn + number // every) % len(verbs)
             for method in verbs if full else (verbs[first], verbs[first - 3]):
                 query = only if method in ("PATCH", "DELETE", "PUT") else {}
                 sent = body if method in ("POST", "PATCH", "PUT") else None
                 asked[view.name, method] = Ask(method, view.name, token.token, query, prefer(ROLLBACK), sent)
-        for f in surface.api_functions:
+        for f in surface.api_functions[turn % every :: every]:
             asked[f"rpc/{f.name}", "POST"] = Ask(
                 "POST", f"rpc/{f.name}", token.token, {}, prefer(ROLLBACK), arguments(f)
             )

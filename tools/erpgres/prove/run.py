@@ -62,7 +62,8 @@ def prove(
 ) -> Proof:
     """Prove who may do what on a running stack. `update` writes the matrix instead of comparing with it.
 
-    `every`: try one in so many mutants of each kind. `live`: also compare the running database's schema with the
+    `every`: try one in so many of what comes in large numbers: mutants of each kind, columns as each role, foreign
+    keys, ids of another organisation, places for a bad token. `live`: also compare the running database's schema with the
     proved one. Raises CannotRun without a superuser.
     """
     begun = time.monotonic()
@@ -144,16 +145,18 @@ def _ask(own: State, dsn: str, what: Surface, people: World, proof: Proof, progr
     with stage.superuser(dsn) as connection, Web(own.port) as web:
         known = views.learn(connection, what, people)
         views.nothing_proved(connection, what, people, known, findings)
-        covered = views.ask(web, what, people, known, token, cells, findings)
-        proof.embedded = edges.embed(web, what, people, known, token, findings, full=proof.full)
+        covered = views.ask(web, what, people, known, token, cells, findings, every=proof.every)
+        proof.embedded = edges.embed(web, what, people, known, token, findings, full=proof.full, every=proof.every)
         called = edges.call(web, what, people, token, calls)
         bad = bad_tokens(key, people.good, people.mismatched)
         proof.tokens = [(t.name, t.says) for t in bad]
-        edges.refuse(web, what, bad, tokens, findings, full=proof.full)
+        edges.refuse(web, what, bad, tokens, findings, full=proof.full, every=proof.every)
         realtime.ask(connection, people, tokens, findings)
         edges.describe(web, what, people, known, token, findings)
         edges.read_with_shared_texts(web, what, people, token, connection, findings)
-        edges.call_with_foreign_ids(web, what, people, known, token, connection, findings, full=proof.full)
+        edges.call_with_foreign_ids(
+            web, what, people, known, token, connection, findings, full=proof.full, every=proof.every
+        )
         for asked, answer in web.failed:
             if answer.status != 503:
                 findings.add("no answer is a server error", asked.path, f"{asked.method}: {answer.word}")

@@ -140,8 +140,13 @@ def ask(
     token: Callable[[Principal], str | None],
     cells: Cells,
     findings: Findings,
+    *,
+    every: int = 1,
 ) -> set[tuple[str, str]]:
-    """Ask every view as everybody; returns the columns that were read or refused, by view."""
+    """Ask every view as everybody; returns the columns that were read or refused, by view.
+
+    With `every` a column is written as one in so many, and read as those alone and by who may read most.
+    """
     covered: set[tuple[str, str]] = set()
     for view in surface.views:
         asked: dict[tuple[str, str], Ask] = {}
@@ -150,7 +155,7 @@ def ask(
         for who in world.callers:
             asked |= {(who.name, right): a for right, a in _writes(view, who, world, known, token(who)).items()}
             if who.name in ONE_OF_EACH_ROLE:
-                asked |= {(who.name, right): a for right, a in _columns(view, who, known, token(who)).items()}
+                asked |= {(who.name, right): a for right, a in _columns(view, who, known, token(who), every).items()}
         answers = web.by_key(asked)
         for who in [*world.callers, *world.strangers]:
             mine = {right: answer for (name, right), answer in answers.items() if name == who.name}
@@ -222,10 +227,13 @@ def _writes(view: Relation, who: Principal, world: World, known: Known, token: s
     return found
 
 
-def _columns(view: Relation, who: Principal, known: Known, token: str | None) -> dict[str, Ask]:
+def _columns(view: Relation, who: Principal, known: Known, token: str | None, every: int) -> dict[str, Ask]:
     readable = known.readable[view.name, who.role]
     found = {}
-    for c in view.columns:
+    turn = ONE_OF_EACH_ROLE.index(who.name)
+    for number, c in enumerate(view.columns):
+        if (number + turn) % every and who.name != "admin" and c.name in known.readable[view.name, "member"]:
+            continue
         is_json = c.type in ("json", "jsonb", "point")
         everything = {"select": c.name, c.name: "not.is.null", "limit": "1"} | ({} if is_json else {"order": c.name})
         if c.name in readable or not readable:
@@ -236,6 +244,8 @@ def _columns(view: Relation, who: Principal, known: Known, token: str | None) ->
             found[f"order {c.name}"] = Ask("GET", view.name, token, {"select": readable[0], "order": c.name})
         column = key(view)
         nobody = {column: "eq.00000000-0000-0000-0000-000000000000"} if column else {view.columns[0].name: "is.null"}
+        if (number + turn) % every:
+            continue
         value = known.own.get(view.name, {}).get(c.name)
         found[f"write {c.name}"] = Ask("PATCH", view.name, token, nobody, prefer(ROLLBACK), {c.name: value})
     return found
@@ -318,6 +328,8 @@ def _judge_columns(
     readable = known.readable[view.name, who.role]
     read = []
     for c in view.columns:
+        if f"read {c.name}" not in answers:
+            continue
         answer = answers[f"read {c.name}"]
         if (answer.status < 400) != (c.name in readable) or (answer.status >= 400 and answer.status not in FORBIDDEN):
             findings.add("HTTP and SQL differ on a column", f"{view.full}.{c.name}", f"{who.name} reads: {answer.word}")
@@ -326,6 +338,8 @@ def _judge_columns(
         for way in ("filter", "order"):
             if f"{way} {c.name}" in answers and answers[f"{way} {c.name}"].status not in FORBIDDEN:
                 findings.add("a hidden column can be asked about", f"{view.full}.{c.name}", f"{who.name}: {way}")
+        if f"write {c.name}" not in answers:
+            continue
         answer = answers[f"write {c.name}"]
         if (answer.status < 400) != (c.name in known.writable[view.name, who.role, "update"]):
             findings.add(
