@@ -63,8 +63,8 @@ def prove(
     """Prove who may do what on a running stack. `update` writes the matrix instead of comparing with it.
 
     `every`: try one in so many of what comes in large numbers: mutants of each kind, columns as each role, foreign
-    keys, ids of another organisation, places for a bad token. `live`: also compare the running database's schema with the
-    proved one. Raises CannotRun without a superuser.
+    keys, ids of another organisation, places for a bad token. `live`: also compare the running database's schema
+    with the proved one. Raises CannotRun without a superuser.
     """
     begun = time.monotonic()
     with stage.scratch(state, progress) as name:
