@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -203,6 +205,38 @@ def test_an_upgrade_from_every_release_makes_what_an_installation_makes(
     version: int, server: Server, new_database: Callable[[], str], clone: str
 ) -> None:
     assert upgraded(version, server, new_database, clone) == []
+
+
+def test_a_plain_dump_restores_what_was_dumped(clone: str, stack: State, server: Server) -> None:
+    """Under the empty search path that a dump sets, with rows: every operator and function is found by its schema."""
+    with psycopg.connect(clone, autocommit=True) as connection:
+        row = connection.execute("select core.create_organization('DUMP', 'Dump', 'BD', 'USD')").fetchone()
+        assert row is not None
+        for code in ("A", "B"):
+            connection.execute(
+                "insert into core.org_unit (org_id, parent_id, code, name, kind) select %s, (select id from"
+                " core.org_unit where org_id = %s order by id desc limit 1), %s, %s, 'DEPARTMENT'",
+                [row[0], row[0], code, code],
+            )
+    dumped = subprocess.run(
+        [str(stack.bindir / "pg_dump"), f"--dbname={clone}"], capture_output=True, text=True, check=True
+    ).stdout
+    name = f"restored_{uuid.uuid4().hex[:12]}"
+    try:
+        with server.admin() as connection:
+            connection.execute(f"create database {name} template template0 owner owner".encode())
+        target = stack.dsn("postgres", name)
+        program = [str(stack.bindir / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={target}"]
+        done = subprocess.run(program, input=dumped, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        left = [item for item in compare.compare(snapshot(clone), snapshot(target)) if item.fact.kind != "database"]
+        assert [f"{item.fact.key}: {compare.describe(item)}" for item in left] == []
+        query = "select count(*), max(path::text) from core.org_unit"
+        with psycopg.connect(clone) as one, psycopg.connect(target) as other:
+            found = one.execute(query).fetchone()
+            assert found == other.execute(query).fetchone() and found is not None and found[0] >= 2
+    finally:
+        server.drop(name)
 
 
 def test_the_command(stack: State, clone: str, tmp_path: Path) -> None:

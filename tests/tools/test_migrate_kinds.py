@@ -67,12 +67,12 @@ CASES = [
     ),
     Case("drop-index", {"index": "old_idx"}, "select to_regclass('core.old_idx') is null",
          before="create index old_idx on {t} (tag);"),
-    Case("drop-column", {"column": "tag"},
+    Case("drop-column", {"column": "tag", "reason": "nobody reads it"},
          "select not exists (select from pg_attribute where attrelid = '{t}'::regclass and attname = 'tag')"),
     Case("drop-constraint", {"constraint": "bad"},
          "select not exists (select from pg_constraint where conname = 'bad')",
          before="alter table {t} add constraint bad check (qty < 1000000);"),
-    Case("drop-table", {}, "select to_regclass('{t}') is null"),
+    Case("drop-table", {"reason": "nobody reads it"}, "select to_regclass('{t}') is null"),
     Case(
         "change-type", {"column": "qty", "new": "fresh", "type": "text", "forth": "new.qty::text",
                         "back": "new.fresh::integer"},
@@ -225,7 +225,8 @@ def test_what_is_wrong_is_refused(shelf: Tree) -> None:
         ("add-column", "plain", {}, "not a table: plain"),
         ("add-column", "nowhere.plain", {}, "not a table: nowhere.plain"),
         ("add-column", "core.plain", {"column": "a"}, "add-column wants type, meaning"),
-        ("drop-table", "core.plain", {"column": "a"}, "drop-table does not know column"),
+        ("drop-table", "core.plain", {}, "drop-table wants reason"),
+        ("drop-table", "core.plain", {"column": "a", "reason": "b"}, "drop-table does not know column"),
     ):
         with pytest.raises(Refused, match=reason):
             kinds.new(kind, table, "it", values, shelf.root)
