@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from erpgres.cli import main
 from erpgres.errors import Refused
 from erpgres.migrate import backfill, files, kinds, sqlfile
 
-from .conftest import Tree
+from .conftest import Original, Tree
 
 QUICK = backfill.Throttle(share=1.0, transactions=1000)
 TABLES = {"one table": "core.plain", "partitions": "core.part"}
@@ -123,9 +124,7 @@ def test_every_kind_is_tried() -> None:
     assert tried == set(kinds.read())
 
 
-@pytest.fixture
-def shelf(tree: Tree) -> Tree:
-    """A table and a partitioned one, with rows."""
+def fill(tree: Tree) -> None:
     tree.migration(
         1,
         "core_shelf",
@@ -149,8 +148,17 @@ def shelf(tree: Tree) -> Tree:
         insert into core.part select org_id, overlay(id::text placing '7' from 1 for 1)::uuid, qty, tag from core.plain;
         """,
     )
-    tree.migrate()
-    return tree
+
+
+@pytest.fixture(scope="module")
+def filled(original: Callable[[Callable[[Tree], None]], Original]) -> Original:
+    return original(fill)
+
+
+@pytest.fixture
+def shelf(filled: Original) -> Tree:
+    """A table and a partitioned one, with rows."""
+    return filled.copy()
 
 
 def test_every_kind_is_clean(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from erpgres.lint import scratch
 from erpgres.migrate import kinds
-from erpgres.migrate.plan import clone as cloning
 from erpgres.migrate.plan.model import LAYER, Report
 from erpgres.migrate.plan.run import Options, plan
+from erpgres.stack.state import State
 
 from .conftest import Tree
 
@@ -82,15 +82,18 @@ def test_every_kind_is_tried_here() -> None:
 
 
 def planned(
-    tree: Tree, subtests: pytest.Subtests, calls: list[tuple[str, str, dict[str, str]]], rows: dict[str, float]
+    planner: State,
+    tree: Tree,
+    subtests: pytest.Subtests,
+    calls: list[tuple[str, str, dict[str, str]]],
+    rows: dict[str, float],
 ) -> Report:
     """Plan a file of each kind, and ask that it passes."""
     made: dict[str, str] = {}
     for number, (kind, table, values) in enumerate(calls):
         path = kinds.new(kind, table, f"{kind.replace('.', ' ')} {number}", values, tree.root)
         made[path.name] = kind
-    with scratch.server(scratch.cache_folder(), cloning.NAME, cloning.SETTINGS) as state:
-        report = plan(state, scratch.cache_folder(), tree.admin_dsn, Options(root=tree.root, rows=rows))
+    report = plan(planner, scratch.cache_folder(), tree.admin_dsn, Options(root=tree.root, rows=rows))
     for verdict in report.verdicts:
         kind = made.get(verdict.name, "layer")
         with subtests.test(kind):
@@ -102,14 +105,14 @@ def planned(
     return report
 
 
-def test_every_template_passes(tree: Tree, subtests: pytest.Subtests) -> None:
+def test_every_template_passes(tree: Tree, planner: State, subtests: pytest.Subtests) -> None:
     tree.migration(1, "core_base", BASE)
     tree.write("sql/api/core.sql", "create view api.items with (security_invoker) as select id, name from core.item;\n")
     grants = "grant select, insert, update, delete on core.{} to migrator;\n"  # back-fills are done by the login
     tree.write("policies/core/_schema.sql", "grant usage on schema core to migrator;\n")
     tree.write("policies/core/item.sql", grants.format("item"))
     tree.migrate()
-    first = planned(tree, subtests, [call for call in CALLS if not call[0].endswith(kinds.CONTRACT)], ROWS)
+    first = planned(planner, tree, subtests, [call for call in CALLS if not call[0].endswith(kinds.CONTRACT)], ROWS)
     partitions = next(v for v in first.verdicts if "add_index" in v.name)
     built = [each.text.lower() for each in partitions.statements if each.builds]
     assert any("concurrently" in text and "movement_1" in text for text in built), built
@@ -117,5 +120,7 @@ def test_every_template_passes(tree: Tree, subtests: pytest.Subtests) -> None:
     tree.write("policies/core/item_text.sql", grants.format("item_text"))
     tree.migrate()
     tree.execute("update ops.backfill set state = 'DONE', finished_at = now()")
-    second = planned(tree, subtests, [call for call in CALLS if call[0].endswith(kinds.CONTRACT)], {"core.item": 1e7})
+    second = planned(
+        planner, tree, subtests, [call for call in CALLS if call[0].endswith(kinds.CONTRACT)], {"core.item": 1e7}
+    )
     assert len([v for v in second.verdicts if v.name != LAYER]) == 4

@@ -23,7 +23,7 @@ from erpgres.migrate.bookkeeping import become_owner
 from erpgres.migrate.session import MIGRATION_KEY, Session
 from erpgres.settings import ROOT
 
-from .conftest import Tree
+from .conftest import Original, Tree
 
 STEPPED = """
 alter table core.part add column note text;
@@ -41,9 +41,7 @@ comment on column core.part.note is 'A note';
 """
 
 
-@pytest.fixture
-def parts(tree: Tree) -> Tree:
-    """A partitioned table with rows, one partition empty."""
+def fill(tree: Tree) -> None:
     tree.migration(
         1,
         "core_part",
@@ -57,8 +55,17 @@ def parts(tree: Tree) -> Tree:
         insert into core.part select i, i % 7 from generate_series(1, 1999) i;
         """,
     )
-    tree.migrate()
-    return tree
+
+
+@pytest.fixture(scope="module")
+def filled(original: Callable[[Callable[[Tree], None]], Original]) -> Original:
+    return original(fill)
+
+
+@pytest.fixture
+def parts(filled: Original) -> Tree:
+    """A partitioned table with rows, one partition empty."""
+    return filled.copy()
 
 
 def killed_at(tree: Tree, message: int) -> bool:

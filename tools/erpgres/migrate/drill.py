@@ -395,7 +395,7 @@ class _Site:
             self._execute(sql.SQL(_FILL).format(partition=partition, **literals))
         self._execute(sql.SQL("vacuum (freeze) {}").format(partition))
 
-    def _execute(self, *statements: sql.Composable) -> None:
+    def _execute(self, *statements: sql.SQL | sql.Composed) -> None:
         """Run statements as the superuser, whom no policy binds."""
         with connect(self.admin, autocommit=True) as connection:
             connection.execute("set synchronous_commit = off")
