@@ -310,6 +310,41 @@ def test_a_broken_reference_is_seen_behind_row_security(tenant: Tree, what: str,
     assert tenant.value("select convalidated from pg_constraint where conname = 'owner_exists'")
 
 
+@pytest.mark.parametrize("naive", [True, False])
+def test_references_of_partitions_are_looked_at_row_by_row(tenant: Tree, *, naive: bool) -> None:
+    """The owner sees the rows of a partition, which has no row security of its own, and no row they refer to."""
+    tenant.migration(
+        2,
+        "core_part",
+        """
+        create table core.part (id int, owner_id int) partition by range (id);
+        create table core.part_1 partition of core.part for values from (0) to (10);
+        create table core.part_2 (id int, owner_id int);
+        insert into core.part values (1, 1), (2, null), (3, 77);
+        insert into core.part_2 values (11, 1), (12, 78);
+        """,
+    )
+    policies = (tenant.root / "policies/core/thing.sql").read_text()
+    tenant.write("policies/core/part.sql", policies.replace("thing", "part"))
+    tenant.migrate()
+    key = KEY.replace("core.thing", "core.part")
+    text = f"{key} not valid;\nalter table core.part validate constraint owner_exists;"
+    attach = "alter table core.part attach partition core.part_2 for values from (10) to (20);"
+    for version, statements, broken in ((3, f"{key};" if naive else text, 77), (4, attach, 78)):
+        mark = "" if naive else "NONTRANSACTIONAL_"
+        tenant.migration(version, f"core_{mark}key_{version}", statements)
+        with pytest.raises(Refused, match=rf"Key \(owner_id\)=\({broken}\) is not present"):
+            tenant.migrate()
+        tenant.execute(f"delete from only core.part_{version - 2} where owner_id = {broken}")
+        tenant.migrate()
+    assert tenant.value("select bool_and(convalidated) and count(*) = 3 from pg_constraint where contype = 'f'"
+                        " and confrelid = 'core.owner_of'::regclass")  # fmt: skip
+    # The owner has his right again, and it is nobody else's.
+    granted = "select array_agg(distinct g.grantee::regrole::text), count(*) filter (where privilege_type = 'SELECT')"
+    granted += " from pg_class c cross join aclexplode(c.relacl) g where c.relname ~ '^part_'"
+    assert tenant.rows(granted) in ([(["owner"], 2)], [(None, 0)])
+
+
 @pytest.mark.parametrize("what", ["core_checked", "core_NONTRANSACTIONAL_checked"])
 def test_a_data_check_sees_the_rows_of_every_organisation(tenant: Tree, what: str) -> None:
     tenant.migration(2, what, "alter table core.thing add column note text;")

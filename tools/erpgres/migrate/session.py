@@ -302,7 +302,8 @@ class BlockWatch:
                  extract(epoch from clock_timestamp() - p.prepared)::int,
                  string_agg(distinct l.mode || ' on ' || l.relation::regclass, ', '), ''
             from pg_prepared_xacts p
-            join pg_locks l on l.virtualtransaction = '-1/' || p.transaction and l.granted
+            join pg_locks x on x.locktype = 'transactionid' and x.transactionid = p.transaction and x.pid is null
+            join pg_locks l on l.virtualtransaction = x.virtualtransaction and l.pid is null and l.granted
             join pg_locks w on w.pid = %(pid)s and not w.granted and w.relation = l.relation
            where p.database = current_database() and 0 = any (pg_blocking_pids(%(pid)s))
            group by p.gid, p.owner, p.prepared"""

@@ -252,10 +252,12 @@ def _blockers(connection: Connection) -> list[Blocker]:
         found.append(
             Blocker(pid, user or "", application or "", state or "", age, text[:120], locks, wraparound, snapshot)
         )
-    # A prepared transaction has no process; its locks are those of the virtual transaction -1/xid.
+    # A prepared transaction has no process. Its locks have the virtual transaction that its lock on its own id has.
     for gid, owner, transaction, age in connection.execute(
-        "select gid, owner::text, '-1/' || transaction, extract(epoch from clock_timestamp() - prepared)::float"
-        " from pg_prepared_xacts where database = current_database()"
+        "select p.gid, p.owner::text, l.virtualtransaction,"
+        " extract(epoch from clock_timestamp() - p.prepared)::float from pg_prepared_xacts p"
+        " left join pg_locks l on l.locktype = 'transactionid' and l.transactionid = p.transaction and l.pid is null"
+        " where p.database = current_database()"
     ):
         locks = tuple(sorted(held.get(transaction, [])))
         found.append(Blocker(0, owner, gid, "prepared", age, "", locks))
