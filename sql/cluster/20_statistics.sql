@@ -6,5 +6,4 @@ create extension if not exists pg_stat_statements schema public;
 -- Inherited, although logins inherit nothing otherwise: monitoring does not change its role.
 grant pg_monitor to monitor with inherit true;
 -- Back-fills give way to a replica that lags, and a migration that waits names who is in the way.
--- lint: allow sqlfluff.PRS: as above
 grant pg_read_all_stats to migrator with inherit true;

@@ -333,7 +333,7 @@ def test_references_of_partitions_are_looked_at_row_by_row(tenant: Tree, *, naiv
     for version, statements, broken in ((3, f"{key};" if naive else text, 77), (4, attach, 78)):
         mark = "" if naive else "NONTRANSACTIONAL_"
         tenant.migration(version, f"core_{mark}key_{version}", statements)
-        with pytest.raises(Refused, match=rf"Key \(owner_id\)=\({broken}\) is not present"):
+        with pytest.raises(Refused, match='Key is not present in table "owner_of"'):
             tenant.migrate()
         tenant.execute(f"delete from only core.part_{version - 2} where owner_id = {broken}")
         tenant.migrate()

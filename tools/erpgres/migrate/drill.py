@@ -352,7 +352,7 @@ class _Site:
 
     def progress(self, line: str) -> None:
         """Tell a line, and remember when: the slowest requests are told with it."""
-        self._said.append((time.time(), line))
+        self._said.append((time.time(), line.splitlines()[0][:60]))
         self._tell(line)
 
     # ---- what it is done to ------------------------------------------------------------------------------------------
@@ -536,7 +536,7 @@ class _Site:
             change.apply()
         except Refused as refused:
             error = refused.message.splitlines()[0]
-            self.progress(f"{name}: {refused.message}")
+            self._tell(f"{name}: {refused.message}")
         if name != ALONE:
             time.sleep(self.options.settle_seconds)
         traffic.mark("between")
@@ -544,7 +544,7 @@ class _Site:
         item = Item(name, 0, 0, 0, 0, 0, 0, 0, 0, by_change, by_clients, error=error)
         self._fill_in(item, traffic.report())
         self.found.items.append(item)
-        self.progress(line(item))
+        self._tell(line(item))
 
     def _fill_in(self, item: Item, report: Report) -> None:
         """Put what the clients saw into an item."""
@@ -554,7 +554,9 @@ class _Site:
         if before is not None:
             item.alone_ms, item.alone_p99_ms = before.longest_ms, before.p99_ms
         item.slowest = [
-            f"{wait.ms:.0f} ms: {wait.name}, {self._doing(wait.at)}" for wait in phase.slowest if wait.ms > LIMIT_MS / 2
+            f"{wait.ms:.0f} ms: {wait.name}, {self._doing(wait.at)}"
+            for wait in phase.slowest[:3]
+            if wait.ms > LIMIT_MS / 2
         ]
 
     def _doing(self, at: float) -> str:

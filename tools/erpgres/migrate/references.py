@@ -6,7 +6,8 @@ user, whose policies show all rows, while the constraint, valid or not, already 
 
 Where the referencing rows are in a table without row level security of its own, and every partition is one, the owner
 sees them and none of the rows that they refer to: the query finds all of them broken. PostgreSQL then has to look row
-by row, with the check that it makes of a new row; it does when the owner may not read the referencing table (`looking`).
+by row, with the check that it makes of a new row; it does so when the owner may not read the referencing table: see
+`looking`.
 """
 
 from __future__ import annotations
