@@ -63,12 +63,14 @@ for each row execute function core.tg_tree__keep_path();
 create or replace trigger keep_path before insert or update of parent_id on core.location
 for each row execute function core.tg_tree__keep_path();
 
+-- As text: `is distinct from` cannot name the schema of an operator, so a dump with types of an extension in it is refused
+-- under the empty search path that it sets.
 create or replace trigger move_descendants after update of parent_id on core.org_unit
-for each row when (old.path is distinct from new.path)
+for each row when (old.path::text is distinct from new.path::text)
 execute function core.tg_tree__move_descendants();
 
 create or replace trigger move_descendants after update of parent_id on core.location
-for each row when (old.path is distinct from new.path)
+for each row when (old.path::text is distinct from new.path::text)
 execute function core.tg_tree__move_descendants();
 
 create or replace trigger check_children after update on core.org_unit

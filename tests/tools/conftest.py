@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -15,8 +17,11 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from erpgres.lint import scratch
 from erpgres.migrate import cluster, runner
+from erpgres.migrate.plan import clone as cloning
 from erpgres.migrate.runner import Result
+from erpgres.stack.state import State
 
 HEADER = "-- domain: {domain}\n-- why: a test\n-- locks: none\n-- breaking: no\n"
 
@@ -60,23 +65,32 @@ def empty_template(server: Server) -> Iterator[str]:
     server.drop(name)
 
 
-@pytest.fixture
-def new_database(server: Server, empty_template: str) -> Iterator[Callable[[], str]]:
-    """Make empty databases; gives their names."""
+@contextmanager
+def databases(server: Server, template: str) -> Iterator[Callable[[], str]]:
+    """Make copies of a database that nobody is connected to; gives their names."""
     names: list[str] = []
 
     def make() -> str:
         names.append(f"scratch_{uuid.uuid4().hex[:12]}")
         with server.admin() as connection:
             statement = sql.SQL("create database {} owner owner template {} strategy file_copy")
-            connection.execute(statement.format(sql.Identifier(names[-1]), sql.Identifier(empty_template)))
-        with server.admin(names[-1]) as connection:
-            connection.execute("grant connect on database {} to migrator".format(f'"{names[-1]}"'))
+            connection.execute(statement.format(sql.Identifier(names[-1]), sql.Identifier(template)))
+            grant = sql.SQL("grant connect on database {} to migrator")
+            connection.execute(grant.format(sql.Identifier(names[-1])))
         return names[-1]
 
-    yield make
-    for name in names:
-        server.drop(name)
+    try:
+        yield make
+    finally:
+        for name in names:
+            server.drop(name)
+
+
+@pytest.fixture
+def new_database(server: Server, empty_template: str) -> Iterator[Callable[[], str]]:
+    """Make empty databases; gives their names."""
+    with databases(server, empty_template) as make:
+        yield make
 
 
 @dataclass
@@ -124,6 +138,49 @@ class Tree:
             " union all select 'trigger', tgname from pg_trigger where not tgisinternal"
             " union all select 'schema', nspname from pg_namespace where nspname !~ '^pg_' order by 1, 2"
         )
+
+
+@dataclass
+class Original:
+    """A tree that is applied, and its database: what the tests of a module begin with. `copy()` gives each its own."""
+
+    tree: Tree
+    server: Server
+    make: Callable[[], str]
+    folders: Callable[[], Path]
+
+    def copy(self) -> Tree:
+        name = self.make()
+        root = self.folders()
+        shutil.copytree(self.tree.root, root, dirs_exist_ok=True)
+        return Tree(root, self.server.as_role("migrator", name), make_conninfo(self.server.dsn, dbname=name))
+
+
+@pytest.fixture(scope="module")
+def original(
+    server: Server, empty_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Callable[[Tree], None]], Original]]:
+    """Make the original of a module: `original(fill)`, where fill writes a tree's files, which are then applied."""
+    with ExitStack() as exits:
+
+        def make(fill: Callable[[Tree], None]) -> Original:
+            name = exits.enter_context(databases(server, empty_template))()
+            root = tmp_path_factory.mktemp("original")
+            tree = Tree(root, server.as_role("migrator", name), make_conninfo(server.dsn, dbname=name))
+            fill(tree)
+            tree.migrate()
+            copies = exits.enter_context(databases(server, name))
+            return Original(tree, server, copies, lambda: tmp_path_factory.mktemp("copy"))
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def planner() -> Iterator[State]:
+    """A PostgreSQL for the clones of `erpgres migrate plan`, running as long as the module; of this process alone."""
+    name = f"{cloning.NAME}-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    with scratch.server(scratch.cache_folder(), name, cloning.SETTINGS) as state:
+        yield state
 
 
 @pytest.fixture

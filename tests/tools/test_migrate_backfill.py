@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,19 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from conftest import conninfo
 from erpgres.cli import main
-from erpgres.errors import Refused
+from erpgres.errors import CannotRun, Refused
+from erpgres.jobs import service, worker
+from erpgres.jobs.settings import Settings
+from erpgres.jobs.task import Task
+from erpgres.jobs.tasks import backfill as job
 from erpgres.migrate import backfill, bookkeeping, runner
 from erpgres.migrate.session import Session
 
 from .conftest import Tree
 
+PARTITIONED = pytest.mark.parametrize("things", ["partitions"], indirect=True)
 QUICK = backfill.Throttle(share=1.0, batch_seconds=0.001, transactions=1000)
 ORDER = """
 alter table core.thing add column twice int;
@@ -132,13 +139,96 @@ def test_progress_pause_resume_and_cancel(things: Tree, session: Session) -> Non
     assert row(session).state == "PENDING"
 
 
-def test_one_session_works_on_it(things: Tree, session: Session) -> None:
+def hold(connection: psycopg.Connection[Any]) -> None:
+    """Be the session that works on it."""
+    connection.execute("select pg_advisory_lock(%s, hashtext('thing_twice'))", [backfill.KEY & 0x7FFFFFFF])
+
+
+@PARTITIONED
+def test_one_session_works_on_it_and_others_watch(things: Tree, session: Session) -> None:
     with psycopg.connect(things.dsn, autocommit=True) as other:
-        other.execute("select pg_advisory_lock(%s, hashtext('thing_twice'))", [backfill.KEY & 0x7FFFFFFF])
-        with pytest.raises(Refused, match="another session works"):
+        hold(other)
+        with pytest.raises(backfill.Busy, match="another session works"):
             backfill.run(session, "thing_twice", QUICK, print)
-        other.execute("select pg_advisory_unlock_all()")
-    assert backfill.run(session, "thing_twice", QUICK, lambda _: None).state == "DONE"
+        assert row(session).at_work
+
+        told: list[str] = []
+
+        def progress(line: str) -> None:
+            told.append(line)
+            other.execute("select pg_advisory_unlock_all()")
+
+        assert backfill.run(session, "thing_twice", QUICK, progress, wait=30).state == "DONE"
+        assert told[0] == "back-fill thing_twice: 0 rows, about 0 %, by another session"
+        assert not row(session).at_work
+        hold(other)  # who waits while it comes to its end has nothing to do
+        assert backfill.run(session, "thing_twice", QUICK, print, wait=30).rows_done == 3000
+
+
+def task(things: Tree, *, attempt: int = 1, **parameters: Any) -> Any:
+    """What a run of the job returns."""
+    with psycopg.connect(things.admin_dsn, autocommit=True) as connection:
+        settings = Settings(migrator=things.dsn, backfill_share=1.0)
+        return job.run(Task(uuid.uuid4(), attempt, parameters, connection, settings))
+
+
+@PARTITIONED
+def test_the_worker_goes_on_where_somebody_was(things: Tree, session: Session) -> None:
+    """A slice of time ends after a batch; the next goes on, and no row is written twice."""
+    things.execute("alter table core.thing add column times int not null default 0")
+    things.execute(
+        "update ops.backfill set statement = 'update core.thing as t set twice = amount * 2, times = times + 1"
+        " where {batch}'"
+    )
+    first = backfill._Worker(session, "thing_twice", QUICK, lambda _: setattr(first, "until", 0.0))
+    first.size = 400
+    done = first.work()
+    assert (done.state, done.rows_done) == ("PENDING", 400)
+    with psycopg.connect(things.dsn, autocommit=True) as other:
+        hold(other)
+        assert task(things) == {"thing_twice": "another session works on it"}
+    assert task(things, name="another_one") == {}
+    assert task(things) == {"thing_twice": "done, 3000 rows, 100 %"}
+    assert things.rows("select distinct twice = amount * 2, times from core.thing") == [(True, 1)]
+    assert task(things) == {}
+
+
+@PARTITIONED
+def test_a_worker_without_the_login_leaves_it(things: Tree) -> None:
+    with psycopg.connect(things.admin_dsn, autocommit=True) as connection:
+        for settings in (Settings(), Settings(migrator=things.dsn, backfill_share=0.0)):
+            found = job.run(Task(uuid.uuid4(), 1, {}, connection, settings))
+            assert found == {"left": "this worker does no back-fills"}
+    assert things.value("select rows_done from ops.backfill") == 0
+
+
+@PARTITIONED
+def test_one_that_failed_waits_for_somebody(things: Tree, session: Session) -> None:
+    """The run that saw it fail tries it again, as runs do; the runs of the next minutes leave it alone."""
+    things.execute("alter table core.thing add constraint small check (twice < 1000)")
+    with pytest.raises(Refused, match=r'violates check constraint "small"'):
+        task(things)
+    assert task(things) == {"thing_twice": "failed before: erpgres migrate backfill resume lets it go on"}
+    for again in ({"attempt": 2}, {"name": "thing_twice"}):
+        with pytest.raises(Refused, match=r'violates check constraint "small"'):
+            task(things, **again)  # type: ignore[arg-type]
+    things.execute("alter table core.thing drop constraint small")
+    with session.transaction(), bookkeeping.as_owner(session):
+        backfill.set_state(session, "thing_twice", backfill.PENDING)
+    assert row(session).error is None
+    assert task(things) == {"thing_twice": "done, 3000 rows, 100 %"}
+
+
+def test_what_the_worker_is_told(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack's worker has the login of migrator, one of another database only if it is given one."""
+    assert service._told(stack, None, None).migrator == stack.dsn("migrator")
+    assert service._told(stack, "host=elsewhere", None).migrator is None
+    assert service._told(stack, "host=elsewhere", "host=elsewhere user=migrator").migrator is not None
+    monkeypatch.setenv("ERPGRES_BACKFILL_SHARE", "0")
+    assert service._told(stack, None, None).migrator is None
+    monkeypatch.setenv("ERPGRES_BACKFILL_SHARE", "2")
+    with pytest.raises(CannotRun, match="ERPGRES_BACKFILL_SHARE is '2'"):
+        service._told(stack, None, None)
 
 
 def test_it_is_complete_before_what_needs_it(things: Tree) -> None:
@@ -227,8 +317,8 @@ def test_the_command(things: Tree, tmp_path: Path) -> None:
     )
 
 
-def test_a_back_fill_is_no_event_and_no_new_version(clone: str, stack: Any) -> None:
-    """On the real tables: neither version nor updated_at nor the trail change."""
+def test_the_workers_back_fill_is_no_event_and_no_new_version(clone: str, stack: Any) -> None:
+    """On the real tables, by the role that may not write them: neither version nor updated_at nor the trail change."""
     database = psycopg.conninfo.conninfo_to_dict(clone)["dbname"]
     dsn = stack.dsn("migrator", database)
     with psycopg.connect(clone, autocommit=True) as admin:
@@ -246,9 +336,11 @@ def test_a_back_fill_is_no_event_and_no_new_version(clone: str, stack: Any) -> N
             "insert into ops.backfill (name, table_name, statement) values ('partner_note', 'core.partner',"
             " 'update core.partner as t set note = lower(t.code) where {batch}')"
         )
-        with Session(dsn) as session:
-            runner.settle(session)
-            assert backfill.run(session, "partner_note", QUICK, lambda _: None).rows_done == 30
+        run = admin.execute("select ops.job_enqueue('ops.backfill', '{}')").fetchone()
+        login = conninfo(stack.dsn("worker"), dbname=database)
+        worker.once(login, Settings(migrator=dsn, backfill_share=1.0))
+        result = "select state, result, error from ops.job_run where id = %s"
+        assert admin.execute(result, run).fetchone() == ("DONE", {"partner_note": "done, 30 rows, 100 %"}, None)
         assert admin.execute("select id, version, updated_at from core.partner order by id").fetchall() == before
         assert admin.execute("select count(*) from events.event").fetchone() == events
         assert admin.execute("select count(*) from core.partner where note = lower(code)").fetchone() == (30,)

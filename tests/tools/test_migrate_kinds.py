@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from erpgres.cli import main
 from erpgres.errors import Refused
 from erpgres.migrate import backfill, files, kinds, sqlfile
 
-from .conftest import Tree
+from .conftest import Original, Tree
 
 QUICK = backfill.Throttle(share=1.0, transactions=1000)
 TABLES = {"one table": "core.plain", "partitions": "core.part"}
@@ -67,12 +68,12 @@ CASES = [
     ),
     Case("drop-index", {"index": "old_idx"}, "select to_regclass('core.old_idx') is null",
          before="create index old_idx on {t} (tag);"),
-    Case("drop-column", {"column": "tag"},
+    Case("drop-column", {"column": "tag", "reason": "nobody reads it"},
          "select not exists (select from pg_attribute where attrelid = '{t}'::regclass and attname = 'tag')"),
     Case("drop-constraint", {"constraint": "bad"},
          "select not exists (select from pg_constraint where conname = 'bad')",
          before="alter table {t} add constraint bad check (qty < 1000000);"),
-    Case("drop-table", {}, "select to_regclass('{t}') is null"),
+    Case("drop-table", {"reason": "nobody reads it"}, "select to_regclass('{t}') is null"),
     Case(
         "change-type", {"column": "qty", "new": "fresh", "type": "text", "forth": "new.qty::text",
                         "back": "new.fresh::integer"},
@@ -123,9 +124,7 @@ def test_every_kind_is_tried() -> None:
     assert tried == set(kinds.read())
 
 
-@pytest.fixture
-def shelf(tree: Tree) -> Tree:
-    """A table and a partitioned one, with rows."""
+def fill(tree: Tree) -> None:
     tree.migration(
         1,
         "core_shelf",
@@ -149,8 +148,17 @@ def shelf(tree: Tree) -> Tree:
         insert into core.part select org_id, overlay(id::text placing '7' from 1 for 1)::uuid, qty, tag from core.plain;
         """,
     )
-    tree.migrate()
-    return tree
+
+
+@pytest.fixture(scope="module")
+def filled(original: Callable[[Callable[[Tree], None]], Original]) -> Original:
+    return original(fill)
+
+
+@pytest.fixture
+def shelf(filled: Original) -> Tree:
+    """A table and a partitioned one, with rows."""
+    return filled.copy()
 
 
 def test_every_kind_is_clean(tmp_path: Path) -> None:
@@ -225,7 +233,8 @@ def test_what_is_wrong_is_refused(shelf: Tree) -> None:
         ("add-column", "plain", {}, "not a table: plain"),
         ("add-column", "nowhere.plain", {}, "not a table: nowhere.plain"),
         ("add-column", "core.plain", {"column": "a"}, "add-column wants type, meaning"),
-        ("drop-table", "core.plain", {"column": "a"}, "drop-table does not know column"),
+        ("drop-table", "core.plain", {}, "drop-table wants reason"),
+        ("drop-table", "core.plain", {"column": "a", "reason": "b"}, "drop-table does not know column"),
     ):
         with pytest.raises(Refused, match=reason):
             kinds.new(kind, table, "it", values, shelf.root)

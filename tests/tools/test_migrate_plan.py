@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from erpgres.errors import CannotRun
 from erpgres.lint import scratch
 from erpgres.migrate.files import read_accepts
 from erpgres.migrate.plan import clone as cloning
+from erpgres.migrate.plan import judge, live
 from erpgres.migrate.plan import report as reports
 from erpgres.migrate.plan.model import LAYER, Report, Verdict
 from erpgres.migrate.plan.run import Options, plan, with_files
 from erpgres.settings import DOMAINS
+from erpgres.stack.state import State
 
-from .conftest import HEADER, Tree
+from .conftest import HEADER, Original, Tree
 
 ROWS = {
     "core.item": 10_000_000, "core.partner": 1_000_000, "core.movement": 40_000_000, "core.log": 20_000_000,
@@ -130,29 +132,29 @@ SAFE = {
 }
 
 
+ITEM_POLICIES = """
+  create policy item_member on core.item to member using (true);
+  create policy item_migrator on core.item to migrator using (true);
+  grant select on core.item, api.items to member;
+  grant select, update on core.item to migrator;
+"""
+
+
 def add(tree: Tree, migrations: dict[str, str]) -> None:
-    for version, (what, text) in enumerate(migrations.items(), start=2):
+    last = max(int(path.name[1:5]) for path in (tree.root / "migrations").glob("V*.sql"))
+    for version, (what, text) in enumerate(migrations.items(), start=last + 1):
         tree.migration(version, f"core_{what}", text)
 
 
-@pytest.fixture
-def base(tree: Tree) -> Tree:
-    """A tree that is applied: tables without rows, an API, policies."""
+def fill(tree: Tree) -> None:
+    """Tables without rows, an API, policies."""
     tree.migration(1, "core_item", BASE)
     tree.write("sql/api/core.sql", VIEWS)
     tree.write("sql/api/_schema.sql", "grant usage on schema api to member;\n")
     tree.write("functions/core/item_rename.sql", RENAME)
     tree.write("policies/core/_schema.sql", "grant usage on schema core to migrator;\n")
-    for table in ("item", "partner"):
-        tree.write(
-            f"policies/core/{table}.sql",
-            f"""
-            create policy {table}_member on core.{table} to member using (true);
-            create policy {table}_migrator on core.{table} to migrator using (true);
-            grant select on core.{table}, api.{table}s to member;
-            grant select, update on core.{table} to migrator;
-            """,
-        )
+    tree.write("policies/core/item.sql", ITEM_POLICIES)
+    tree.write("policies/core/partner.sql", ITEM_POLICIES.replace("item", "partner"))
     tree.write(
         "functions/core/tg_item__stamp.sql",
         """
@@ -164,33 +166,95 @@ def base(tree: Tree) -> Tree:
         """,
     )
     tree.write("sql/hot/core/item_by_name.sql", "-- Items by name.\nselect * from api.items where name = 'Shirt';\n")
-    tree.migrate()
-    return tree
 
 
-@contextmanager
-def server() -> Iterator[Any]:
-    with scratch.server(scratch.cache_folder(), cloning.NAME, cloning.SETTINGS) as state:
-        yield state
+@pytest.fixture(scope="module")
+def applied(original: Callable[[Callable[[Tree], None]], Original]) -> Original:
+    return original(fill)
 
 
-def planned(tree: Tree, dsn: str | None = None, rows: dict[str, int] = ROWS, **options: Any) -> Report:
-    with server() as state:
-        wanted = Options(root=tree.root, rows=dict(rows), **options)  # type: ignore[arg-type]
-        return plan(state, scratch.cache_folder(), dsn or tree.admin_dsn, wanted)
+@pytest.fixture
+def base(applied: Original) -> Tree:
+    """A tree that is applied: tables without rows, an API, policies."""
+    return applied.copy()
+
+
+Planned = Callable[..., Report]
+
+
+@pytest.fixture(scope="module")
+def planned(planner: State) -> Planned:
+    """Plan what a tree has pending: `planned(tree, dsn=…, rows=…, **options)`."""
+
+    def run(tree: Tree, dsn: str | None = None, rows: dict[str, int] = ROWS, **options: Any) -> Report:
+        wanted = Options(**{"root": tree.root, "rows": dict(rows), **options})
+        return plan(planner, scratch.cache_folder(), dsn or tree.admin_dsn, wanted)
+
+    return run
 
 
 def verdict(report: Report, what: str) -> Verdict:
     return next(each for each in report.verdicts if what in each.name)
 
 
-def test_every_naive_form_is_refused_with_its_reason(base: Tree, subtests: pytest.Subtests) -> None:
-    add(base, NAIVE)
-    base.write("sql/api/core.sql", VIEWS.replace(", note", ""))
-    base.write("functions/core/item_rename.sql", RENAME.replace("name text", "title text").replace(".name", ".title"))
-    before = base.objects()
-    report = planned(base)
-    assert base.objects() == before  # nothing was done to the live database
+CHECKS = {
+    "found": "select code, count(*) as times from core.partner group by code having count(*) > 1;",
+    "slow": "select id from core.partner, pg_sleep(0.3);",
+    "writes": "select id from core.partner for update;",
+    "passes": "select id from core.partner where id < 0;",
+    "later": "select id from core.made_by_found;",
+}
+ACCEPTS = [
+    "-- accept: plan.rewrite_under_lock: the shop is closed on Sundays,", "--   and it takes a minute",
+    "-- accept: plan.blocking_scan: no such finding here", "-- accept: plan.nonsense: what",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def naive(applied: Original, planned: Planned) -> Report:
+    """What the plan says of every naive form, and of everything else that it can find, in one run."""
+    tree = applied.copy()
+    tree.execute("insert into core.partner values (1, 'A'), (2, 'A')")
+    # First: what runs by itself ends a group, and the views go with the last one.
+    add(tree, {"unindexed_NONTRANSACTIONAL": "drop index concurrently core.item_name_idx;"})
+    add(tree, NAIVE)
+    add(tree, {
+        "both": "alter table core.partner add column mail text;\ncreate index item_price_idx on core.item (price);",
+        "small": "alter table core.book add constraint texted check (text <> '');",
+        "accepted": "alter table core.partner add column token uuid not null default gen_random_uuid();",
+    })  # fmt: skip
+    accepted = next((tree.root / "migrations").glob("*_accepted.sql"))
+    text = accepted.read_text()
+    accepted.write_text(text.replace("-- breaking: no\n", "\n".join(["-- breaking: no", *ACCEPTS, ""])))
+    add(tree, {what: f"create table core.made_by_{what} (id int);" for what in CHECKS})
+    for what, query in CHECKS.items():
+        path = next((tree.root / "migrations").glob(f"*_{what}.sql"))
+        path.with_suffix(".check.sql").write_text(f"{query}\n")
+    tree.write("sql/api/core.sql", VIEWS.replace(", note", ""))
+    tree.write("functions/core/item_rename.sql", RENAME.replace("name text", "title text").replace(".name", ".title"))
+    tree.write(
+        "policies/core/item.sql",
+        f"""
+        {ITEM_POLICIES}
+        create policy item_partner on core.item for select to partner using (true);
+        grant select on core.item, api.items to partner;
+        """,
+    )
+    tree.write(
+        "functions/core/item_all.sql",
+        """
+        create or replace function core.item_all() returns setof core.item language sql stable security definer
+        set search_path = pg_catalog, pg_temp as $$ select * from core.item $$;
+        """,
+    )
+    before = tree.objects()
+    report = planned(tree, check_timeout="100ms")
+    assert tree.objects() == before  # nothing was done to the live database
+    return report
+
+
+def test_every_naive_form_is_refused_with_its_reason(naive: Report, subtests: pytest.Subtests) -> None:
+    report = naive
     for what, (rule, reason) in REASONS.items():
         with subtests.test(what):
             found = verdict(report, f"core_{what}.sql")
@@ -208,8 +272,8 @@ def test_every_naive_form_is_refused_with_its_reason(base: Tree, subtests: pytes
         assert "argument title (text) is new and required" in messages
     with subtests.test("reports"):
         text, markdown = reports.write(report, "text"), reports.write(report, "markdown")
-        assert "REFUSED  V0002__core_item_token.sql" in text and "instead: add it without a default" in text
-        assert "| ❌ | `V0002__core_item_token.sql` |" in markdown
+        assert "REFUSED  V0003__core_item_token.sql" in text and "instead: add it without a default" in text
+        assert "| ❌ | `V0003__core_item_token.sql` |" in markdown
         assert json.loads(reports.write(report, "json"))["passes"] is False
         assert not any(f.rule == "plan.lock_table" for v in report.verdicts for f in v.findings)
 
@@ -220,7 +284,7 @@ def assert_matches(pattern: str, text: str) -> None:
     assert re.search(pattern, text), text
 
 
-def test_every_safe_form_passes(base: Tree, subtests: pytest.Subtests) -> None:
+def test_every_safe_form_passes(base: Tree, planned: Planned, subtests: pytest.Subtests) -> None:
     add(base, SAFE)
     view = "select id, name, price, note, token from core.item;"
     base.write("sql/api/core.sql", VIEWS.replace("select id, name, price, note from core.item;", view))
@@ -242,104 +306,56 @@ def test_every_safe_form_passes(base: Tree, subtests: pytest.Subtests) -> None:
     assert "✅ Migration plan" in reports.write(report, "markdown")
 
 
-def test_a_lock_that_was_taken_earlier_counts_while_another_table_is_read(base: Tree) -> None:
-    add(base, {"both": """
-        alter table core.partner add column mail text;
-        create index item_price_idx on core.item (price);
-    """})  # fmt: skip
-    base.migration(3, "core_small", "alter table core.partner add constraint coded check (code <> '');")
-    report = planned(base, rows={"core.item": 10_000_000})
-    found = verdict(report, "both")
+def test_a_lock_that_was_taken_earlier_counts_while_another_table_is_read(naive: Report) -> None:
+    found = verdict(naive, "both")
     assert [finding.rule for finding in found.refused] == ["plan.index_not_concurrent"]
-    assert "reads and writes wait on core.partner (ACCESS EXCLUSIVE since line 6)" in found.refused[0].message
+    assert_matches(
+        r"reads and writes wait on .*core\.partner \(ACCESS EXCLUSIVE since line 5\)", found.refused[0].message
+    )
     waits = {held.table: held for held in found.held}
     assert waits["core.partner"].keeps_out == "reads and writes" and waits["core.partner"].estimate.high > 1
     # A table with few rows may be read under any lock: it is over before anybody waits for long.
-    assert verdict(report, "small").refused == []
+    assert verdict(naive, "small").refused == []
 
 
-def test_findings_are_accepted_by_the_header_with_a_reason(base: Tree) -> None:
-    accepts = [
-        "-- accept: plan.rewrite_under_lock: the shop is closed on Sundays,", "--   and it takes a minute",
-        "-- accept: plan.blocking_scan: no such finding here", "-- accept: plan.nonsense: what",
-    ]  # fmt: skip
-    text = "\n".join([HEADER.format(domain="core").rstrip(), *accepts, "", NAIVE["item_token"], ""])
-    (base.root / "migrations/V0002__core_item_token.sql").write_text(text)
-    assert read_accepts(text)[0] == (
+def test_findings_are_accepted_by_the_header_with_a_reason(naive: Report) -> None:
+    assert read_accepts("\n".join(ACCEPTS))[0] == (
         "plan.rewrite_under_lock", "the shop is closed on Sundays, and it takes a minute"
     )  # fmt: skip
-    found = verdict(planned(base), "item_token")
+    found = verdict(naive, "accepted")
     assert [(f.rule, f.accepted) for f in found.findings] == [
         ("plan.rewrite_under_lock", "the shop is closed on Sundays, and it takes a minute"),
         ("plan.accept_unclear", None),
     ]
     assert "there is no rule plan.nonsense" in found.refused[0].message
-    assert "the acceptance of plan.blocking_scan covers nothing here" in found.notes
 
 
-def test_access_that_widens_is_refused_and_shown(base: Tree) -> None:
-    base.write(
-        "policies/core/item.sql",
-        """
-        create policy item_member on core.item to member using (true);
-        create policy item_partner on core.item for select to partner using (true);
-        grant select on core.item, api.items to member, partner;
-        """,
-    )
-    base.write(
-        "functions/core/item_all.sql",
-        """
-        create or replace function core.item_all() returns setof core.item language sql stable security definer
-        set search_path = pg_catalog, pg_temp as $$ select * from core.item $$;
-        """,
-    )
-    layer = verdict(planned(base), LAYER)
+def test_an_acceptance_that_covers_nothing_is_noted() -> None:
+    found = Verdict("V0002__core_item.sql", "", accepts=[("plan.blocking_scan", "no such finding here")])
+    judge.accept([found], [])
+    assert found.notes == ["the acceptance of plan.blocking_scan covers nothing here"]
+
+
+def test_access_that_widens_is_refused_and_shown(naive: Report) -> None:
+    layer = verdict(naive, LAYER)
     found = {(f.place, f.message) for f in layer.refused if f.rule == "plan.access_widened"}
     assert ("table core.item", "partner may SELECT") in found
     assert ("table core.item", "policy item_partner is new: permissive r {partner} using (true)") in found
     assert ("function core.item_all()", "is new and runs with the rights of owner") in found
-    report = planned(base, accepts=[("plan.access_widened", "partners see all items from now on")])
-    assert not report.refused
+    accepted = copy.deepcopy(naive.verdicts)
+    judge.accept(accepted, [("plan.access_widened", "partners see all items from now on")])
+    assert not [f for v in accepted for f in v.refused if f.rule == "plan.access_widened"]
 
 
-def test_a_hot_query_that_loses_its_index_is_found(base: Tree) -> None:
-    add(base, {"unindexed_NONTRANSACTIONAL": "drop index concurrently core.item_name_idx;"})
-    report = planned(base)
-    layer = verdict(report, LAYER)
-    assert [f.rule for f in layer.refused] == ["plan.lost_index"], layer.refused
-    assert_matches("reads core.item from end to end, without core.item_name_idx", layer.refused[0].message)
-    assert verdict(report, "unindexed").statements[0].locks[0].mode == "SHARE UPDATE EXCLUSIVE"
+def test_a_hot_query_that_loses_its_index_is_found(naive: Report) -> None:
+    (found,) = (f for f in verdict(naive, LAYER).refused if f.rule == "plan.lost_index")
+    assert_matches("reads core.item from end to end, without core.item_name_idx", found.message)
+    assert verdict(naive, "unindexed").statements[0].locks[0].mode == "SHARE UPDATE EXCLUSIVE"
 
 
-def test_who_is_in_the_way_now_is_named(base: Tree) -> None:
-    add(base, {"item_kind": "alter table core.item add column kind text;"})
-    with psycopg.connect(base.admin_dsn, application_name="long report") as other:
-        other.execute("select count(*) from core.item")
-        report = planned(base, patience=0.0)
-    found = verdict(report, "item_kind")
-    assert [f.rule for f in found.refused] == ["plan.lock_queue"]
-    message = found.refused[0].message
-    assert_matches(
-        "ACCESS EXCLUSIVE on core.item would wait now for process .* application long report, idle in", message
-    )
-    assert "reads and writes wait behind it" in message
-
-
-def test_data_checks_run_on_the_live_rows(base: Tree) -> None:
-    base.execute("insert into core.partner values (1, 'A'), (2, 'A')")
-    checks = {
-        "found": "select code, count(*) as times from core.partner group by code having count(*) > 1;",
-        "slow": "select id from core.partner, pg_sleep(0.3);",
-        "writes": "select id from core.partner for update;",
-        "passes": "select id from core.partner where id < 0;",
-        "later": "select id from core.made_by_found;",
-    }
-    add(base, {what: f"create table core.made_by_{what} (id int);" for what in checks})
-    for version, (what, text) in enumerate(checks.items(), start=2):
-        base.write(f"migrations/V{version:04}__core_{what}.check.sql", f"{text}\n")
-    report = planned(base, rows={}, check_timeout="100ms")
-    found = {what: verdict(report, f"core_{what}.sql") for what in checks}
-    assert not any(f.rule == "plan.statement_failed" for v in report.verdicts for f in v.refused), report.refused
+def test_data_checks_run_on_the_live_rows(naive: Report) -> None:
+    found = {what: verdict(naive, f"core_{what}.sql") for what in CHECKS}
+    assert not any(f.rule == "plan.statement_failed" for v in naive.verdicts for f in v.refused), naive.refused
     assert [f.rule for v in found.values() for f in v.refused] == ["plan.data_check"] * 3
     assert found["found"].refused[0].message == "the live data stand against it: code=A, times=2"
     assert_matches("did not end within 100ms", found["slow"].refused[0].message)
@@ -348,72 +364,79 @@ def test_data_checks_run_on_the_live_rows(base: Tree) -> None:
     assert_matches("needs what an earlier pending migration makes", found["later"].notes[0])
 
 
-def test_a_statement_that_fails_is_refused_where_it_stands(base: Tree) -> None:
-    add(base, {"wrong": "alter table core.item add column kind text;\nalter table core.nowhere add column a int;"})
-    base.migration(3, "core_later", "create table core.later (id int);")
-    report = planned(base)
+def test_a_statement_that_fails_is_refused_where_it_stands(base: Tree, planned: Planned) -> None:
+    """Planned by the login that migrates, which is enough."""
+    base.execute("insert into core.partner select n, 'P' || n from generate_series(1, 200) as n")
+    base.execute("analyze core.partner")
+    add(base, {
+        "token": NAIVE["item_token"],
+        "wrong": "alter table core.item add column kind text;\nalter table core.nowhere add column a int;",
+        "later": "create table core.later (id int);",
+    })  # fmt: skip
+    report = planned(base, base.dsn, rows={"core.item": 10_000_000})
+    assert any("column statistics of" in note and "core.partner" in note for note in report.notes), report.notes
+    assert verdict(report, "token").refused[0].rule == "plan.rewrite_under_lock"
     found = verdict(report, "wrong")
     assert [f.rule for f in found.refused] == ["plan.statement_failed"]
-    assert found.refused[0].place == "migrations/V0002__core_wrong.sql line 6"
+    assert found.refused[0].place == "migrations/V0003__core_wrong.sql line 6"
     assert '"core.nowhere" does not exist' in found.refused[0].message
     assert verdict(report, "later").notes == ["not looked at: a statement before it failed"]
 
 
-def test_the_login_that_migrates_is_enough(base: Tree) -> None:
-    base.execute("insert into core.partner select n, 'P' || n from generate_series(1, 200) as n")
-    base.execute("analyze core.partner")
-    add(base, {"token": NAIVE["item_token"]})
-    report = planned(base, base.dsn, rows={"core.item": 10_000_000})
-    assert any("column statistics of" in note and "core.partner" in note for note in report.notes), report.notes
-    assert verdict(report, "token").refused[0].rule == "plan.rewrite_under_lock"
-
-
-def test_files_that_are_not_in_the_tree_are_tried_as_the_next(base: Tree, tmp_path: Path) -> None:
+def test_files_that_are_not_in_the_tree_are_tried_as_the_next(base: Tree, planned: Planned, tmp_path: Path) -> None:
+    """And who is in its way now is named."""
     idea = tmp_path / "My idea.sql"
     idea.write_text(HEADER.format(domain="core") + NAIVE["item_named"])
     work = tmp_path / "work"
     work.mkdir()
-    with with_files(base.root, DOMAINS, [idea], work) as (root, names), server() as state:
+    with (
+        with_files(base.root, DOMAINS, [idea], work) as (root, names),
+        psycopg.connect(base.admin_dsn, application_name="long report") as other,
+    ):
         assert names == ["V0002__core_my_idea.sql"]
-        report = plan(state, scratch.cache_folder(), base.admin_dsn, Options(root=root, rows=dict(ROWS), only=names))
-    assert [f.rule for f in verdict(report, "my_idea").refused] == ["plan.blocking_scan"]
+        other.execute("select count(*) from core.item")
+        report = planned(base, root=root, only=names, patience=0.0)
+    found = {f.rule: f.message for f in verdict(report, "my_idea").refused}
+    assert set(found) == {"plan.blocking_scan", "plan.lock_queue"}
+    assert_matches(
+        "ACCESS EXCLUSIVE on core.item would wait now for process .* application long report, idle in",
+        found["plan.lock_queue"],
+    )
+    assert "reads and writes wait behind it" in found["plan.lock_queue"]
     assert not list((base.root / "migrations").glob("V0002*"))
 
 
-def test_the_clone_is_like_the_live_database_and_leaves_nothing(base: Tree) -> None:
+def test_the_clone_is_like_the_live_database_and_leaves_nothing(base: Tree, planner: State) -> None:
     base.execute("create role plan_guest")
     try:
         base.execute("grant select on api.items to plan_guest")
-        with server() as state:
-            from erpgres.migrate.plan import live
-
-            facts = live.look(base.admin_dsn, {"core.item": 3_000_000_000})
-            clone = cloning.make(state, base.admin_dsn, facts, [("ops", "schema_version")])
-            with clone.connect() as connection:
-                granted = "select has_table_privilege('plan_guest', 'api.items', 'select')"
-                assert connection.execute(granted).fetchone() == (True,)
-            clone.grow()
-            with clone.connect() as connection:
-                size, sum_of = connection.execute(
-                    "select pg_relation_size('core.item'), (select count(*) from core.partner)"
-                ).fetchone() or (0, 0)
-                assert size > 250_000_000_000 and sum_of == 0  # as long as the live one, and no byte of it written
-            clone.shrink()
-            with clone.connect() as connection:
-                assert connection.execute("select pg_relation_size('core.item')").fetchone() == (0,)
-            cloning.drop(state)
-            with psycopg.connect(state.dsn("postgres", "postgres")) as connection:
-                left = connection.execute(
-                    "select (select count(*) from pg_database where datname = 'plan'),"
-                    " (select count(*) from pg_roles where rolname = 'plan_guest')"
-                ).fetchone()
-                assert left == (0, 0)
+        facts = live.look(base.admin_dsn, {"core.item": 3_000_000_000})
+        clone = cloning.make(planner, base.admin_dsn, facts, [("ops", "schema_version")])
+        with clone.connect() as connection:
+            granted = "select has_table_privilege('plan_guest', 'api.items', 'select')"
+            assert connection.execute(granted).fetchone() == (True,)
+        clone.grow()
+        with clone.connect() as connection:
+            size, sum_of = connection.execute(
+                "select pg_relation_size('core.item'), (select count(*) from core.partner)"
+            ).fetchone() or (0, 0)
+            assert size > 250_000_000_000 and sum_of == 0  # as long as the live one, and no byte of it written
+        clone.shrink()
+        with clone.connect() as connection:
+            assert connection.execute("select pg_relation_size('core.item')").fetchone() == (0,)
+        cloning.drop(planner)
+        with psycopg.connect(planner.dsn("postgres", "postgres")) as connection:
+            left = connection.execute(
+                "select (select count(*) from pg_database where datname = 'plan'),"
+                " (select count(*) from pg_roles where rolname = 'plan_guest')"
+            ).fetchone()
+            assert left == (0, 0)
     finally:
         base.execute("drop owned by plan_guest")
         base.execute("drop role plan_guest")
 
 
-def test_the_command(base: Tree, new_database: Callable[[], str]) -> None:
+def test_the_command(base: Tree, planned: Planned) -> None:
     done = CliRunner().invoke(main, ["migrate", "plan", "--help"])
     assert done.exit_code == 0 and "erpgres migrate plan --format markdown" in done.output
     done = CliRunner().invoke(main, ["migrate", "plan", "--rows", "nonsense"])

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from conftest import free_port
 from erpgres.data import seed
 from erpgres.errors import Refused
-from erpgres.migrate import cluster, files, rehearse, runner, throwaway
+from erpgres.migrate import backfill, cluster, files, rehearse, runner, throwaway
 from erpgres.migrate.rehearse import Budget, Rehearsal, Rehearse, Replica, Waited
+from erpgres.migrate.session import Session
 from erpgres.settings import ROOT
 from erpgres.stack import certificate, postgres
 from erpgres.stack.state import State
 
-from .conftest import HEADER
+from .conftest import HEADER, Tree
 
 LOG = """\
 {"method": "GET", "path": "/api/partners", "status": 200}
@@ -40,7 +44,8 @@ def checkout(tmp_path: Path) -> Callable[[str], Path]:
             shutil.copytree(ROOT / folder, root / folder)
         version = files.read_migrations(root)[-1].version + 1
         path = root / "migrations" / f"V{version:04}__core_rehearsed.sql"
-        path.write_text(HEADER.format(domain="core") + statements)
+        # Ahead: the lock is held as long as its statements take, however long the rest takes on a busy machine.
+        path.write_text(HEADER.format(domain="core") + "-- apply: ahead\n" + statements)
         return root
 
     return make
@@ -102,19 +107,69 @@ def test_a_scaled_copy_is_migrated_under_load(stack: State, checkout: Callable[[
     assert found.seconds >= 1
 
 
-@pytest.mark.drill
-def test_drill_a_backup_with_a_standby(checkout: Callable[[str], Path], place: Path) -> None:
-    """A base backup of a running server is restored, and a standby streams from the copy while it is migrated."""
-    own = State(place / "source")
+@contextmanager
+def cluster_of_its_own(path: Path) -> Iterator[State]:
+    """A PostgreSQL without an API, with the roles and an empty database."""
+    own = State(path)
     own.port = free_port()
     own.prepare()
-    backup = own.path / "backup"
-    backup.mkdir(mode=0o700)
-    own.give(backup)
     certificate.ensure(own)
     postgres.prepare(own)
     with throwaway.server(own):
         cluster.apply(own.dsn("postgres"), own.secret, own.database)
+        yield own
+
+
+@pytest.mark.drill
+def test_drill_a_back_fill_gives_way_to_a_standby_that_lags(place: Path, tmp_path: Path) -> None:
+    """The standby stops replaying; the back-fill waits until it has caught up. Nobody but us tells it to."""
+    with cluster_of_its_own(place / "primary") as own, closing(throwaway.Standby(own, lambda _: None)) as standby:
+        tree = Tree(tmp_path, own.dsn("migrator"), own.dsn("postgres", own.database))
+        text = "create schema core;\ncreate table core.thing (id int constraint thing_pkey primary key, twice int);\n"
+        text += "insert into core.thing select generate_series(1, 50000);\n"
+        text += "insert into ops.backfill (name, table_name, statement) values ('thing_twice', 'core.thing',"
+        tree.migration(1, "core_thing", text + " 'update core.thing as t set twice = id * 2 where {batch}');")
+        tree.write("policies/core/_schema.sql", "grant usage on schema core to migrator;\n")
+        tree.write("policies/core/thing.sql", "grant select, update on core.thing to migrator;\n")
+        tree.migrate()
+        with (
+            psycopg.connect(standby.dsn, autocommit=True) as replica,
+            psycopg.connect(tree.admin_dsn, autocommit=True) as primary,
+            Session(tree.dsn) as session,
+        ):
+            throttle = backfill.Throttle(share=1.0, lag_bytes=2**20, pause=0.05, transactions=100)
+            until(lambda: backfill.overload(session, throttle) is None)  # it has caught up
+            replica.execute("select pg_wal_replay_pause()")
+            primary.execute("create table core.much as select generate_series(1, 50000) as id")
+            until(lambda: "MB behind" in (backfill.overload(session, throttle) or ""))
+            until(lambda: standby.lag(primary)[0] > 2**20)
+            told: list[str] = []
+
+            def progress(line: str) -> None:
+                told.append(line)
+                if " waits: " in line:
+                    replica.execute("select pg_wal_replay_resume()")
+
+            assert backfill.run(session, "thing_twice", throttle, progress).state == "DONE"
+            assert "MB behind" in told[0]
+            until(lambda: standby.lag(primary)[0] < 2**20)
+            assert standby.conflicts() == 0
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} seconds"
+        time.sleep(0.02)
+
+
+@pytest.mark.drill
+def test_drill_a_backup_with_a_standby(checkout: Callable[[str], Path], place: Path) -> None:
+    """A base backup of a running server is restored, and a standby streams from the copy while it is migrated."""
+    with cluster_of_its_own(place / "source") as own:
+        backup = own.path / "backup"
+        backup.mkdir(mode=0o700)
+        own.give(backup)
         runner.migrate(own.dsn("migrator"))
         seed.seed(own.dsn("migrator"))
         made = postgres.as_service(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -12,15 +13,17 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from conftest import free_port
+from erpgres.cli import main
 from erpgres.errors import Refused
 from erpgres.migrate import drill, indexes, kinds, runner, sqlfile, steps
 from erpgres.migrate.bookkeeping import become_owner
-from erpgres.migrate.session import Session
+from erpgres.migrate.session import MIGRATION_KEY, Session
 from erpgres.settings import ROOT
 
-from .conftest import Tree
+from .conftest import Original, Tree
 
 STEPPED = """
 alter table core.part add column note text;
@@ -38,9 +41,7 @@ comment on column core.part.note is 'A note';
 """
 
 
-@pytest.fixture
-def parts(tree: Tree) -> Tree:
-    """A partitioned table with rows, one partition empty."""
+def fill(tree: Tree) -> None:
     tree.migration(
         1,
         "core_part",
@@ -54,8 +55,17 @@ def parts(tree: Tree) -> Tree:
         insert into core.part select i, i % 7 from generate_series(1, 1999) i;
         """,
     )
-    tree.migrate()
-    return tree
+
+
+@pytest.fixture(scope="module")
+def filled(original: Callable[[Callable[[Tree], None]], Original]) -> Original:
+    return original(fill)
+
+
+@pytest.fixture
+def parts(filled: Original) -> Tree:
+    """A partitioned table with rows, one partition empty."""
+    return filled.copy()
 
 
 def killed_at(tree: Tree, message: int) -> bool:
@@ -151,6 +161,65 @@ def test_an_invalid_index_is_built_again(parts: Tree) -> None:
         assert indexes.invalid(session, ["core"]) == []
 
 
+def test_the_command_lists_and_rebuilds(parts: Tree) -> None:
+    """What a failed build, a build of some partitions and a REINDEX that was cut off leave."""
+
+    def call(*words: str) -> Any:
+        return CliRunner().invoke(main, ["migrate", "indexes", *words], env={"ERPGRES_DATABASE_URL": parts.dsn})
+
+    assert (call().stdout, call().exit_code) == ("every index is valid\n", 0)
+    parts.execute("insert into core.part values (2500, -1), (2501, -1)")
+    with psycopg.connect(parts.admin_dsn, autocommit=True) as connection:
+        connection.execute("set role owner")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("create unique index concurrently part_3_once on core.part_3 (qty)")
+        connection.execute("create index part_qty_idx on only core.part (qty)")
+        connection.execute("create index concurrently part_1__part_qty_idx on core.part_1 (qty)")
+        connection.execute("alter index core.part_qty_idx attach partition core.part_1__part_qty_idx")
+        with psycopg.connect(parts.admin_dsn) as reader:
+            reader.execute("update core.part_1 set qty = qty where id = 1")
+            connection.execute("set statement_timeout = '300ms'")
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                connection.execute("reindex index concurrently core.part_old_idx")
+    found = call()
+    assert found.exit_code == 1
+    assert found.stdout.splitlines() == [
+        "core.part_3_once of core.part_3: a build failed or was cut off",
+        "core.part_old_idx_ccnew of core.part_1: the copy of a REINDEX that was cut off",
+        "core.part_qty_idx of core.part: 2 partitions lack their part of it",
+        "erpgres migrate indexes --rebuild builds them again",
+    ]
+    with psycopg.connect(parts.dsn, autocommit=True) as migration:
+        migration.execute("select pg_advisory_lock(%s)", [MIGRATION_KEY])
+        assert call("--rebuild").stderr.startswith("error: a migration is running\n")
+    found = call("--rebuild", "--format", "json")
+    assert found.exit_code == 1
+    report = json.loads(found.stdout)
+    assert report["mended"] == ["core.part_old_idx_ccnew", "core.part_qty_idx"]
+    (left,) = report["invalid"]
+    assert left["name"] == "core.part_3_once" and "could not create unique index" in left["error"]
+    parts.execute("delete from core.part where id = 2501")
+    assert (call("--rebuild").stdout, call().exit_code) == ("core.part_3_once: mended\n", 0)
+    valid = (
+        "select bool_and(indisvalid), count(*) filter (where indisunique) from pg_index"
+        " where indexrelid = any (%s::regclass[])"
+    )
+    names = ["core.part_qty_idx", "core.part_old_idx", "core.part_3_once", "core.part_3__part_qty_idx"]
+    assert parts.rows(valid, names) == [(True, 1)]
+
+
+def test_a_part_of_an_index_that_is_invalid_is_built_again(parts: Tree) -> None:
+    """A part cannot be dropped by itself; it is reindexed under the index that it belongs to."""
+    parts.execute("create index part_qty_idx on core.part (qty)")
+    parts.execute("update pg_index set indisvalid = false where indexrelid = 'core.part_2_qty_idx'::regclass")
+    with Session(parts.dsn) as session:
+        runner.settle(session)
+        found = indexes.invalid(session, ["core"])
+        assert [(index.name, index.kind) for index in found] == [("core.part_2_qty_idx", indexes.PART)]
+        assert indexes.repair(session, ["core"], lambda _: None) == {"core.part_2_qty_idx": None}
+        assert indexes.invalid(session, ["core"]) == []
+
+
 def test_an_index_is_built_while_rows_are_written(parts: Tree) -> None:
     """Readers and writers that are in the middle of something do not stop it, nor it them."""
     parts.migration(2, "core_NONTRANSACTIONAL_i", "create index concurrently part_qty_idx on core.part (qty);")
@@ -239,6 +308,41 @@ def test_a_broken_reference_is_seen_behind_row_security(tenant: Tree, what: str,
     tenant.execute("delete from core.thing where id = 3")
     tenant.migrate()
     assert tenant.value("select convalidated from pg_constraint where conname = 'owner_exists'")
+
+
+@pytest.mark.parametrize("naive", [True, False])
+def test_references_of_partitions_are_looked_at_row_by_row(tenant: Tree, *, naive: bool) -> None:
+    """The owner sees the rows of a partition, which has no row security of its own, and no row they refer to."""
+    tenant.migration(
+        2,
+        "core_part",
+        """
+        create table core.part (id int, owner_id int) partition by range (id);
+        create table core.part_1 partition of core.part for values from (0) to (10);
+        create table core.part_2 (id int, owner_id int);
+        insert into core.part values (1, 1), (2, null), (3, 77);
+        insert into core.part_2 values (11, 1), (12, 78);
+        """,
+    )
+    policies = (tenant.root / "policies/core/thing.sql").read_text()
+    tenant.write("policies/core/part.sql", policies.replace("thing", "part"))
+    tenant.migrate()
+    key = KEY.replace("core.thing", "core.part")
+    text = f"{key} not valid;\nalter table core.part validate constraint owner_exists;"
+    attach = "alter table core.part attach partition core.part_2 for values from (10) to (20);"
+    for version, statements, broken in ((3, f"{key};" if naive else text, 77), (4, attach, 78)):
+        mark = "" if naive else "NONTRANSACTIONAL_"
+        tenant.migration(version, f"core_{mark}key_{version}", statements)
+        with pytest.raises(Refused, match='Key is not present in table "owner_of"'):
+            tenant.migrate()
+        tenant.execute(f"delete from only core.part_{version - 2} where owner_id = {broken}")
+        tenant.migrate()
+    assert tenant.value("select bool_and(convalidated) and count(*) = 3 from pg_constraint where contype = 'f'"
+                        " and confrelid = 'core.owner_of'::regclass")  # fmt: skip
+    # The owner has his right again, and it is nobody else's.
+    granted = "select array_agg(distinct g.grantee::regrole::text), count(*) filter (where privilege_type = 'SELECT')"
+    granted += " from pg_class c cross join aclexplode(c.relacl) g where c.relname ~ '^part_'"
+    assert tenant.rows(granted) in ([(["owner"], 2)], [(None, 0)])
 
 
 @pytest.mark.parametrize("what", ["core_checked", "core_NONTRANSACTIONAL_checked"])
@@ -342,8 +446,35 @@ def test_requests_go_on_while_it_is_applied(parts: Tree) -> None:
 def test_the_drill() -> None:
     """Every change under load through the gateway: none fails a request."""
     told: list[str] = []
-    options = drill.Options(rows=20_000, rate=50, connections=8, share=1.0, quiet_seconds=2, pause_seconds=0.2)
+    options = drill.Options(
+        rows=20_000, rate=50, connections=8, share=1.0, quiet_seconds=2, alone_seconds=0.5, settle_seconds=0.5
+    )
     found = drill.run(options, told.append, free_port(5))
     assert found.failures == []
-    assert [item.name for item in found.items if item.failed or not item.requests] == []
-    assert len(found.items) == 14
+    assert [item.name for item in found.items if item.failed or item.error or not item.requests] == []
+    assert len(found.items) == 16 and found.items[0].name == drill.ALONE
+    assert all(item.alone_ms > 0 for item in found.items[1:])
+    assert found.sender_us > 0
+    # The whole table was filled, all over the partitions.
+    assert any(line.startswith("20,0") and " rows, " in line for line in told)
+
+
+def test_what_a_drill_finds_is_told_with_what_the_load_alone_does() -> None:
+    """A wait over the limit, a failed request, a change that was refused and a rate that was not reached break it."""
+    found = drill.Drill(drill.Options(rate=100))
+    found.items = [
+        drill.Item(drill.ALONE, 10, 1000, 0, 0, 90, 20, 0, 0, 0, 0),
+        drill.Item("add a check", 5, 450, 0, 0, 480, 30, 400, 25, 37, 0),
+    ]
+    assert found.holds and found.public()["holds"]
+    found.items[0].requests = 940
+    found.items[1].over, found.items[1].longest_ms, found.items[1].failed = 2, 601.4, 1
+    found.items[1].slowest = ["601 ms: one row, 0.2 s after 'V0099'"]
+    found.items[1].error = "no such table"
+    assert found.broken == [
+        "add a check: no such table", "add a check: 1 requests failed",
+        "add a check: 2 requests waited over 500 ms, the longest 601 ms (400 ms by the load alone before)",
+        "the load alone reached 94 of 100 requests/s",
+    ]  # fmt: skip
+    text = drill.text(found)
+    assert "add a check: 601 ms: one row, 0.2 s after 'V0099'" in text and "broken: the load alone" in text

@@ -15,7 +15,7 @@ from erpgres.stack.state import State
 
 MIX = """
 [find]
-unit = "units?limit=3&select=id:code"
+unit = ["units?limit=2&order=code&select=id:code", "units?limit=2&order=code.desc&select=id:code"]
 nothing = "items?limit=1&select=id"
 
 [[endpoint]]
@@ -59,6 +59,7 @@ def until(traffic: Traffic, requests: int) -> Report:
 
 
 def test_waits_failures_and_phases_are_told_apart(mix: Traffic, stack: State) -> None:
+    began = time.time()
     with mix as traffic:
         traffic.mark("quiet")
         until(traffic, 20)
@@ -85,6 +86,13 @@ def test_waits_failures_and_phases_are_told_apart(mix: Traffic, stack: State) ->
     assert list(report.phases) == ["quiet", "locked", "after"]
     partner = {name: phase.endpoints[1].longest_ms for name, phase in report.phases.items()}
     assert partner["locked"] >= 400
+    slowest = report.phases["locked"].slowest
+    assert slowest[0].name == "partner" and slowest[0].ms == report.phases["locked"].longest_ms
+    assert began <= slowest[0].at <= time.time() and [wait.ms for wait in slowest] == sorted(
+        (wait.ms for wait in slowest), reverse=True
+    )
+    assert report.over == sum(endpoint.over for endpoint in report.endpoints) == found["partner"].over
+    assert 0 < report.cpu_seconds < report.seconds
     assert 0 < found["unit"].p50_ms <= found["unit"].p99_ms <= found["unit"].longest_ms
     assert mix.report() == report  # when it is stopped, what was seen in all
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,10 +35,11 @@ def command(
     lag_seconds: float,
     transactions: int,
 ) -> None:
-    """Bring rows to a new form, in small batches, as migrations ordered it.
+    """Bring rows to a new form, in small batches, as migrations ordered it, and tell how far it is.
 
-    It may be stopped at any time and goes on where it was. `erpgres migrate` does the same before a migration that
-    needs a back-fill; this does it ahead, at an hour of your choice.
+    The worker does the same, a part of each minute. While it is at a back-fill its progress is told; then this goes on,
+    with its own share of the time. It may be stopped at any time: the worker carries on where it was. `erpgres migrate`
+    brings a back-fill to its end before a migration that needs it.
 
     \b
     Examples:
@@ -45,7 +47,7 @@ def command(
       erpgres migrate backfill --name document_memo --share 0.2
       erpgres migrate backfill status
     """
-    context.obj = _url(context, state, database_url)
+    context.obj = url_of(context, state, database_url)
     if context.invoked_subcommand is not None:
         return
     from erpgres.migrate import backfill, runner
@@ -53,15 +55,14 @@ def command(
     throttle = dataclasses.replace(backfill.Throttle(), share=share, lag_seconds=lag_seconds, transactions=transactions)
     with Session(context.obj, application_name="erpgres backfill") as session:
         runner.settle(session)
-        with owned(session):
-            names = [name] if name else [row.name for row in backfill.listing(session) if row.state == backfill.PENDING]
+        names = [name] if name else [row.name for row in backfill.pending(session)]
         for each in names:
-            backfill.run(session, each, throttle, say)
+            backfill.run(session, each, throttle, say, wait=math.inf)
     if not names:
         click.echo("nothing to do")
 
 
-def _url(context: click.Context, state: State, database_url: str | None) -> str:
+def url_of(context: click.Context, state: State, database_url: str | None) -> str:
     """Return the DSN: of the options here, else of those of the command above."""
     outer = context.parent.obj if context.parent is not None else None
     if database_url:
@@ -100,8 +101,9 @@ def status(context: click.Context, output: str) -> None:
         click.echo(json.dumps([{**dataclasses.asdict(row), "percent": row.percent} for row in rows], indent=2))
         return
     for row in rows:
-        error = f"; {row.error.splitlines()[0]}" if row.error else ""
-        click.echo(f"{row.name}: {row.state.lower()}, {row.rows_done} rows, {row.percent} %{error}")
+        more = "; somebody is at it" if row.at_work else ""
+        more += f"; {row.error.splitlines()[0]}" if row.error else ""
+        click.echo(f"{row.name}: {row.state.lower()}, {row.rows_done} rows, {row.percent} %{more}")
     if not rows:
         click.echo("no migration ordered one")
 
@@ -123,6 +125,6 @@ def _change(name: str, summary: str, state: str) -> None:
 
 
 _change("pause", "Let it rest after the batch that it is at.", "PAUSED")
-_change("resume", "Let it go on where it was, when somebody works on it again.", "PENDING")
+_change("resume", "Let it go on where it was: by the worker, or by this command. Also after it failed.", "PENDING")
 _change("cancel", "Give it up; what is done stays, and the migration that needs it is refused.", "CANCELLED")
 _change("again", "Let it begin anew, over all rows.", "AGAIN")

@@ -31,12 +31,20 @@ def command() -> None:
     metavar="URL",
     help="Work in this database, as the user that the URL names (role worker), instead of the stack's.",
 )
+@click.option(
+    "--migrator-url",
+    metavar="URL",
+    envvar="ERPGRES_MIGRATOR_URL",
+    show_envvar=True,
+    help="With --database-url: do back-fills, too, as the user that this URL names (role migrator).",
+)
 @state_option
-def work(state: State, once: bool, database_url: str | None) -> None:
+def work(state: State, once: bool, database_url: str | None, migrator_url: str | None) -> None:
     """Do the work: run jobs, deliver messages, notifications and webhooks, until SIGTERM.
 
     `erpgres up` runs one. There may be several, also on other machines: nothing is done twice. Started by root it
-    reads its secrets and then becomes the account that runs the services.
+    reads its secrets and then becomes the account that runs the services. Back-fills of migrations are written as
+    migrator; ERPGRES_BACKFILL_SHARE says how much of the time (0.5), and 0 that this worker does none.
 
     \b
     Examples:
@@ -45,11 +53,10 @@ def work(state: State, once: bool, database_url: str | None) -> None:
     """
     from erpgres.jobs import service
 
-    dsn = database_url or state.dsn("worker")
     if once:
-        click.echo(f"{service.once(state, dsn)} done")
+        click.echo(f"{service.once(state, database_url, migrator_url)} done")
     else:
-        service.run(state, dsn)
+        service.run(state, database_url, migrator_url)
 
 
 @command.command("list")

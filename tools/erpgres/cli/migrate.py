@@ -10,6 +10,7 @@ import click
 from erpgres.cli import (
     _migrate_backfill,
     _migrate_drill,
+    _migrate_indexes,
     _migrate_locks,
     _migrate_plan,
     _migrate_rehearse,
@@ -212,6 +213,7 @@ def release() -> None:
 
 command.add_command(_migrate_backfill.command)
 command.add_command(_migrate_drill.command)
+command.add_command(_migrate_indexes.command)
 command.add_command(_migrate_locks.locks)
 command.add_command(_migrate_plan.plan)
 command.add_command(_migrate_rehearse.rehearse)

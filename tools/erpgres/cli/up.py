@@ -52,8 +52,8 @@ def command(
     the database or to own the one that the URL names (a URL without a database name, or naming postgres, means a
     database called erpgres).
 
-    ERPGRES_CORS_ORIGINS, ERPGRES_TRUSTED_PROXIES, ERPGRES_RATE_…, ERPGRES_SMTP_… and ERPGRES_APP_URL are remembered,
-    too; empty they are forgotten.
+    ERPGRES_CORS_ORIGINS, ERPGRES_TRUSTED_PROXIES, ERPGRES_RATE_…, ERPGRES_SMTP_…, ERPGRES_APP_URL and
+    ERPGRES_BACKFILL_SHARE are remembered, too; empty they are forgotten.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import logging
 import os
@@ -25,10 +26,11 @@ _LATER = (
 )  # fmt: skip
 
 
-def run(state: State, dsn: str) -> None:
-    """Work until SIGTERM or SIGINT, then finish what is being done."""
+def run(state: State, database_url: str | None, migrator_url: str | None) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is being done: in the stack's database or in another."""
     _prepare(state)
-    told = settings.load(state)
+    told = _told(state, database_url, migrator_url)
+    dsn = database_url or state.dsn("worker")
     privileges.drop(state.account)
     work = worker.Worker(dsn, told)
     stop = threading.Event()
@@ -48,12 +50,22 @@ def run(state: State, dsn: str) -> None:
     os._exit(0)  # a thread that still waits for somebody else's answer must not keep the process
 
 
-def once(state: State, dsn: str) -> int:
+def once(state: State, database_url: str | None, migrator_url: str | None) -> int:
     """Do all that waits now, as the same account; return how many pieces of work that were."""
     _prepare(state)
-    told = settings.load(state)
+    told = _told(state, database_url, migrator_url)
+    dsn = database_url or state.dsn("worker")
     privileges.drop(state.account)
     return worker.once(dsn, told)
+
+
+def _told(state: State, database_url: str | None, migrator_url: str | None) -> settings.Settings:
+    """Return the settings, with the login that back-fills are done with: of the stack's database, or the one given."""
+    told = settings.load(state)
+    if told.backfill_share > 0:
+        own = state.dsn("migrator") if database_url is None else None
+        told = dataclasses.replace(told, migrator=migrator_url or own)
+    return told
 
 
 def _prepare(state: State) -> None:

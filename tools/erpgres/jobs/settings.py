@@ -1,4 +1,4 @@
-"""What the worker is told from outside the database: how mail is sent, and where the frontend is."""
+"""What the worker is told from outside the database: how mail is sent, where the frontend is, who does back-fills."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ NAMES = (
     "ERPGRES_SMTP_CA_FILE",
     "ERPGRES_SMTP_FROM",
     "ERPGRES_APP_URL",
+    "ERPGRES_BACKFILL_SHARE",
 )
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -37,18 +38,25 @@ class Mail:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything; `mail` is None when no mail server is set, and messages then wait."""
+    """Everything; `mail` is None when no mail server is set, and messages then wait.
+
+    `migrator` is the conninfo of the role that writes back-fills, None for a worker that does none; `backfill_share`
+    the part of its time that one works.
+    """
 
     mail: Mail | None = None
     app_url: str | None = None
+    migrator: str | None = None
+    backfill_share: float = 0.5
 
 
 def load(state: State) -> Settings:
     """Read the settings of a state, files included. Raises CannotRun when they do not fit together."""
     host = state.setting("ERPGRES_SMTP_HOST", "")
     app_url = state.setting("ERPGRES_APP_URL", "").rstrip("/") or None
+    share = _share(state.setting("ERPGRES_BACKFILL_SHARE", "0.5"))
     if not host:
-        return Settings(None, app_url)
+        return Settings(None, app_url, backfill_share=share)
     security = state.setting("ERPGRES_SMTP_SECURITY", "starttls")
     if security not in _PORTS:
         raise CannotRun(f"ERPGRES_SMTP_SECURITY is '{security}'", "it is one of starttls, tls, none")
@@ -73,7 +81,18 @@ def load(state: State) -> Settings:
             f"a file for sending mail cannot be read: {error}",
             f"ERPGRES_SMTP_CA_FILE, ERPGRES_SMTP_PASSWORD_FILE (default {state.secrets / 'smtp.password'})",
         ) from error
-    return Settings(Mail(host, int(port), security, sender, user, password, context), app_url)
+    mail = Mail(host, int(port), security, sender, user, password, context)
+    return Settings(mail, app_url, backfill_share=share)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise CannotRun(f"ERPGRES_BACKFILL_SHARE is '{text}'", "it is a part of the time, from 0 (no back-fills) to 1")
+    return share
 
 
 def fingerprint(state: State) -> str:

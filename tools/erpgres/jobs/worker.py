@@ -19,7 +19,7 @@ from erpgres.jobs.settings import Settings
 
 _log = logging.getLogger("erpgres.worker")
 
-RUNNERS = 2
+RUNNERS = 3  # one of them may be at a back-fill, most of each minute
 SENDERS = 4
 _EVENTS_AT_ONCE = 1000
 _LONGEST_PAUSE = 30.0

@@ -1,9 +1,10 @@
 """Back-fills: the rows of a table brought to a new form in small batches, while requests go on.
 
 A migration orders one with a row of `ops.backfill`: its name, the table, and a statement with `{batch}` where the rows
-of one batch are chosen (the table's alias there is `t`). `erpgres migrate backfill` works on it, or `erpgres migrate`
-before the migration that needs it (header `-- backfill: NAME`). Rows are taken in the order of the primary key; how far
-it is stands in the row and is committed with each batch, so that whoever goes on after a crash repeats nothing.
+of one batch are chosen (the table's alias there is `t`). The worker works on it (job `ops.backfill`, a slice of time at
+each run), or `erpgres migrate backfill`, or `erpgres migrate` before the migration that needs it (header
+`-- backfill: NAME`): one at a time, each going on where another was. Rows are taken in the order of the primary key;
+how far it is stands in the row and is committed with each batch, so that whoever goes on after a crash repeats nothing.
 
 The rows are written by the session's user (migrator), who sees those of every organisation, and who says that it is a
 back-fill: `version` and `updated_at` stay and no events are written, since no business changed anything.
@@ -28,6 +29,7 @@ KEY = 4_711_202_519  # advisory lock, with the name's hash: one worker a back-fi
 PENDING, PAUSED, CANCELLED, DONE = "PENDING", "PAUSED", "CANCELLED", "DONE"
 SMALLEST, LARGEST = 50, 20_000
 _TOLD_EVERY = 5.0
+_PATIENCE = 300.0  # seconds that a migration waits for who is at its back-fill: the worker lets go within a minute
 
 Progress = Callable[[str], None]
 
@@ -48,9 +50,13 @@ class Throttle:
     pause: float = 1.0
 
 
+class Busy(Refused):
+    """Another session works on the back-fill."""
+
+
 @dataclass(frozen=True)
 class Backfill:
-    """A row of ops.backfill."""
+    """A row of ops.backfill; `at_work`: whether a session works on it now."""
 
     name: str
     table: str
@@ -62,6 +68,7 @@ class Backfill:
     rows_estimated: int
     batches: int
     error: str | None
+    at_work: bool
 
     @property
     def percent(self) -> int:
@@ -75,7 +82,9 @@ _COLUMNS = (
     "name, table_name, statement, remaining, state, last_key, rows_done,"
     " (select coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint from pg_class c where c.relkind = 'r' and (c.oid ="
     " to_regclass(b.table_name) or c.oid in (select p.relid from pg_partition_tree(to_regclass(b.table_name)) p))),"
-    " batches, error"
+    " batches, error, exists (select from pg_locks l where l.locktype = 'advisory' and l.granted and l.objsubid = 2"
+    f" and l.classid::bigint = {KEY & 0x7FFFFFFF} and l.objid::bigint = hashtext(b.name)::bigint & 4294967295"
+    " and l.database = (select oid from pg_database where datname = current_database()))"
 )
 
 
@@ -100,22 +109,64 @@ def set_state(session: Session, name: str, state: str) -> None:
     found = get(session, name)
     if found.state in (DONE, CANCELLED) and found.state != state:
         raise Refused(f"the back-fill {name} is {found.state}")
-    session.execute("update ops.backfill set state = %s where name = %s", [state, name])
+    session.execute(
+        "update ops.backfill set state = %s, error = case when %s = 'PENDING' then null else error end where name = %s",
+        [state, state, name],
+    )
 
 
-def run(session: Session, name: str, throttle: Throttle, progress: Progress) -> Backfill:
+def run(
+    session: Session,
+    name: str,
+    throttle: Throttle,
+    progress: Progress,
+    *,
+    until: float | None = None,
+    wait: float = 0.0,
+) -> Backfill:
     """Work on a back-fill until it is done, paused or cancelled; returns how it stands.
 
-    Raises Refused when there is none, when another session works on it, when a batch fails, or when rows remain after
-    all were gone through twice. Needs a session outside a transaction.
+    `until` ends the work after the batch that is being done at that moment (time.monotonic()). While another session
+    works on it, at most `wait` seconds, its progress is told; Busy is raised when they are over.
+    Raises Refused when there is none, when a batch fails, or when rows remain after all were gone through twice. Needs
+    a session outside a transaction.
     """
-    if not session.value("select pg_try_advisory_lock(%s, hashtext(%s))", [KEY & 0x7FFFFFFF, name]):
-        raise Refused(f"another session works on the back-fill {name}", "erpgres migrate backfill status shows how far")
-    try:
-        return _Worker(session, name, throttle, progress).work()
-    finally:
-        if not session.connection.closed:
-            session.value("select pg_advisory_unlock(%s, hashtext(%s))", [KEY & 0x7FFFFFFF, name])
+    if _begin(session, name, progress, time.monotonic() + wait):
+        try:
+            return _Worker(session, name, throttle, progress, until).work()
+        finally:
+            if not session.connection.closed:
+                session.value("select pg_advisory_unlock(%s, hashtext(%s))", [KEY & 0x7FFFFFFF, name])
+    with session.transaction(rollback=True), bookkeeping.as_owner(session):
+        return get(session, name)
+
+
+def _begin(session: Session, name: str, progress: Progress, deadline: float) -> bool:
+    """Take the lock of a back-fill; False when whoever had it has brought it to an end.
+
+    The lock is polled for: a waiting query would hold a snapshot.
+    """
+    told = 0.0
+    while not session.value("select pg_try_advisory_lock(%s, hashtext(%s))", [KEY & 0x7FFFFFFF, name]):
+        with session.transaction(rollback=True), bookkeeping.as_owner(session):
+            found = get(session, name)
+        if found.state != PENDING:
+            return False
+        if time.monotonic() >= deadline:
+            raise Busy(
+                f"another session works on the back-fill {name}", "erpgres migrate backfill status shows how far it is"
+            )
+        if time.monotonic() - told >= _TOLD_EVERY:
+            told = time.monotonic()
+            progress(f"back-fill {name}: {found.rows_done} rows, about {found.percent} %, by another session")
+        sleep(0.2)
+    return True
+
+
+def pending(session: Session) -> list[Backfill]:
+    """Return those that somebody has to work on, in the order they were ordered in. Outside a transaction."""
+    with session.transaction(rollback=True), bookkeeping.as_owner(session):
+        return [row for row in listing(session) if row.state == PENDING]
 
 
 # The last key of the next batch, and how many rows it has.
@@ -125,8 +176,11 @@ _NEXT = sql.SQL(
 
 
 class _Worker:
-    def __init__(self, session: Session, name: str, throttle: Throttle, progress: Progress) -> None:
+    def __init__(
+        self, session: Session, name: str, throttle: Throttle, progress: Progress, until: float | None = None
+    ) -> None:
         self.session, self.name, self.throttle, self.progress = session, name, throttle, progress
+        self.until = until
         self.size = 1000
         self.told = 0.0
         with session.transaction(), self._owner():
@@ -170,8 +224,9 @@ class _Worker:
     def work(self) -> Backfill:
         """Do batch after batch."""
         passes = 1
-        while self.row.state == PENDING:
-            self._give_way()
+        while self.row.state == PENDING and not self._is_over():
+            if not self._give_way():
+                continue
             began = time.monotonic()
             more = self._batch()
             took = time.monotonic() - began
@@ -186,6 +241,9 @@ class _Worker:
             sleep(min(took * (1 / self.throttle.share - 1), 5.0))
         self.progress(f"back-fill {self.name}: {self.row.state.lower()}, {self.row.rows_done} rows")
         return self.row
+
+    def _is_over(self) -> bool:
+        return self.until is not None and time.monotonic() >= self.until
 
     def _adapt(self, took: float) -> None:
         if took > 1.5 * self.throttle.batch_seconds:
@@ -280,7 +338,8 @@ class _Worker:
             f"the back-fill {self.name} cannot go on: {why}", "what is done stays; repair it and run it again"
         )
 
-    def _give_way(self) -> None:
+    def _give_way(self) -> bool:
+        """Wait while there is too much else to do; False when it is not to go on, or its time is over."""
         told = False
         while why := overload(self.session, self.throttle):
             if not told:
@@ -289,8 +348,9 @@ class _Worker:
             sleep(self.throttle.pause)
             with self.session.transaction(), self._owner():
                 self.row = get(self.session, self.name)
-            if self.row.state != PENDING:
-                return
+            if self.row.state != PENDING or self._is_over():
+                return False
+        return True
 
 
 def _remain(session: Session, backfill: Backfill) -> bool:
@@ -298,7 +358,7 @@ def _remain(session: Session, backfill: Backfill) -> bool:
 
 
 def overload(session: Session, throttle: Throttle) -> str | None:
-    """Say what is over its limit, or None. Lag is that of replicas which this user may see (pg_monitor)."""
+    """Say what is over its limit, or None. Lag is that of replicas which this user may see (pg_read_all_stats)."""
     behind = session.rows(
         "select coalesce(nullif(application_name, ''), client_addr::text, 'a replica'),"
         " pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint,"
@@ -324,7 +384,7 @@ def require(session: Session, names: list[str], throttle: Throttle, progress: Pr
         with session.transaction(rollback=True), bookkeeping.as_owner(session):
             found = get(session, name)
         if found.state == PENDING:
-            found = run(session, name, throttle, progress)
+            found = run(session, name, throttle, progress, wait=_PATIENCE)
         if found.state != DONE:
             raise Refused(f"the migration needs the back-fill {name}, which is {found.state}",
                           f"erpgres migrate backfill resume {name}")  # fmt: skip

@@ -4,6 +4,8 @@ PostgreSQL builds no index concurrently on a partitioned table. What it offers i
 index concurrently`: an index on the parent alone, which locks for an instant and is not valid yet, one built
 concurrently on each partition, each attached; with the last the parent's becomes valid. Partitions made meanwhile get
 theirs with the attachment of the partition. Everything looks first, so that it can be done again.
+
+What a build that failed or was cut off leaves is an invalid index: `invalid` lists them, `repair` puts them right.
 """
 
 from __future__ import annotations
@@ -20,7 +22,15 @@ from pglast.stream import RawStream
 from psycopg import sql
 
 from erpgres.errors import Refused
-from erpgres.migrate.session import LOCK_NOT_AVAILABLE, Session, StatementFailed, quoted, sleep
+from erpgres.migrate import bookkeeping, sqlfile
+from erpgres.migrate.session import (
+    LOCK_NOT_AVAILABLE,
+    MIGRATION_KEY,
+    Session,
+    StatementFailed,
+    quoted,
+    sleep,
+)
 from erpgres.migrate.sqlfile import Statement
 
 Progress = Callable[[str], None]
@@ -40,25 +50,84 @@ select c.oid::regclass::text, n.nspname, c.relname, c.relkind = 'p'
 """
 
 
+# What an index is that is invalid.
+PLAIN, PART, PARENT, LEFT_OVER = "index", "part", "parent", "left over"
+
+_INVALID = """
+select i.indexrelid::regclass::text, i.indrelid::regclass::text, pg_get_indexdef(i.indexrelid),
+       case when c.relkind = 'I' then 'parent'
+            when c.relname ~ '_cc(new|old)[0-9]*$' then 'left over'
+            when c.relispartition then 'part'
+            else 'index' end,
+       case when c.relkind = 'I' then
+         (select count(*) from pg_inherits t where t.inhparent = i.indrelid and not exists (
+           select from pg_inherits x join pg_index k on k.indexrelid = x.inhrelid
+            where x.inhparent = i.indexrelid and k.indrelid = t.inhrelid))
+       else 0 end
+  from pg_index i
+  join pg_class c on c.oid = i.indexrelid
+  join pg_namespace n on n.oid = c.relnamespace
+ where not i.indisvalid and n.nspname = any (%s)
+   and not exists (select from pg_stat_progress_create_index p where p.index_relid = i.indexrelid)
+ order by c.relkind = 'I', 1
+"""
+
+
 @dataclass(frozen=True)
 class Invalid:
-    """An index that no query uses and every write maintains: what a build that was cut off leaves."""
+    """An index that no query uses and every write maintains: what a build that was cut off leaves.
+
+    `kind`: PLAIN; PART of a partitioned one; PARENT, which is invalid while `missing` partitions lack their part;
+    LEFT_OVER, the copy that a REINDEX CONCURRENTLY made beside the one that is used.
+    """
 
     name: str
     table: str
     definition: str
+    kind: str = PLAIN
+    missing: int = 0
+
+    @property
+    def why(self) -> str:
+        """Say what is wrong with it."""
+        if self.kind == PARENT:
+            return f"{self.missing} partitions lack their part of it" if self.missing else "a part of it was invalid"
+        if self.kind == LEFT_OVER:
+            return "the copy of a REINDEX that was cut off"
+        return "a build failed or was cut off"
 
 
 def invalid(session: Session, schemas: list[str]) -> list[Invalid]:
-    """Return the invalid indexes of our schemas that nobody is building now."""
-    rows = session.rows(
-        "select i.indexrelid::regclass::text, i.indrelid::regclass::text, pg_get_indexdef(i.indexrelid)"
-        " from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace"
-        " where not i.indisvalid and c.relkind = 'i' and n.nspname = any (%s)"
-        " and not exists (select from pg_stat_progress_create_index p where p.index_relid = i.indexrelid) order by 1",
-        [schemas],
-    )
-    return [Invalid(*row) for row in rows]
+    """Return the invalid indexes of our schemas that nobody is building now; parents last, since they need the others.
+
+    In a PostgreSQL whose progress views are not shown to the user, an index that is being built is listed, too.
+    """
+    return [Invalid(*row) for row in session.rows(_INVALID, [schemas])]
+
+
+def repair(session: Session, schemas: list[str], progress: Progress) -> dict[str, str | None]:
+    """Build invalid indexes again and drop what was left over; returns the reason of each that stays invalid, or None.
+
+    One after the other, concurrently. Needs a session outside a transaction that may become owner. Raises Refused while
+    a migration runs: it builds its own again.
+    """
+    if not session.value("select pg_try_advisory_lock(%s)", [MIGRATION_KEY]):
+        raise Refused("a migration is running", "it builds its own indexes again; wait for it")
+    try:
+        session.execute(sql.SQL("set role {}").format(sql.Identifier(bookkeeping.OWNER)))
+        found: dict[str, str | None] = {}
+        for index in invalid(session, schemas):
+            try:
+                rebuild(session, index, progress)
+                found[index.name] = None
+            except Refused as error:
+                found[index.name] = error.message
+                progress(f"index {index.name}: {error.message.splitlines()[0]}")
+        return found
+    finally:
+        if not session.connection.closed:
+            session.execute("reset role")
+            session.value("select pg_advisory_unlock(%s)", [MIGRATION_KEY])
 
 
 def build(session: Session, statement: Statement, progress: Progress) -> None:
@@ -119,9 +188,20 @@ def drop(session: Session, statement: Statement) -> None:
 
 
 def rebuild(session: Session, found: Invalid, progress: Progress) -> None:
-    """Build an invalid index again under its name."""
+    """Build an invalid index again under its name. Raises Refused when the rows, or its parts, stand against it."""
+    if found.kind == LEFT_OVER:
+        progress(f"index {found.name} of {found.table}: {found.why}; it is dropped")
+        session.execute(sql.SQL("drop index concurrently {}").format(quoted(found.name)))
+        return
     progress(f"index {found.name} of {found.table} is invalid: it is built again")
-    if session.value("select relispartition from pg_class where oid = %s::regclass", [found.name]):
+    if found.kind == PARENT:
+        # It is valid already when its last part was made so by an attachment.
+        if session.value("select indisvalid from pg_index where indexrelid = %s::regclass", [found.name]):
+            return
+        node = sqlfile.parse(found.definition, found.name)[0].node
+        _build_on(session, node, node.relation.schemaname, node.relation.relname, node.idxname, True, progress)
+        return
+    if found.kind == PART:
         with watched(session, found.name, progress):
             session.execute(sql.SQL("reindex index concurrently {}").format(quoted(found.name)))
         return

@@ -3,16 +3,24 @@
 ADD and VALIDATE of a foreign key ask with a query of the table's owner. The policies bind him, he sees the rows of no
 organisation, and a constraint with broken references is marked valid. So the question is asked again of the session's
 user, whose policies show all rows, while the constraint, valid or not, already holds for new rows.
+
+Where the referencing rows are in a table without row level security of its own, and every partition is one, the owner
+sees them and none of the rows that they refer to: the query finds all of them broken. PostgreSQL then has to look row
+by row, with the check that it makes of a new row; it does so when the owner may not read the referencing table: see
+`looking`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pglast import ast, enums
+from psycopg import sql
 
 from erpgres.errors import Refused
-from erpgres.migrate.session import Session
+from erpgres.migrate.session import Session, quoted
 from erpgres.migrate.sqlfile import Statement
 
 _CONSTRAINTS = {enums.AlterTableType.AT_AddConstraint, enums.AlterTableType.AT_ValidateConstraint,
@@ -48,6 +56,62 @@ select k.conname, c.oid::regclass::text,
 """
 
 
+# Tables with rows and without row level security, of a table that refers to one which forces it upon its owner.
+_UNBOUND = """
+select t.relid::regclass::text
+  from unnest(array[%(table)s, %(attached)s]) a (name)
+  cross join pg_partition_tree(to_regclass(a.name)) t
+  join pg_class c on c.oid = t.relid
+ where t.isleaf and not c.relrowsecurity and pg_relation_size(c.oid) > 0
+   and (a.name = %(attached)s or %(attached)s is null)
+   and exists (
+     select from pg_class p
+      where p.relrowsecurity and p.relforcerowsecurity
+        and (p.oid = to_regclass(%(referenced)s) or p.oid in (
+          select k.confrelid from pg_constraint k
+           where k.conrelid = to_regclass(%(table)s) and k.contype = 'f'
+             and k.conname = coalesce(%(name)s, k.conname))))
+"""
+
+
+@contextmanager
+def looking(session: Session, statement: Statement) -> Iterator[None]:
+    """Let a statement that looks for broken references find those that are, and no others. In a transaction, as owner.
+
+    The right to read that the owner gives up for the moment is seen by nobody else.
+    """
+    tables = [name for (name,) in _unbound(session, statement)]
+    for name in tables:
+        session.execute(sql.SQL("revoke select on {} from current_user").format(quoted(name)))
+    yield
+    for name in tables:
+        session.execute(sql.SQL("grant select on {} to current_user").format(quoted(name)))
+
+
+def _unbound(session: Session, statement: Statement) -> list[tuple[Any, ...]]:
+    node = statement.node
+    if not isinstance(node, ast.AlterTableStmt) or node.relation is None:
+        return []
+    found: list[tuple[Any, ...]] = []
+    asked: dict[str, str | None] = {"table": _name(node.relation), "attached": None, "referenced": None, "name": None}
+    for command in node.cmds or ():
+        if command.subtype == enums.AlterTableType.AT_ValidateConstraint:
+            found += session.rows(_UNBOUND, {**asked, "name": command.name})
+        elif command.subtype == enums.AlterTableType.AT_AttachPartition:
+            found += session.rows(_UNBOUND, {**asked, "attached": _name(command.def_.name)})
+        elif (
+            command.subtype == enums.AlterTableType.AT_AddConstraint
+            and command.def_.contype == enums.ConstrType.CONSTR_FOREIGN
+            and not command.def_.skip_validation
+        ):
+            found += session.rows(_UNBOUND, {**asked, "referenced": _name(command.def_.pktable), "name": ""})
+    return found
+
+
+def _name(relation: Any) -> str:
+    return ".".join(f'"{part}"' for part in (relation.schemaname, relation.relname) if part)
+
+
 def prove(session: Session, statement: Statement) -> None:
     """Raise Refused when a foreign key that the statement made or validated is broken by a row. In a transaction."""
     node = statement.node
@@ -55,8 +119,7 @@ def prove(session: Session, statement: Statement) -> None:
         return
     if not any(command.subtype in _CONSTRAINTS for command in node.cmds or ()):
         return
-    table = ".".join(f'"{part}"' for part in (node.relation.schemaname, node.relation.relname) if part)
-    found: list[tuple[Any, ...]] = session.rows(_QUERIES, {"table": table})
+    found: list[tuple[Any, ...]] = session.rows(_QUERIES, {"table": _name(node.relation)})
     for name, shown, query, may_look, is_empty in found:
         if is_empty:
             continue

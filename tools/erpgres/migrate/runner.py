@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -485,12 +485,17 @@ def _apply_steps(session: Session, run: Run, migration: Migration) -> None:
 
 
 def _config(session: Session, base: str) -> pgmigrate.Config:
+    looking = ExitStack()  # a statement that fails takes its transaction with it, and what was to be undone
+
     def before(statement: sqlfile.Statement) -> bool:
         if statement.is_check:
             steps.check(session, statement)
+        else:
+            looking.enter_context(references.looking(session, statement))
         return statement.is_check
 
     def after(statement: sqlfile.Statement) -> None:
+        looking.close()
         references.prove(session, statement)
 
     user = session.value("select session_user::text")

@@ -296,7 +296,17 @@ class BlockWatch:
                    where l.pid = a.pid and l.granted),
                  left(a.query, 200)
             from pg_stat_activity a
-           where a.pid = any (pg_blocking_pids(%(pid)s))"""
+           where a.pid = any (pg_blocking_pids(%(pid)s))
+          union all -- a prepared transaction has no process: it is process 0 to pg_blocking_pids
+          select 0, p.owner, 'prepared transaction ' || p.gid, 'prepared',
+                 extract(epoch from clock_timestamp() - p.prepared)::int,
+                 string_agg(distinct l.mode || ' on ' || l.relation::regclass, ', '), ''
+            from pg_prepared_xacts p
+            join pg_locks x on x.locktype = 'transactionid' and x.transactionid = p.transaction and x.pid is null
+            join pg_locks l on l.virtualtransaction = x.virtualtransaction and l.pid is null and l.granted
+            join pg_locks w on w.pid = %(pid)s and not w.granted and w.relation = l.relation
+           where p.database = current_database() and 0 = any (pg_blocking_pids(%(pid)s))
+           group by p.gid, p.owner, p.prepared"""
         with suppress(psycopg.Error), psycopg.connect(self._dsn, autocommit=True) as connection:
             while not self._stop.wait(self._interval):
                 rows = connection.execute(query, {"pid": self._pid}).fetchall()
@@ -313,8 +323,9 @@ def _describe(
     locks: str | None,
     query: str | None,
 ) -> str:
-    """Return one line about a session that blocks."""
-    parts = [f"process {pid}", f"user {user}" if user else "", f"application {app}" if app else "", state or ""]
+    """Return one line about a session, or a prepared transaction, that blocks."""
+    name = f"application {app}" if app and pid else app or ""
+    parts = [f"process {pid}" if pid else "", f"user {user}" if user else "", name, state or ""]
     parts += [f"transaction open for {age} s" if age is not None else "", f"holds {locks}" if locks else ""]
     parts += [f"last statement: {' '.join(query.split())}" if query else ""]
     return ", ".join(part for part in parts if part)

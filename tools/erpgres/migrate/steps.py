@@ -160,7 +160,8 @@ def _run_inside(session: Session, version: int, step: Step, lock_timeout: float)
                 hold_off_maintenance(session, step.statements)
             with session.patience(lock_timeout):
                 for statement in step.statements:
-                    session.execute(statement)
+                    with references.looking(session, statement):
+                        session.execute(statement)
                     references.prove(session, statement)
         _note(session, version, step)
 

@@ -10,7 +10,8 @@ that are kept, written beforehand as far as possible, under 0.1 ms of CPU a requ
 connections wait for answers, nothing is sent, and the report says which rate was reached. A wait is the time from
 sending to the whole answer; what a lock holds up it holds up on every connection, so the longest wait is seen.
 
-What is asked for is data: `traffic.toml` beside this file, or another file of that form.
+The longest waits of each phase are kept with the time they began at. What is asked for is data: `traffic.toml` beside
+this file, or another file of that form.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Endpoint:
     """What the clients of one endpoint saw: milliseconds from sending to the whole answer.
 
     `limited` are requests that the gateway refused because of its rate limit (429): neither failed nor measured.
+    `over` counts those that waited over half a second.
     """
 
     name: str
@@ -67,11 +69,24 @@ class Endpoint:
     p50_ms: float = 0.0
     p95_ms: float = 0.0
     p99_ms: float = 0.0
+    over: int = 0
+
+
+@dataclass(frozen=True)
+class Slow:
+    """One of the longest waits: the endpoint, milliseconds, and when it was asked (seconds since 1970)."""
+
+    name: str
+    ms: float
+    at: float
 
 
 @dataclass
 class Report:
-    """What was sent and how long it took, in all, for each endpoint, and for each phase that `mark` began."""
+    """What was sent and how long it took, in all, for each endpoint, and for each phase that `mark` began.
+
+    `cpu_seconds` is the processor time of the process that sends: what the load itself takes from the machine.
+    """
 
     seconds: float
     requests: int
@@ -81,6 +96,9 @@ class Report:
     p50_ms: float
     p95_ms: float
     p99_ms: float
+    over: int = 0
+    cpu_seconds: float = 0.0
+    slowest: list[Slow] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)
     phases: dict[str, Report] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -234,23 +252,28 @@ class Traffic:
             sessions = [open_session(connection, claims, MINUTES) for _ in range(4)]
         return [sign({**claims, "sid": session}, key, MINUTES) for session in sessions]
 
-    def _find(self, queries: dict[str, str], token: str) -> dict[str, list[str]]:
-        """Ask the API for the values that requests are made with."""
+    def _find(self, queries: dict[str, str | list[str]], token: str) -> dict[str, list[str]]:
+        """Ask the API for the values that requests are made with: of one list, or of several together."""
         found: dict[str, list[str]] = {}
         with httpx.Client(verify=False, timeout=_PATIENCE, headers={"Authorization": f"Bearer {token}"}) as client:
-            for name, query in queries.items():
-                try:
-                    answer = client.get(f"{self._url}/api/{query}")
-                except httpx.TransportError as error:
-                    raise CannotRun(f"the gateway does not answer: {error}", "erpgres status") from None
-                if answer.status_code != 200:
-                    raise CannotRun(f"no traffic: {query} gave {answer.status_code} {answer.text[:200]}")
-                found[name] = [quote(str(row["id"]), safe="-") for row in answer.json()]
+            for name, asked in queries.items():
+                lists = [asked] if isinstance(asked, str) else asked
+                found[name] = [value for query in lists for value in self._values(client, query)]
         return found
+
+    def _values(self, client: httpx.Client, query: str) -> list[str]:
+        try:
+            answer = client.get(f"{self._url}/api/{query}")
+        except httpx.TransportError as error:
+            raise CannotRun(f"the gateway does not answer: {error}", "erpgres status") from None
+        if answer.status_code != 200:
+            raise CannotRun(f"no traffic: {query} gave {answer.status_code} {answer.text[:200]}")
+        return [quote(str(row["id"]), safe="-") for row in answer.json()]
 
 
 def _read(answer: dict[str, Any], left_out: list[str]) -> Report:
     """Turn the sender's answer into a report."""
     phases = {name: _read(part, []) for name, part in answer.pop("phases", {}).items()}
     endpoints = [Endpoint(**endpoint) for endpoint in answer.pop("endpoints")]
-    return Report(**answer, endpoints=endpoints, phases=phases, left_out=left_out)
+    slowest = [Slow(**wait) for wait in answer.pop("slowest")]
+    return Report(**answer, slowest=slowest, endpoints=endpoints, phases=phases, left_out=left_out)

@@ -7,6 +7,8 @@
 -- locks: {table}, access exclusive for an instant
 -- breaking: yes (refused while views or functions of the release before use it)
 -- backfill: {name}_{new}
+-- accept: plan.data_dropped: every value is in {new} as well; this one waits for its back-fill, and is refused
+--   while a row is left
 
 drop trigger sync_{new} on {table};
 

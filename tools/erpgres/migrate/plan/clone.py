@@ -122,7 +122,7 @@ def make(state: State, live_dsn: str, live: Live, data: Iterable[Name]) -> Clone
     roles = _dump(state, live_dsn, "pg_dumpall", "--roles-only", "--no-role-passwords", f"--database={live.name}")
     statistics = _STATISTICS.findall(dumped)
     # `is distinct from` has no form that names its operator's schema, so a trigger that compares a type of an extension
-    # cannot be restored under the empty search path of a dump.
+    # (those of the trees once did) cannot be restored under the empty search path of a dump.
     text = _META.sub("", _STATISTICS.sub("", dumped)).replace(_EMPTY_PATH, _EMPTY_PATH.replace("''", "'public'"), 1)
     admin = state.dsn("postgres", "postgres")
     with psycopg.connect(admin, autocommit=True) as connection:

@@ -77,7 +77,7 @@ class Blocker:
         if self.is_wraparound:
             return f"autovacuum to prevent wraparound (process {self.pid}), running for {self.age:.0f} s"
         who = f"process {self.pid}" if self.pid else "a prepared transaction"
-        named = (("user", self.user), ("application", self.application))
+        named = (("user", self.user), ("application" if self.pid else "name", self.application))
         parts = [f"{word} {value}" for word, value in named if value]
         words = ", ".join(part for part in (*parts, self.state) if part)
         return f"{who} ({words}), transaction open for {self.age:.0f} s"
@@ -252,12 +252,15 @@ def _blockers(connection: Connection) -> list[Blocker]:
         found.append(
             Blocker(pid, user or "", application or "", state or "", age, text[:120], locks, wraparound, snapshot)
         )
-    for gid, age in connection.execute(
-        "select gid, extract(epoch from clock_timestamp() - prepared)::float from pg_prepared_xacts"
-        " where database = current_database()"
+    # A prepared transaction has no process. Its locks have the virtual transaction that its lock on its own id has.
+    for gid, owner, transaction, age in connection.execute(
+        "select p.gid, p.owner::text, l.virtualtransaction,"
+        " extract(epoch from clock_timestamp() - p.prepared)::float from pg_prepared_xacts p"
+        " left join pg_locks l on l.locktype = 'transactionid' and l.transactionid = p.transaction and l.pid is null"
+        " where p.database = current_database()"
     ):
-        locks = tuple(sorted(lock for key, pairs in held.items() if isinstance(key, str) for lock in pairs))
-        found.append(Blocker(0, "", gid, "prepared", age, "", locks))
+        locks = tuple(sorted(held.get(transaction, [])))
+        found.append(Blocker(0, owner, gid, "prepared", age, "", locks))
     return found
 
 
