@@ -55,7 +55,8 @@ begin
           when coalesce(c.posting_date, today) = today then date_trunc('milliseconds', now())
           else (c.posting_date + 1)::timestamp at time zone read_movements.time_zone - interval '1 millisecond'
         end,
-        c.reverses
+        c.reverses,
+        c.needs_room
       )::wms.movement
       order by c.document_no, c.line_no, c.reservation_id
     ),
@@ -64,6 +65,12 @@ begin
         'line', c.line_no, 'code', c.problem, 'item', c.sku, 'item_id', c.item_id, 'lot', c.lot_no,
         'lot_status', c.lot_status, 'place', c.place, 'id', c.document_id
       )
+      || case
+        when c.problem = 'wms.zone_required' then jsonb_build_object(
+          'zones', array_to_string(wms.required_zones(v_org, c.to_end, c.item_id, c.item_class), ', ')
+        )
+        else '{}'
+      end
       order by c.document_no, c.line_no
     ) filter (where c.problem is not null)
   into v_movements, v_problems
@@ -71,6 +78,7 @@ begin
     select
       s.*,
       i.sku,
+      i.class as item_class,
       i.tracking,
       t.lot_no,
       t.status as lot_status,
@@ -97,13 +105,26 @@ begin
           and s.document_type not in ('RETURN', 'ADJUSTMENT', 'COUNT')
           and p.kind <> 'QUARANTINE'
           then 'wms.lot_not_approved'
-      end as problem
+        -- Goods may be bound to zones: asked only where somebody has such a rule.
+        when p.kind in ('STORAGE', 'PICKING')
+          and s.reverses is null
+          and s.document_type not in ('ADJUSTMENT', 'COUNT')
+          and exists (select from wms.put_away_rule as r where r.org_id = v_org and r.is_required)
+          and not wms.is_in_required_zone(p.zone, v_org, s.to_end, s.item_id, i.class)
+          then 'wms.zone_required'
+      end as problem,
+      -- What functions put somewhere they have made room for; what was found somewhere lies there, and what is reversed did.
+      p.capacity is not null
+      and s.status <> 'POSTING'
+      and s.reverses is null
+      and s.document_type not in ('ADJUSTMENT', 'COUNT') as needs_room
     from (
       -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
       -- its goods out of the reservation of another document, for which it picks.
       select
         d.ordinality::integer as document_no,
         d.document_type,
+        d.status,
         d.posting_date,
         d.reverses,
         d.from_location_id as from_end,
