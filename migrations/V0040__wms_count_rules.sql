@@ -37,7 +37,8 @@ comment on table wms.count_rule is
   'How often what lies in a warehouse, or in the part of it that the rule names, is counted. A job plans counts of what is due.';
 comment on column wms.count_rule.zone is 'Positions of this zone; null: all';
 comment on column wms.count_rule.item_class is 'Items of this class; null: all';
-comment on column wms.count_rule.abc_class is 'Items of this class by value or movement (A, B or C, see wms.abc_classes); null: all';
+comment on column wms.count_rule.abc_class is
+  'Items of this class by value or movement (A, B or C, see wms.abc_classes); null: all';
 comment on column wms.count_rule.every_days is 'What was counted this many days ago is due again; what never was, at once';
 comment on column wms.count_rule.max_lines is 'How many lines a count has at most; the rest is due the next time';
 comment on column wms.count_rule.is_blind is 'Whether its counts are blind';
@@ -53,7 +54,8 @@ alter table wms.count_session
 add constraint rule_exists foreign key (org_id, rule_id) references wms.count_rule (org_id, id) not valid;
 
 comment on column wms.count_session.assigned is 'Users who count it; empty: whoever may record counts';
-comment on column wms.count_session.rule_id is 'Rule by which it was planned: of its scope only what is due is counted; null: planned by somebody';
+comment on column wms.count_session.rule_id is
+  'Rule by which it was planned: of its scope only what is due is counted; null: planned by somebody';
 
 alter table wms.put_away_rule add column is_required boolean not null default false;
 

@@ -45,8 +45,8 @@ end
 $$;
 
 comment on function core.require_permission_once(text) is
-  'As core.require_permission, for a right held everywhere, and remembers until the end of the transaction that these claims have '
-  'it, so that the triggers of the rows that a function changes need not ask again.';
+  'As core.require_permission, for a right held everywhere, and remembers until the end of the transaction that these claims '
+  'have it, so that the triggers of the rows that a function changes need not ask again.';
 
 grant execute on function core.require_permission_once(text) to partner, member, superadmin, migrator;
 

@@ -24,8 +24,8 @@ begin atomic
 end;
 
 comment on function wms.blind_counts() is
-  'Counts that go on, are blind, and are made by the user: those that he is assigned to, or that are assigned to nobody if he may '
-  'record counts. None for who may see stock that is counted.';
+  'Counts that go on, are blind, and are made by the user: those that he is assigned to, or that are assigned to nobody if he '
+  'may record counts. None for who may see stock that is counted.';
 
 grant execute on function wms.blind_counts() to member, superadmin, migrator;
 

@@ -230,5 +230,5 @@ end
 $$;
 
 comment on function wms.raise_short(uuid, uuid[], numeric[], numeric[]) is
-  'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them; how much '
-  'lies there is not told to who counts it blind.';
+  'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them; how '
+  'much lies there is not told to who counts it blind.';

@@ -56,7 +56,7 @@ begin
   v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
   foreach v_movement in array v_movements loop
     v_needs_room := v_needs_room or v_movement.needs_room;
-    if v_movement.lot_id <> all (v_lots) then
+    if v_movement.lot_id is not null and v_movement.lot_id <> all (v_lots) then
       v_lots := v_lots || v_movement.lot_id;
     end if;
   end loop;

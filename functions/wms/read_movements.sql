@@ -43,6 +43,58 @@ begin
     );
   end if;
 
+  with part as materialized (
+    -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
+    -- its goods out of the reservation of another document, for which it picks.
+    select
+      d.ordinality::integer as document_no,
+      d.document_type,
+      d.status,
+      d.posting_date,
+      d.reverses,
+      d.from_location_id as from_end,
+      d.to_location_id as to_end,
+      l.document_id,
+      l.line_no,
+      l.id as line_id,
+      l.item_id,
+      case when r.is_own then r.lot_id else l.lot_id end as lot_id,
+      case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
+      l.to_position_id as to_location_id,
+      case
+        when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
+        when r.is_own then r.quantity
+        else l.quantity_base
+      end as quantity,
+      l.quantity_base as line_quantity,
+      coalesce(
+        l.booked_value,
+        -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
+        case
+          when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
+        end
+      ) as line_value,
+      r.id as reservation_id,
+      r.document_id as reservation_document_id,
+      not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried
+    from unnest(documents) with ordinality as d
+    inner join wms.document_line as l
+      on l.org_id = v_org
+      and l.document_id = d.id
+    left join unnest(v_parts) as r
+      on r.line_id = l.id
+  ),
+  -- However many lines there are, they are of a few warehouses.
+  warehouse as materialized (
+    select w.id, w.code, w.path, w.is_active
+    from core.location as w
+    where w.org_id = v_org
+      and w.id in (
+        select e.id
+        from unnest(documents) as d
+        cross join lateral unnest(array[d.from_location_id, d.to_location_id]) as e (id)
+      )
+  )
   select
     array_agg(
       row(
@@ -118,47 +170,7 @@ begin
       and s.status <> 'POSTING'
       and s.reverses is null
       and s.document_type not in ('ADJUSTMENT', 'COUNT') as needs_room
-    from (
-      -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
-      -- its goods out of the reservation of another document, for which it picks.
-      select
-        d.ordinality::integer as document_no,
-        d.document_type,
-        d.status,
-        d.posting_date,
-        d.reverses,
-        d.from_location_id as from_end,
-        d.to_location_id as to_end,
-        l.document_id,
-        l.line_no,
-        l.id as line_id,
-        l.item_id,
-        case when r.is_own then r.lot_id else l.lot_id end as lot_id,
-        case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
-        l.to_position_id as to_location_id,
-        case
-          when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
-          when r.is_own then r.quantity
-          else l.quantity_base
-        end as quantity,
-        l.quantity_base as line_quantity,
-        coalesce(
-          l.booked_value,
-          -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
-          case
-            when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
-          end
-        ) as line_value,
-        r.id as reservation_id,
-        r.document_id as reservation_document_id,
-        not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried
-      from unnest(documents) with ordinality as d
-      inner join wms.document_line as l
-        on l.org_id = v_org
-        and l.document_id = d.id
-      left join unnest(v_parts) as r
-        on r.line_id = l.id
-    ) as s
+    from part as s
     inner join core.item as i
       on i.org_id = v_org
       and i.id = s.item_id
@@ -168,12 +180,10 @@ begin
     inner join core.location as p
       on p.org_id = v_org
       and p.id = s.to_location_id
-    left join core.location as w
-      on w.org_id = v_org
-      and w.id = s.from_end
-    left join core.location as x
-      on x.org_id = v_org
-      and x.id = s.to_end
+    left join warehouse as w
+      on w.id = s.from_end
+    left join warehouse as x
+      on x.id = s.to_end
     left join wms.lot as t
       on t.org_id = v_org
       and t.id = s.lot_id

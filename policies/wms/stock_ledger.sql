@@ -29,7 +29,8 @@ using (
       from wms.count_line as l
       where l.org_id = stock_ledger.org_id
         and l.item_id = stock_ledger.item_id
-        and l.position_id = stock_ledger.location_id
+        -- Nor what came from outside or went there: the other row of the line says the same.
+        and (l.position_id = stock_ledger.location_id or stock_ledger.warehouse_id is null)
         and l.lot_id is not distinct from stock_ledger.lot_id
         and l.is_open
         and l.count_id = any ((select wms.blind_counts())::uuid[])

@@ -64,8 +64,19 @@ def test_migrate_status_and_verify(call: Caller, server: Server) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["migrate", "migrate status", "migrate new", "migrate release", "migrate plan", "migrate locks",
-     "migrate locks measure", "schema", "schema dump", "schema check", "verify"],
+    [
+        "migrate",
+        "migrate status",
+        "migrate new",
+        "migrate release",
+        "migrate plan",
+        "migrate locks",
+        "migrate locks measure",
+        "schema",
+        "schema dump",
+        "schema check",
+        "verify",
+    ],
 )
 def test_help_has_an_example(command: str) -> None:
     done = CliRunner().invoke(main, [*command.split(), "--help"])

@@ -74,7 +74,7 @@ def test_classes_are_made_by_value_or_by_movement(world: World, one: Warehouse, 
         world.posted("IMPORT", line, to_location_id=one.id)
         return item
 
-    dear, middling, cheap, free = priced(80, 100), priced(14, 100), priced(5, 100), stocked(world, one.storage, 100)
+    dear, middling, cheap, free = priced(80, 100), priced(16, 100), priced(4, 100), stocked(world, one.storage, 100)
     rules = {abc: rule(world, one, abc_class=abc)["id"] for abc in "ABC"}
 
     def classes() -> dict[str, set[str]]:
@@ -87,10 +87,8 @@ def test_classes_are_made_by_value_or_by_movement(world: World, one: Warehouse, 
     assert classes() == {"A": set(), "B": set(), "C": {dear, middling, cheap, free}}, "nothing has left yet"
     leaves = {"item_id": cheap, "quantity": 90, "from_position_id": one.storage}
     world.posted("TRANSFER", leaves, from_location_id=one.id, to_location_id=two.id)
-    world.done(
-        "wms_stock_move", from_position_id=one.storage, to_position_id=position(world, "A-1"), item_id=dear, quantity=99,
-        reason="x",
-    )  # fmt: skip
+    move = {"from_position_id": one.storage, "to_position_id": position(world, "A-1"), "item_id": dear}
+    world.done("wms_stock_move", **move, quantity=99, reason="x")
     found = classes()
     assert found["A"] == {cheap} and dear in found["C"], "a move inside the warehouse is none"
 
@@ -132,9 +130,7 @@ def test_rules_and_assignments_are_refused(world: World, one: Warehouse, counter
     assert world.client.post("wms_count_rules", json=body).status_code == 409
     assert world.client.post("wms_count_rules", json=body | {"every_days": 0}).status_code == 400
     assert world.client.post("wms_count_rules", json=body | {"abc_class": "D"}).status_code == 400
-    refused(
-        world.client.post("wms_count_rules", json=body | {"warehouse_id": one.storage}), 422, "wms.not_a_warehouse"
-    )
+    refused(world.client.post("wms_count_rules", json=body | {"warehouse_id": one.storage}), 422, "wms.not_a_warehouse")
     for function in ("wms_counts_due", "wms_counts_plan_due"):
         refused(world.call(function, counter.client, warehouse_id=one.id), 403, "core.permission_missing")
         refused(world.call(function, warehouse_id=one.storage), 422, "wms.not_a_warehouse")
@@ -145,9 +141,7 @@ def test_rules_and_assignments_are_refused(world: World, one: Warehouse, counter
     refused(world.call("wms_count_assign", counter.client, **assign), 403, "core.permission_missing")
     refused(world.call("wms_count_assign", **assign, version=9), 412, "core.stale_version")
     refused(world.call("wms_count_assign", **{**assign, "id": str(uuid.uuid4())}), 404, "wms.count_not_found")
-    refused(
-        world.call("wms_count_assign", **{**assign, "user_ids": [str(uuid.uuid4())]}), 422, "wms.counter_unknown"
-    )
+    refused(world.call("wms_count_assign", **{**assign, "user_ids": [str(uuid.uuid4())]}), 422, "wms.counter_unknown")
     assert world.done("wms_count_assign", **assign)["assigned"] == [str(counter.id)]
     item = stocked(world, one.storage)
     world.done("wms_count_start", id=count)

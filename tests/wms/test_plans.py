@@ -274,7 +274,7 @@ def what_is_promised(filled: Any) -> None:
     ).fetchone()
     lists = {
         "all": ("true", [], "org_id_id_idx"),
-        "what is held": ("status = 'HELD'", [], "org_id_(item_id_location_id_lot_id|expires_at_id)_idx"),
+        "what is held": ("status = 'HELD'", [], "org_id_(item_id_location_id_lot_id|expires_at_id|id)_idx"),
         "of an item": ("item_id = %s", [item], "org_id_item_id_lot_id_id_idx"),
         "held of an item": (
             "item_id = %s and status = 'HELD'", [item], "org_id_item_id_(location_id_lot_id|lot_id_id)_idx",

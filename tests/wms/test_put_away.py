@@ -169,9 +169,7 @@ def test_documents_are_held_to_the_capacity(world: World, one: Warehouse, two: W
     into = {"to_location_id": one.id}
     across = {"from_location_id": two.id, **into}
     for kind, header in (("IMPORT", into), ("RETURN", into), ("MOVE", into)):
-        details = refused(
-            world.call("wms_document_post", id=draft(kind, 6, 5, **header)), 422, "wms.capacity_exceeded"
-        )
+        details = refused(world.call("wms_document_post", id=draft(kind, 6, 5, **header)), 422, "wms.capacity_exceeded")
         assert (details["place"], details["free"], details["wanted"]) == ("A-1", 10, 11)
     both = [draft("IMPORT", 6, **into), draft("IMPORT", 5, **into)]
     refused(world.call("wms_documents_post", ids=both), 422, "wms.capacity_exceeded")
