@@ -1,6 +1,6 @@
 -- domain: wms
 -- why: rules say what is counted how often, a count names who counts, and goods may be bound to their zone
--- locks: wms.count_session and wms.put_away_rule, access exclusive for an instant each; what the new table refers to, share row exclusive
+-- locks: wms.count_session, wms.put_away_rule, access exclusive for an instant; what the table refers to, share row exclusive
 -- breaking: no
 
 create table wms.count_rule (
@@ -49,7 +49,6 @@ alter table wms.count_rule force row level security;
 
 alter table wms.count_session add column assigned uuid[] not null default '{}';
 alter table wms.count_session add column rule_id uuid;
--- lint: allow squawk.adding-foreign-key-constraint: no row has the column yet; validated in a file of its own
 alter table wms.count_session
 add constraint rule_exists foreign key (org_id, rule_id) references wms.count_rule (org_id, id) not valid;
 

@@ -17,5 +17,5 @@ create index concurrently if not exists count_session_rule_idx
 on wms.count_session (org_id, rule_id, id) where rule_id is not null;
 
 -- Whether goods are bound to zones at all, which each posting asks.
-create index concurrently if not exists put_away_required_idx
+create index concurrently if not exists put_away_rule_required_idx
 on wms.put_away_rule (org_id, warehouse_id, zone) where is_required;

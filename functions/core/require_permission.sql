@@ -36,7 +36,8 @@ begin
     perform set_config(
       'erpgres.granted',
       concat_ws(
-        ' ', require_permission_once.permission, current_setting('role'), current_setting('request.jwt.claims', true)
+        ' ', require_permission_once.permission, current_setting('role'), core.org_id(),
+        nullif(current_setting('request.jwt.claims', true), '')
       ),
       true
     );
@@ -61,7 +62,8 @@ begin
   return session_user in ('authenticator', 'migrator', 'worker')
     and coalesce(
       current_setting('erpgres.granted', true) = concat_ws(
-        ' ', is_granted_already.permission, current_setting('role'), current_setting('request.jwt.claims', true)
+        ' ', is_granted_already.permission, current_setting('role'), core.org_id(),
+        nullif(current_setting('request.jwt.claims', true), '')
       ),
       false
     );
@@ -69,6 +71,7 @@ end
 $$;
 
 comment on function core.is_granted_already(text) is
-  'Whether core.require_permission_once has found this permission in this transaction, for the same claims.';
+  'Whether core.require_permission_once has found this permission in this transaction, for the same claims '
+  'and organisation.';
 
 grant execute on function core.is_granted_already(text) to partner, member, superadmin, migrator, worker;

@@ -197,7 +197,7 @@ comment on column api.wms_count_rules.warehouse_id is 'Warehouse';
 comment on column api.wms_count_rules.zone is 'Positions of this zone; null: all';
 comment on column api.wms_count_rules.item_class is 'Items of this class; null: all';
 comment on column api.wms_count_rules.abc_class is
-  'A: the items that make up most of the value or movement (setting wms.abc_basis), B: of the rest most, C: all others; null: all';
+  'A: items that make up most of the value or movement (setting wms.abc_basis), B: of the rest most, C: all others; null: all';
 comment on column api.wms_count_rules.every_days is 'What was counted this many days ago is due; what never was, at once';
 comment on column api.wms_count_rules.max_lines is 'How many lines a count has at most';
 comment on column api.wms_count_rules.is_blind is 'Whether its counts are blind';
