@@ -12,16 +12,13 @@ declare
   v_transition core.transition;
   v_row jsonb;
   v_column text;
+  v_is_granted boolean;
 begin
   if tg_op = 'UPDATE' then
     if new.status = old.status then
       return new;
     end if;
     v_from := old.status;
-    -- Who takes a step needs the right where the row was, not where he puts it.
-    v_row := to_jsonb(old);
-  else
-    v_row := to_jsonb(new);
   end if;
   select *
   into v_transition
@@ -33,7 +30,12 @@ begin
       jsonb_build_object('entity', tg_argv[0], 'from_status', v_from, 'to_status', new.status)
     );
   end if;
-  if v_transition.permission is not null then
+  v_is_granted := v_transition.permission is null or core.is_granted_already(v_transition.permission);
+  if not v_is_granted or v_transition.other_than <> '{}' or v_transition.needs_signature then
+    -- Who takes a step needs the right where the row was, not where he puts it.
+    v_row := case tg_op when 'UPDATE' then to_jsonb(old) else to_jsonb(new) end;
+  end if;
+  if not v_is_granted then
     perform core.require_permission(v_transition.permission, (v_row ->> v_transition.unit_column)::uuid);
   end if;
   if v_transition.needs_reason and coalesce(btrim(to_jsonb(new) ->> 'status_reason'), '') = '' then

@@ -14,28 +14,34 @@ $$;
 
 comment on function wms.enter_period(uuid) is 'Keeps days from being closed while the transaction posts into them.';
 
-create or replace function wms.check_period(org_id uuid, warehouse_id uuid, on_date date)
+create or replace function wms.check_period(closed wms.stock_period[], warehouse_id uuid, on_date date)
 returns void
 language plpgsql
 stable
 parallel safe
 as $$
 declare
-  v_last_closed_on date;
+  v_period wms.stock_period;
 begin
-  select max(p.last_closed_on)
-  into v_last_closed_on
-  from wms.stock_period as p
-  where p.org_id = check_period.org_id
-    and (p.warehouse_id is null or p.warehouse_id = check_period.warehouse_id);
-  if on_date <= v_last_closed_on then
-    perform core.raise_error(
-      'wms.period_closed',
-      jsonb_build_object('posting_date', on_date, 'last_closed_on', v_last_closed_on, 'warehouse_id', warehouse_id)
-    );
-  end if;
+  foreach v_period in array closed loop
+    if on_date <= v_period.last_closed_on
+      and (v_period.warehouse_id is null or v_period.warehouse_id = check_period.warehouse_id) then
+      perform core.raise_error(
+        'wms.period_closed',
+        jsonb_build_object(
+          'posting_date', on_date, 'warehouse_id', warehouse_id,
+          'last_closed_on', (
+            select max(p.last_closed_on)
+            from unnest(closed) as p
+            where p.warehouse_id is null
+              or p.warehouse_id = check_period.warehouse_id
+          )
+        )
+      );
+    end if;
+  end loop;
 end
 $$;
 
-comment on function wms.check_period(uuid, uuid, date) is
-  'Raises wms.period_closed (423) when the day is closed in the warehouse or in all of them.';
+comment on function wms.check_period(wms.stock_period[], uuid, date) is
+  'Raises wms.period_closed (423) when the day is closed in the warehouse or in all of them, by the periods of the organisation.';

@@ -1,6 +1,6 @@
 -- Moves stock, under locks that everybody takes in the same order.
 
-create or replace function wms.move_stock(org_id uuid, movements wms.movement[])
+create or replace function wms.move_stock(org_id uuid, movements wms.movement[], valuation_method text)
 returns void
 language plpgsql
 volatile
@@ -15,6 +15,7 @@ declare
   v_holds numeric[];
   v_values numeric[];
   v_is_missing boolean;
+  v_movement wms.movement;
 begin
   -- What changes, summed up by balance and in key order. Balances are for real places only.
   select
@@ -41,10 +42,15 @@ begin
   ) as c;
 
   v_is_missing := wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
-  if exists (select from unnest(movements) as m where m.reservation_id is not null) then
-    perform wms.take_reservations(org_id, movements);
-  end if;
-  v_values := wms.value_movements(org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing);
+  foreach v_movement in array movements loop
+    if v_movement.reservation_id is not null then
+      perform wms.take_reservations(org_id, movements);
+      exit;
+    end if;
+  end loop;
+  v_values := wms.value_movements(
+    org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing, valuation_method
+  );
 
   insert into wms.stock_ledger (
     org_id, item_id, lot_id, location_id, warehouse_id, delta, value_delta, document_id, line_id, occurred_at
@@ -61,7 +67,7 @@ begin
 end
 $$;
 
-comment on function wms.move_stock(uuid, wms.movement[]) is
+comment on function wms.move_stock(uuid, wms.movement[], text) is
   'Changes the balances, reservations and values that the movements touch, and writes the ledger, all at once. Raises '
   'wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
 
@@ -81,22 +87,58 @@ parallel unsafe
 as $$
 declare
   v_balances uuid[];
-  v_missing boolean;
+  v_held integer;
   v_is_short boolean;
   v_has_no_value boolean;
   v_twice record;
 begin
-  v_balances := array(
-    select b.id
-    from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
-    left join wms.balance as b
-      on b.org_id = change_balances.org_id
-      and b.item_id = c.item_id
-      and b.location_id = c.location_id
-      and b.lot_id is not distinct from c.lot_id
-    order by c.n
-  );
-  if array_position(v_balances, null) is not null then
+  loop
+    -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
+    -- as long as a balance is missing, and nothing is changed when one of them is short.
+    with wanted as materialized (
+      select c.n, c.delta, c.hold, b.id
+      from unnest(items, lots, places, deltas, holds) with ordinality as c (item_id, lot_id, location_id, delta, hold, n)
+      left join wms.balance as b
+        on b.org_id = change_balances.org_id
+        and b.item_id = c.item_id
+        and b.location_id = c.location_id
+        and b.lot_id is not distinct from c.lot_id
+    ),
+    held as materialized (
+      select
+        b.id,
+        w.delta,
+        w.hold,
+        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short,
+        v.item_id is null as has_no_value
+      from wanted as w
+      inner join wms.balance as b
+        on b.org_id = change_balances.org_id
+        and b.id = w.id
+      left join wms.stock_value as v
+        on v.org_id = b.org_id
+        and v.item_id = b.item_id
+        and v.warehouse_id = b.warehouse_id
+      where not exists (select from wanted as m where m.id is null)
+      order by w.n
+      for update of b
+    ),
+    changed as (
+      update wms.balance as b
+      set
+        quantity = b.quantity + h.delta,
+        reserved = b.reserved + h.hold,
+        updated_at = now()
+      from held as h
+      where b.org_id = change_balances.org_id
+        and b.id = h.id
+        and not exists (select from held as s where s.is_short)
+    )
+    select (select array_agg(w.id order by w.n) from wanted as w), count(*), bool_or(h.is_short), bool_or(h.has_no_value)
+    into v_balances, v_held, v_is_short, v_has_no_value
+    from held as h;
+    exit when v_held > 0 or array_position(v_balances, null) is null;
+
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
@@ -106,53 +148,13 @@ begin
     where c.balance_id is null
     order by c.n
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+  end loop;
 
-    v_balances := array(
-      select b.id
-      from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
-      left join wms.balance as b
-        on b.org_id = change_balances.org_id
-        and b.item_id = c.item_id
-        and b.location_id = c.location_id
-        and b.lot_id is not distinct from c.lot_id
-      order by c.n
-    );
-  end if;
-
-  -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs.
-  select
-    count(*) < cardinality(v_balances),
-    bool_or(h.change < 0 and h.available + h.change < 0),
-    bool_or(h.has_no_value)
-  into v_missing, v_is_short, v_has_no_value
-  from (
-    select b.quantity - b.reserved as available, c.delta - c.hold as change, v.item_id is null as has_no_value
-    from unnest(v_balances, deltas, holds) with ordinality as c (id, delta, hold, n)
-    inner join wms.balance as b
-      on b.org_id = change_balances.org_id
-      and b.id = c.id
-    left join wms.stock_value as v
-      on v.org_id = b.org_id
-      and v.item_id = b.item_id
-      and v.warehouse_id = b.warehouse_id
-    order by c.n
-    for update of b
-  ) as h;
-
-  if v_missing then
+  if v_held < cardinality(v_balances) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
   elsif v_is_short then
     perform wms.raise_short(org_id, v_balances, deltas, holds);
   end if;
-
-  update wms.balance as b
-  set
-    quantity = b.quantity + c.delta,
-    reserved = b.reserved + c.hold,
-    updated_at = now()
-  from unnest(v_balances, deltas, holds) as c (id, delta, hold)
-  where b.org_id = change_balances.org_id
-    and b.id = c.id;
 
   if array_remove(lots, null) <> '{}' then
     select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity
@@ -200,7 +202,9 @@ begin
     jsonb_build_object(
       'item', i.sku, 'item_id', b.item_id, 'lot', t.lot_no, 'lot_id', b.lot_id, 'place', p.code,
       'location_id', b.location_id, 'requested', trim_scale(c.hold - c.delta),
-      'available', trim_scale(b.quantity - b.reserved), 'unit', i.unit_code
+      'available',
+      case when not wms.is_stock_hidden(b.location_id, b.item_id, b.lot_id) then trim_scale(b.quantity - b.reserved) end,
+      'unit', i.unit_code
     )
     order by i.sku, p.code, t.lot_no
   )
@@ -226,4 +230,5 @@ end
 $$;
 
 comment on function wms.raise_short(uuid, uuid[], numeric[], numeric[]) is
-  'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them.';
+  'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them; how '
+  'much lies there is not told to who counts it blind.';

@@ -17,12 +17,17 @@ set enable_mergejoin = off
 as $$
 declare
   v_org uuid := documents[1].org_id;
+  v_user uuid := core.user_id();
+  v_settings jsonb := core.settings('{wms.second_person_total,wms.valuation_method}');
+  v_limit numeric := (v_settings ->> 'wms.second_person_total')::numeric;
   v_time_zone text;
   v_today date;
+  v_closed wms.stock_period[];
   v_movements wms.movement[];
-  v_lots uuid[];
-  v_limit numeric := (core.setting('wms.second_person_total') #>> '{}')::numeric;
+  v_lots uuid[] := '{}';
+  v_needs_room boolean := false;
   v_document wms.document;
+  v_movement wms.movement;
 begin
   v_time_zone := (select o.time_zone from core.organization as o where o.id = v_org);
   v_today := (now() at time zone v_time_zone)::date;
@@ -36,7 +41,7 @@ begin
     elsif v_limit > 0
       and v_document.status <> 'POSTING'
       and v_document.total >= v_limit
-      and v_document.created_by = core.user_id() then
+      and v_document.created_by = v_user then
       perform core.raise_error(
         'wms.poster_is_creator',
         jsonb_build_object(
@@ -46,28 +51,40 @@ begin
     end if;
   end loop;
 
-  -- The order of locks is the same for every posting: documents, the right to post into the period, lots, balances by key,
-  -- values by key, counters of the numbers.
-  perform wms.enter_period(v_org);
-  foreach v_document in array documents loop
-    perform wms.check_period(v_org, v_document.from_location_id, coalesce(v_document.posting_date, v_today));
-    if v_document.to_location_id is distinct from v_document.from_location_id then
-      perform wms.check_period(v_org, v_document.to_location_id, coalesce(v_document.posting_date, v_today));
+  -- The order of locks is the same for every posting: documents, places with a limit, the right to post into the period,
+  -- lots, balances by key, values by key, counters of the numbers.
+  v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
+  foreach v_movement in array v_movements loop
+    v_needs_room := v_needs_room or v_movement.needs_room;
+    if v_movement.lot_id is not null and v_movement.lot_id <> all (v_lots) then
+      v_lots := v_lots || v_movement.lot_id;
     end if;
   end loop;
+  if v_needs_room then
+    perform wms.check_room(v_movements);
+  end if;
 
-  v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
-  v_lots := array(select distinct m.lot_id from unnest(v_movements) as m where m.lot_id is not null);
-  if cardinality(v_lots) > 0 then
+  perform wms.enter_period(v_org);
+  v_closed := array(select p from wms.stock_period as p where p.org_id = v_org);
+  if v_closed <> '{}' then
+    foreach v_document in array documents loop
+      perform wms.check_period(v_closed, v_document.from_location_id, coalesce(v_document.posting_date, v_today));
+      perform wms.check_period(v_closed, v_document.to_location_id, coalesce(v_document.posting_date, v_today));
+    end loop;
+  end if;
+
+  if v_lots <> '{}' then
     perform wms.lock_lots(v_org, v_lots);
     -- Whoever held a lot while we waited for it is obeyed.
     v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
-    if exists (select from unnest(v_movements) as m where m.lot_id <> all (v_lots)) then
-      perform core.raise_error('wms.busy'); -- what is reserved has changed meanwhile
-    end if;
+    foreach v_movement in array v_movements loop
+      if v_movement.lot_id <> all (v_lots) then
+        perform core.raise_error('wms.busy'); -- what is reserved has changed meanwhile
+      end if;
+    end loop;
   end if;
 
-  perform wms.move_stock(v_org, v_movements);
+  perform wms.move_stock(v_org, v_movements, v_settings ->> 'wms.valuation_method');
   perform wms.number_documents(documents, v_today);
 end
 $$;

@@ -43,6 +43,58 @@ begin
     );
   end if;
 
+  with part as materialized (
+    -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
+    -- its goods out of the reservation of another document, for which it picks.
+    select
+      d.ordinality::integer as document_no,
+      d.document_type,
+      d.status,
+      d.posting_date,
+      d.reverses,
+      d.from_location_id as from_end,
+      d.to_location_id as to_end,
+      l.document_id,
+      l.line_no,
+      l.id as line_id,
+      l.item_id,
+      case when r.is_own then r.lot_id else l.lot_id end as lot_id,
+      case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
+      l.to_position_id as to_location_id,
+      case
+        when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
+        when r.is_own then r.quantity
+        else l.quantity_base
+      end as quantity,
+      l.quantity_base as line_quantity,
+      coalesce(
+        l.booked_value,
+        -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
+        case
+          when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
+        end
+      ) as line_value,
+      r.id as reservation_id,
+      r.document_id as reservation_document_id,
+      not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried
+    from unnest(documents) with ordinality as d
+    inner join wms.document_line as l
+      on l.org_id = v_org
+      and l.document_id = d.id
+    left join unnest(v_parts) as r
+      on r.line_id = l.id
+  ),
+  -- However many lines there are, they are of a few warehouses.
+  warehouse as materialized (
+    select w.id, w.code, w.path, w.is_active
+    from core.location as w
+    where w.org_id = v_org
+      and w.id in (
+        select e.id
+        from unnest(documents) as d
+        cross join lateral unnest(array[d.from_location_id, d.to_location_id]) as e (id)
+      )
+  )
   select
     array_agg(
       row(
@@ -55,7 +107,8 @@ begin
           when coalesce(c.posting_date, today) = today then date_trunc('milliseconds', now())
           else (c.posting_date + 1)::timestamp at time zone read_movements.time_zone - interval '1 millisecond'
         end,
-        c.reverses
+        c.reverses,
+        c.needs_room
       )::wms.movement
       order by c.document_no, c.line_no, c.reservation_id
     ),
@@ -64,6 +117,12 @@ begin
         'line', c.line_no, 'code', c.problem, 'item', c.sku, 'item_id', c.item_id, 'lot', c.lot_no,
         'lot_status', c.lot_status, 'place', c.place, 'id', c.document_id
       )
+      || case
+        when c.problem = 'wms.zone_required' then jsonb_build_object(
+          'zones', array_to_string(wms.required_zones(v_org, c.to_end, c.item_id, c.item_class), ', ')
+        )
+        else '{}'
+      end
       order by c.document_no, c.line_no
     ) filter (where c.problem is not null)
   into v_movements, v_problems
@@ -71,6 +130,7 @@ begin
     select
       s.*,
       i.sku,
+      i.class as item_class,
       i.tracking,
       t.lot_no,
       t.status as lot_status,
@@ -97,47 +157,20 @@ begin
           and s.document_type not in ('RETURN', 'ADJUSTMENT', 'COUNT')
           and p.kind <> 'QUARANTINE'
           then 'wms.lot_not_approved'
-      end as problem
-    from (
-      -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
-      -- its goods out of the reservation of another document, for which it picks.
-      select
-        d.ordinality::integer as document_no,
-        d.document_type,
-        d.posting_date,
-        d.reverses,
-        d.from_location_id as from_end,
-        d.to_location_id as to_end,
-        l.document_id,
-        l.line_no,
-        l.id as line_id,
-        l.item_id,
-        case when r.is_own then r.lot_id else l.lot_id end as lot_id,
-        case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
-        l.to_position_id as to_location_id,
-        case
-          when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
-          when r.is_own then r.quantity
-          else l.quantity_base
-        end as quantity,
-        l.quantity_base as line_quantity,
-        coalesce(
-          l.booked_value,
-          -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
-          case
-            when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
-          end
-        ) as line_value,
-        r.id as reservation_id,
-        r.document_id as reservation_document_id,
-        not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried
-      from unnest(documents) with ordinality as d
-      inner join wms.document_line as l
-        on l.org_id = v_org
-        and l.document_id = d.id
-      left join unnest(v_parts) as r
-        on r.line_id = l.id
-    ) as s
+        -- Goods may be bound to zones: asked only where somebody has such a rule.
+        when p.kind in ('STORAGE', 'PICKING')
+          and s.reverses is null
+          and s.document_type not in ('ADJUSTMENT', 'COUNT')
+          and exists (select from wms.put_away_rule as r where r.org_id = v_org and r.is_required)
+          and not wms.is_in_required_zone(p.zone, v_org, s.to_end, s.item_id, i.class)
+          then 'wms.zone_required'
+      end as problem,
+      -- What functions put somewhere they have made room for; what was found somewhere lies there, and what is reversed did.
+      p.capacity is not null
+      and s.status <> 'POSTING'
+      and s.reverses is null
+      and s.document_type not in ('ADJUSTMENT', 'COUNT') as needs_room
+    from part as s
     inner join core.item as i
       on i.org_id = v_org
       and i.id = s.item_id
@@ -147,12 +180,10 @@ begin
     inner join core.location as p
       on p.org_id = v_org
       and p.id = s.to_location_id
-    left join core.location as w
-      on w.org_id = v_org
-      and w.id = s.from_end
-    left join core.location as x
-      on x.org_id = v_org
-      and x.id = s.to_end
+    left join warehouse as w
+      on w.id = s.from_end
+    left join warehouse as x
+      on x.id = s.to_end
     left join wms.lot as t
       on t.org_id = v_org
       and t.id = s.lot_id

@@ -116,7 +116,7 @@ begin
     array[
       row(
         null, 1, 1, null, v_reservation.item_id, v_reservation.lot_id, v_reservation.location_id, null, null, null, quantity,
-        null, null, false, v_reservation.id, v_reservation.document_id, false, null, null
+        null, null, false, v_reservation.id, v_reservation.document_id, false, null, null, false
       )::wms.movement
     ]
   );

@@ -6,7 +6,8 @@ create or replace function wms.value_movements(
   items uuid[],
   warehouses uuid[],
   deltas numeric[],
-  is_missing boolean
+  is_missing boolean,
+  valuation_method text
 )
 returns numeric[]
 language plpgsql
@@ -14,7 +15,7 @@ volatile
 parallel unsafe
 as $$
 declare
-  v_method text := core.setting('wms.valuation_method') #>> '{}';
+  v_method text := case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end;
   v_movement wms.movement;
   v_keys text[];
   v_items uuid[];
@@ -30,9 +31,6 @@ declare
   v_booked numeric[];
   v_n integer;
 begin
-  if v_method is distinct from 'FIFO' then
-    v_method := 'AVERAGE';
-  end if;
   foreach v_movement in array movements loop
     v_is_inside := v_is_inside and v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
   end loop;
@@ -144,12 +142,12 @@ begin
 end
 $$;
 
-comment on function wms.value_movements(uuid, wms.movement[], uuid[], uuid[], numeric[], boolean) is
+comment on function wms.value_movements(uuid, wms.movement[], uuid[], uuid[], numeric[], boolean, text) is
   'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the '
   'value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest '
   'layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still '
   'lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says '
-  'whether a value is missing.';
+  'whether a value is missing and how the organisation values its stock.';
 
 create or replace function wms.begin_values(org_id uuid, items uuid[], warehouses uuid[], deltas numeric[], method text)
 returns void

@@ -39,6 +39,8 @@ begin
     perform core.raise_error('wms.count_not_found', jsonb_build_object('id', wms_count_record.id));
   elsif v_count.status not in ('COUNTING', 'INVESTIGATING') then
     perform core.raise_error('wms.count_status', jsonb_build_object('id', v_count.id, 'status', v_count.status));
+  elsif v_count.assigned <> '{}' and core.user_id() <> all (v_count.assigned) then
+    perform core.raise_error('wms.count_not_assigned', jsonb_build_object('id', v_count.id));
   end if;
 
   v_item := wms.require_item(wms_count_record.item_id, wms_count_record.lot_id);
@@ -121,7 +123,8 @@ comment on function api.wms_count_record(uuid, uuid, uuid, numeric, uuid, text, 
   'Record what was counted of an item (and lot) at a position
 The total that lies there, also what is packed or reserved. What is not on the list and is found nevertheless is added to it.
 Until the count is finished a line may be counted again. In a recount only the lines that are to be counted again are
-taken (wms.count_line_done, 409). Needs wms.count.record.';
+taken (wms.count_line_done, 409). A count that others are assigned to is theirs (wms.count_not_assigned, 403). Needs
+wms.count.record.';
 
 grant execute on function api.wms_count_record(uuid, uuid, uuid, numeric, uuid, text, text)
 to member, superadmin, migrator;

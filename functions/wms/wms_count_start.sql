@@ -12,6 +12,7 @@ as $$
 declare
   v_count wms.count_session;
   v_balances uuid[];
+  v_due uuid[];
   v_mark uuid;
   v_lines integer;
   v_other text;
@@ -21,6 +22,15 @@ begin
   v_count := wms.lock_count(wms_count_start.id, wms_count_start.version, array['PLANNED']);
 
   perform wms.hold_counts(v_count.warehouse_id, true);
+  if v_count.rule_id is not null then
+    v_due := array(
+      select d.balance_id
+      from wms.count_rule as r
+      cross join lateral wms.balances_due(r, core.today()) as d
+      where r.org_id = v_count.org_id
+        and r.id = v_count.rule_id
+    );
+  end if;
   -- Locked in the order in which postings lock them, so that what is frozen is what the ledger says up to the mark: ids
   -- of the ledger are made under this lock.
   select array_agg(s.id order by s.item_id, s.location_id, s.lot_id)
@@ -37,6 +47,7 @@ begin
     where b.org_id = v_count.org_id
       and b.warehouse_id = v_count.warehouse_id
       and b.quantity > 0
+      and (v_due is null or b.id = any (v_due))
       and (v_count.zone is null or p.zone = v_count.zone)
       and (v_count.item_id is null or b.item_id = v_count.item_id)
       and (v_count.item_class is null or i.class = v_count.item_class)
@@ -116,7 +127,7 @@ $$;
 
 comment on function api.wms_count_start(uuid, integer) is
   'Start a planned count
-Makes the list of what lies in its scope, freezes what is expected, and gives the count its number. Goods may go on moving:
+Makes the list of what lies in its scope (of a count by a rule, what of it is due), freezes what is expected, and gives the count its number. Goods may go on moving:
 what the ledger moves until a line is counted changes what is expected of it. Refused while something in its scope is in
 another open count (wms.count_overlaps, 409) or waits for a second person (wms.adjustment_pending, 409). Needs wms.count.plan.';
 

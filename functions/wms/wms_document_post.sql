@@ -15,7 +15,7 @@ declare
   v_document wms.document;
   v_row api.wms_documents;
 begin
-  perform core.require_permission('wms.document.post');
+  perform core.require_permission_once('wms.document.post');
   v_document := wms.lock_document(id, version, '{DRAFT,RESERVED,PICKING,PACKED}');
   perform wms.post_documents(array[v_document]);
 

@@ -14,37 +14,35 @@ as $$
 declare
   v_org uuid := core.org_id();
   v_id uuid;
+  v_document wms.document;
   v_documents wms.document[];
+  v_is_ready boolean := true;
 begin
-  perform core.require_permission('wms.document.post');
+  perform core.require_permission_once('wms.document.post');
   if coalesce(cardinality(ids), 0) not between 1 and 100 then
     perform core.raise_error('wms.documents_out_of_range', jsonb_build_object('count', coalesce(cardinality(ids), 0)));
   end if;
 
-  perform d.id
-  from wms.document as d
-  where d.org_id = v_org
-    and d.id = any (ids)
-  order by d.id
-  for no key update;
   v_documents := array(
-    select d
-    from wms.document as d
-    where d.org_id = v_org
-      and d.id = any (ids)
-    order by d.id
+    select h.document
+    from (
+      select d as document
+      from wms.document as d
+      where d.org_id = v_org
+        and d.id = any (ids)
+      order by d.id
+      for no key update
+    ) as h
   );
-  -- Says what is wrong with the first that cannot be posted.
-  foreach v_id in array ids loop
-    if not exists (
-      select
-      from unnest(v_documents) as d
-      where d.id = v_id
-        and d.status in ('DRAFT', 'RESERVED', 'PICKING', 'PACKED')
-    ) then
-      perform wms.lock_document(v_id, null, '{DRAFT,RESERVED,PICKING,PACKED}');
-    end if;
+  foreach v_document in array v_documents loop
+    v_is_ready := v_is_ready and v_document.status in ('DRAFT', 'RESERVED', 'PICKING', 'PACKED');
   end loop;
+  if not v_is_ready or cardinality(v_documents) < cardinality(ids) then
+    -- Says what is wrong with the first that cannot be posted; one that is named twice is posted once.
+    foreach v_id in array ids loop
+      perform wms.lock_document(v_id, null, '{DRAFT,RESERVED,PICKING,PACKED}');
+    end loop;
+  end if;
   perform wms.post_documents(v_documents);
 
   return query

@@ -63,19 +63,47 @@ begin
     end if;
   end if;
 
-  -- What there is now, less what has moved since the cursor.
-  select coalesce(sum(l.delta), 0), coalesce(sum(l.value_delta), 0)
-  into v_quantity, v_value
-  from wms.stock_ledger as l
-  inner join core.location as p
-    on p.org_id = l.org_id
-    and p.id = l.location_id
-  where l.org_id = v_org
-    and l.item_id = wms_item_card.item_id
-    and (wms_item_card.before is null or l.id < wms_item_card.before)
-    and (wms_item_card.lot_id is null or l.lot_id = wms_item_card.lot_id)
-    and not p.is_virtual
-    and (v_path is null or p.path operator(public.<@) v_path);
+  if v_path is null and wms_item_card.lot_id is null and wms.blind_counts() = '{}' then
+    -- What there is now, less what has moved since the cursor.
+    v_quantity := (
+      select coalesce(sum(b.quantity), 0)
+      from wms.balance as b
+      where b.org_id = v_org
+        and b.item_id = wms_item_card.item_id
+    );
+    v_value := (
+      select coalesce(sum(v.value), 0)
+      from wms.stock_value as v
+      where v.org_id = v_org
+        and v.item_id = wms_item_card.item_id
+    );
+    if wms_item_card.before is not null then
+      select v_quantity - coalesce(sum(l.delta), 0), v_value - coalesce(sum(l.value_delta), 0)
+      into v_quantity, v_value
+      from wms.stock_ledger as l
+      inner join core.location as p
+        on p.org_id = l.org_id
+        and p.id = l.location_id
+      where l.org_id = v_org
+        and l.item_id = wms_item_card.item_id
+        and l.id >= wms_item_card.before
+        and not p.is_virtual;
+    end if;
+  else
+    -- Of a part of it, only the ledger knows the value.
+    select coalesce(sum(l.delta), 0), coalesce(sum(l.value_delta), 0)
+    into v_quantity, v_value
+    from wms.stock_ledger as l
+    inner join core.location as p
+      on p.org_id = l.org_id
+      and p.id = l.location_id
+    where l.org_id = v_org
+      and l.item_id = wms_item_card.item_id
+      and (wms_item_card.before is null or l.id < wms_item_card.before)
+      and (wms_item_card.lot_id is null or l.lot_id = wms_item_card.lot_id)
+      and not p.is_virtual
+      and (v_path is null or p.path operator(public.<@) v_path);
+  end if;
 
   for v_step in
     select s.lowest, s.beyond

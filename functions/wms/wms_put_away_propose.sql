@@ -33,6 +33,7 @@ declare
   v_item core.item;
   v_quantity numeric;
   v_is_approved boolean := true;
+  v_zones text[];
 begin
   perform core.require_permission('wms.stock.move');
   v_item := wms.require_item(wms_put_away_propose.item_id, wms_put_away_propose.lot_id);
@@ -59,6 +60,10 @@ begin
     );
   end if;
 
+  if v_is_approved then
+    v_zones := wms.required_zones(v_org, wms_put_away_propose.warehouse_id, v_item.id, v_item.class);
+  end if;
+
   return query
   with place as materialized (
     -- Positions that have none in them; a lot that may not be used goes aside.
@@ -67,6 +72,7 @@ begin
     where p.org_id = v_org
       and p.path operator (public.<@) v_path
       and p.is_active
+      and (v_zones is null or p.zone = any (v_zones))
       and p.kind = any (case when v_is_approved then array['STORAGE', 'PICKING'] else array['QUARANTINE'] end)
       and not exists (
         select
@@ -164,7 +170,7 @@ begin
     k.zone,
     trunc(least(coalesce(k.taken, v_quantity), v_quantity - k.before), 6),
     v_item.unit_code,
-    trim_scale(round(k.free, 6)),
+    case when not wms.is_stock_hidden(k.id) then trim_scale(round(k.free, 6)) end,
     concat_ws(
       ', ',
       case k.rank
@@ -190,6 +196,7 @@ comment on function api.wms_put_away_propose(uuid, uuid, numeric, uuid, text) is
   'Where goods should be put away
 Positions of kind STORAGE and PICKING (for a lot that is not APPROVED: QUARANTINE) with room, first those in the zones of the
 put-away rules, then those that hold the lot or the item, then empty ones; with how much goes where. Less than quantity in
-sum: there is no more room. free is in the unit of the item; null: no limit. Needs wms.stock.move.';
+sum: there is no more room. free is in the unit of the item; null: no limit, or who asks counts blind what lies there. Goods with
+a required rule are proposed for its zones only. Needs wms.stock.move.';
 
 grant execute on function api.wms_put_away_propose(uuid, uuid, numeric, uuid, text) to member, superadmin, migrator;

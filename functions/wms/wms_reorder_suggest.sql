@@ -74,6 +74,7 @@ begin
   where r.org_id = v_org
     and r.warehouse_id = wms_reorder_suggest.warehouse_id
     and i.is_active
+    and not wms.is_counted_blind(r.item_id, r.warehouse_id)
     and (wms_reorder_suggest.after_sku is null or i.sku > wms_reorder_suggest.after_sku)
     and s.quantity - s.reserved - s.unusable + coalesce(c.quantity, 0) < r.minimum
   order by i.sku

@@ -81,6 +81,7 @@ begin atomic
   inner join core.location as w
     on w.org_id = i.org_id
     and w.id = m.warehouse_id
+  where not wms.is_counted_blind(m.item_id, m.warehouse_id)
   order by i.id, w.id;
 end;
 

@@ -2,12 +2,12 @@
 
 grant select, insert, update, delete on wms.put_away_rule to migrator;
 grant select on wms.put_away_rule to member, superadmin, analyst;
-grant insert (id, warehouse_id, item_id, item_class, zone) on wms.put_away_rule to member, superadmin;
-grant update (warehouse_id, item_id, item_class, zone, version) on wms.put_away_rule to member, superadmin;
+grant insert (id, warehouse_id, item_id, item_class, zone, is_required) on wms.put_away_rule to member, superadmin;
+grant update (warehouse_id, item_id, item_class, zone, is_required, version) on wms.put_away_rule to member, superadmin;
 grant delete on wms.put_away_rule to member, superadmin;
 grant select on api.wms_put_away_rules to member, superadmin, migrator;
-grant insert (id, warehouse_id, item_id, item_class, zone) on api.wms_put_away_rules to member, superadmin;
-grant update (warehouse_id, item_id, item_class, zone, version) on api.wms_put_away_rules to member, superadmin;
+grant insert (id, warehouse_id, item_id, item_class, zone, is_required) on api.wms_put_away_rules to member, superadmin;
+grant update (warehouse_id, item_id, item_class, zone, is_required, version) on api.wms_put_away_rules to member, superadmin;
 grant delete on api.wms_put_away_rules to member, superadmin;
 
 create policy owner_all on wms.put_away_rule

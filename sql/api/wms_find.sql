@@ -65,7 +65,8 @@ inner join core.location as w
   and w.id = r.warehouse_id
 cross join lateral wms.stock_in_warehouse(r.org_id, r.warehouse_id, r.item_id) as s
 where i.is_active
-  and s.quantity - s.reserved - s.unusable < r.minimum;
+  and s.quantity - s.reserved - s.unusable < r.minimum
+  and not wms.is_counted_blind(r.item_id, r.warehouse_id);
 
 comment on view api.wms_shortages is
   'Items below their minimum, now

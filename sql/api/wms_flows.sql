@@ -10,6 +10,7 @@ select
   r.item_id,
   r.item_class,
   r.zone,
+  r.is_required,
   r.version,
   r.created_at,
   r.created_by,
@@ -19,13 +20,16 @@ from wms.put_away_rule as r;
 
 comment on view api.wms_put_away_rules is
   'In which zones goods are put away first
-Of an item, else of a class, else of all; in one warehouse or in every one. wms_put_away_propose asks them.';
+Of an item, else of a class, else of all; in one warehouse or in every one. wms_put_away_propose asks them. Goods with a rule
+that is_required lie on shelves of such zones only, whatever document brings them.';
 comment on column api.wms_put_away_rules.org_id is 'Organisation';
 comment on column api.wms_put_away_rules.id is 'Identifier, in order of creation';
 comment on column api.wms_put_away_rules.warehouse_id is 'Warehouse that it holds in; null: in every one';
 comment on column api.wms_put_away_rules.item_id is 'Item that it holds for; null: for all, or all of item_class';
 comment on column api.wms_put_away_rules.item_class is 'Class of items that it holds for';
 comment on column api.wms_put_away_rules.zone is 'Zone of positions that the goods belong in';
+comment on column api.wms_put_away_rules.is_required is
+  'Whether the goods may lie in STORAGE and PICKING positions of such zones only; else they go there first';
 comment on column api.wms_put_away_rules.version is 'Grows with each change; to be sent back with one';
 comment on column api.wms_put_away_rules.created_at is 'When it was made';
 comment on column api.wms_put_away_rules.created_by is 'User who made it';
@@ -106,6 +110,8 @@ select
   c.line_count,
   c.difference_count,
   c.counters,
+  c.assigned,
+  c.rule_id,
   c.document_id,
   c.note,
   c.status_reason,
@@ -141,6 +147,9 @@ comment on column api.wms_counts.count_index is 'How often it has been counted, 
 comment on column api.wms_counts.line_count is 'How many lines it has, without those found since it was last counted';
 comment on column api.wms_counts.difference_count is 'How many lines differed when it was last counted';
 comment on column api.wms_counts.counters is 'Users who counted, as of when counting was last finished: none of them may post';
+comment on column api.wms_counts.assigned is 'Users who count it; empty: whoever may record counts';
+comment on column api.wms_counts.rule_id is
+  'Rule by which it was planned: only what is due is counted; null: planned by somebody';
 comment on column api.wms_counts.document_id is 'Document that posted the differences; null: there were none';
 comment on column api.wms_counts.note is 'Remark';
 comment on column api.wms_counts.status_reason is 'Why it was cancelled';
@@ -155,6 +164,50 @@ comment on column api.wms_counts.created_at is 'When it was planned';
 comment on column api.wms_counts.created_by is 'User who planned it';
 comment on column api.wms_counts.updated_at is 'When it was last changed';
 comment on column api.wms_counts.updated_by is 'User who last changed it';
+
+create view api.wms_count_rules
+with (security_invoker = true)
+as
+select
+  r.org_id,
+  r.id,
+  r.warehouse_id,
+  r.zone,
+  r.item_class,
+  r.abc_class,
+  r.every_days,
+  r.max_lines,
+  r.is_blind,
+  r.is_active,
+  r.note,
+  r.version,
+  r.created_at,
+  r.created_by,
+  r.updated_at,
+  r.updated_by
+from wms.count_rule as r;
+
+comment on view api.wms_count_rules is
+  'How often what lies in a warehouse is counted
+What of it is due: wms_counts_due. Each night counts are planned of it, by hand with wms_counts_plan_due. A rule that counts were
+planned by is not removed: it is_active no longer.';
+comment on column api.wms_count_rules.org_id is 'Organisation';
+comment on column api.wms_count_rules.id is 'Identifier, in order of creation';
+comment on column api.wms_count_rules.warehouse_id is 'Warehouse';
+comment on column api.wms_count_rules.zone is 'Positions of this zone; null: all';
+comment on column api.wms_count_rules.item_class is 'Items of this class; null: all';
+comment on column api.wms_count_rules.abc_class is
+  'A: items that make up most of the value or movement (setting wms.abc_basis), B: of the rest most, C: all others; null: all';
+comment on column api.wms_count_rules.every_days is 'What was counted this many days ago is due; what never was, at once';
+comment on column api.wms_count_rules.max_lines is 'How many lines a count has at most';
+comment on column api.wms_count_rules.is_blind is 'Whether its counts are blind';
+comment on column api.wms_count_rules.is_active is 'Whether counts are planned by it';
+comment on column api.wms_count_rules.note is 'Remark';
+comment on column api.wms_count_rules.version is 'Grows with each change; to be sent back with one';
+comment on column api.wms_count_rules.created_at is 'When it was made';
+comment on column api.wms_count_rules.created_by is 'User who made it';
+comment on column api.wms_count_rules.updated_at is 'When it was last changed';
+comment on column api.wms_count_rules.updated_by is 'User who last changed it';
 
 create view api.wms_count_lines
 with (security_invoker = true)

@@ -10,4 +10,4 @@ from pg_proc as p
 inner join pg_namespace as n on n.oid = p.pronamespace
 where n.nspname = 'api'
   and p.prosecdef
-  and coalesce(p.prosrc, '') || coalesce(pg_get_function_sqlbody(p.oid), '') !~ '\mrequire_(permission|over_[a-z_]+)\(';
+  and coalesce(p.prosrc, '') || coalesce(pg_get_function_sqlbody(p.oid), '') !~ '\mrequire_(permission(_once)?|over_[a-z_]+)\(';

@@ -53,7 +53,7 @@ def filled(clone: str) -> Any:
         )
         warehouses = [one("select id from api.wms_warehouse_create(%(c)s, %(c)s)", c=c) for c in ("A", "B", "RARE")]
         for age in range(13):
-            for table in ("document", "document_line", "stock_ledger"):
+            for table in ("document", "document_line", "stock_ledger", "reservation"):
                 db.execute(
                     "select ops.create_partition(%s, now() - make_interval(months => 3 * %s::int))",
                     [f"wms.{table}", age],
@@ -116,6 +116,27 @@ STATEMENTS = [
     from core.item as i
     join core.location as p on p.org_id = %(org)s and p.parent_id is not null
       and (p.parent_id <> %(rare)s or i.sku like 'S1__')
+    """,
+    # One for each document that leaves a warehouse; what drafts promise is held.
+    """
+    insert into wms.reservation (org_id, document_id, id, line_id, item_id, location_id, warehouse_id, quantity, status,
+      expires_at, ended_at, reserved_at)
+    select %(org)s, m.id, m.id, m.id, i.id, p.id, p.parent_id, 1,
+      case when m.n %% 100 = 1 then 'HELD' else 'CONSUMED' end, m.at + interval '3 days',
+      case when m.n %% 100 > 1 then m.at end, m.at
+    from made as m
+    join core.item as i on i.org_id = %(org)s and i.sku = 'S' || 1 + m.n %% 2000
+    join core.location as p on p.org_id = %(org)s and p.kind = 'STORAGE'
+      and p.parent_id = case when m.n %% 400 = 1 then %(rare)s else %(a)s end::uuid
+    where m.n %% 2 = 1
+    """,
+    """
+    insert into wms.reversal (org_id, document_id, reversal_id, created_at)
+    select %(org)s, m.id, m.other_id, m.at from made as m where m.n %% 4 = 0
+    """,
+    """
+    insert into wms.stock_period (org_id, warehouse_id, last_closed_on)
+    select %(org)s, w.id, '2020-01-01'::date from core.location as w where w.org_id = %(org)s and w.kind = 'WAREHOUSE'
     """,
 ]
 
@@ -246,11 +267,58 @@ def stock_as_of_reads_only_what_came_after(filled: Any) -> None:
     assert body[1] == total - since
 
 
+def what_is_promised(filled: Any) -> None:
+    world, (_, _, rare), _ = filled
+    item, place, document_id = world.db.execute(
+        "select item_id, location_id, document_id from api.wms_reservations where status = 'HELD' order by id limit 1"
+    ).fetchone()
+    lists = {
+        "all": ("true", [], "org_id_id_idx"),
+        "what is held": ("status = 'HELD'", [], "org_id_(item_id_location_id_lot_id|expires_at_id|id)_idx"),
+        "of an item": ("item_id = %s", [item], "org_id_item_id_lot_id_id_idx"),
+        "held of an item": (
+            "item_id = %s and status = 'HELD'", [item], "org_id_item_id_(location_id_lot_id|lot_id_id)_idx",
+        ),
+        "at a position": ("location_id = %s", [place], "org_id_(location_id_id|id)_idx"),
+        "in a quiet warehouse": ("warehouse_id = %s", [rare], "org_id_warehouse_id_id_idx"),
+        "of a document": ("document_id = %s", [document_id], "(pkey|org_id_document_id_line_id_idx)"),
+    }  # fmt: skip
+    for name, (condition, values, index) in lists.items():
+        text = plan(
+            world.db, f"select * from api.wms_reservations where {condition} order by id desc limit 20", *values
+        )
+        assert re.search(rf"(using|on) reservation_\d{{4}}q\d_{index}", text), f"{name}\n{text}"
+        assert not reads_all(text, "reservation"), f"{name}\n{text}"
+    assert len(scanned(text, "reservation")) == 1, text
+
+
+def reversals_and_closed_days(filled: Any) -> None:
+    world, (a, _, _), _ = filled
+    document_id, mirror = world.db.execute(
+        "select document_id, reversal_id from api.wms_reversals order by document_id limit 1"
+    ).fetchone()
+    for query, values, index in (
+        ("wms_reversals order by document_id desc limit 20", [], "reversal_pkey"),
+        ("wms_reversals where document_id < %s order by document_id desc limit 20", [document_id], "reversal_pkey"),
+        ("wms_reversals where document_id = %s", [document_id], "reversal_pkey"),
+        ("wms_reversals where reversal_id = %s", [mirror], "mirror_of_one_document"),
+        ("wms_periods order by id desc limit 20", [], "stock_period_pkey"),
+        ("wms_periods where warehouse_id = %s order by id desc limit 20", [a], "one_period_per_warehouse"),
+    ):
+        with world.db.transaction():
+            # A handful of closed periods is read as a whole; what is asked here is whether there is an index for them.
+            world.db.execute("select set_config('enable_seqscan', %s, true)", ["off" if "periods" in query else "on"])
+            text = plan(world.db, f"select * from api.{query}", *values)
+        assert re.search(rf"(using|on) {index}", text), text
+        assert "Seq Scan" not in text and ("reversals" not in query or "Sort" not in text), text
+
+
 def test_hot_queries(filled: Any, subtests: pytest.Subtests) -> None:
     """One database for all of them: filling it is what takes time."""
     for check in (
         lists_of_documents, one_document_is_found_in_one_partition, stock_of_a_warehouse,
-        the_ledger_of_an_item_and_a_document, stock_as_of_reads_only_what_came_after,
+        the_ledger_of_an_item_and_a_document, stock_as_of_reads_only_what_came_after, what_is_promised,
+        reversals_and_closed_days,
     ):  # fmt: skip
         with subtests.test(check.__name__):
             check(filled)

@@ -6,8 +6,10 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
+
 from wms.conftest import Acting
-from wms.flows import lies, person, position, stocked
+from wms.flows import lies, person, position, setting, stocked
 from wms.support import Warehouse, World, refused, violations
 
 
@@ -152,3 +154,78 @@ def test_two_do_not_fill_the_same_place_twice(world: World, one: Warehouse, acti
     with ThreadPoolExecutor(len(items)) as pool:
         assert sum(pool.map(put, items)) == 2
     assert sum(lies(world, i).get("C-1", 0) for i in items) == 10
+
+
+def test_documents_are_held_to_the_capacity(world: World, one: Warehouse, two: Warehouse) -> None:
+    """Whatever document names the position: what comes in, comes back, is transferred or moved."""
+    item, shelf = stocked(world, one.receiving, 50), position(world, "A-1", capacity=10, capacity_unit="C62")
+
+    def draft(kind: str, quantity: float, *more: float, **header: Any) -> str:
+        lines = [{"item_id": item, "quantity": q, "to_position_id": shelf} for q in (quantity, *more)]
+        if kind == "MOVE":
+            lines = [{**line, "from_position_id": one.receiving} for line in lines]
+        return str(world.draft(kind, *lines, **header)["id"])
+
+    into = {"to_location_id": one.id}
+    across = {"from_location_id": two.id, **into}
+    for kind, header in (("IMPORT", into), ("RETURN", into), ("MOVE", into)):
+        details = refused(world.call("wms_document_post", id=draft(kind, 6, 5, **header)), 422, "wms.capacity_exceeded")
+        assert (details["place"], details["free"], details["wanted"]) == ("A-1", 10, 11)
+    both = [draft("IMPORT", 6, **into), draft("IMPORT", 5, **into)]
+    refused(world.call("wms_documents_post", ids=both), 422, "wms.capacity_exceeded")
+    world.done("wms_document_post", id=both[0])
+    world.posted("IMPORT", {"item_id": item, "quantity": 9, "to_position_id": two.storage}, to_location_id=two.id)
+    refused(world.call("wms_document_post", id=draft("TRANSFER", 5, **across)), 422, "wms.capacity_exceeded")
+    # What was found there lies there, and what is reversed had its place.
+    world.done("wms_stock_adjust", position_id=shelf, item_id=item, new_quantity=14, reason="found")
+    setting(world, "wms.is_capacity_checked", False)
+    world.done("wms_document_post", id=both[1])
+    assert lies(world, item)["A-1"] == 19
+    assert violations(world.db, world.org.id) == {}
+
+
+def test_two_documents_do_not_fill_a_place_twice(world: World, one: Warehouse, acting: Acting) -> None:
+    item, shelf = world.item(), position(world, "A-1", capacity=10, capacity_unit="C62")
+    drafts = [
+        world.draft("IMPORT", {"item_id": item, "quantity": 4, "to_position_id": shelf}, to_location_id=one.id)["id"]
+        for _ in range(6)
+    ]
+    user_id = world.org.user(administrator=True)
+
+    def post(draft: str) -> bool:
+        with acting(world.org, user_id) as session:
+            try:
+                session.execute("select api.wms_document_post(%s)", [draft])
+            except psycopg.Error as error:
+                assert "wms.capacity_exceeded" in str(error)
+                return False
+            return True
+
+    with ThreadPoolExecutor(len(drafts)) as pool:
+        assert sum(pool.map(post, drafts)) == 2
+    assert lies(world, item) == {"A-1": 8}
+
+
+def test_goods_are_bound_to_their_zone(world: World, one: Warehouse) -> None:
+    cold, warm = position(world, "C-1", zone="COLD"), position(world, "W-1", zone="WARM")
+    fish, thing = world.item(**{"class": "COMMODITY"}), world.item()
+    rule = {"warehouse_id": one.id, "item_class": "COMMODITY", "zone": "COLD", "is_required": True}
+    assert world.client.post("wms_put_away_rules", json=rule).status_code == 201
+
+    def arrives(item: str, place: str) -> Any:
+        line = {"item_id": item, "quantity": 5, "to_position_id": place}
+        return world.call("wms_document_post", id=world.draft("IMPORT", line, to_location_id=one.id)["id"])
+
+    details = refused(arrives(fish, warm), 422, "wms.zone_required")
+    assert (details["zones"], details["place"]) == ("COLD", "W-1")
+    refused(arrives(fish, one.storage), 422, "wms.zone_required")
+    for item, place in ((fish, cold), (fish, one.receiving), (thing, warm)):
+        assert arrives(item, place).status_code == 200
+    move = {"from_position_id": one.receiving, "item_id": fish, "quantity": 1}
+    refused(world.call("wms_stock_move", **move, to_position_id=warm, reason="x"), 422, "wms.zone_required")
+    refused(world.call("wms_put_away", **move, to_position_id=warm), 422, "wms.zone_required")
+    assert proposed(world, one, fish, 5) == [("C-1", 5)]
+    world.done("wms_put_away", **move)
+    # What was found there is there.
+    world.done("wms_stock_adjust", position_id=warm, item_id=fish, new_quantity=2, reason="found")
+    assert lies(world, fish) == {"C-1": 6, "RECEIVING": 4, "W-1": 2}

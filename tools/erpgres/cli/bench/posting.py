@@ -32,9 +32,9 @@ def command(output: str, clients: int, documents: int, batch: int, rounds: int) 
     from erpgres.bench import posting as bench
 
     measured = bench.run(clients, documents, batch, rounds, say)
-    lines = [f"{'way':<10} {'documents/s':>12} {'to bare':>8}"]
+    lines = [f"{'way':<10} {'documents/s':>12} {'to bare':>8} {'CPU ms':>8}"]
     for m in measured:
         short = f"  short of {bench.AIM:,}" if m.is_short else ""
-        lines.append(f"{m.way:<10} {m.per_second:>12,.0f} {m.ratio:>8.2f}{short}")
+        lines.append(f"{m.way:<10} {m.per_second:>12,.0f} {m.ratio:>8.2f} {m.cpu_ms:>8.2f}{short}")
     report(output, {"results": [{**dataclasses.asdict(m), "is_short": m.is_short} for m in measured]}, lines)
     judge("" if any(m.is_short for m in measured) else None)

@@ -14,6 +14,7 @@ def fill(side: Side, warehouse: str, item: str, lot: str) -> None:
     )
     goods = {"item_id": item, "lot_id": lot}
     side.insert("wms_put_away_rules", warehouse_id=warehouse, item_id=item, zone="A")
+    side.insert("wms_count_rules", warehouse_id=warehouse, every_days=30)
     unit = side.call("wms_handling_unit_create", position_id=place, sscc=SSCC)["id"]
     side.call("wms_handling_unit_pack", id=unit, quantity=1, **goods)
     seen = side.call("wms_count_plan", warehouse_id=warehouse, is_blind=False)["id"]
