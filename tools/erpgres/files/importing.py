@@ -30,6 +30,7 @@ from erpgres.files.source import Row, Source, look, text_of
 from erpgres.tokens import claims_of
 
 CHUNK = 20_000  # lines that are loaded by one statement
+SEARCH_LATER = 5_000  # with more rows than that they come into the search after the commit
 _BLOCK = 1 << 18
 _SAMPLE = 1000  # rows that the decimal mark is looked for in
 _MANY = 1_000  # rows from which on the planner is told how many there are
@@ -74,6 +75,7 @@ class Imported:
     updated: int = 0
     unchanged: int = 0
     refused: int = 0
+    search_pending: int = 0  # rows that the search does not find yet when it is done
     is_loaded: bool = False
     is_dry_run: bool = False
     refused_path: Path | None = None
@@ -152,6 +154,8 @@ class _Run:
         with self.progress("checking", None):
             self._stage(done)
         self._load(done)
+        if done.is_loaded and not self.options.dry_run:
+            self._ask_for_search(done)
         self._report(done)
         if self.options.dry_run:
             self.connection.rollback()
@@ -302,6 +306,9 @@ class _Run:
         refused = self._refused(done)
         problems: list[dict[str, Any]] = []
         if not refused or self.options.skip_invalid or self.options.dry_run:
+            if done.rows - refused > SEARCH_LATER:
+                # the triggers of the search note ranges for this import, and leave the rest to the worker
+                self._one("select set_config('erpgres.search_later', %s, true)", str(done.id))
             self.connection.execute("savepoint loading")
             with self.progress("loading", done.rows - refused) as advance:
                 for rank, first, last in self._ranges(done):
@@ -328,6 +335,18 @@ class _Run:
             )
         if done.is_loaded or self.options.dry_run:
             done.unchanged = done.rows - done.refused - done.inserted - done.updated
+
+    def _ask_for_search(self, done: Imported) -> None:
+        """Let the worker bring what was loaded into the search, at once when this is committed."""
+        done.search_pending = self._one(
+            "select search_pending_count from core.import where org_id = core.org_id() and id = %s", done.id
+        )[0]
+        if done.search_pending:
+            self._become("migrator")
+            self.connection.execute(
+                "select ops.job_enqueue(name) from ops.job where name = 'core.fill_search' and not is_paused"
+            )
+            self._become(self.role)
 
     def _refused(self, done: Imported) -> int:
         return int(
