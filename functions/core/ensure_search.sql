@@ -45,7 +45,8 @@ $sql$,
     (
       select format(
         case
-          when count(*) = 1 then 'values %s'
+          -- offset 0: computed once, not once for each use of it
+          when count(*) = 1 then 'select v.code, v.n from (values %s) as v (code, n) offset 0'
           else 'select distinct on (v.code) v.code, v.n from (values %s) as v (code, n) order by v.code, v.n'
         end,
         string_agg(format('(core.search_code(r.%I), %s)', c.name, c.n), ', ')
@@ -54,8 +55,9 @@ $sql$,
     ),
     (
       select format(
-        E'\n    cross join lateral (select core.search_scope(r.org_id, %L), core.search_blanks(core.search_text(%s)))'
-        ' as t (scope, words)', s.entity, string_agg(format('r.%I', c), ', ')
+        E'\n    cross join lateral (select core.search_scope(r.org_id, %L), concat_ws('' '', %s) offset 0) as x (scope, text)'
+        '\n    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)',
+        s.entity, string_agg(format('r.%I', c), ', ')
       )
       from unnest(s.word_columns) as c
       having count(*) > 0

@@ -26,18 +26,20 @@ from psycopg.types.json import Jsonb
 from erpgres.database import connect, reason
 from erpgres.errors import CannotRun, Refused
 from erpgres.files import refused as refused_file
-from erpgres.files.source import Row, Source, look, text_of
+from erpgres.files.source import Source, look, text_of
 from erpgres.tokens import claims_of
 
 CHUNK = 20_000  # lines that are loaded by one statement
 SEARCH_LATER = 5_000  # with more rows than that they come into the search after the commit
 _BLOCK = 1 << 18
+_PART = 256  # rows that are written to the buffer at once
 _SAMPLE = 1000  # rows that the decimal mark is looked for in
 _MANY = 1_000  # rows from which on the planner is told how many there are
 
 Advance = Callable[[int], None]
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 Connection = psycopg.Connection[Any]
+_Part = tuple[int, list[tuple[Any, ...]]]  # about where in the file it ends; line, note and cells of each row
 
 
 @contextmanager
@@ -251,10 +253,10 @@ class _Run:
             cursor.copy(statement) as copy,
         ):
             buffer = io.StringIO()
-            write = csv.writer(buffer, lineterminator="\n").writerow
+            write = csv.writer(buffer, lineterminator="\n").writerows
             before = position = 0
-            for position, cells_of_row in rows:
-                write(cells_of_row)
+            for position, part in rows:
+                write(part)
                 if buffer.tell() > _BLOCK:
                     copy.write(buffer.getvalue())
                     buffer.seek(0)
@@ -265,25 +267,31 @@ class _Run:
             advance(position - before)
         self._become(self.role)
 
-    def _csv_rows(self, places: list[int]) -> Iterator[tuple[int, list[Any]]]:
+    def _csv_rows(self, places: list[int]) -> Iterator[_Part]:
+        """Give the rows in parts of some hundreds, since each step in Python costs as much as reading a row."""
         width = len(self.source.headers)
         may_hold_nul = self.source.may_hold_nul
         pick = itemgetter(*places) if len(places) > 1 else (lambda cells: (cells[places[0]],))
-        for row in self.source.rows():
-            cells = row.cells
+        part: list[tuple[Any, ...]] = []
+        position = 0
+        for line, cells, position in self.source.records():
             if len(cells) == width:
                 values, note = pick(cells), ""
             else:
-                values, note = _padded(row, places), "core.import_cells"
+                values, note = _padded(cells, places), "core.import_cells"
             if may_hold_nul and any("\0" in value for value in values):
                 values, note = tuple(value.replace("\0", "") for value in values), "core.import_cells"
-            yield row.position, [row.line, note, *values]
+            part.append((line, note, *values))
+            if len(part) == _PART:
+                yield position, part
+                part = []
+        yield position, part
 
-    def _xlsx_rows(self, places: list[int], decimal: str) -> Iterator[tuple[int, list[Any]]]:
+    def _xlsx_rows(self, places: list[int], decimal: str) -> Iterator[_Part]:
         for row in self.source.rows():
             note = "core.import_cells" if len(row.cells) > len(self.source.headers) else ""
             values = (text_of(row.cells[place], decimal) if place < len(row.cells) else "" for place in places)
-            yield row.position, [row.line, note, *values]
+            yield row.position, [(row.line, note, *values)]
 
     # ---- the database ------------------------------------------------------------------------------------------
 
@@ -401,8 +409,8 @@ class _Run:
                 ) from error
 
 
-def _padded(row: Row, places: list[int]) -> tuple[str, ...]:
-    return tuple(row.cells[place] if place < len(row.cells) else "" for place in places)
+def _padded(cells: list[str], places: list[int]) -> tuple[str, ...]:
+    return tuple(cells[place] if place < len(cells) else "" for place in places)
 
 
 def _is_only(value: str, decimal: str, group: str) -> bool:
