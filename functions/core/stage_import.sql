@@ -82,11 +82,15 @@ begin
           'case when %1$s ~ %2$L then translate(%1$s, %3$L, %4$L) end', v_cell, v_number,
           case when v_is_comma then ',' || v_group else v_group end, case when v_is_comma then '.' else '' end
         );
+        -- Plain numbers, as most are, are what they stand for.
         if v_column.type = 'integer' then
           v_value := format(
-            'case when pg_input_is_valid(%1$s, ''numeric'') then case when (%1$s)::numeric %% 1 = 0 '
-            'and abs((%1$s)::numeric) <= 2147483647 then ((%1$s)::numeric)::integer::text end end', v_value
+            'case when %2$s ~ ''^(0|[1-9]\d{0,8})$'' then %2$s '
+            'when pg_input_is_valid(%1$s, ''numeric'') then case when (%1$s)::numeric %% 1 = 0 '
+            'and abs((%1$s)::numeric) <= 2147483647 then ((%1$s)::numeric)::integer::text end end', v_value, v_cell
           );
+        elsif not v_is_comma then
+          v_value := format('case when %1$s ~ ''^\d+([.]\d+)?$'' then %1$s else %2$s end', v_cell, v_value);
         end if;
       when 'boolean' then
         v_value := format(

@@ -304,6 +304,7 @@ class _Run:
         if done.rows == 0:
             raise Refused(f"{self.source.path.name} has no rows below the header")
         if done.rows > _MANY:
+            self._one("select set_config('default_statistics_target', '30', true)")  # how many there are, not which
             self._become("owner")
             self.connection.execute("analyze (skip_locked) core.import_row (org_id, import_id, line, rank, problems)")
             self._become(self.role)
