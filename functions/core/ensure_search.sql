@@ -22,12 +22,13 @@ return (
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
 $sql$,
     s.entity, s.id_column, s.code,
     coalesce('core.search_code(r.' || quote_ident(s.title_column) || ')', 'null::text'),
@@ -44,7 +45,8 @@ $sql$,
     (
       select format(
         case
-          when count(*) = 1 then 'values %s'
+          -- offset 0: computed once, not once for each use of it
+          when count(*) = 1 then 'select v.code, v.n from (values %s) as v (code, n) offset 0'
           else 'select distinct on (v.code) v.code, v.n from (values %s) as v (code, n) order by v.code, v.n'
         end,
         string_agg(format('(core.search_code(r.%I), %s)', c.name, c.n), ', ')
@@ -53,8 +55,9 @@ $sql$,
     ),
     (
       select format(
-        E'\n    cross join lateral (select core.search_scope(r.org_id, %L), core.search_blanks(core.search_text(%s)))'
-        ' as t (scope, words)', s.entity, string_agg(format('r.%I', c), ', ')
+        E'\n    cross join lateral (select core.search_scope(r.org_id, %L), concat_ws('' '', %s) offset 0) as x (scope, text)'
+        '\n    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)',
+        s.entity, string_agg(format('r.%I', c), ', ')
       )
       from unnest(s.word_columns) as c
       having count(*) > 0
@@ -66,6 +69,42 @@ $sql$,
 
 comment on function core.search_insert(text, text) is
   'The statement that brings rows of a source into the search; relation is a table, or what stands for one';
+
+create or replace function core.search_later(
+  source text,
+  import_id uuid,
+  row_count bigint,
+  org_id uuid,
+  first_id uuid,
+  last_id uuid
+)
+returns boolean
+language plpgsql
+volatile
+parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A few rows are brought as fast as noted. The bound below is exclusive, hence the moment before.
+  if search_later.row_count < 1000 or uuid_extract_version(search_later.first_id) is distinct from 7 then
+    return false;
+  end if;
+  insert into core.search_fill (source, of_org_id, after_id, last_id, row_count, import_id)
+  values (
+    search_later.source, search_later.org_id,
+    core.uuid_floor(uuid_extract_timestamp(search_later.first_id) - interval '1 millisecond'), search_later.last_id,
+    search_later.row_count, search_later.import_id
+  );
+  update core.import as i
+  set search_pending_count = i.search_pending_count + search_later.row_count
+  where i.org_id = search_later.org_id and i.id = search_later.import_id;
+  return true;
+end
+$$;
+
+comment on function core.search_later(text, uuid, bigint, uuid, uuid, uuid) is
+  'Note that rows of an import come into the search after its commit, in its own transaction; false when they are too few. '
+  'Asked by the triggers of core.ensure_search when erpgres.search_later names an import, which only the login of the tools can say.';
 
 create or replace function core.ensure_search()
 returns setof text
@@ -92,6 +131,15 @@ begin
       s.code_columns,
       s.table_name::regclass as tab,
       a.attnotnull as is_always,
+      -- Whether a range of ids is some rows and no more: the id is the table's own.
+      a.attnotnull and exists (
+        select from pg_index as i
+        join pg_attribute as o on o.attrelid = i.indrelid and o.attname = 'org_id'
+        join pg_attribute as k on k.attrelid = i.indrelid and k.attname = s.id_column
+        where i.indrelid = s.table_name::regclass
+          and i.indisprimary
+          and i.indkey::text = concat(o.attnum, ' ', k.attnum)
+      ) as is_ranged,
       s.code_columns || s.word_columns || array_remove(array[s.title_column, s.partner_column, s.id_column], null) as columns
     from core.search_source as s
     join pg_attribute as a on a.attrelid = s.table_name::regclass and a.attname = s.code_columns[1]
@@ -117,7 +165,7 @@ $sql$,
     v_body := format(
       $body$
 begin
-  if tg_level = 'STATEMENT' then%s    return null;
+  if tg_level = 'STATEMENT' then%s%s    return null;
   end if;
   if tg_op <> 'INSERT' then%s  end if;
   if tg_op <> 'DELETE' then%s  end if;
@@ -125,6 +173,24 @@ begin
 end
 $body$,
       -- Only the trigger of the statement has rows by this name; elsewhere the branch is never planned.
+      case
+        when v_source.is_ranged then format(
+          $sql$
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        %L, current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.%2$I from new_rows as n order by n.%2$I limit 1),
+        (select n.%2$I from new_rows as n order by n.%2$I desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+$sql$,
+          v_source.code, v_source.id_column
+        )
+        else ''
+      end,
       core.search_insert(v_source.code, 'new_rows'), v_delete, core.search_insert(v_source.code, '(select new.*)')
     );
     if not exists (
@@ -164,7 +230,7 @@ $body$,
       execute format(
         'create trigger search_delete after delete on %s for each row execute function core.%I()', v_source.tab, v_name
       );
-      insert into core.search_fill (source) values (v_source.code) on conflict do nothing;
+      insert into core.search_fill (source) values (v_source.code);
     end if;
   end loop;
 

@@ -6,11 +6,22 @@ language sql
 immutable
 parallel safe
 -- Whatever is no letter or figure of ASCII separates; letters of other scripts belong to words.
-return translate(
-  left(search_blanks.text, 1000), E'\t\n\r!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~', '                                   '
-);
+return regexp_replace(left(search_blanks.text, 1000), '[\t\n\r -/:-@\[-`{-~]+', ' ', 'g');
 
-comment on function core.search_blanks(text) is 'A text of core.search_text with a blank for every separator';
+comment on function core.search_blanks(text) is 'A text of core.search_text with a blank for separators';
+
+-- Inlined, which core.search_text is not: a text of ASCII, as most are, is done by two comparisons of its length.
+create or replace function core.search_fold(text text)
+returns text
+language sql
+immutable
+parallel safe
+return case
+  when octet_length(search_fold.text) = length(search_fold.text) then lower(search_fold.text)
+  else core.search_text(search_fold.text)
+end;
+
+comment on function core.search_fold(text) is 'core.search_text of one text';
 
 create or replace function core.search_words(text text)
 returns text[]
@@ -30,7 +41,7 @@ returns text
 language sql
 immutable
 parallel safe
-return left(btrim(core.search_text(search_code.code)), 200);
+return left(btrim(core.search_fold(search_code.code)), 200);
 
 comment on function core.search_code(text) is 'A code as search compares it';
 

@@ -19,6 +19,7 @@ declare
   v_data text [] := '{}';
   v_names text [] := '{}';
   v_problems text [] := '{}';
+  v_doubts text [] := '{}';
   v_rank text := '0';
   v_column record;
   v_cell text;
@@ -81,11 +82,15 @@ begin
           'case when %1$s ~ %2$L then translate(%1$s, %3$L, %4$L) end', v_cell, v_number,
           case when v_is_comma then ',' || v_group else v_group end, case when v_is_comma then '.' else '' end
         );
+        -- Plain numbers, as most are, are what they stand for.
         if v_column.type = 'integer' then
           v_value := format(
-            'case when pg_input_is_valid(%1$s, ''numeric'') then case when (%1$s)::numeric %% 1 = 0 '
-            'and abs((%1$s)::numeric) <= 2147483647 then ((%1$s)::numeric)::integer::text end end', v_value
+            'case when %2$s ~ ''^(0|[1-9]\d{0,8})$'' then %2$s '
+            'when pg_input_is_valid(%1$s, ''numeric'') then case when (%1$s)::numeric %% 1 = 0 '
+            'and abs((%1$s)::numeric) <= 2147483647 then ((%1$s)::numeric)::integer::text end end', v_value, v_cell
           );
+        elsif not v_is_comma then
+          v_value := format('case when %1$s ~ ''^\d+([.]\d+)?$'' then %1$s else %2$s end', v_cell, v_value);
         end if;
       when 'boolean' then
         v_value := format(
@@ -108,6 +113,7 @@ begin
       v_problems := v_problems || format(
         'case when %s is null then core.import_problem(%L, ''core.import_required'') end', v_cell, v_column.name
       );
+      v_doubts := v_doubts || format('%s is null', v_cell);
     end if;
     if v_column.type not in ('text', 'code') then
       v_wrong := format(
@@ -126,20 +132,23 @@ begin
     end if;
     if v_wrong is not null then
       v_problems := v_problems || format('case when %s is not null and %s is null then %s end', v_cell, v_value, v_wrong);
+      v_doubts := v_doubts || format('%s is null and %s is not null', v_value, v_cell);
     end if;
     if v_column.is_path then
       v_rank := format('case when %1$s is null then 0 else length(%1$s) - length(replace(%1$s, ''/'', '''')) + 1 end', v_cell);
     end if;
   end loop;
 
-  -- offset 0: each step is computed once, not once for each use of it.
+  -- offset 0: each step is computed once, not once for each use of it. A row without problems costs a few comparisons.
   -- lint: allow dynamic_sql: source and cells are SQL that callers build with %I and %L; it runs with the caller's rights
   execute format(
     'insert into core.import_row (org_id, import_id, line, rank, data, problems) '
     'select (select core.org_id()), $1, v.line, v.rank, jsonb_object($3, array[%s]), '
-    'case when v.note is null then core.import_problems(%s) else jsonb_build_array(core.import_problem(null, v.note)) end from ('
+    'case when v.note is not null then jsonb_build_array(core.import_problem(null, v.note)) '
+    'when %s then core.import_problems(%s) end from ('
     'select v.*, %s as rank, %s from (select s.line, s.note, %s from %s as s offset 0) as v offset 0) as v',
-    array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank,
+    array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_doubts, ' or '), ''), 'false'),
+    coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank,
     array_to_string(v_values, ', '), array_to_string(v_trimmed, ', '), stage_import.source
   )
   using stage_import.import_id, stage_import.payload, v_names;

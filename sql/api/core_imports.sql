@@ -16,6 +16,7 @@ select
   t.insert_count,
   t.update_count,
   t.unchanged_count,
+  t.search_pending_count,
   t.is_partial,
   t.committed_at,
   t.created_at,
@@ -39,6 +40,8 @@ comment on column api.imports.refused_count is 'Rows with a problem; /import_row
 comment on column api.imports.insert_count is 'Rows that are new; before the commit: would be';
 comment on column api.imports.update_count is 'Rows that change what is there; before the commit: would';
 comment on column api.imports.unchanged_count is 'Rows that are there already, exactly so';
+comment on column api.imports.search_pending_count is
+  'Rows that it loaded and that the search does not find yet: of large files they are brought after the commit';
 comment on column api.imports.is_partial is 'Whether refused rows were left out';
 comment on column api.imports.committed_at is 'When its rows were loaded; null: not yet, or never';
 comment on column api.imports.created_at is 'When it was made';

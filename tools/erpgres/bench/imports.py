@@ -6,6 +6,10 @@ in their order: what PostgreSQL can do with such rows at best, and without looki
 with a header, stages, checks and loads the rows in one transaction, through all triggers and policies. Each round goes
 into a new organisation; the two take turns in going first.
 
+The search finds the rows of a large import after its commit: core.fill_search, a job of the worker, brings them. That
+is run here right after each import, until nothing waits, and is a figure of its own: the ratio is that of the import,
+a second one says what it is when both are counted. The bare COPY brings nothing into any search.
+
 Counted is CPU time, of the server process and of this one, where Linux tells that of the server, so that other work on
 the machine matters less; else the time on the clock, which is shown in any case. The database is a scratch one on the
 stack's cluster. The memory is that of this process, which reads the file.
@@ -55,6 +59,8 @@ class Measured:
     clock_import_seconds: float
     clock_copy_seconds: float
     clock_ratio: float
+    search_seconds: float  # bringing the rows into the search after the commit, as counted
+    ratio_with_search: float  # when import and that are counted together
     memory_mb: float  # how much the process grew while the first file was imported
 
     @property
@@ -76,7 +82,9 @@ def run(state: State, rows: int, rounds: int, say: Say) -> Measured:
         path = Path(folder) / "items.csv"
         write(path, rows)
         make_bare(connection)
+        _bring(state.dsn("worker", name), connection, None)  # what the migration left to be brought: nothing, in parts
         times: dict[str, list[tuple[float, float]]] = {"import": [], "copy": []}
+        search: list[float] = []
         memory = 0.0
         for number in range(rounds):
             for way in ("import", "copy") if number % 2 == 0 else ("copy", "import"):
@@ -98,10 +106,16 @@ def run(state: State, rows: int, rounds: int, say: Say) -> Measured:
                 clock = time.perf_counter() - began
                 times[way].append((time.process_time() - cpu + server.seconds if server.is_told else clock, clock))
                 say(f"round {number + 1}, {way}: {clock:.1f} s, counted {times[way][-1][0]:.1f} s")
+                if way == "import":
+                    search.append(_bring(state.dsn("worker", name), connection, org_id))
+                    say(f"round {number + 1}, into the search: counted {search[-1]:.1f} s")
     counted, clocks = ({way: [pair[place] for pair in pairs] for way, pairs in times.items()} for place in (0, 1))
+    both = {
+        "import": [one + more for one, more in zip(counted["import"], search, strict=True)], "copy": counted["copy"]
+    }  # fmt: skip
     return Measured(
         rows, rounds, "CPU time of server and tool" if server.is_told else "time on the clock",
-        *_compared(counted), *_compared(clocks), memory,
+        *_compared(counted), *_compared(clocks), statistics.median(search), _compared(both)[2], memory,
     )  # fmt: skip
 
 
@@ -109,6 +123,24 @@ def _compared(times: dict[str, list[float]]) -> tuple[float, float, float]:
     """Return the medians of both ways, and that of the ratios of speed."""
     ratios = [copied / imported for imported, copied in zip(times["import"], times["copy"], strict=True)]
     return statistics.median(times["import"]), statistics.median(times["copy"]), statistics.median(ratios)
+
+
+def _bring(dsn: str, connection: Connection, org_id: uuid.UUID | None) -> float:
+    """Bring what was imported into the search as the worker does; returns the seconds it took."""
+    with database.connect(dsn, autocommit=True) as worker:
+        server = _Server(worker)
+        began = server.now()
+        while worker.execute("select core.fill_search()").fetchone() != (0,):
+            pass
+        seconds = server.now() - began
+    missing = connection.execute(
+        "select count(*) from core.item as i where i.org_id = %s and not exists (select from core.searchable as s"
+        " where s.org_id = i.org_id and s.entity = 'item' and s.id = i.id)",
+        [org_id],
+    ).fetchone()
+    if missing != (0,):
+        raise CannotRun(f"the search lacks {missing and missing[0]} of the rows")
+    return seconds
 
 
 class _Server:
@@ -133,6 +165,10 @@ class _Server:
         yield lambda done: None
         if row is not None or phase == "copying":
             self.seconds = self._told(pid) - (self._began if phase == "copying" else 0.0)
+
+    def now(self) -> float:
+        """Return how much CPU time our own session has had, or the clock where nobody tells."""
+        return self._told(self._connection.info.backend_pid) if self.is_told else time.perf_counter()
 
     def _told(self, pid: int) -> float:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9 if self.is_told else 0.0

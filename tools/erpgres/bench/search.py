@@ -136,7 +136,9 @@ def fill(connection: Connection, rows: int, progress: Progress) -> tuple[uuid.UU
     for org_id in ids:
         after = None
         while True:
-            after = one(connection, "select core.fill_search_part('item', %s, %s, 50000)", org_id, after)
+            after = one(
+                connection, "select f.last_id from core.fill_search_part('item', %s, %s, 50000) as f", org_id, after
+            )
             if after is None:
                 break
     connection.execute("reset session authorization")

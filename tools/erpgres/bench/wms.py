@@ -199,7 +199,9 @@ def fill(connection: Connection, documents: int, items: int, progress: Progress)
         connection.execute(BALANCES, {"org": org_id})
     after = None
     connection.execute("set session authorization migrator")
-    while after := one(connection, "select core.fill_search_part('item', %s, %s, 50000)", org_id, after):
+    while after := one(
+        connection, "select f.last_id from core.fill_search_part('item', %s, %s, 50000) as f", org_id, after
+    ):
         pass
     connection.execute("reset session authorization")
 

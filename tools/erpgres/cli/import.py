@@ -114,6 +114,11 @@ def _text(done: Imported) -> str:
     else:
         head = f"{done.entity}: {done.refused:,} of {done.rows:,} rows refused; nothing was loaded"
     lines = [head]
+    if done.search_pending:
+        lines.append(
+            f"the worker brings {done.search_pending:,} rows into the search, some thousands a second;"
+            f" /imports?id=eq.{done.id} says in search_pending_count how many are left"
+        )
     if done.refused_path:
         lines.append(f"refused rows with reasons: {done.refused_path}")
         if not done.is_loaded and not done.is_dry_run:
@@ -128,6 +133,7 @@ def _json(done: Imported) -> str:
         {
             "id": None if done.is_dry_run else str(done.id), "entity": done.entity, "rows": done.rows,
             "inserted": done.inserted, "updated": done.updated, "unchanged": done.unchanged, "refused": done.refused,
+            "search_pending": done.search_pending,
             "loaded": done.is_loaded and not done.is_dry_run, "dry_run": done.is_dry_run,
             "refused_file": str(done.refused_path) if done.refused_path else None, "problems": done.first_problems,
             "headers": done.headers, "ignored": done.ignored, "duplicate_of": done.duplicate_of,

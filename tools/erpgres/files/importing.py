@@ -26,17 +26,20 @@ from psycopg.types.json import Jsonb
 from erpgres.database import connect, reason
 from erpgres.errors import CannotRun, Refused
 from erpgres.files import refused as refused_file
-from erpgres.files.source import Row, Source, look, text_of
+from erpgres.files.source import Source, look, text_of
 from erpgres.tokens import claims_of
 
 CHUNK = 20_000  # lines that are loaded by one statement
+SEARCH_LATER = 5_000  # with more rows than that they come into the search after the commit
 _BLOCK = 1 << 18
+_PART = 256  # rows that are written to the buffer at once
 _SAMPLE = 1000  # rows that the decimal mark is looked for in
 _MANY = 1_000  # rows from which on the planner is told how many there are
 
 Advance = Callable[[int], None]
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 Connection = psycopg.Connection[Any]
+_Part = tuple[int, list[tuple[Any, ...]]]  # about where in the file it ends; line, note and cells of each row
 
 
 @contextmanager
@@ -74,6 +77,7 @@ class Imported:
     updated: int = 0
     unchanged: int = 0
     refused: int = 0
+    search_pending: int = 0  # rows that the search does not find yet when it is done
     is_loaded: bool = False
     is_dry_run: bool = False
     refused_path: Path | None = None
@@ -152,6 +156,8 @@ class _Run:
         with self.progress("checking", None):
             self._stage(done)
         self._load(done)
+        if done.is_loaded and not self.options.dry_run:
+            self._ask_for_search(done)
         self._report(done)
         if self.options.dry_run:
             self.connection.rollback()
@@ -247,10 +253,10 @@ class _Run:
             cursor.copy(statement) as copy,
         ):
             buffer = io.StringIO()
-            write = csv.writer(buffer, lineterminator="\n").writerow
+            write = csv.writer(buffer, lineterminator="\n").writerows
             before = position = 0
-            for position, cells_of_row in rows:
-                write(cells_of_row)
+            for position, part in rows:
+                write(part)
                 if buffer.tell() > _BLOCK:
                     copy.write(buffer.getvalue())
                     buffer.seek(0)
@@ -261,25 +267,31 @@ class _Run:
             advance(position - before)
         self._become(self.role)
 
-    def _csv_rows(self, places: list[int]) -> Iterator[tuple[int, list[Any]]]:
+    def _csv_rows(self, places: list[int]) -> Iterator[_Part]:
+        """Give the rows in parts of some hundreds, since each step in Python costs as much as reading a row."""
         width = len(self.source.headers)
         may_hold_nul = self.source.may_hold_nul
         pick = itemgetter(*places) if len(places) > 1 else (lambda cells: (cells[places[0]],))
-        for row in self.source.rows():
-            cells = row.cells
+        part: list[tuple[Any, ...]] = []
+        position = 0
+        for line, cells, position in self.source.records():
             if len(cells) == width:
                 values, note = pick(cells), ""
             else:
-                values, note = _padded(row, places), "core.import_cells"
+                values, note = _padded(cells, places), "core.import_cells"
             if may_hold_nul and any("\0" in value for value in values):
                 values, note = tuple(value.replace("\0", "") for value in values), "core.import_cells"
-            yield row.position, [row.line, note, *values]
+            part.append((line, note, *values))
+            if len(part) == _PART:
+                yield position, part
+                part = []
+        yield position, part
 
-    def _xlsx_rows(self, places: list[int], decimal: str) -> Iterator[tuple[int, list[Any]]]:
+    def _xlsx_rows(self, places: list[int], decimal: str) -> Iterator[_Part]:
         for row in self.source.rows():
             note = "core.import_cells" if len(row.cells) > len(self.source.headers) else ""
             values = (text_of(row.cells[place], decimal) if place < len(row.cells) else "" for place in places)
-            yield row.position, [row.line, note, *values]
+            yield row.position, [(row.line, note, *values)]
 
     # ---- the database ------------------------------------------------------------------------------------------
 
@@ -292,6 +304,7 @@ class _Run:
         if done.rows == 0:
             raise Refused(f"{self.source.path.name} has no rows below the header")
         if done.rows > _MANY:
+            self._one("select set_config('default_statistics_target', '30', true)")  # how many there are, not which
             self._become("owner")
             self.connection.execute("analyze (skip_locked) core.import_row (org_id, import_id, line, rank, problems)")
             self._become(self.role)
@@ -302,6 +315,9 @@ class _Run:
         refused = self._refused(done)
         problems: list[dict[str, Any]] = []
         if not refused or self.options.skip_invalid or self.options.dry_run:
+            if done.rows - refused > SEARCH_LATER:
+                # the triggers of the search note ranges for this import, and leave the rest to the worker
+                self._one("select set_config('erpgres.search_later', %s, true)", str(done.id))
             self.connection.execute("savepoint loading")
             with self.progress("loading", done.rows - refused) as advance:
                 for rank, first, last in self._ranges(done):
@@ -328,6 +344,18 @@ class _Run:
             )
         if done.is_loaded or self.options.dry_run:
             done.unchanged = done.rows - done.refused - done.inserted - done.updated
+
+    def _ask_for_search(self, done: Imported) -> None:
+        """Let the worker bring what was loaded into the search, at once when this is committed."""
+        done.search_pending = self._one(
+            "select search_pending_count from core.import where org_id = core.org_id() and id = %s", done.id
+        )[0]
+        if done.search_pending:
+            self._become("migrator")
+            self.connection.execute(
+                "select ops.job_enqueue(name) from ops.job where name = 'core.fill_search' and not is_paused"
+            )
+            self._become(self.role)
 
     def _refused(self, done: Imported) -> int:
         return int(
@@ -382,8 +410,8 @@ class _Run:
                 ) from error
 
 
-def _padded(row: Row, places: list[int]) -> tuple[str, ...]:
-    return tuple(row.cells[place] if place < len(row.cells) else "" for place in places)
+def _padded(cells: list[str], places: list[int]) -> tuple[str, ...]:
+    return tuple(cells[place] if place < len(cells) else "" for place in places)
 
 
 def _is_only(value: str, decimal: str, group: str) -> bool:

@@ -55,10 +55,14 @@ class Source:
         """Read the rows after the header. Raises Refused for a file that cannot be read to its end."""
         return self._xlsx() if self.is_xlsx else self._csv()
 
-    def _csv(self) -> Iterator[Row]:
+    def records(self) -> Iterator[tuple[int, list[str], int]]:
+        """Read the rows of a CSV file after the header, as plain tuples: line, cells, position."""
         records = _records(self.path, self.encoding or "utf-8", self.delimiter or ",")
         next(records, None)  # the header
-        yield from records
+        return records
+
+    def _csv(self) -> Iterator[Row]:
+        return map(Row._make, self.records())
 
     def _xlsx(self) -> Iterator[Row]:
         with closing(_open(self.path)) as book:
@@ -116,7 +120,7 @@ def _look_at_csv(path: Path, encoding: str | None, delimiter: str | None) -> Sou
     if header is None:
         raise Refused(f"{path.name} is empty", "the first line names the columns")
     return Source(
-        path, False, [str(cell) for cell in header.cells], digest, path.stat().st_size, found, delimiter, is_guessed,
+        path, False, header[1], digest, path.stat().st_size, found, delimiter, is_guessed,
         may_hold_nul=has_zero,
     )  # fmt: skip
 
@@ -171,7 +175,7 @@ def _guess(sample: bytes) -> str:
     return best.encoding
 
 
-def _records(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
+def _records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str], int]]:
     """Read the records of a CSV file that are not blank, the header first; `sep=` in front of it is passed over."""
     csv.field_size_limit(LONGEST_FIELD)
     with path.open(encoding=encoding, newline="") as file:
@@ -187,7 +191,7 @@ def _records(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
                     continue
                 if not line % 256:
                     position = buffer.tell()
-                yield Row(line, cells, position)
+                yield line, cells, position
         except csv.Error as error:
             raise Refused(
                 f"{path.name} line {before + 1}: {error}", "is a quotation mark opened there that is never closed?"

@@ -38,6 +38,8 @@ def command(state: State, output: str, rows: int, rounds: int) -> None:
         lines.append(f"{name:<10} {seconds:>19.1f} s {rows / seconds:>6,.0f}/s {clock:>8.1f} s {rows / clock:,.0f}/s")
     lines += [
         f"import : bare COPY = {m.ratio:.2f} (target {bench.TARGET}), {m.clock_ratio:.2f} by the clock",
+        f"into the search, after the commit: {m.search_seconds:.1f} s, {m.search_seconds / rows * 1e6:.0f} us a row;"
+        f" with it {m.ratio_with_search:.2f}",
         f"memory of the importing process grew by {m.memory_mb:.0f} MB",
     ]
     report(output, {**dataclasses.asdict(m), "target": bench.TARGET}, lines)
