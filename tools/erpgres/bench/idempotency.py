@@ -1,8 +1,8 @@
 """What an Idempotency-Key costs, and whether a request that is cut and sent again has one effect.
 
-On a stack of its own, which is removed afterwards. Contacts are inserted through the gateway without a key, with one, and
-with one that was used before (so that the first answer comes again), in turns. Then connections are cut at every point
-(`cuts.py`).
+On a stack of its own, which is removed afterwards. Contacts are inserted through the gateway without a key, with one,
+and with one that was used before (so that the first answer comes again), in turns. Then connections are cut at every
+point (`cuts.py`).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def run(rounds: int, posts: int, step: int, progress: Progress, port: int = 8700
             tried: list[Tried] = []
             for case in CASES:
                 progress(f"cutting: {case}")
-                tried += cutter.bytes_of(case, step)
+                tried += cutter.every_byte(case, step)
                 tried += cutter.moments(case)
         return Report(costs, extra, tried)
     finally:
@@ -121,7 +121,7 @@ def _costs(cutter: Cutter, rounds: int, posts: int, progress: Progress) -> list[
 def _inserts(cutter: Cutter, target: Request, way: str, keys: list[str]) -> Iterator[bytes]:
     body = {"partner_id": str(target.target), "name": "Ann", "email": "a@example.com"}
     for key in keys:
-        data = cutter.bytes("POST", "/api/contacts", body, f"cost-{key}", None if way == "without" else key)
+        data = cutter.written("POST", "/api/contacts", body, f"cost-{key}", None if way == "without" else key)
         yield data.replace(b"Connection: close\r\n", b"").replace(f"X-Request-ID: cost-{key}\r\n".encode(), b"")
 
 
