@@ -58,7 +58,7 @@ def contacts(org: Any) -> int:
 
 
 def keys(org: Any) -> list[tuple[Any, ...]]:
-    return list(org.db.execute("select key, status, body from core.idempotency where org_id = %s", [org.id]))
+    return list(org.db.execute("select key, http_status, body from core.idempotency where org_id = %s", [org.id]))
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:

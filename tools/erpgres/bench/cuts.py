@@ -105,7 +105,7 @@ class Cutter:
         self.token = sign(claims, state.secret("jwt.key").strip(), 240)
 
     def _one(self, query: str, *values: Any) -> Any:
-        row = self.db.execute(query, values).fetchone()  # type: ignore[arg-type]
+        row = self.db.execute(query, values).fetchone()
         assert row is not None
         return row[0]
 
@@ -150,7 +150,7 @@ class Cutter:
             "function": "select entity_id, count(*) from events.event where org_id = %s and entity = 'partner'"
             " and entity_id = any(%s) and type = 'partner.on_hold' group by 1",
         }[requests[0].case]
-        found = dict(self.db.execute(query, [self.org, [r.target for r in requests]]).fetchall())  # type: ignore[arg-type]
+        found = dict(self.db.execute(query, [self.org, [r.target for r in requests]]).fetchall())
         return {request.target: found.get(request.target, 0) for request in requests}
 
     # ---- sending and cutting ----------------------------------------------------------------------------------------
