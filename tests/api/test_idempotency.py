@@ -199,13 +199,25 @@ def test_the_same_key_with_another_request_is_refused(admin: httpx.Client, org: 
         ("POST", "contacts", {"content": json.dumps(contact(partner), indent=1)}),
         ("POST", "contacts", {"json": contact(partner), "headers": {**key, **RETURNED}}),
         ("POST", "contacts", {"json": contact(partner), "headers": {**key, **ONE}}),
-        ("POST", "contacts", {"json": contact(partner), "headers": {**key, "If-Match": '"1"'}}),
         ("POST", "rpc/partner_hold", {"json": {"id": str(partner), "reason": "unpaid"}}),
     ]
     for method, path, more in others:
         answer = admin.request(method, path, **{"headers": key, **more})
         assert code_of(answer) == (422, "core.idempotency_key_reused"), (method, path, more)
     assert contacts(org) == 1
+
+
+def test_a_condition_is_asked_once(admin: httpx.Client, org: Any, partner: uuid.UUID) -> None:
+    """The second time the version is another, made by the first: that is no conflict."""
+    row = admin.post("contacts", json=contact(partner), headers={**RETURNED, **ONE}).json()
+    path, body = f"contacts?id=eq.{row['id']}", {"name": "Bea"}
+    condition = keyed(**RETURNED, **{"If-Match": '"1"'})
+    first = admin.patch(path, json=body, headers=condition)
+    assert first.json()[0]["version"] == 2
+    same(first, admin.patch(path, json=body, headers=condition))
+    other = admin.patch(path, json=body, headers={**condition, "If-Match": '"2"'})
+    assert code_of(other) == (422, "core.idempotency_key_reused")
+    assert admin.patch(path, json=body, headers=keyed(**{"If-Match": '"1"'})).status_code == 412
 
 
 def test_a_key_counts_for_one_user_of_one_organization(
