@@ -100,9 +100,9 @@ class Cutter:
         db.execute(
             "insert into core.user_role (org_id, user_id, role_id) values (%s, %s, %s)", [self.org, self.user, role]
         )
-        claims = {"role": "member", "sub": str(self.user), "org_id": str(self.org)}
-        claims["sid"] = open_session(db, claims, 240)
-        self.token = sign(claims, state.secret("jwt.key").strip(), 240)
+        self.claims = {"role": "member", "sub": str(self.user), "org_id": str(self.org)}
+        self.claims["sid"] = open_session(db, self.claims, 240)
+        self.token = sign(self.claims, state.secret("jwt.key").strip(), 240)
 
     def _one(self, query: str, *values: Any) -> Any:
         row = self.db.execute(query, values).fetchone()
