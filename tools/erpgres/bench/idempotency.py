@@ -7,6 +7,7 @@ point (`cuts.py`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import statistics
@@ -129,12 +130,10 @@ def _inserts(cutter: Cutter, target: Request, way: str, keys: list[str]) -> Iter
 def _cpu(state: State) -> float:
     used = 0.0
     for process in find(state):
-        if process.name() in ("nginx", "postgrest", "postgres"):
-            try:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() in ("nginx", "postgrest", "postgres"):
                 times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            used += times.user + times.system
+                used += times.user + times.system
     return used
 
 
