@@ -183,7 +183,7 @@ class Versions:
         self._hurry = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._told_at = float("-inf")
-        self._noted: dict[str, int] = {}
+        self._noted: dict[str, int] | None = None  # what of the gateway's counts is in the database
         self._said: str | None = None
 
     async def settle(self) -> None:
@@ -236,7 +236,8 @@ class Versions:
         book = Book(secrets.token_hex(8), views)
         known = [word for view in views for word in (f"v {view.name}", view.cache_class)]
         reply = await gateway.tell(book.epoch, 0, known, clear=True, counts=True)
-        self._noted = reply["counts"]
+        if self._noted is None:
+            self._noted = reply["counts"]
         self._say(None)
         active_until = counted_at = 0.0
         told_at = time.monotonic()
@@ -286,7 +287,7 @@ class Versions:
         """Add what was counted since the last time to the database; return whether there was anything."""
         news: dict[str, int] = {}
         for name, count in counts.items():
-            before = self._noted.get(name, 0)
+            before = (self._noted or {}).get(name, 0)
             if count != before:
                 news[name] = count - before if count > before else count  # less: another gateway process began
         if news:
