@@ -434,6 +434,7 @@ class _Site:
 def running(
     words: list[str], log: Path, environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program; its output goes into a file."""
     with log.open("wb") as output, subprocess.Popen(words, env=environment, stdout=output, stderr=output) as process:
         try:
             yield process

@@ -1,8 +1,9 @@
-"""What the gateway's cache is worth: repeated reads against bare PostgREST, the hit rate of a mix of reads, and the age of answers.
+"""What the gateway's cache is worth: repeated reads against bare PostgREST, the hit rate of a mix, the age of answers.
 
 Three ways to the same rows of the same query, in turns: `cached` (gateway with sign-in, limits and log; users of one
-organisation, each with his own session), `uncached` (the same with Cache-Control: no-cache) and `bare` (PostgREST alone: no
-gateway, token, pre-request function or row-level security; the organisation is a filter). On a stack of its own.
+organisation, each with his own session), `uncached` (the same with Cache-Control: no-cache) and `bare` (PostgREST
+alone: no gateway, token, pre-request function or row-level security; the organisation is a filter). On a stack of its
+own.
 
 The clients are cheap, about 10 µs of CPU a request, and the same for all: each round they write one request into every
 connection, then read every answer. More than one process of them would only take the cores away from the servers.
@@ -105,14 +106,12 @@ class Report:
     def throughput(self) -> float:
         """Requests a second, cached to bare: the median of the rounds' ratios."""
         ways = {way.name: way for way in self.ways}
-        return round(
-            statistics.median(a / b for a, b in zip(ways["cached"].rates, ways["bare"].rates, strict=True)), 2
-        )
+        return round(statistics.median(a / b for a, b in zip(ways["cached"].rates, ways["bare"].rates, strict=True)), 2)
 
     @property
     def cpu(self) -> float:
         """CPU time of the servers for a request, bare to cached."""
-        figures = {way.name: way.public()["server_cpu_us"] for way in self.ways}
+        figures = {way.name: float(way.public()["server_cpu_us"]) for way in self.ways}
         return round(figures["bare"] / figures["cached"], 2)
 
     @property
@@ -168,7 +167,8 @@ class _Site:
         with connect(state.dsn("migrator"), autocommit=True) as connection:
             row = connection.execute(
                 "select u.id::text, o.code from core.app_user u join core.membership m on m.user_id = u.id "
-                "join core.organization o on o.id = m.org_id join core.user_role r on r.org_id = o.id and r.user_id = u.id "
+                "join core.organization o on o.id = m.org_id "
+                "join core.user_role r on r.org_id = o.id and r.user_id = u.id "
                 "join core.role k on k.org_id = r.org_id and k.id = r.role_id "
                 "where u.kind = 'INTERNAL' and k.is_administrator order by o.code, u.email limit 1"
             ).fetchone()
@@ -177,7 +177,8 @@ class _Site:
             self.org = self.claims["org_id"]
             connection.execute(
                 "insert into core.partner (org_id, code, name, legal_name, country_code, tax_id, currency) "
-                "select %s, 'BENCH-' || n, 'Buyer number ' || n, 'Buyer number ' || n || ' Limited', 'BD', 'T' || n, 'USD' "
+                "select %s, 'BENCH-' || n, 'Buyer number ' || n, 'Buyer number ' || n || ' Limited', 'BD', 'T' || n, "
+                "'USD' "
                 "from generate_series(1, %s) as n",
                 [self.org, ROWS],
             )
@@ -271,7 +272,8 @@ class _Site:
         with connect(self.state.dsn("migrator"), autocommit=True) as connection:
             tokens = [self._token(connection) for _ in range(self.options.users)]
             place = connection.execute(
-                "select id::text from core.location where org_id = %s and kind = 'WAREHOUSE' order by code limit 1", [self.org]
+                "select id::text from core.location where org_id = %s and kind = 'WAREHOUSE' order by code limit 1",
+                [self.org],
             ).fetchone()
         names, weights = [name for name, _, _ in MIX], [weight for _, weight, _ in MIX]
         paths = {name: path for name, _, path in MIX}
@@ -285,7 +287,9 @@ class _Site:
                 name = chance.choices(names, weights)[0]
                 body = {"document_type": "RECEIPT", "to_location_id": place[0] if place else None}
                 is_new = name == "new sample"
-                status, head, _ = await line.ask("POST" if is_new else "GET", paths[name], token, body if is_new else None)
+                status, head, _ = await line.ask(
+                    "POST" if is_new else "GET", paths[name], token, body if is_new else None
+                )
                 statuses[status] += 1
                 asked[name] += 1
                 hits[name] += _HIT.decode() in head
@@ -369,9 +373,10 @@ def text(report: Report) -> str:
     mix, found = report.mix, report.found
     lines += [
         "",
-        f"cached to bare: {report.throughput:g} times the requests/s (aim: {AIM:g}), 1/{report.cpu:g} of the servers' CPU",
-        f"mix of 002-31: {mix['requests']:,} requests, of the lookups {mix['hit_rate_of_lookups']:.1%} from the cache, of all "
-        f"reads {mix['hit_rate_of_reads']:.1%}",
+        f"cached to bare: {report.throughput:g} times the requests/s (aim: {AIM:g}), "
+        f"1/{report.cpu:g} of the servers' CPU",
+        f"mix of 002-31: {mix['requests']:,} requests, of the lookups {mix['hit_rate_of_lookups']:.1%} from the cache, "
+        f"of all reads {mix['hit_rate_of_reads']:.1%}",
         staleness_text(found),
     ]
     return "\n".join(lines)
@@ -380,8 +385,9 @@ def text(report: Report) -> str:
 def staleness_text(found: Found) -> str:
     """Return what the histories showed, in words."""
     lines = [
-        f"{found.histories:,} histories in {found.seconds:g} s, {found.reads:,} reads, {found.hits:,} from the cache: the oldest "
-        f"answer was {found.longest_ms:.0f} ms old, a session that had ended was answered for {found.longest_session_ms:.0f} ms",
+        f"{found.histories:,} histories in {found.seconds:g} s, {found.reads:,} reads, {found.hits:,} from the cache: "
+        f"the oldest answer was {found.longest_ms:.0f} ms old, a session that had ended was answered for "
+        f"{found.longest_session_ms:.0f} ms",
         *found.problems,
     ]
     return "\n".join(lines)

@@ -1,9 +1,9 @@
 """Random histories through the gateway's cache: does anybody get an answer older than it may be?
 
-Organisations with registers, which are partners whose name is a number that grows by one with every commit. Writers change
-them by SQL, with pauses between the change and its commit (so that commits come in another order than transaction numbers)
-and with rollbacks; users change them by the API and read at once; readers read all the time. Sessions end meanwhile, by
-their own users and by others. Of every answer it is asked:
+Organisations with registers, which are partners whose name is a number that grows by one with every commit. Writers
+change them by SQL, with pauses between the change and its commit (so that commits come in another order than
+transaction numbers) and with rollbacks; users change them by the API and read at once; readers read all the time.
+Sessions end meanwhile, by their own users and by others. Of every answer it is asked:
 
 - does it show only what was committed, of this organisation, whole?
 - is it at least as new as the newest commit that was acknowledged to this user before he asked?
@@ -24,7 +24,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -34,6 +34,7 @@ from erpgres.tokens import open_session, sign
 
 LIMIT_MS = 100.0
 REGISTERS = 6
+_NEW_PARTNER = "insert into core.partner (org_id, code, name) values (%s, %s, 'v0') returning id"
 
 Progress = Callable[[str], None]
 
@@ -54,7 +55,9 @@ class Found:
     @property
     def is_good(self) -> bool:
         """Whether nothing was older than it may be, and the cache was at work."""
-        return not self.problems and self.longest_ms <= LIMIT_MS and self.longest_session_ms <= LIMIT_MS and self.hits > 0
+        return (
+            not self.problems and self.longest_ms <= LIMIT_MS and self.longest_session_ms <= LIMIT_MS and self.hits > 0
+        )
 
     def public(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -126,10 +129,7 @@ class World:
         code = f"S{uuid.uuid4().hex[:12].upper()}"
         self.org = str(_one(connection, "select core.create_organization(%s, %s, 'BD', 'USD')", code, code))
         self.registers = [
-            Register(str(_one(
-                connection, "insert into core.partner (org_id, code, name) values (%s, %s, 'v0') returning id", self.org, f"R{n}"
-            )))
-            for n in range(REGISTERS)
+            Register(str(_one(connection, _NEW_PARTNER, self.org, f"R{n}"))) for n in range(REGISTERS)
         ]  # fmt: skip
         self.by_id = {register.id: register for register in self.registers}
         self.random = random.Random(seed)
@@ -292,7 +292,8 @@ async def _write(world: World, found: Found, actors: list[Actor], is_over: Calla
                     async with connection.transaction():
                         name = "never" if fails else f"v{register.value + 1}"
                         await connection.execute(
-                            "update core.partner set name = %s where org_id = %s and id = %s", [name, world.org, register.id]
+                            "update core.partner set name = %s where org_id = %s and id = %s",
+                            [name, world.org, register.id],
                         )
                         if world.random.random() < 0.4:
                             await asyncio.sleep(world.random.uniform(0.001, 0.04))
@@ -306,7 +307,14 @@ async def _write(world: World, found: Found, actors: list[Actor], is_over: Calla
 
 
 def run(
-    state: State, histories: int, progress: Progress, *, users: int = 3, writers: int = 2, rate: float = 25.0, seed: int = 1
+    state: State,
+    histories: int,
+    progress: Progress,
+    *,
+    users: int = 3,
+    writers: int = 2,
+    rate: float = 25.0,
+    seed: int = 1,
 ) -> Found:
     """Run so many histories on a running stack, in two new organisations. `rate`: changes a second of each writer."""
     try:
@@ -322,7 +330,9 @@ async def _run(
     found = Found()
     with connect(state.dsn("migrator"), autocommit=True) as connection:
         worlds = [World(state, connection, seed + n) for n in range(2)]
-        actors = {n: [Actor(world, found, connection, worlds[1 - n]) for _ in range(users)] for n, world in enumerate(worlds)}
+        actors = {
+            n: [Actor(world, found, connection, worlds[1 - n]) for _ in range(users)] for n, world in enumerate(worlds)
+        }
         began = time.monotonic()
         told = began
 
@@ -330,7 +340,9 @@ async def _run(
             nonlocal told
             if time.monotonic() - told > 10:
                 told = time.monotonic()
-                progress(f"{found.histories:,} histories, {found.reads:,} reads, oldest answer {found.longest_ms:.0f} ms")
+                progress(
+                    f"{found.histories:,} histories, {found.reads:,} reads, oldest answer {found.longest_ms:.0f} ms"
+                )
             return found.histories >= histories or len(found.problems) > 20
 
         tasks = [
@@ -342,7 +354,7 @@ async def _run(
     return found
 
 
-def _one(connection: psycopg.Connection[Any], query: str, *values: object) -> Any:
-    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
+def _one(connection: psycopg.Connection[Any], query: LiteralString, *values: object) -> Any:
+    row = connection.execute(query, values).fetchone()
     assert row is not None
     return row[0]

@@ -64,7 +64,7 @@ class Broken(Exception):
 
 @dataclass
 class View:
-    """A view whose answers may be kept: what they depend on, and whether all members of an organisation get the same."""
+    """A view whose answers may be kept: what they depend on, and whether members of an organisation share them."""
 
     name: str
     sources: frozenset[str]
@@ -76,7 +76,7 @@ class View:
 class Book:
     """What was told: for each organisation the number of the look that last saw something new for each view.
 
-    A number is never used twice for different data, and `epoch` makes those of one process and database unlike any other's.
+    A number is never used twice for different data; `epoch` makes those of one connection unlike any other's.
     """
 
     epoch: str
@@ -102,7 +102,7 @@ class Book:
         return entries
 
     def note(self, changes: Iterable[str]) -> list[str]:
-        """Take `organisation source` of each change that was seen for the first time; return the entries that are new."""
+        """Take `organisation source` of each change that was seen for the first time; return new entries."""
         self.look += 1
         changed: dict[str, set[str]] = defaultdict(set)
         for change in changes:
@@ -142,7 +142,13 @@ class Gateway:
         return cls(*await asyncio.open_unix_connection(str(path)))
 
     async def tell(
-        self, epoch: str, moment: int = 0, entries: list[str] | None = None, *, clear: bool = False, counts: bool = False
+        self,
+        epoch: str,
+        moment: int = 0,
+        entries: list[str] | None = None,
+        *,
+        clear: bool = False,
+        counts: bool = False,
     ) -> dict[str, Any]:
         """Tell entries (key, value, key, value …) and with `moment` that they are complete. Raises Broken."""
         entries = entries or []
@@ -156,7 +162,9 @@ class Gateway:
     async def _say(self, told: dict[str, Any]) -> dict[str, Any]:
         body = json.dumps(told).encode()
         try:
-            self._writer.write(b"POST /versions HTTP/1.1\r\nHost: gateway\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self._writer.write(
+                b"POST /versions HTTP/1.1\r\nHost: gateway\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            )
             head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 5)
             length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
             answer = await asyncio.wait_for(self._reader.readexactly(int(length.partition(b":")[2])), 5)
@@ -232,7 +240,9 @@ class Versions:
         assert row is not None
         snapshot, revision = row
         cursor = await connection.execute(_VIEWS, [list(CLASSES)])
-        views = [View(name, frozenset(sources), kind, shared) for name, sources, kind, shared in await cursor.fetchall()]
+        views = [
+            View(name, frozenset(sources), kind, shared) for name, sources, kind, shared in await cursor.fetchall()
+        ]
         book = Book(secrets.token_hex(8), views)
         known = [word for view in views for word in (f"v {view.name}", view.cache_class)]
         reply = await gateway.tell(book.epoch, 0, known, clear=True, counts=True)

@@ -13,7 +13,9 @@ from erpgres.cli.bench._common import judge, report, setting
 @setting("--seconds", click.FloatRange(min=0.2), 1.5, "How long each time.")
 @setting("--clients", click.IntRange(1, 64), 16, "Connections, each waiting for its answer.")
 @setting("--histories", click.IntRange(min=1), 500, "Random histories of changes and reads through the cache.")
-@setting("--users", click.IntRange(1, 1000), 250, "Users of the mix of reads, who wait 2 to 5 seconds between requests.")
+@setting(
+    "--users", click.IntRange(1, 1000), 250, "Users of the mix of reads, who wait 2 to 5 seconds between requests."
+)
 @setting("--mix-seconds", click.FloatRange(min=1), 20.0, "How long the mix lasts.")
 @setting("--port", click.IntRange(1024, 65000), 8700, "The first of six free ports.")
 @format_option

@@ -17,9 +17,7 @@ from erpgres.stack.state import State
 @setting("--rate", click.FloatRange(min=0.1), 25.0, "Changes a second of each writer.")
 @setting("--seed", click.IntRange(min=0), 1, "Of the random choices.")
 @format_option
-def command(
-    state: State, output: str, histories: int, users: int, writers: int, rate: float, seed: int
-) -> None:
+def command(state: State, output: str, histories: int, users: int, writers: int, rate: float, seed: int) -> None:
     """Run random histories through the gateway's cache of a running stack, and judge every answer.
 
     In two new organisations of that stack, whose limits must be high (ERPGRES_RATE_USER). Exit code 1 when somebody got
