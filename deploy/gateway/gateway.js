@@ -548,14 +548,14 @@ function noteAnswer(r, seen) {
     ngx.shared.callers.set(seen.headers.authorization, words.join(' '));
   }
   const out = r.headersOut;
-  if (!good || r.method !== 'GET' || out['ETag'] === undefined || !/^(application\/([a-z.]+\+)?json|text\/csv)\b/.test(out['Content-Type']) ||
+  if (!good || r.method !== 'GET' || out['ETag'] === undefined || !/^[a-z.+\/]+; charset=utf-8$/.test(out['Content-Type']) ||
       /no-store/.test(out['Cache-Control'] || '')) {
     return;
   }
   const head = [r.status];
   ['Content-Type', 'Content-Range', 'ETag', 'Cache-Control', 'Vary', 'Preference-Applied', 'Content-Profile'].forEach((name) => {
     if (out[name] !== undefined) {
-      head.push(name, out[name]);
+      head.push(name, name === 'Content-Type' ? out[name].split(';')[0] : out[name]);  // nginx adds the charset again
     }
   });
   seen.head = head.join('\t');
