@@ -20,5 +20,5 @@ comment on column ops.cache_use.view_name is 'Name in api';
 comment on column ops.cache_use.hits is 'Answered from the cache';
 comment on column ops.cache_use.misses is 'Answered by the database, because the cache had no answer of the present version';
 comment on column ops.cache_use.not_modified is 'Answers 304 among hits and misses';
-comment on column ops.cache_use.bypassed is 'Not looked up: the request wants a fresh answer, or the cache does not know the versions';
+comment on column ops.cache_use.bypassed is 'Not looked up: the request wants a fresh answer, or the versions are not known';
 comment on column ops.cache_use.counted_until is 'When something was added last';

@@ -43,6 +43,7 @@ comment on function ops.cache_stats() is
 
 grant execute on function ops.cache_stats() to monitor, migrator, worker;
 
+-- Definer: a SUPER_ADMIN reads no table of ops either.
 create or replace function api.cache_stats()
 returns table (
   cache_class text,
@@ -61,13 +62,23 @@ parallel safe
 security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
-  select c.cache_class, c.view_name, c.hits, c.misses, c.not_modified, c.bypassed, c.hit_rate, c.counted_since, c.counted_until
+  select
+    c.cache_class,
+    c.view_name,
+    c.hits,
+    c.misses,
+    c.not_modified,
+    c.bypassed,
+    c.hit_rate,
+    c.counted_since,
+    c.counted_until
   from ops.cache_stats() as c;
 end;
 
 comment on function api.cache_stats() is
   E'Figures of the gateway''s cache\n'
-  'Reads of lookup, style and material data: hits, misses, answers 304 and requests that went past the cache, a row for all, for each '
-  'class and for each view, with the share of hits. They are of all organisations together, hence for a SUPER_ADMIN only.';
+  'Reads of lookup, style and material data: hits, misses, answers 304 and requests that went past the cache, a row for '
+  'all, for each class and for each view, with the share of hits. They are of all organisations together, hence for a '
+  'SUPER_ADMIN only.';
 
 grant execute on function api.cache_stats() to superadmin;

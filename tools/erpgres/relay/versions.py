@@ -287,7 +287,7 @@ class Versions:
                 counted_at = now
                 if await self._note_counts(connection, reply["counts"]):
                     active_until = now + _IDLE_AFTER_SECONDS
-            await self._pause(LOOK_SECONDS)
+            await self._pause(max(0.0, LOOK_SECONDS - (time.monotonic() - now)))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
