@@ -271,10 +271,11 @@ class _Site:
         statuses: Counter[int] = Counter()
         with connect(self.state.dsn("migrator"), autocommit=True) as connection:
             tokens = [self._token(connection) for _ in range(self.options.users)]
-            place = connection.execute(
-                "select id::text from core.location where org_id = %s and kind = 'WAREHOUSE' order by code limit 1",
-                [self.org],
-            ).fetchone()
+            place, item = connection.execute(
+                "select (select id::text from core.location where org_id = %(org)s and kind = 'WAREHOUSE' limit 1), "
+                "(select id::text from core.item where org_id = %(org)s limit 1)",
+                {"org": self.org},
+            ).fetchone() or (None, None)
         names, weights = [name for name, _, _ in MIX], [weight for _, weight, _ in MIX]
         paths = {name: path for name, _, path in MIX}
         until = time.monotonic() + self.options.mix_seconds
@@ -285,7 +286,8 @@ class _Site:
             await asyncio.sleep(chance.uniform(0, 3.5))
             while time.monotonic() < until:
                 name = chance.choices(names, weights)[0]
-                body = {"document_type": "SALE", "from_location_id": place[0] if place else None, "lines": []}
+                lines = [{"item_id": item, "quantity": 1}]
+                body = {"document_type": "SALE", "from_location_id": place, "lines": lines}
                 is_new = name == "new sample"
                 status, head, _ = await line.ask(
                     "POST" if is_new else "GET", paths[name], token, body if is_new else None
