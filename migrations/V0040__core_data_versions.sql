@@ -13,6 +13,9 @@ create table core.data_change (
 with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_scale_factor = 0.0,
   autovacuum_vacuum_insert_threshold = 20000);
 
+-- The relay asks for what began after its last look, of all organisations.
+create index data_change_xid_idx on core.data_change (xid);
+
 comment on table core.data_change is
   'Which transaction changed what: a row for each source (a table, or what several tables stand for) that a transaction '
   'changed in an organisation, written by triggers. The newest ones that are visible, together with the transactions still '

@@ -12,6 +12,8 @@ declare
   v_refresh_token text;
 begin
   select * into v_session from core.session as s where s.id = give_tokens.session_id;
+  -- No token outlives its session: the gateway may believe a token without asking (docs/caching/gateway.md).
+  v_minutes := least(v_minutes, floor(extract(epoch from v_session.expires_at - clock_timestamp())) / 60);
   if v_session.api_key_id is null then
     v_refresh_token := core.make_secret('ert_');
     insert into core.refresh_token (token_hash, session_id, expires_at)

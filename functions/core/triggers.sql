@@ -127,3 +127,17 @@ execute function core.tg_row__readmit();
 create or replace trigger readmit after update of revoked_at, expires_at on core.api_key
 for each row when (old.revoked_at is distinct from new.revoked_at or old.expires_at <> new.expires_at)
 execute function core.tg_row__readmit();
+
+-- What the gateway's cache heeds. By row and with conditions, so that sign-in and the renewal of tokens cost nothing.
+create or replace trigger note_end after update of revoked_at, expires_at, is_admitted, is_limited on core.session
+for each row when (
+  (old.revoked_at is null and new.revoked_at is not null)
+  or (old.is_admitted and not new.is_admitted)
+  or (not old.is_limited and new.is_limited)
+  or new.expires_at < old.expires_at
+)
+execute function core.tg_session__note_end();
+
+create or replace trigger note_end_of_row after delete on core.session
+for each row when (old.revoked_at is null and old.expires_at > now())
+execute function core.tg_session__note_end();

@@ -313,7 +313,7 @@ class _Site:
         lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
         lines += [f"server-port = {self.ports['bare']}", f"db-pool = {self.state.api_pool}", "db-plan-enabled = false"]
         configuration.write_text("\n".join(lines) + "\n")
-        with _running([str(self.state.postgrest_binary), str(configuration)], place / "bare.log") as process:
+        with running([str(self.state.postgrest_binary), str(configuration)], place / "bare.log") as process:
             self._await("bare", "/wms_documents?limit=1")
             self.roots["bare"] = [psutil.Process(process.pid)]
             yield
@@ -337,7 +337,7 @@ class _Site:
             "--worker-class", "uvicorn.workers.UvicornWorker", "--bind", f"127.0.0.1:{self.ports['python']}",
             "erpgres.bench.application:app",
         ]  # fmt: skip
-        with _running(words, place / "python.log", environment) as process:
+        with running(words, place / "python.log", environment) as process:
             self._await("python", "/openapi.json")
             self.roots["python"] = [psutil.Process(process.pid)]
             yield
@@ -363,7 +363,7 @@ class _Site:
             for system in SYSTEMS[:3]:
                 request = self._get(system, case, self.keys[0], 0)
                 block = clients.run(self.ports[system], iter([request]), 1)
-                rows = json.loads(_body(block.first))
+                rows = json.loads(body(block.first))
                 rows = rows if isinstance(rows, list) else [rows]
                 answers[system] = [(row["id"], row["number"], float(row["total"]), len(row)) for row in rows]
             if not answers["erpgres"] or answers["erpgres"] != answers["bare"] or answers["bare"] != answers["python"]:
@@ -396,7 +396,7 @@ class _Site:
         block = clients.run(self.ports[system], requests, self.options.clients, 1e9 if case == "posting" else seconds)
         wrong = [status for status in block.statuses if status != 200]
         if wrong:
-            raise CannotRun(f"`{system}` answered {dict(block.statuses)} to {case}", _body(block.first).decode()[:200])
+            raise CannotRun(f"`{system}` answered {dict(block.statuses)} to {case}", body(block.first).decode()[:200])
         return block
 
     def _pgbench(self, case: str, seconds: float) -> Block:
@@ -435,9 +435,10 @@ class _Site:
 
 
 @contextmanager
-def _running(
+def running(
     words: list[str], log: Path, environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program; its output goes into a file."""
     with log.open("wb") as output, subprocess.Popen(words, env=environment, stdout=output, stderr=output) as process:
         try:
             yield process
@@ -446,7 +447,7 @@ def _running(
             process.wait(20)
 
 
-def _body(answer: bytes) -> bytes:
+def body(answer: bytes) -> bytes:
     """Return the body of an answer, put together if it came in chunks."""
     head, _, body = answer.partition(b"\r\n\r\n")
     if b"transfer-encoding: chunked" not in head.lower():

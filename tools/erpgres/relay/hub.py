@@ -19,6 +19,7 @@ from typing import Any
 from erpgres.relay.database import Admission, Claims, Database, Down, subject
 from erpgres.relay.protocol import Chunk, Cursor, Ended, Event, Filters
 from erpgres.relay.subscriber import CHECK_SECONDS, HEARTBEAT_SECONDS, Subscriber
+from erpgres.relay.versions import Versions
 
 PAGE = 500
 REMEMBERED = 2000  # events of a group, for those who come back
@@ -142,8 +143,9 @@ class Group:
 class Hub:
     """All subscribers, the poll that wakes their groups, and the checks that end those who lost their right."""
 
-    def __init__(self, database: Database, most: int) -> None:
+    def __init__(self, database: Database, most: int, versions: Versions) -> None:
         self.database = database
+        self.versions = versions
         self.most = most
         self.groups: dict[str, Group] = {}
         self.subscribers: set[Subscriber] = set()
@@ -160,7 +162,9 @@ class Hub:
 
     def start(self) -> None:
         """Begin to poll and to check."""
-        self._tasks = [asyncio.create_task(self._poll()), asyncio.create_task(self._tick())]
+        self._tasks = [
+            asyncio.create_task(work) for work in (self._poll(), self._tick(), self.versions.run())
+        ]  # fmt: skip
         for task in self._tasks:
             task.add_done_callback(self._died)
 
@@ -420,6 +424,8 @@ class Hub:
                 continue
             if news.access is None or news.access:
                 self._hold(news.access)
+            if news.organizations is None or news.organizations:
+                await self.versions.settle()  # who hears of a change asks again at once
             for group in self.groups.values():
                 if _concerns(news.organizations, group.organization):
                     group.wake()

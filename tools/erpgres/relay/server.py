@@ -22,7 +22,8 @@ from erpgres.relay.app import App
 from erpgres.relay.database import Database
 from erpgres.relay.hub import Hub
 from erpgres.relay.tokens import Verifier
-from erpgres.stack import privileges, relay
+from erpgres.relay.versions import Versions
+from erpgres.stack import gateway, privileges, relay
 from erpgres.stack.state import State
 
 MOST_CONNECTIONS = 10_000
@@ -63,7 +64,7 @@ def run(state: State) -> None:
     privileges.name_process(relay.PROCESS_NAME)
     privileges.drop(state.account)
     most = min(MOST_CONNECTIONS, _allow_files() - _SPARE_FILES)
-    hub = Hub(Database(dsn), most)
+    hub = Hub(Database(dsn), most, Versions(dsn, gateway.versions_socket(state)))
     config.app = App(hub, Verifier(relay.keys_file(state)))
     server = _Server(config)
     server.hub = hub

@@ -32,6 +32,7 @@ SETTINGS = {
     "ERPGRES_RATE_REALTIME": "600r/m burst 300",
     "ERPGRES_REALTIME_CONNECTIONS": "500",
     "ERPGRES_TRUSTED_PROXIES": "",
+    "ERPGRES_CACHE": "64m",
 }
 
 _RATE = re.compile(r"(\d{1,6})\s*r/([sm])(?:[\s,]+burst[\s=]*(\d{1,6}))?", re.IGNORECASE)
@@ -58,7 +59,11 @@ class Rate:
 
 
 # Tokens that were verified, with what they say. A token of 400 bytes takes about 600; the oldest give way.
-_MEMORY = "js_shared_dict_zone zone=tokens:4m timeout=1h evict;"
+_MEMORY = "js_shared_dict_zone zone=callers:4m timeout=1h evict;"
+
+# The gateway's cache (docs/caching/gateway.md): for how long what the relay told is believed, the largest answer kept.
+LEASE_MS = 80
+_MOST_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ def prepare(state: State) -> bool:
         if not directory.is_dir():
             directory.mkdir(parents=True)
             state.give(directory)
+    temporary(state).chmod(0o700)  # nginx lets everybody write to its sockets
     changed = [state.write(state.etc / name, text) for name, text in texts.items()]
     changed.append(state.write(state.etc / "gateway.json", _secret(state), mode=0o600, service=True))
     return any(changed)
@@ -143,6 +149,11 @@ def nginx_arguments(state: State) -> list[str]:
 def temporary(state: State) -> Path:
     """Return the directory for bodies that do not fit into memory."""
     return state.run / "nginx"
+
+
+def versions_socket(state: State) -> Path:
+    """Return where the relay tells the gateway the versions of the data."""
+    return temporary(state) / "versions.sock"
 
 
 def site(state: State, nginx: Nginx) -> dict[str, str]:
@@ -169,7 +180,7 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
     # Since 1.29.7 connections are kept unless that is forbidden; before, the word for it was not known.
     never_kept = ["  keepalive 0;"] if nginx.version >= (1, 29, 7) else []
     lines = [
-        *([_MEMORY] if nginx.has_memory else []),
+        *([_MEMORY, *_cache(state)] if nginx.has_memory else []),
         f"js_preload_object site from {_quoted(state.etc / 'gateway.json')};",
         f"access_log {_quoted(state.log / 'access.log')} gateway;",
         *(
@@ -214,6 +225,30 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _cache(state: State) -> list[str]:
+    """Return the cache's memory, and the server that only the relay reaches."""
+    size = _cache_size(state)
+    if size is None:
+        return []
+    return [
+        f"js_shared_dict_zone zone=answers:{size} timeout=30m evict;",
+        "js_shared_dict_zone zone=versions:16m timeout=1h evict;",
+        "js_shared_dict_zone zone=written:1m timeout=10s evict;",
+        "js_shared_dict_zone zone=cache_counts:256k type=number;",
+        "server {",
+        f"  listen {_quoted(f'unix:{versions_socket(state)}')};",
+        "  access_log off;",
+        "  keepalive_requests 1000000000;",
+        "  keepalive_time 365d;",
+        "  client_body_buffer_size 1m;",
+        "  client_max_body_size 1m;",
+        "  location = /versions {",
+        "    js_content gateway.versions;",
+        "  }",
+        "}",
+    ]
+
+
 def _server(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
     # `http2 on` came with 1.25.1, which warns of the older form.
     modern = nginx.version >= (1, 25, 1)
@@ -238,6 +273,7 @@ def _secret(state: State) -> str:
         "page_default": PAGE_DEFAULT,
         "page_max": PAGE_MAX,
         "digest_key": state.secret("digest.key"),
+        "cache": {"lease_ms": LEASE_MS, "most_bytes": _MOST_BYTES} if _cache_size(state) else None,
     }
     return json.dumps(values, indent=2) + "\n"
 
@@ -257,6 +293,15 @@ def _rates(state: State) -> dict[str, Rate]:
             "realtime": "ERPGRES_RATE_REALTIME",
         }.items()
     }
+
+
+def _cache_size(state: State) -> str | None:
+    text = _setting(state, "ERPGRES_CACHE").strip().lower()
+    if text == "off":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,5}m", text):
+        raise CannotRun(f"ERPGRES_CACHE is not a size: {text!r}", "write it as 64m, or off")
+    return text
 
 
 def _connections(state: State) -> int:

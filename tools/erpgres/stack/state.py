@@ -28,7 +28,7 @@ ROOT_HOME = Path("/var/lib/erpgres")
 # Settings of the environment that `up` remembers, as a prefix or whole.
 _REMEMBERED = (
     "ERPGRES_RATE_", "ERPGRES_REALTIME_", "ERPGRES_CORS_ORIGINS", "ERPGRES_TRUSTED_PROXIES", "ERPGRES_SMTP_",
-    "ERPGRES_APP_URL", "ERPGRES_BACKFILL_SHARE",
+    "ERPGRES_APP_URL", "ERPGRES_BACKFILL_SHARE", "ERPGRES_CACHE",
 )  # fmt: skip
 _FORMAT = 1
 # sun_path holds 108 bytes with the final NUL; PostgreSQL's socket is the longest name put into `run`.

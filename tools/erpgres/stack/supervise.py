@@ -93,7 +93,11 @@ def programs(state: State) -> list[Program]:
     parts.append(
         Program(
             "gateway",
-            [str(state.nginx_binary), *gateway.nginx_arguments(state)],
+            # A killed nginx leaves its socket, at which the next one could not listen.
+            [
+                *("/bin/sh", "-c", 'rm -f "$0"; exec "$@"', str(gateway.versions_socket(state))),
+                *(str(state.nginx_binary), *gateway.nginx_arguments(state)),
+            ],
             "nginx",
             state.run,
             priority=30,

@@ -1,0 +1,396 @@
+"""The gateway's cache: who gets kept answers, who must not, and what ends them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import jwt
+import psycopg
+import pytest
+
+from api.test_gateway_site import Site, running
+from conftest import Organization
+from erpgres.settings import ROOT
+from erpgres.stack import gateway
+from erpgres.stack.state import State
+from erpgres.tokens import open_session, sign
+
+FAST = "60000r/m burst=10000"
+TELL = """
+import asyncio, sys
+from pathlib import Path
+from erpgres.relay.versions import Versions
+asyncio.run(Versions(sys.argv[1], Path(sys.argv[2])).run())
+"""
+QUERY = "partners?select=id,code,name&order=code"
+HIT = "erpgres; hit"
+
+
+@contextmanager
+def telling(site: Site, stack: State) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that tells the gateway the versions, as the relay does."""
+    words = [sys.executable, "-c", TELL, stack.dsn("relay"), str(gateway.versions_socket(site))]
+    process = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(ROOT / "tools")})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def site(stack: State) -> Iterator[Site]:
+    """A gateway with a cache."""
+    with running(stack, ERPGRES_RATE_USER=FAST, ERPGRES_CACHE="8m") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def teller(site: Site, stack: State) -> Iterator[subprocess.Popen[bytes]]:
+    with telling(site, stack) as process:
+        yield process
+
+
+@pytest.fixture
+def client(site: Site, teller: subprocess.Popen[bytes]) -> Iterator[Callable[..., httpx.Client]]:
+    """Make clients of the gateway with the cache."""
+    made: list[httpx.Client] = []
+
+    def make(token: str) -> httpx.Client:
+        made.append(site.client(token))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def is_hit(answer: httpx.Response) -> bool:
+    return answer.headers.get("Cache-Status") == HIT
+
+
+def warm(client: httpx.Client, path: str = QUERY, method: str = "GET", **headers: str) -> httpx.Response:
+    """Read until the answer comes from the cache: on a busy machine the relay may be late."""
+    deadline = time.monotonic() + 20
+    while True:
+        answer = client.request(method, path, headers=headers)
+        if is_hit(answer):
+            return answer
+        assert answer.status_code in (200, 206, 304), answer.text
+        assert time.monotonic() < deadline, "never from the cache"
+        time.sleep(0.01)
+
+
+def by_sql(db: psycopg.Connection[Any], org: Organization, name: str, code: str = "A") -> float:
+    """Change or make a partner; return when that was acknowledged."""
+    db.execute(
+        "insert into core.partner (org_id, code, name) values (%s, %s, %s) on conflict (org_id, code) do update "
+        "set name = excluded.name",
+        [org.id, code, name],
+    )
+    return time.monotonic()
+
+
+@pytest.fixture
+def db(stack: State) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(stack.dsn("migrator"), autocommit=True) as connection:
+        yield connection
+
+
+# ---- who gets what --------------------------------------------------------------------------------------------------
+
+
+def test_a_repeated_read_is_answered_from_the_cache(client: Any, org: Organization, db: Any, site: Site) -> None:
+    by_sql(db, org, "Würth")
+    member = client(org.token())
+    kept = warm(member)
+    fresh = member.get(QUERY, headers={"Cache-Control": "no-cache"})
+    assert not is_hit(fresh)
+    assert kept.json() == fresh.json() and [row["name"] for row in kept.json()] == ["Würth"]
+    names = ("Content-Type", "Content-Range", "ETag", "Cache-Control", "RateLimit-Policy", "Content-Security-Policy")
+    assert {name: kept.headers[name] for name in names} == {name: fresh.headers[name] for name in names}
+    assert set(kept.headers.get_list("Vary", True)) >= {"Authorization", "Origin"}
+    assert kept.headers["X-Request-ID"] != fresh.headers["X-Request-ID"]
+    assert not member.get("partners?id=eq.x").is_success and not is_hit(member.get("partners?id=eq.x"))
+    lines = [json.loads(line) for line in (site.log / "access.log").read_text().splitlines()]
+    own = [line for line in lines if line["org"] == str(org.id) and line["path"] == "/api/partners"]
+    assert {line["tier"] for line in own} == {"user"}
+    assert {line["upstream_seconds"] is None for line in own} == {True, False}
+
+
+def test_members_of_an_organisation_share_and_no_others(
+    client: Any, org: Organization, new_org: Callable[[], Organization], db: Any
+) -> None:
+    by_sql(db, org, "ours")
+    warm(client(org.token()))
+    colleague = client(org.token())
+    colleague.get("units?limit=1")
+    assert warm(colleague).json() == warm(client(org.token())).json()
+    other = new_org()
+    by_sql(db, other, "theirs")
+    assert [row["name"] for row in warm(client(other.token())).json()] == ["theirs"]
+    partner_id = db.execute("select id from core.partner where org_id = %s", [org.id]).fetchone()[0]
+    partner = client(org.token(partner_id=partner_id))
+    assert partner.get(QUERY).status_code in (401, 403) or partner.get(QUERY).json() == []
+    assert [row["name"] for row in warm(partner, "own_partner?select=name").json()] == ["ours"]
+    by_sql(db, org, "second", "B")
+    second = db.execute("select id from core.partner where org_id = %s and code = 'B'", [org.id]).fetchone()[0]
+    stranger = client(org.token(partner_id=second))
+    assert [row["name"] for row in warm(stranger, "own_partner?select=name").json()] == ["second"]
+    assert [row["name"] for row in warm(partner, "own_partner?select=name").json()] == ["ours"]
+
+
+def test_what_is_never_kept(client: Any, org: Organization, db: Any, stack: State) -> None:
+    by_sql(db, org, "A")
+    member = client(org.token(administrator=True))
+    warm(member)
+    for path in ("partners?select=id,contacts(id)", "wms_documents?limit=1", "users?select=id", "rpc/me", "sessions"):
+        assert not any(is_hit(member.get(path)) for _ in range(3)), path
+    for name, value in (("If-Match", '"1"'), ("Pragma", "no-cache"), ("Cache-Control", "max-age=0")):
+        assert not is_hit(member.get(QUERY, headers={name: value})), name
+    user = db.execute(
+        "insert into core.app_user (email, name, kind) values (%s, 'S', 'SUPER_ADMIN') returning id",
+        [f"{uuid.uuid4().hex}@example.com"],
+    ).fetchone()[0]
+    claims = {"role": "superadmin", "sub": str(user), "org_id": str(org.id)}
+    root = client(sign({**claims, "sid": open_session(db, claims)}, stack.secret("jwt.key")))
+    assert not any(is_hit(root.get(QUERY)) for _ in range(3))
+
+
+def test_variants_have_answers_of_their_own(client: Any, org: Organization, db: Any) -> None:
+    for n in range(40):
+        by_sql(db, org, f"Company number {n}", f"C{n:02}")
+    member = client(org.token())
+    kept = warm(member)
+    table = warm(member, Accept="text/csv")
+    assert table.headers["Content-Type"].startswith("text/csv") and table.text.startswith("id,code,name")
+    counted = warm(member, Prefer="count=exact")
+    assert counted.status_code == 206 and counted.headers["Content-Range"] == "0-19/40"
+    assert len(kept.json()) == 20 and len(warm(member, f"{QUERY}&limit=40").json()) == 40
+    packed = warm(member, **{"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in packed.headers["Vary"]
+    assert packed.json() == kept.json()
+    head = warm(member, method="HEAD")
+    assert head.content == b"" and head.headers["ETag"] == kept.headers["ETag"]
+    tag = kept.headers["ETag"]
+    for wanted in (tag, f'"x", {tag}', tag.removeprefix("W/"), "*"):
+        same = warm(member, **{"If-None-Match": wanted})
+        assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", tag), wanted
+    assert member.get(QUERY, headers={"If-None-Match": '"x"'}).status_code == 200
+    acknowledged = by_sql(db, org, "Another", "C00")
+    while (changed := member.get(QUERY, headers={"If-None-Match": tag})).status_code == 304:
+        assert time.monotonic() - acknowledged < 0.2
+    assert changed.status_code == 200 and changed.headers["ETag"] != tag
+
+
+# ---- what ends an answer --------------------------------------------------------------------------------------------
+
+
+def test_a_user_reads_what_he_wrote(client: Any, org: Organization, db: Any) -> None:
+    by_sql(db, org, "v0")
+    token = org.token(administrator=True)
+    member, elsewhere = client(token), client(token)
+    for n in range(1, 13):
+        warm(member)
+        assert member.patch("partners?code=eq.A", json={"name": f"v{n}"}).is_success
+        assert elsewhere.get(QUERY).json()[0]["name"] == f"v{n}"
+
+
+def test_nobody_reads_what_is_older_than_a_tenth_of_a_second(client: Any, org: Organization, db: Any) -> None:
+    by_sql(db, org, "v0")
+    member = client(org.token())
+    for n in range(1, 9):
+        warm(member)
+        until_new(member, f"v{n}", by_sql(db, org, f"v{n}"))
+
+
+def until_new(client: httpx.Client, name: str, acknowledged: float) -> None:
+    while True:
+        asked = time.monotonic()
+        if client.get(QUERY).json()[0]["name"] == name:
+            return
+        assert asked - acknowledged < 0.1, "older than a tenth of a second"
+
+
+def until_refused(client: httpx.Client, acknowledged: float) -> None:
+    while True:
+        asked = time.monotonic()
+        if client.get(QUERY).status_code == 401:
+            return
+        assert asked - acknowledged < 0.1, "answered although the session had ended"
+
+
+def test_an_ended_session_gets_no_kept_answers(client: Any, org: Organization, db: Any, stack: State) -> None:
+    by_sql(db, org, "A")
+    leaving = client(org.token())
+    warm(leaving)
+    assert leaving.post("rpc/sign_out", json={}).is_success
+    assert leaving.get(QUERY).status_code == 401
+    for statement in (
+        "update core.session set revoked_at = now(), revoked_because = 'REVOKED' where user_id = %s",
+        "update core.session set expires_at = now() where user_id = %s",
+        "delete from core.session where user_id = %s",
+        "update core.app_user set is_active = false where id = %s",
+        "update core.membership set is_active = false where user_id = %s",
+    ):
+        user = org.user()
+        member = client(sign(org.claims(user), stack.secret("jwt.key")))
+        warm(member)
+        db.execute(statement, [user])
+        until_refused(member, time.monotonic())
+    user = org.user()
+    limited = client(sign(org.claims(user), stack.secret("jwt.key")))
+    warm(limited)
+    db.execute("update core.session set is_limited = true where user_id = %s", [user])
+    acknowledged = time.monotonic()
+    while limited.get(QUERY).status_code != 403:
+        assert time.monotonic() - acknowledged < 0.2
+
+
+def test_a_token_ends_with_its_session(stack: State, org: Organization, db: Any) -> None:
+    """So that whoever believes a token need not ask."""
+    user = org.user()
+    session = open_session(db, {"sub": str(user), "org_id": str(org.id)}, 2)
+    with psycopg.connect(stack.dsn("postgres", stack.database)) as boss:
+        row = boss.execute(
+            "select core.give_tokens(%s, %s), (select expires_at from core.session where id = %s)",
+            [session, json.dumps(org.claims(user)), session],
+        ).fetchone()
+    assert row is not None
+    given, expires_at = row
+    payload = jwt.decode(given["access_token"], options={"verify_signature": False})
+    assert 0 < given["expires_in"] <= 120 and payload["exp"] <= expires_at.timestamp()
+
+
+# ---- what the relay must be alive for -------------------------------------------------------------------------------
+
+
+def test_a_stopped_relay_means_no_cache(
+    client: Any, org: Organization, db: Any, teller: subprocess.Popen[bytes]
+) -> None:
+    by_sql(db, org, "v0")
+    member = client(org.token())
+    warm(member)
+    os.kill(teller.pid, signal.SIGSTOP)
+    try:
+        stopped = time.monotonic()
+        by_sql(db, org, "v1")
+        while True:
+            asked = time.monotonic()
+            if not is_hit(member.get(QUERY)):
+                break
+            assert asked - stopped < 0.1
+        assert not any(is_hit(member.get(QUERY)) for _ in range(5))
+        assert member.get(QUERY).json()[0]["name"] == "v1"
+    finally:
+        os.kill(teller.pid, signal.SIGCONT)
+    assert warm(member).json()[0]["name"] == "v1"
+
+
+def test_a_new_relay_or_gateway_gives_nothing_of_before(org: Organization, db: Any, stack: State) -> None:
+    by_sql(db, org, "v0")
+    with running(stack, ERPGRES_RATE_USER=FAST, ERPGRES_CACHE="8m") as own, own.client(org.token()) as member:
+        assert not any(is_hit(member.get(QUERY)) for _ in range(3)), "nobody tells versions"
+        with telling(own, stack):
+            warm(member)
+        by_sql(db, org, "v1")
+        with telling(own, stack):
+            assert warm(member).json()[0]["name"] == "v1"
+            os.kill(int((own.run / "nginx.pid").read_text()), signal.SIGHUP)
+            until_new(member, "v2", by_sql(db, org, "v2"))
+            warm(member)
+
+
+def test_a_lost_database_connection_begins_anew(client: Any, org: Organization, db: Any, stack: State) -> None:
+    by_sql(db, org, "v0")
+    member = client(org.token())
+    warm(member)
+    with psycopg.connect(stack.dsn("postgres", stack.database), autocommit=True) as boss:
+        ended = boss.execute(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'erpgres versions'"
+        ).fetchone()
+    assert ended is not None and ended[0] >= 1
+    until_new(member, "v1", by_sql(db, org, "v1"))
+    assert warm(member).json()[0]["name"] == "v1"
+
+
+# ---- figures and limits ---------------------------------------------------------------------------------------------
+
+
+def test_the_figures_are_for_who_runs_the_installation(
+    client: Any, org: Organization, db: Any, stack: State, api: Callable[..., httpx.Client]
+) -> None:
+    user = db.execute(
+        "insert into core.app_user (email, name, kind) values (%s, 'S', 'SUPER_ADMIN') returning id",
+        [f"{uuid.uuid4().hex}@example.com"],
+    ).fetchone()[0]
+    claims = {"role": "superadmin", "sub": str(user)}
+    root = api(sign({**claims, "sid": open_session(db, claims)}, stack.secret("jwt.key")))
+
+    def figures() -> dict[str, Any]:
+        rows = root.get("rpc/cache_stats").json()
+        return {row["view_name"] or row["cache_class"] or "all": row for row in rows}
+
+    by_sql(db, org, "A")
+    member = client(org.token())
+    before = figures().get("partners", {"hits": 0, "misses": 0, "bypassed": 0, "not_modified": 0})
+    tag = warm(member).headers["ETag"]
+    deadline = time.monotonic() + 20
+    while True:
+        warm(member)
+        member.get(QUERY, headers={"If-None-Match": tag})
+        member.get(QUERY, headers={"Cache-Control": "no-cache"})
+        after = figures().get("partners", before)
+        if all(after[name] > before[name] for name in ("hits", "misses", "bypassed", "not_modified")):
+            break
+        assert time.monotonic() < deadline, after
+    assert 0 < after["hit_rate"] < 1
+    assert after["cache_class"] == "lookup" and figures()["all"]["hits"] >= figures()["lookup"]["hits"] >= after["hits"]
+    assert member.get("rpc/cache_stats").status_code in (403, 404)
+    with psycopg.connect(stack.dsn("monitor"), autocommit=True) as monitor:
+        row = monitor.execute("select hits > 0 from ops.cache_stats() where view_name = 'partners'").fetchone()
+        assert row == (True,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            monitor.execute("select * from ops.cache_use")
+
+
+def test_kept_answers_count_for_the_limits(org: Organization, db: Any, stack: State) -> None:
+    by_sql(db, org, "A")
+    token = org.token()
+    with (
+        running(stack, ERPGRES_CACHE="8m", ERPGRES_RATE_USER="30r/m burst=100") as own,
+        telling(own, stack),
+        own.client(token) as member,
+    ):
+        hits = is_hit(warm(member))
+        while (answer := member.get(QUERY)).status_code == 200:
+            hits += is_hit(answer)
+        assert answer.json()["code"] == "gateway.rate_limited" and answer.headers["Retry-After"] == "2"
+        assert hits > 1
+
+
+def test_views_that_members_share_are_told_from_the_catalog(db: Any) -> None:
+    shared = {name for (name,) in db.execute("select core.shared_views()").fetchall()}
+    assert {"partners", "items", "units", "locations", "countries"} <= shared
+    # What a policy or the view asks the caller's rights, partner or session for is his own.
+    assert not shared & {"sessions", "api_keys", "notifications", "notification_preferences"}
+
+
+@pytest.mark.parametrize("setting", ["64", "64g", "0m", "big"])
+def test_a_size_that_cannot_be_read_is_refused(stack: State, tmp_path: Any, setting: str) -> None:
+    from erpgres.errors import CannotRun
+
+    own = Site(tmp_path / "state", stack, {"ERPGRES_CACHE": setting})
+    own.port = 1
+    with pytest.raises(CannotRun, match="ERPGRES_CACHE"):
+        gateway.site(own, gateway.inspect(stack.nginx_binary))
