@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from erpgres.migrate import cluster, runner
 from erpgres.migrate.runner import Result
+from erpgres.stack.state import State
 
 HEADER = "-- domain: {domain}\n-- why: a test\n-- locks: none\n-- breaking: no\n"
 
@@ -220,3 +221,9 @@ def shop(tree: Tree) -> Tree:
     )
     tree.write("sql/reference/core/item.csv", 'id,name,price\n1,"Shirt, blue",9.50\n2,Trousers,\n')
     return tree
+
+
+@pytest.fixture
+def migrator(stack: State, clone: str) -> str:
+    """The conninfo of the tools for a clone of one's own."""
+    return stack.dsn("migrator", str(conninfo_to_dict(clone)["dbname"]))
