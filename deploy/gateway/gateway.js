@@ -350,10 +350,11 @@ function total(r) {
     r.internalRedirect('@gateway_counted');  // a function has made all its rows anyway
     return;
   }
+  const asked = r.variables.gateway_query;  // found now, for the list, and not for what comes first
   const prefer = r.variables.gateway_prefer;
   const others = prefer.split(',').filter((part) => part.trim() !== 'count=exact').join(',');
   r.variables.gateway_prefer = others;
-  r.subrequest('/_gateway/beyond', {args: beyond(seen.query), method: 'HEAD'}, (reply) => {
+  r.subrequest('/_gateway/beyond', {args: beyond(asked), method: 'HEAD'}, (reply) => {
     // 304: the caller has the list without a count, and nothing has changed.
     if (reply.status === 304 || /^\d/.test(reply.headersOut['Content-Range'] || '')) {
       r.variables.gateway_capped = TOTAL_MAX + '+';

@@ -8,7 +8,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypedDict, cast
+from dataclasses import dataclass
+from typing import Any, TypedDict, cast
 from uuid import UUID
 
 import httpx
@@ -28,7 +29,8 @@ class Versioned(TypedDict):
     version: int
 
 
-class Total(NamedTuple):
+@dataclass(frozen=True)
+class Total:
     """A number of rows: exact up to 10,000."""
 
     count: int
@@ -161,6 +163,7 @@ class Transport(httpx.BaseTransport):
             used = self._bearer("")
             if used:
                 headers["Authorization"] = f"Bearer {used}"
+            why: Exception | None = None
             try:
                 answer = self.inner.handle_request(request)
                 answer.read()
@@ -173,7 +176,7 @@ class Transport(httpx.BaseTransport):
                     if reads and "ETag" in answer.headers:
                         self._remember(name, answer)
                     return _copy(answer)
-                error, why = _refused(answer, intent), None
+                error = _refused(answer, intent)
             if error.code == "gateway.token_expired" and self.token and not renewed:
                 renewed = True
                 self._bearer(used)

@@ -1,9 +1,10 @@
 // What a frontend adds to postgrest-js: pages, totals, errors, retries, changes that meet others' (docs/frontends.md).
-import { PostgrestClient, type PostgrestBuilder, type PostgrestFilterBuilder } from '@supabase/postgrest-js'
+import { PostgrestClient, type PostgrestFilterBuilder } from '@supabase/postgrest-js'
 
 type Version = { PostgrestVersion: '12' }
 type Name<D> = 'api' & keyof Omit<D, '__InternalSupabase'>
 type Views<D> = D extends { api: { Views: infer V } } ? V : never
+type Query<Result> = { throwOnError(): PromiseLike<{ data: Result }> }
 type List<Row> = PostgrestFilterBuilder<any, any, any, Row[], any, any, any>
 
 export type Erp<D> = PostgrestClient<D, Version, Name<D>>
@@ -39,7 +40,7 @@ export class ErpgresError extends Error {
 
   constructor(told: any, status: number, requestId: string, retryAfter = 0, cause?: unknown) {
     super(told?.message || `The request was answered with ${status}.`, { cause })
-    this.name = new.target.name
+    this.name = 'ErpgresError'
     this.code = told?.code || `http_${status}`
     this.details = told?.details ?? null
     this.hint = told?.hint ?? null
@@ -67,7 +68,7 @@ export class Conflict<Row> extends ErpgresError {
 // ---- requests -------------------------------------------------------------------------------------------------------
 
 /** Sends a query and returns its data; every error is an ErpgresError. */
-export async function ask<Result>(query: PostgrestBuilder<any, Result, any>): Promise<Result> {
+export async function ask<Result>(query: Query<Result>): Promise<Result> {
   return (await query.throwOnError()).data
 }
 
@@ -76,7 +77,7 @@ export async function* pages<Row extends { id: string }>(
   list: () => List<Row>,
   { by = 'id', ascending = false, size = 100 }: { by?: string & keyof Row; ascending?: boolean; size?: number } = {},
 ): AsyncGenerator<Row[], void> {
-  const [beyond, from] = ascending ? ['gt', 'gte'] : ['lt', 'lte']
+  const [beyond, from] = ascending ? (['gt', 'gte'] as const) : (['lt', 'lte'] as const)
   for (let last: Row | undefined; ; ) {
     let query = list().order(by, { ascending }).limit(size)
     if (by !== 'id') query = query.order('id', { ascending })
@@ -94,7 +95,7 @@ export async function* pages<Row extends { id: string }>(
 }
 
 /** How many rows a list has: exactly up to 10,000, else "10000+". */
-export async function total(list: () => List<unknown>): Promise<Total> {
+export async function total(list: () => List<any>): Promise<Total> {
   const { count } = await list().limit(1).setHeader('Prefer', 'count=exact').throwOnError()
   const isExact = count !== null && !Number.isNaN(count)
   return isExact ? { count, isExact, text: `${count}` } : { count: 10000, isExact, text: '10000+' }
@@ -158,7 +159,7 @@ function resilient({ token, attempts = 6, patience = 30, timeout = 60, keep = 20
         if (answer.ok && reads && tag) {
           kept.delete(name)
           kept.set(name, { tag, body, answer })
-          if (kept.size > keep) kept.delete([...kept.keys()][0])
+          if (kept.size > keep) kept.delete(kept.keys().next().value!)
         }
         if (answer.ok) return new Response(body || null, answer)
         error = refused(answer, body, intent)

@@ -26,7 +26,7 @@ def rename(partner: PartnersRow, country: CountriesRow) -> PartnersRow:
         changed = update(erp, "partners", partner, change)
     except Conflict as error:
         return rename(error.current, country)
-    changed.nmae  # type: ignore[attr-defined]
+    print(changed["nmae"])  # type: ignore[typeddict-item]
     update(erp, "countries", country, {"name": "x"})  # type: ignore[type-var]
     connect("https://erp.example.com", token="a token")  # type: ignore[arg-type]
     return changed
