@@ -4,6 +4,8 @@ import crypto from 'crypto';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS'];
 
+const WRITES = ['POST', 'PATCH', 'PUT', 'DELETE'];
+
 // What a client may send twice: lists that neither PostgREST nor the database reads.
 const REPEATABLE = ['accept-encoding', 'accept-language', 'cache-control', 'cookie', 'pragma', 'te', 'via'];
 
@@ -35,6 +37,10 @@ function refusals() {
     parameter_repeated: ['A parameter that may come once was sent twice.', 'Send limit, offset, order, select, columns and on_conflict once.'],
     limit_out_of_range: ['A limit is a number from 1 to 100.', 'Leave limit out for a page of 20, and ask for the next page with a filter on the last id.'],
     offset_out_of_range: ['An offset is a number from 0 on.', 'Better than an offset: a filter on the last id.'],
+    key_malformed: ['The Idempotency-Key cannot be read.', 'Send 1 to 255 printable ASCII characters, best a UUID.'],
+    key_needs_json: ['With an Idempotency-Key answers are JSON.', 'Name application/json first in Accept, or leave it out.'],
+    key_needs_body: ['With an Idempotency-Key there is no return=headers-only.', 'Send Prefer: return=representation, or return=minimal.'],
+    key_without_count: ['With an Idempotency-Key nothing is counted.', 'Leave count out of Prefer.'],
     filter_required: ['PATCH and DELETE need a filter.', 'Name the rows, for example ?id=eq.…'],
   };
 }
@@ -266,7 +272,7 @@ function verdict(r) {
   if (live) {
     return r.method === 'GET' ? '' : 'method_not_allowed ' + r.method;  // the relay reads the rest
   }
-  return refusedHeader(head) || refusedQuery(r.method, seen);
+  return refusedHeader(head) || refusedQuery(r.method, seen) || (keyed(r) ? refusedKey(seen) : '');
 }
 
 function refusedHeader(head) {
@@ -380,6 +386,80 @@ function filter_counted(r) {
   if (known !== '' && r.status !== 304 && r.status < 400) {
     r.headersOut['X-Total-Count'] = known;
   }
+}
+
+// ---- requests that may come again: Idempotency-Key -----------------------------------------------------------------------
+
+// A read can be repeated without a key.
+function keyed(r) {
+  return request !== null && request.headers['idempotency-key'] !== undefined && WRITES.indexOf(r.method) >= 0;
+}
+
+function refusedKey(seen) {
+  if (keyOf(seen) === '') {
+    return 'key_malformed ';
+  }
+  if (shapeOf(seen) === '') {
+    return 'key_needs_json ' + seen.headers.accept;
+  }
+  const wishes = preferences(seen);
+  if (wishes.some((wish) => wish === 'return=headers-only')) {
+    return 'key_needs_body ';
+  }
+  return wishes.some((wish) => /^count=(?!none$)/.test(wish)) ? 'key_without_count ' : '';
+}
+
+// The key, with or without quotes (RFC 8941 strings); '' for one that is none.
+function keyOf(seen) {
+  const given = seen.headers['idempotency-key'];
+  if (/^"(?:[ !#-\[\]-~]|\\["\\])+"$/.test(given)) {
+    const key = given.slice(1, -1).replace(/\\(.)/g, '$1');
+    return key.length <= 255 ? key : '';
+  }
+  return /^[!#-~][ -~]{0,254}$/.test(given) ? given : '';
+}
+
+function preferences(seen) {
+  return (seen.headers.prefer || '').split(',').map((part) => part.trim());
+}
+
+// What the body will look like, by what PostgREST finds first in Accept; '' for anything but JSON. `none`: there is none.
+function shapeOf(seen) {
+  const parts = (seen.headers.accept || '*/*').split(',')[0].toLowerCase().replace(/\s/g, '').split(';');
+  if (parts.some((part) => /^q=/.test(part))) {
+    return '';
+  }
+  const stripped = parts.indexOf('nulls=stripped') > 0 ? '-stripped' : '';
+  let shape = '';
+  if (parts[0] === '*/*' || parts[0] === 'application/json') {
+    shape = 'list';
+  } else if (/^application\/vnd\.pgrst\.array(\+json)?$/.test(parts[0])) {
+    shape = 'list' + stripped;
+  } else if (/^application\/vnd\.pgrst\.object(\+json)?$/.test(parts[0])) {
+    shape = 'one' + stripped;
+  }
+  if (shape !== '' && isRelation(seen.path)) {
+    const wanted = preferences(seen).filter((wish) => /^return=/.test(wish))[0];
+    return wanted === 'return=representation' ? shape : 'none';
+  }
+  return shape;
+}
+
+// What the database is told of a request with a key: "<digest> <shape> <key>". nginx asks when it has read the body.
+function told(r) {
+  if (!keyed(r)) {
+    return '';
+  }
+  const seen = look(r);
+  const head = seen.headers;
+  // Everything that decides what is done and answered. The key of the digest keeps a password in a body from being guessed.
+  const digest = crypto.createHmac('sha256', site.digest_key);
+  const parts = [r.method, seen.path, seen.query, head['content-type'], head.accept, head.prefer, head['if-match']];
+  digest.update(parts.map((part) => (part === undefined ? '' : part) + '\n').join(''));
+  if (r.requestBuffer !== undefined) {
+    digest.update(r.requestBuffer);
+  }
+  return digest.digest('hex') + ' ' + shapeOf(seen) + ' ' + keyOf(seen);
 }
 
 // ---- whom a request counts for ---------------------------------------------------------------------------------------
@@ -505,7 +585,19 @@ function health(r) {
 
 // ---- what PostgREST answered -------------------------------------------------------------------------------------------
 
+let replayed = false;
+
 function filter_header(r) {
+  if (keyed(r)) {
+    // The second answer could not say these: the database does not know them.
+    delete r.headersOut['Content-Range'];
+    delete r.headersOut['Preference-Applied'];
+    replayed = r.headersOut['Idempotency-Replayed'] === 'true';
+    if (replayed) {
+      delete r.headersOut['Content-Length'];
+      r.headersOut['Content-Type'] = typeOf(request);
+    }
+  }
   if (r.status >= 400) {
     delete r.headersOut['Content-Length'];  // the body may change
   }
@@ -516,17 +608,31 @@ function filter_header(r) {
   }
 }
 
+// The type that PostgREST gives an answer of this shape; nginx adds the charset that the error came with.
+function typeOf(seen) {
+  const shape = shapeOf(seen).split('-');
+  const stripped = shape[1] === undefined ? '' : ';nulls=stripped';
+  if (shape[0] === 'one') {
+    return 'application/vnd.pgrst.object+json' + stripped;
+  }
+  return 'application/' + (stripped === '' ? 'json' : 'vnd.pgrst.array+json' + stripped);
+}
+
 let held = [];
 
 function filter_body(r, data, flags) {
-  if (r.status < 400 || r.method === 'HEAD') {
+  if ((r.status < 400 && !replayed) || r.method === 'HEAD') {
     r.sendBuffer(data, flags);
     r.done();
     return;
   }
   held.push(data);
   if (flags.last) {
-    r.sendBuffer(reworded(r.status, Buffer.concat(held).toString()), flags);
+    let text = Buffer.concat(held).toString();
+    if (replayed) {
+      text = JSON.parse(text).details || '';
+    }
+    r.sendBuffer(r.status < 400 ? text : reworded(r.status, text), flags);
   }
 }
 
@@ -563,4 +669,4 @@ function reworded(status, text) {
   return body(code, told.message, told.details, told.hint);
 }
 
-export default {verdict, query, limit, caller, keys, refusal, failure, front, health, filter_header, filter_body, total, filter_counted};
+export default {verdict, query, told, limit, caller, keys, refusal, failure, front, health, filter_header, filter_body, total, filter_counted};

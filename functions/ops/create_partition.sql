@@ -40,7 +40,10 @@ begin
 
   v_from := date_trunc(v_period, create_partition.at, 'UTC');
   v_to := date_trunc(
-    v_period, v_from + case v_period when 'month' then interval '45 days' else interval '135 days' end, 'UTC'
+    v_period,
+    v_from
+    + case v_period when 'day' then interval '36 hours' when 'month' then interval '45 days' else interval '135 days' end,
+    'UTC'
   );
   -- Made alone and attached: PARTITION OF would lock the parent against readers, ATTACH lets them and writers go on.
   execute format('create table %I.%I (like %I.%I including all)', v_schema, v_child, v_schema, v_table);
@@ -64,7 +67,7 @@ end
 $$;
 
 comment on function ops.create_partition(text, timestamptz) is
-  'Make the partition of a table (schema.name, in ops.partition_policy) for the quarter or month of a moment, '
+  'Make the partition of a table (schema.name, in ops.partition_policy) for the period of a moment, '
   'unless it is there; returns its name. Old data needs its partitions before it is loaded.';
 
 grant execute on function ops.create_partition(text, timestamptz) to migrator, worker;

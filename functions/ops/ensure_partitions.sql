@@ -16,7 +16,9 @@ begin
   for v_policy in select * from ops.partition_policy order by table_name loop
     for v_at in
       select (date_trunc(v_policy.period, now() at time zone 'UTC')
-        + n * case v_policy.period when 'month' then interval '1 month' else interval '3 months' end) at time zone 'UTC'
+        + n * case v_policy.period
+          when 'day' then interval '1 day' when 'month' then interval '1 month' else interval '3 months'
+        end) at time zone 'UTC'
       from generate_series(0, v_policy.periods_ahead) as n
     loop
       if to_regclass(ops.partition_name(v_policy.table_name, v_policy.period, v_at)) is null then

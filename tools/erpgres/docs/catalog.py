@@ -159,7 +159,7 @@ select
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
 join pg_type as t on t.oid = p.prorettype
-where n.nspname = any (%(schemas)s)
+where n.nspname = any (%(schemas)s) and p.prokind <> 'a'
 order by 3
 """
 

@@ -334,6 +334,10 @@ _WRITERS: dict[tuple[str, str], Callable[[Difference], str]] = {
     ("partition_policy", "periods ahead"): lambda d: (
         f"update ops.partition_policy set periods_ahead = {d.expected} where table_name = {_text(d.fact.identity)};"
     ),
+    ("partition_policy", "periods kept"): lambda d: (
+        f"update ops.partition_policy set periods_kept = {'null' if d.expected is None else d.expected}"
+        f" where table_name = {_text(d.fact.identity)};"
+    ),
     ("sequence", "increment"): lambda d: f"alter sequence {d.fact.identity} increment {d.expected};",
     ("sequence", "cache"): lambda d: f"alter sequence {d.fact.identity} cache {d.expected};",
     ("sequence", "maximum"): lambda d: f"alter sequence {d.fact.identity} maxvalue {d.expected};",

@@ -20,7 +20,7 @@ _CLUSTER = {
     "database_setting": "sql/cluster/10_database.sql", "default_privileges": "sql/cluster/10_database.sql",
     "extension": "sql/cluster/10_database.sql", "parameter": "tools/erpgres/stack/postgres.py",
 }  # fmt: skip
-_PARTITION = re.compile(r"_\d{4}(q[1-4]|m\d\d)$")
+_PARTITION = re.compile(r"_\d{4}(q[1-4]|m\d\d|d\d{4})$")
 
 
 class Places:

@@ -146,7 +146,7 @@ select n.nspname, p.proname, p.oid::regprocedure::text,
   p.pronargdefaults, p.prosecdef, p.provolatile = 'v',
   p.prorettype in ('trigger'::regtype, 'event_trigger'::regtype), p.proretset, p.provariadic <> 0, p.oid::bigint
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-where n.nspname = any (%s)
+where n.nspname = any (%s) and p.prokind <> 'a'
 order by 1, 2, 3
 """
 

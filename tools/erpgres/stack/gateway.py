@@ -237,6 +237,7 @@ def _secret(state: State) -> str:
         "version": VERSION,
         "page_default": PAGE_DEFAULT,
         "page_max": PAGE_MAX,
+        "digest_key": state.secret("digest.key"),
     }
     return json.dumps(values, indent=2) + "\n"
 

@@ -24,7 +24,7 @@ def prepare(state: State) -> bool:
         "db-uri": state.dsn("authenticator").replace("application_name=erpgres", "application_name=postgrest"),
         "db-schemas": "api",
         "db-anon-role": "anon",
-        "db-pre-request": "core.pre_request",
+        "db-pre-request": "core.begin_request",
         "db-pool": state.api_pool,
         "db-pool-acquisition-timeout": 10,
         "db-max-rows": 100,

@@ -344,6 +344,7 @@ class State:
             self._own_directory(self.tls, 0o755, service=True)
             self._own_directory(self.run, 0o711, service=True)
             self._make_secret("jwt.key", secrets.token_urlsafe(48))
+            self._make_secret("digest.key", secrets.token_urlsafe(48))
             for role in ROLES_WITH_PASSWORD:
                 self._make_secret(f"password.{role}", secrets.token_urlsafe(30))
             self._remember()
