@@ -19,6 +19,7 @@ from postgrest.exceptions import APIError
 Token = Callable[[bool], str]  # called with True when the token before has expired
 List = Callable[[], SyncSelectRequestBuilder]
 _BUSY = ("gateway.busy", "core.request_in_flight")
+_KEYLESS = ("core.idempotency_key_refused", "gateway.key_")  # nothing was done, and without a key it may be
 _UNREACHABLE = {"code": "client.unreachable", "message": "The service cannot be reached."}
 
 
@@ -149,8 +150,9 @@ class Transport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request until it is answered; raises ErpgresError."""
         headers, reads = request.headers, request.method in ("GET", "HEAD")
-        intent = headers.get("Idempotency-Key") or uuid7()
-        if not reads:
+        given = headers.get("Idempotency-Key")
+        intent = given or uuid7()
+        if not reads and self.token:
             headers["Idempotency-Key"] = intent
         headers["X-Request-ID"] = intent
         name = " ".join((request.method, str(request.url), headers.get("Accept", ""), headers.get("Prefer", "")))
@@ -181,8 +183,12 @@ class Transport(httpx.BaseTransport):
                 renewed = True
                 self._bearer(used)
                 continue
+            if (error.code or "").startswith(_KEYLESS) and not given and "Idempotency-Key" in headers:
+                del headers["Idempotency-Key"]
+                continue
+            is_safe = reads or "Idempotency-Key" in headers or error.status == 429
             wait = error.retry_after + random.random() * 0.1 * 2**attempt
-            if not error.is_retryable or attempt >= self.attempts or time.monotonic() + wait > end:
+            if not (error.is_retryable and is_safe) or attempt >= self.attempts or time.monotonic() + wait > end:
                 raise error from why
             time.sleep(wait)
             attempt += 1

@@ -26,6 +26,7 @@ export function connect<D>(url: string, options: Options = {}): Erp<D> {
 // ---- errors ---------------------------------------------------------------------------------------------------------
 
 const UNREACHABLE = { code: 'client.unreachable', message: 'The service cannot be reached.' }
+const KEYLESS = /^(core\.idempotency_key_refused|gateway\.key_)/ // nothing was done, and without a key it may be
 const BUSY = ['gateway.busy', 'core.request_in_flight']
 
 /** Any refusal or failure. `code` is stable, `message` may be shown, `requestId` finds the request in the log. */
@@ -138,8 +139,9 @@ function resilient({ token, attempts = 6, patience = 30, timeout = 60, keep = 20
   return async (input, init = {}) => {
     const headers = new Headers(init.headers)
     const reads = ['GET', 'HEAD'].includes(init.method ?? 'GET')
-    const intent = headers.get('Idempotency-Key') ?? uuidv7()
-    if (!reads) headers.set('Idempotency-Key', intent)
+    const given = headers.get('Idempotency-Key')
+    const intent = given ?? uuidv7()
+    if (!reads && token) headers.set('Idempotency-Key', intent)
     headers.set('X-Request-ID', intent)
     const name = [init.method, input, headers.get('Accept'), headers.get('Prefer')].join(' ')
     const known = kept.get(name)
@@ -172,8 +174,13 @@ function resilient({ token, attempts = 6, patience = 30, timeout = 60, keep = 20
         if (bearer === used) void ask(true)
         continue
       }
+      if (KEYLESS.test(error.code) && !given && headers.has('Idempotency-Key')) {
+        headers.delete('Idempotency-Key')
+        continue
+      }
+      const isSafe = reads || headers.has('Idempotency-Key') || error.status === 429
       const wait = error.retryAfter * 1000 + Math.random() * 100 * 2 ** attempt
-      if (!error.isRetryable || attempt >= attempts || Date.now() + wait > end) throw error
+      if (!error.isRetryable || !isSafe || attempt >= attempts || Date.now() + wait > end) throw error
       await new Promise((resume) => setTimeout(resume, wait))
     }
   }

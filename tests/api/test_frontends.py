@@ -113,7 +113,7 @@ def test_a_total_is_exact_up_to_ten_thousand(api: Any, world: Organization) -> N
     client = api(world.admin_token, Prefer="count=exact")
 
     def told(query: str, method: str = "GET", **headers: str) -> tuple[Any, ...]:
-        answer = client.request(method, f"partners?select=id&{query}", headers=headers)
+        answer = client.request(method, f"partners?{query}", headers=headers)
         assert answer.is_success, answer.text
         fields = ("X-Total-Count", "Content-Range", "Preference-Applied")
         return answer.status_code, *(answer.headers.get(field) for field in fields)
