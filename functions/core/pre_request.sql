@@ -1,4 +1,4 @@
--- What runs before each request of the API: who is this, and may he still come in?
+-- What runs before each request of the API: who is this, may he still come in, and has he what he asks for already?
 
 -- Definer: a user need not be able to read what is checked here.
 create or replace function core.pre_request()
@@ -11,13 +11,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_role text := current_setting('role');
-  v_request_id text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
+  v_headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
   v_token record;
   v_session core.session;
+  v_ignored text; -- an assignment takes less than a statement, and all of this runs for every request
 begin
   -- Nothing here may write a table: GET runs read only.
-  if v_request_id is not null then
-    perform set_config('application_name', left(v_request_id, 63), true);
+  if v_headers ? 'x-request-id' then
+    v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
   end if;
   if v_role = 'anon' then
     return;
@@ -37,37 +38,42 @@ begin
     perform core.raise_error('core.organization_missing');
   end if;
   -- From here on core.org_id() need not read the claims.
-  perform set_config('erpgres.org_id', v_token.org_id::text, true);
+  v_ignored := set_config('erpgres.org_id', v_token.org_id::text, true);
 
-  -- A token of an outside provider has no session.
   if v_token.sid is null then
+    -- A token of an outside provider has no session.
     perform core.check_outside_token(v_token.iss, v_role, v_token.partner_id);
-    return;
+  else
+    -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
+    select * into v_session from core.session as s where s.id = v_token.sid;
+    if not found
+      or v_session.user_id <> v_token.sub
+      or v_session.org_id is distinct from v_token.org_id
+      or v_session.partner_id is distinct from v_token.partner_id
+      or v_session.api_key_id is distinct from v_token.api_key
+    then
+      perform core.raise_error('core.session_ended');
+    elsif v_session.role <> v_role then
+      perform core.raise_error('core.role_mismatch');
+    elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
+      v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
+      perform core.raise_error(
+        case
+          when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
+          else 'core.user_inactive'
+        end
+      );
+    elsif v_session.is_limited
+      and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
+    then
+      perform core.raise_error('core.second_factor_setup');
+    end if;
   end if;
 
-  -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
-  select * into v_session from core.session as s where s.id = v_token.sid;
-  if not found
-    or v_session.user_id <> v_token.sub
-    or v_session.org_id is distinct from v_token.org_id
-    or v_session.partner_id is distinct from v_token.partner_id
-    or v_session.api_key_id is distinct from v_token.api_key
-  then
-    perform core.raise_error('core.session_ended');
-  elsif v_session.role <> v_role then
-    perform core.raise_error('core.role_mismatch');
-  elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
-    v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
-    perform core.raise_error(
-      case
-        when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
-        else 'core.user_inactive'
-      end
-    );
-  elsif v_session.is_limited
-    and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
-  then
-    perform core.raise_error('core.second_factor_setup');
+  if current_setting('request.method', true) in ('GET', 'HEAD') then
+    v_ignored := core.tag_answer(v_headers, v_role, v_token.org_id, v_token::text, v_token.api_key is not null);
+  elsif v_headers ? 'if-match' then
+    perform core.expect_version(v_headers ->> 'if-match');
   end if;
 end
 $$;
@@ -75,7 +81,9 @@ $$;
 comment on function core.pre_request() is
   'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token that '
   'is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has '
-  'ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done.';
+  'ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done. '
+  'Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it (core.tag_answer); lets '
+  'a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
 
 grant execute on function core.pre_request() to anon, partner, member, superadmin, migrator;
 

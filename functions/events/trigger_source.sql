@@ -20,6 +20,7 @@ declare
   v_before text;
   v_after text;
   v_type text;
+  v_sources text;
 begin
   select e.* into strict v_entity from core.event_entity as e where e.entity = trigger_source.entity;
   select
@@ -71,6 +72,18 @@ begin
     );
   end if;
 
+  -- Which transaction changed what, for tags (core.data_tag), whatever else is left out.
+  select format('%L::text[]', array_agg(s.source order by s.n))
+  into v_sources
+  from (
+    select v_entity.table_name as source, 0 as n
+    union all
+    select w.source, w.n
+    from core.data_source as d
+    cross join unnest(d.writes) with ordinality as w (source, n)
+    where d.table_name = v_entity.table_name
+  ) as s;
+
   return format(
     $body$
 declare
@@ -85,6 +98,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.%1$I as org_id from new_rows as n) as r
+    cross join unnest(%20$s) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.%1$I as org_id from old_rows as o) as r
+    cross join unnest(%20$s) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.%1$I as org_id from new_rows as n union select o.%1$I from old_rows as o) as r
+    cross join unnest(%20$s) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -149,10 +181,12 @@ $body$,
       where i.indrelid = v_entity.table_name::regclass and i.indisprimary
     ),
     v_differs,
-    case when v_version then ' or o.version is distinct from n.version' else '' end
+    case when v_version then ' or o.version is distinct from n.version' else '' end,
+    v_sources
   );
 end
 $$;
 
 comment on function events.trigger_source(text) is
-  'The body of the trigger function that records the changes of the table of an entity.';
+  'The body of the trigger function that records the changes of the table of an entity, and notes which transaction made '
+  'them in core.data_change.';

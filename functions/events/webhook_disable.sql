@@ -1,7 +1,7 @@
 -- Switches a webhook off.
 
 -- Definer: why it is off is nobody's to write.
-create or replace function api.webhook_disable(id uuid)
+create or replace function api.webhook_disable(id uuid, version integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -11,6 +11,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform core.require_permission('core.webhook.update');
+  perform core.check_version('webhook', webhook_disable.version, w.version)
+  from events.webhook as w
+  where w.org_id = core.org_id() and w.id = webhook_disable.id
+  for no key update;
   update events.webhook as w
   set is_active = false, disabled_because = 'USER'
   where w.org_id = core.org_id() and w.id = webhook_disable.id and w.is_active;
@@ -21,9 +25,9 @@ begin
 end
 $$;
 
-comment on function api.webhook_disable(uuid) is
+comment on function api.webhook_disable(uuid, integer) is
   E'Switch a webhook off\n'
   'Nothing is sent from now on; what waits stays. Returns id and is_active. Errors: core.permission_missing (403), '
-  'core.not_found (404).';
+  'core.not_found (404), core.stale_version (412).';
 
-grant execute on function api.webhook_disable(uuid) to member, superadmin;
+grant execute on function api.webhook_disable(uuid, integer) to member, superadmin;

@@ -1,7 +1,7 @@
 -- Switches webhooks on and off.
 
 -- Definer: the state of a webhook is nobody's to write.
-create or replace function api.webhook_enable(id uuid)
+create or replace function api.webhook_enable(id uuid, version integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -11,6 +11,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform core.require_permission('core.webhook.update');
+  perform core.check_version('webhook', webhook_enable.version, w.version)
+  from events.webhook as w
+  where w.org_id = core.org_id() and w.id = webhook_enable.id
+  for no key update;
   update events.webhook as w
   set is_active = true, disabled_because = null
   where w.org_id = core.org_id() and w.id = webhook_enable.id and not w.is_active;
@@ -24,9 +28,9 @@ begin
 end
 $$;
 
-comment on function api.webhook_enable(uuid) is
+comment on function api.webhook_enable(uuid, integer) is
   E'Switch a webhook on\n'
   'What waited when it was switched off is sent; what happened meanwhile is not: read it from /rpc/events_since. Ends a '
-  'pause after failures. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404).';
+  'pause after failures. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), core.stale_version (412).';
 
-grant execute on function api.webhook_enable(uuid) to member, superadmin;
+grant execute on function api.webhook_enable(uuid, integer) to member, superadmin;

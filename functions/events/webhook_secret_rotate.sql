@@ -1,7 +1,7 @@
 -- Gives a webhook another secret.
 
 -- Definer: nobody reads or writes secrets.
-create or replace function api.webhook_secret_rotate(id uuid)
+create or replace function api.webhook_secret_rotate(id uuid, version integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -18,7 +18,8 @@ begin
   set
     old_secret = w.secret,
     old_secret_until = now() + interval '24 hours',
-    secret = events.make_webhook_secret()
+    secret = events.make_webhook_secret(),
+    version = coalesce(webhook_secret_rotate.version, w.version)
   where w.org_id = core.org_id() and w.id = webhook_secret_rotate.id
   returning w.* into v_webhook;
   if not found then
@@ -31,9 +32,10 @@ begin
 end
 $$;
 
-comment on function api.webhook_secret_rotate(uuid) is
+comment on function api.webhook_secret_rotate(uuid, integer) is
   E'Change the secret of a webhook\n'
   'For 24 hours what is sent carries signatures of both. Returns id, secret (not shown again) and old_secret_until. '
-  'Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404).';
+  'Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404), '
+  'core.stale_version (412).';
 
-grant execute on function api.webhook_secret_rotate(uuid) to member;
+grant execute on function api.webhook_secret_rotate(uuid, integer) to member;

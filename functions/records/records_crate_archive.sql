@@ -2,7 +2,8 @@
 
 create or replace function api.records_crate_archive(
   id uuid,
-  reason text
+  reason text,
+  version integer default null
 )
 returns api.records_crates
 language plpgsql
@@ -17,6 +18,7 @@ declare
   v_row api.records_crates;
 begin
   v_crate := records.lock_crate(id);
+  perform core.check_version('crate', records_crate_archive.version, v_crate.version);
   perform core.require_permission('records.crate.archive', v_crate.unit_id);
   if v_crate.status <> 'ACTIVE' then
     perform core.raise_error(
@@ -37,8 +39,8 @@ exception
 end
 $$;
 
-comment on function api.records_crate_archive(uuid, text) is
+comment on function api.records_crate_archive(uuid, text, integer) is
   'Archive a crate, saying why
 It stays in its place and can be withdrawn as before. Needs records.crate.archive in the unit of the crate.';
 
-grant execute on function api.records_crate_archive(uuid, text) to member, superadmin, migrator;
+grant execute on function api.records_crate_archive(uuid, text, integer) to member, superadmin, migrator;

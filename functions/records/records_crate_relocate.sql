@@ -3,7 +3,8 @@
 create or replace function api.records_crate_relocate(
   id uuid,
   location_id uuid,
-  reason text
+  reason text,
+  version integer default null
 )
 returns api.records_crates
 language plpgsql
@@ -18,6 +19,7 @@ declare
   v_row api.records_crates;
 begin
   v_crate := records.lock_crate(id);
+  perform core.check_version('crate', records_crate_relocate.version, v_crate.version);
   perform core.require_permission('records.crate.relocate', v_crate.unit_id);
   if v_crate.status not in ('ACTIVE', 'ARCHIVED') then
     perform core.raise_error(
@@ -48,8 +50,8 @@ exception
 end
 $$;
 
-comment on function api.records_crate_relocate(uuid, uuid, text) is
+comment on function api.records_crate_relocate(uuid, uuid, text, integer) is
   'Move a crate to another place, saying why
 Refused for a place as in records_storage_allocate. Needs records.crate.relocate in the unit of the crate.';
 
-grant execute on function api.records_crate_relocate(uuid, uuid, text) to member, superadmin, migrator;
+grant execute on function api.records_crate_relocate(uuid, uuid, text, integer) to member, superadmin, migrator;

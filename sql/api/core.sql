@@ -82,7 +82,8 @@ select
   m.kind,
   m.partner_id,
   u.is_active and m.is_active as is_active,
-  m.created_at
+  m.created_at,
+  m.version
 from core.membership as m
 join core.app_user as u on u.id = m.user_id;
 
@@ -97,6 +98,7 @@ comment on column api.users.kind is 'INTERNAL, or EXTERNAL: belongs to a partner
 comment on column api.users.partner_id is 'Partner of an EXTERNAL user';
 comment on column api.users.is_active is 'Whether the user may sign in to this organisation';
 comment on column api.users.created_at is 'When the user joined the organisation';
+comment on column api.users.version is 'Version of the membership, for user_disable and user_enable';
 
 create trigger refuse
 instead of insert or update or delete on api.users
@@ -188,7 +190,8 @@ select
   d.default_value,
   s.code is null and i.code is null as is_default,
   d.is_global,
-  d.description
+  d.description,
+  s.version
 from core.setting_definition as d
 left join core.installation_setting as i on i.code = d.code
 left join core.setting as s on s.code = d.code and s.org_id = (select core.org_id());
@@ -203,6 +206,7 @@ comment on column api.settings.default_value is 'The value when nobody has set o
 comment on column api.settings.is_default is 'Whether neither the organisation nor the installation has set one';
 comment on column api.settings.is_global is 'Whether it holds for the installation, and no organisation may change it';
 comment on column api.settings.description is 'What it does';
+comment on column api.settings.version is 'Version of the organisation''s own value, for setting_put; null where it has none';
 
 create trigger refuse
 instead of insert or update or delete on api.settings

@@ -418,6 +418,8 @@ def _apply_group(
                 session.rows("select core.ensure_search()")
             repeatable.apply_policies(session, layer, rebuilt, outcome)
             repeatable.finish(session, layer, outcome)
+            if session.value("select to_regprocedure('core.ensure_sources()') is not null"):
+                session.rows("select core.ensure_sources()")
         # PostgREST opens all its connections anew when it looks again, so it is told only of what it looks at.
         is_new = with_layer and run.has_new_relations
         if (group and not _is_ahead(group)) or rebuilt or outcome.applied or outcome.dropped or is_new:

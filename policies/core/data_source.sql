@@ -1,0 +1,6 @@
+-- How changes of tables are noted. The same for all organisations, hence no row level security.
+
+grant select on core.data_source to monitor;
+grant select, insert, update, delete on core.data_source to migrator;
+
+-- no write for anybody else: the rows come from sql/reference

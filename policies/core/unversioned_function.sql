@@ -1,0 +1,6 @@
+-- Functions without an expected version. The same for all organisations, hence no row level security.
+
+grant select on core.unversioned_function to monitor;
+grant select, insert, update, delete on core.unversioned_function to migrator;
+
+-- no write for anybody else: the rows come from sql/reference
