@@ -1,4 +1,4 @@
-"""What a program adds to postgrest-py: pages, totals, errors, retries, changes that meet others'."""
+"""What a program adds to postgrest-py: pages, totals, errors, retries, conflicts (docs/frontends.md)."""
 
 from __future__ import annotations
 

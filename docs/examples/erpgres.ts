@@ -1,4 +1,4 @@
-// What a frontend adds to postgrest-js: pages, totals, errors, retries, changes that meet others' (docs/frontends.md).
+// What a frontend adds to postgrest-js: pages, totals, errors, retries, conflicts (docs/frontends.md).
 import { PostgrestClient, type PostgrestFilterBuilder } from '@supabase/postgrest-js'
 
 type Version = { PostgrestVersion: '12' }

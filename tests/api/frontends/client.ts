@@ -59,6 +59,7 @@ said.dead = [dead.code, dead.status, dead.isRetryable, dead.requestId]
 const key = uuidv7()
 const twice = () => ask(erp.from('partners').insert({ code: 'KEY', name: 'Key' }).setHeader('Idempotency-Key', key).select().single())
 said.kept = [(await twice()).id, (await twice()).id]
+said.keyless = await ask(erp.rpc('api_key_create', { name: 'Scanner', permissions: [] }))
 
 // ---- conditional requests
 
