@@ -595,7 +595,7 @@ function filter_header(r) {
     replayed = r.headersOut['Idempotency-Replayed'] === 'true';
     if (replayed) {
       delete r.headersOut['Content-Length'];
-      r.headersOut['Content-Type'] = typeOf(request);
+      r.headersOut['Content-Type'] = typeOf(request);  // empty: none, as there is no body
     }
   }
   if (r.status >= 400) {
@@ -611,6 +611,9 @@ function filter_header(r) {
 // The type that PostgREST gives an answer of this shape; nginx adds the charset that the error came with.
 function typeOf(seen) {
   const shape = shapeOf(seen).split('-');
+  if (shape[0] === 'none') {
+    return '';
+  }
   const stripped = shape[1] === undefined ? '' : ';nulls=stripped';
   if (shape[0] === 'one') {
     return 'application/vnd.pgrst.object+json' + stripped;
@@ -629,7 +632,7 @@ function filter_body(r, data, flags) {
   held.push(data);
   if (flags.last) {
     let text = Buffer.concat(held).toString();
-    if (replayed) {
+    if (replayed && text !== '') {
       text = JSON.parse(text).details || '';
     }
     r.sendBuffer(r.status < 400 ? text : reworded(r.status, text), flags);

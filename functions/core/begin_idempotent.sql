@@ -55,23 +55,23 @@ begin
       jsonb_build_object(
         'code', 'core.idempotency_replayed', 'message', 'The answer to the first request', 'details', v_kept.body, 'hint', null
       ),
-      v_kept.status,
+      v_kept.http_status,
       v_kept.headers || '{"Idempotency-Replayed": "true"}'
     );
   end if;
 
   -- What holds unless core.keep_answer says otherwise; PostgREST, too, is told the status of a write to a view.
-  v_kept.status := 200;
+  v_kept.http_status := 200;
   if v_path not like '/rpc/%' then
-    v_kept.status := case
+    v_kept.http_status := case
       when current_setting('request.method', true) = 'POST' then 201
       when v_shape = 'none' then 204
       else 200
     end;
-    perform set_config('response.status', v_kept.status::text, true);
+    perform set_config('response.status', v_kept.http_status::text, true);
   end if;
-  insert into core.idempotency as i (org_id, user_id, key, digest, status)
-  values (v_org_id, v_user_id, v_key, v_digest, v_kept.status)
+  insert into core.idempotency as i (org_id, user_id, key, digest, http_status)
+  values (v_org_id, v_user_id, v_key, v_digest, v_kept.http_status)
   returning * into v_kept;
   perform set_config('erpgres.idempotency', v_kept.id || ' ' || v_shape, true);
   return true;
@@ -85,6 +85,7 @@ comment on function core.begin_idempotent() is
 
 grant execute on function core.begin_idempotent() to anon, partner, member, superadmin, migrator;
 
+-- lint: allow error_by_code: it carries an answer, or an error that was worded by the catalogue
 create or replace function core.raise_answer(body jsonb, status integer, headers jsonb)
 returns void
 language plpgsql

@@ -10,7 +10,7 @@ as $$
 begin
   perform core.pre_request();
   -- The gateway sends this header with a writing request that has a key, and drops what a client says in it.
-  if strpos(current_setting('request.headers', true), '"x-idempotency":"') > 0 then
+  if strpos(nullif(current_setting('request.headers', true), ''), '"x-idempotency":"') > 0 then
     if core.begin_idempotent() then
       -- PostgREST builds every answer with json_agg; found in api first, it is the one that keeps what it builds.
       perform set_config('search_path', 'api, pg_catalog, public', true);

@@ -33,7 +33,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  c_largest constant integer := 1048576;
+  v_largest constant integer := 1048576;
   v_noted text := current_setting('erpgres.idempotency', true); -- id, what the answer looks like
   v_id uuid := nullif(left(v_noted, 36), '')::uuid;
   v_shape text := substr(v_noted, 38);
@@ -65,12 +65,12 @@ begin
     where i.org_id = coalesce(core.org_id(), '00000000-0000-0000-0000-000000000000') and i.id = v_id;
     return v_rows;
   end if;
-  if octet_length(v_body::text) > c_largest then
-    perform core.raise_error('core.answer_too_large', jsonb_build_object('limit', c_largest));
+  if octet_length(v_body::text) > v_largest then
+    perform core.raise_error('core.answer_too_large', jsonb_build_object('limit', v_largest));
   end if;
   update core.idempotency as i
   set
-    status = coalesce(v_status, case when v_is_void then 204 else i.status end),
+    http_status = coalesce(v_status, case when v_is_void then 204 else i.http_status end),
     body = case when not v_is_void then v_body::text end,
     headers = coalesce(
       (

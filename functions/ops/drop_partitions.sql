@@ -1,5 +1,6 @@
 -- Drops the partitions whose time is over.
 
+-- lint: allow exception_in_loop: a lock that could not be had must not undo what was dropped before
 -- Definer: the worker does not own the tables.
 create or replace function ops.drop_partitions()
 returns setof text

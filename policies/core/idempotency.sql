@@ -5,11 +5,11 @@ grant select on core.idempotency to migrator;
 -- One's own requests in one's own organisation. A SUPER_ADMIN need not be in one.
 create policy owner_all on core.idempotency for all to owner
 using (
-  org_id = (select coalesce(core.org_id(), '00000000-0000-0000-0000-000000000000'::uuid))
+  org_id = coalesce((select core.org_id()), '00000000-0000-0000-0000-000000000000'::uuid)
   and user_id = (select core.user_id())
 )
 with check (
-  org_id = (select coalesce(core.org_id(), '00000000-0000-0000-0000-000000000000'::uuid))
+  org_id = coalesce((select core.org_id()), '00000000-0000-0000-0000-000000000000'::uuid)
   and user_id = (select core.user_id())
 );
 

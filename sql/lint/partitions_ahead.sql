@@ -7,7 +7,10 @@ select
   'erpgres migrate makes it, and so does select ops.ensure_partitions()' as hint
 from ops.partition_policy as p
 cross join lateral (
-  select now() + make_interval(months => s.n * case p.period when 'quarter' then 3 else 1 end) as at
+  select
+    now() + s.n * case p.period
+      when 'day' then interval '1 day' when 'month' then interval '1 month' else interval '3 months'
+    end as at
   from generate_series(0, p.periods_ahead) as s (n)
 ) as t
 where to_regclass(p.table_name) is not null

@@ -15,10 +15,10 @@ MIGRATOR = {"user": "migrator"}
 
 @pytest.fixture
 def migrator(stack: Any, clone: str) -> Iterator[psycopg.Connection[Any]]:
-    """A session of the tools on a database of its own, with a quarterly and a monthly table."""
+    """A session of the tools on a database of its own, with a quarterly, a monthly and a daily table."""
     with psycopg.connect(as_migrator(stack, clone), autocommit=True) as connection:
         connection.execute("set role owner")
-        for name, period, ahead in (("quarterly", "quarter", 4), ("monthly", "month", 3)):
+        for name, period, ahead in (("quarterly", "quarter", 4), ("monthly", "month", 3), ("daily", "day", 5)):
             connection.execute(
                 f"create table core.test_{name} (org_id uuid not null, id uuid not null default uuidv7(), "
                 "item_id uuid, note text constraint note_not_blank check (note <> ''), primary key (org_id, id), "
@@ -48,6 +48,9 @@ def test_names_and_bounds(migrator: Any) -> None:
     assert partition(migrator, "test_quarterly", "2026-12-31 23:59:59.999+00") == "core.test_quarterly_2026q4"
     assert partition(migrator, "test_quarterly", "2027-01-01 00:00+00") == "core.test_quarterly_2027q1"
     assert partition(migrator, "test_monthly", "2026-11-30 23:30-01") == "core.test_monthly_2026m12"
+    assert partition(migrator, "test_daily", "2026-12-31 23:30-01") == "core.test_daily_2027d0101"
+    comment = "select obj_description('core.test_daily_2027d0101'::regclass)"
+    assert migrator.execute(comment).fetchone()[0].endswith("from 2027-01-01 up to 2027-01-02")
     insert = (
         "insert into core.test_quarterly (org_id, id) values (uuidv7(), core.uuid_floor(%s)) "
         "returning tableoid::regclass::text"
@@ -84,6 +87,7 @@ def test_enough_are_made_ahead(migrator: Any) -> None:
     ours = [name for name in made if name.startswith("core.test_")]
     assert sum("quarterly" in name for name in ours) == 5
     assert sum("monthly" in name for name in ours) == 4
+    assert sum("daily" in name for name in ours) == 6
     assert migrator.execute("select count(*) from ops.ensure_partitions()").fetchone() == (0,)
 
 
@@ -134,7 +138,37 @@ def test_a_table_without_a_policy_is_refused(migrator: Any) -> None:
 
 def test_only_the_tools_and_the_worker_make_partitions(db: Any) -> None:
     for role in ("anon", "partner", "member", "superadmin", "analyst", "authenticator"):
-        for function in ("ops.create_partition(text, timestamptz)", "ops.ensure_partitions()"):
+        for function in (
+            "ops.create_partition(text, timestamptz)",
+            "ops.ensure_partitions()",
+            "ops.drop_partitions()",
+        ):
             assert db.execute("select has_function_privilege(%s, %s, 'execute')", [role, function]).fetchone() == (
                 False,
             )
+
+
+def dropped(connection: Any) -> set[str]:
+    return {row[0] for row in connection.execute("select ops.drop_partitions()")}
+
+
+def test_partitions_are_dropped_when_their_time_is_over(stack: Any, clone: str, migrator: Any) -> None:
+    made = {
+        days: migrator.execute(
+            "select ops.create_partition('core.test_daily', now() - make_interval(days => %s))", [days]
+        ).fetchone()[0]
+        for days in range(-1, 5)
+    }
+    assert dropped(migrator) == set(), "kept for ever unless the policy says otherwise"
+    migrator.execute("set role owner")
+    migrator.execute("update ops.partition_policy set periods_kept = 1 where table_name = 'core.test_daily'")
+    migrator.execute("reset role")
+    with psycopg.connect(as_migrator(stack, clone)) as reader:
+        reader.execute(f"set role owner; select from {made[4]}; reset role")
+        assert dropped(migrator) == {made[3], made[2]}, "one that is read stays"
+        reader.rollback()
+    assert dropped(migrator) == {made[4]}
+    left = migrator.execute(
+        "select inhrelid::regclass::text from pg_inherits where inhparent = 'core.test_daily'::regclass"
+    )
+    assert {row[0] for row in left} == {made[-1], made[0], made[1]}

@@ -1,9 +1,9 @@
 """Connections that are cut at every point, and requests that are sent again with the same Idempotency-Key.
 
-A request to the API is cut after each byte that the client sends and before each byte of the answer that he reads; while
-the database stands still at a chosen moment of it, the client goes, the session of the database is ended, or PostgREST is
-killed. Each time the client then sends the same request until it is answered. What must hold: one effect, and an answer
-that is the same again.
+A request to the API is cut after each byte that the client sends and before each byte of the answer that he reads;
+while the database stands still at a chosen moment of it, the client goes, the session of the database is ended, or
+PostgREST is killed. Each time the client then sends the same request until it is answered. What must hold: one effect,
+and an answer that is the same again.
 """
 
 from __future__ import annotations
@@ -93,22 +93,23 @@ class Cutter:
             "insert into core.membership (org_id, user_id, kind) values (%s, %s, 'INTERNAL')", [self.org, self.user]
         )
         role = self._one(
-            "insert into core.role (org_id, code, name, is_administrator) values (%s, 'cutter', 'Cutter', true) returning id",
+            "insert into core.role (org_id, code, name, is_administrator) values (%s, 'cutter', 'Cutter', true)"
+            " returning id",
             self.org,
         )
         db.execute(
             "insert into core.user_role (org_id, user_id, role_id) values (%s, %s, %s)", [self.org, self.user, role]
         )
-        claims = {"role": "member", "sub": str(self.user), "org_id": str(self.org)}
-        claims["sid"] = open_session(db, claims, 240)
-        self.token = sign(claims, state.secret("jwt.key").strip(), 240)
+        self.claims = {"role": "member", "sub": str(self.user), "org_id": str(self.org)}
+        self.claims["sid"] = open_session(db, self.claims, 240)
+        self.token = sign(self.claims, state.secret("jwt.key").strip(), 240)
 
     def _one(self, query: str, *values: Any) -> Any:
-        row = self.db.execute(query, values).fetchone()  # type: ignore[arg-type]
+        row = self.db.execute(query, values).fetchone()
         assert row is not None
         return row[0]
 
-    # ---- requests ----------------------------------------------------------------------------------------------------
+    # ---- requests ---------------------------------------------------------------------------------------------------
 
     def requests(self, case: str, count: int) -> list[Request]:
         """Make requests of a case, each with a key, a request id and a partner of its own."""
@@ -126,9 +127,9 @@ class Cutter:
             "function": ("POST", "/api/rpc/partner_hold", {"id": str(target), "reason": "unpaid"}),
         }[case]
         id = f"cut-{uuid.uuid4()}"
-        return Request(case, id, target, self.bytes(method, path, body, id, str(uuid.uuid4())))
+        return Request(case, id, target, self.written(method, path, body, id, str(uuid.uuid4())))
 
-    def bytes(self, method: str, path: str, body: Any, id: str, key: str | None) -> bytes:
+    def written(self, method: str, path: str, body: Any, id: str, key: str | None) -> bytes:
         """Write a request that closes its connection."""
         text = json.dumps(body)
         lines = [
@@ -143,15 +144,16 @@ class Cutter:
     def effects(self, requests: Sequence[Request]) -> dict[uuid.UUID, int]:
         """Count what the requests of one case did: rows made, versions gone by, or events written."""
         query = {
-            "insert": "select partner_id, count(*) from core.contact where org_id = %s and partner_id = any(%s) group by 1",
+            "insert": "select partner_id, count(*) from core.contact where org_id = %s and partner_id = any(%s)"
+            " group by 1",
             "update": "select id, version - 1 from core.partner where org_id = %s and id = any(%s)",
             "function": "select entity_id, count(*) from events.event where org_id = %s and entity = 'partner'"
             " and entity_id = any(%s) and type = 'partner.on_hold' group by 1",
         }[requests[0].case]
-        found = dict(self.db.execute(query, [self.org, [r.target for r in requests]]).fetchall())  # type: ignore[arg-type]
+        found = dict(self.db.execute(query, [self.org, [r.target for r in requests]]).fetchall())
         return {request.target: found.get(request.target, 0) for request in requests}
 
-    # ---- sending and cutting ---------------------------------------------------------------------------------------------
+    # ---- sending and cutting ----------------------------------------------------------------------------------------
 
     def connect(self) -> socket.socket:
         """Open a connection to the gateway."""
@@ -213,7 +215,7 @@ class Cutter:
                 tried.wrong.append(f"point {number}: {effects} effects on {target}")
         return tried
 
-    def bytes_of(self, case: str, step: int = 1) -> tuple[Tried, Tried]:
+    def every_byte(self, case: str, step: int = 1) -> tuple[Tried, Tried]:
         """Cut the request after every `step`-th byte of it, and the answer before every one."""
         first = self.requests(case, 1)[0]
         with self.connect() as connection:
@@ -232,15 +234,12 @@ class Cutter:
             self.try_all(case, "answer", [received(at) for at in sorted({*range(0, length + 1, step), length})]),
         )
 
-    # ---- moments -------------------------------------------------------------------------------------------------------
+    # ---- moments ----------------------------------------------------------------------------------------------------
 
     def moments(self, case: str, ends: Sequence[str] = ENDS) -> Iterator[Tried]:
         """Stop the request at each moment, end something, and let it go on."""
         for moment in (*MOMENTS, COMMITTED):
-            if case == "insert" and moment == "noted":
-                table = "core.contact"
-            else:
-                table = MOMENTS.get(moment, "")
+            table = "core.contact" if (case, moment) == ("insert", "noted") else MOMENTS.get(moment, "")
             for end in ends:
                 yield self.try_all(case, f"{moment}, {end}", [lambda r, t=table, e=end: self._stop(r, t, e)])  # type: ignore[misc]
 
@@ -289,17 +288,17 @@ class Cutter:
     def _waiting(self, id: str) -> int:
         """Wait until the session of a request waits, for a lock or to be told of its commit; returns its process."""
         until = time.monotonic() + 20
-        while True:
-            found = self.db.execute(
-                "select a.pid from pg_stat_activity as a where a.application_name = %s"
-                " and (a.wait_event_type = 'Lock' or a.wait_event = 'SyncRep')",
-                [id],
-            ).fetchone()
-            if found:
-                return int(found[0])
-            if time.monotonic() > until:
-                raise CannotRun(f"the request {id} does not wait")
-            time.sleep(0.002)
+        with psycopg.connect(self.state.dsn("postgres"), autocommit=True) as superuser:
+            while time.monotonic() < until:
+                found = superuser.execute(
+                    "select a.pid from pg_stat_activity as a where a.application_name = %s"
+                    " and (a.wait_event_type = 'Lock' or a.wait_event = 'SyncRep')",
+                    [id],
+                ).fetchone()
+                if found:
+                    return int(found[0])
+                time.sleep(0.002)
+        raise CannotRun(f"the request {id} does not wait")
 
 
 def read(connection: socket.socket) -> Answer:

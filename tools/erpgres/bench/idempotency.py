@@ -1,12 +1,13 @@
 """What an Idempotency-Key costs, and whether a request that is cut and sent again has one effect.
 
-On a stack of its own, which is removed afterwards. Contacts are inserted through the gateway without a key, with one, and
-with one that was used before (so that the first answer comes again), in turns. Then connections are cut at every point
-(`cuts.py`).
+On a stack of its own, which is removed afterwards. Contacts are inserted through the gateway without a key, with one,
+and with one that was used before (so that the first answer comes again), in turns. Then connections are cut at every
+point (`cuts.py`).
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
 import tempfile
@@ -88,11 +89,11 @@ def run(rounds: int, posts: int, step: int, progress: Progress, port: int = 8700
         with connect(state.dsn("migrator"), autocommit=True) as db:
             cutter = Cutter(state, db)
             costs = _costs(cutter, rounds, posts, progress)
-            extra = _extra(db)
+            extra = _extra(cutter)
             tried: list[Tried] = []
             for case in CASES:
                 progress(f"cutting: {case}")
-                tried += cutter.bytes_of(case, step)
+                tried += cutter.every_byte(case, step)
                 tried += cutter.moments(case)
         return Report(costs, extra, tried)
     finally:
@@ -121,7 +122,7 @@ def _costs(cutter: Cutter, rounds: int, posts: int, progress: Progress) -> list[
 def _inserts(cutter: Cutter, target: Request, way: str, keys: list[str]) -> Iterator[bytes]:
     body = {"partner_id": str(target.target), "name": "Ann", "email": "a@example.com"}
     for key in keys:
-        data = cutter.bytes("POST", "/api/contacts", body, f"cost-{key}", None if way == "without" else key)
+        data = cutter.written("POST", "/api/contacts", body, f"cost-{key}", None if way == "without" else key)
         yield data.replace(b"Connection: close\r\n", b"").replace(f"X-Request-ID: cost-{key}\r\n".encode(), b"")
 
 
@@ -137,17 +138,27 @@ def _cpu(state: State) -> float:
     return used
 
 
-def _extra(db: psycopg.Connection[Any]) -> float:
+def _extra(cutter: Cutter) -> float:
     """Microseconds that core.begin_request takes beyond core.pre_request when there is no key."""
-    db.execute("select set_config('request.headers', %s, false)", ['{"host":"127.0.0.1","x-request-id":"12345678"}'])
     spans: dict[str, list[float]] = {"core.pre_request()": [], "core.begin_request()": []}
-    for _ in range(15):
-        for call, found in spans.items():
-            row = db.execute(
-                "select extract(epoch from clock_timestamp() - began) from (select clock_timestamp() as began) as b,"
-                f" lateral (select count({call}::text) from generate_series(1, 2000) where began is not null) as c (n)"
-                " where n > 0"
-            ).fetchone()
-            assert row is not None
-            found.append(float(row[0]) / 2000 * 1e6)
+    with cutter.db.transaction(force_rollback=True):
+        for name, value in {
+            "request.jwt.claims": json.dumps(cutter.claims),
+            "request.headers": '{"host":"127.0.0.1","x-request-id":"12345678"}',
+            "request.method": "POST",
+            "request.path": "/contacts",
+        }.items():
+            cutter.db.execute("select set_config(%s, %s, true)", [name, value])
+        cutter.db.execute("set local role member")
+        for _ in range(15):
+            for call, found in spans.items():
+                began = _now(cutter.db)
+                cutter.db.execute(f"select count({call}::text) from generate_series(1, 2000)")
+                found.append((_now(cutter.db) - began) / 2000)
     return statistics.median(spans["core.begin_request()"]) - statistics.median(spans["core.pre_request()"])
+
+
+def _now(db: psycopg.Connection[Any]) -> float:
+    row = db.execute("select extract(epoch from clock_timestamp()) * 1e6").fetchone()
+    assert row is not None
+    return float(row[0])

@@ -29,7 +29,9 @@ from erpgres.migrate.catalog import REBUILT
 from erpgres.stack.state import State
 
 Progress = Callable[[str], None]
-_PERIOD = re.compile(r"(?P<table>.+)_(?P<year>\d{4})(?:q(?P<quarter>[1-4])|m(?P<month>0[1-9]|1[0-2]))")
+_PERIOD = re.compile(
+    r"(?P<table>.+)_(?P<year>\d{4})(?:q(?P<quarter>[1-4])|m(?P<month>0[1-9]|1[0-2])|d(?P<date>\d\d)(?P<day>\d\d))"
+)
 
 
 @dataclass(frozen=True)
@@ -223,8 +225,8 @@ def _make_partitions(connection: psycopg.Connection[Any], found: Surface) -> Non
         match = _PERIOD.fullmatch(fact.identity)
         if match is None:
             continue
-        month = int(match["month"] or 3 * int(match["quarter"]) - 2)
-        at = datetime(int(match["year"]), month, 1, tzinfo=UTC)
+        month = int(match["month"] or match["date"] or 3 * int(match["quarter"]) - 2)
+        at = datetime(int(match["year"]), month, int(match["day"] or 1), tzinfo=UTC)
         query = (
             "select ops.create_partition(p.table_name, %s) from ops.partition_policy as p where p.table_name = %s"
             " and ops.partition_name(p.table_name, p.period, %s) = %s"
@@ -235,8 +237,8 @@ def _make_partitions(connection: psycopg.Connection[Any], found: Surface) -> Non
 def _required(connection: psycopg.Connection[Any]) -> set[str]:
     """Return the partitions that must be there now. The farthest is not asked for: the worker makes it once a day."""
     rows = connection.execute(
-        "select ops.partition_name(p.table_name, p.period, now() + make_interval(months =>"
-        " n * case p.period when 'quarter' then 3 else 1 end))"
+        "select ops.partition_name(p.table_name, p.period, now() + n * case p.period"
+        " when 'day' then interval '1 day' when 'month' then interval '1 month' else interval '3 months' end)"
         " from ops.partition_policy as p cross join generate_series(0, p.periods_ahead - 1) as n"
     )
     return {f"table {row[0]}" for row in rows.fetchall()}

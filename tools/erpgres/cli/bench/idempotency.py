@@ -17,8 +17,8 @@ from erpgres.cli.bench._common import judge, report, setting
 def command(output: str, rounds: int, posts: int, step: int, port: int) -> None:
     """Measure what an Idempotency-Key costs, and cut connections at every point.
 
-    On a stack of its own, removed afterwards. Each cut request is sent again with the same key until it is answered: there
-    must be one effect and the same answer again. Exit code 1 when that does not hold.
+    On a stack of its own, removed afterwards. Each cut request is sent again with the same key until it is answered:
+    there must be one effect and the same answer again. Exit code 1 when that does not hold.
 
     \b
     Example:

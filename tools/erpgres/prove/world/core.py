@@ -55,6 +55,13 @@ def fill(side: Side) -> None:
             side.users[name],
             partner,
         )
+    for user in ("admin", "member", "both", "partner"):
+        side.background(
+            "insert into core.idempotency (org_id, user_id, key, digest, http_status) "
+            "values (%s, %s, 'again', sha256('again'), 204)",
+            side.org_id,
+            side.users[user],
+        )
     _imports(side)
     fill_approvals(side)
 

@@ -24,13 +24,13 @@ create table core.idempotency (
   user_id uuid not null,
   key text not null,
   digest bytea not null,
-  status smallint not null,
+  http_status smallint not null,
   headers jsonb not null default '{}',
   body text,
   constraint idempotency_pkey primary key (org_id, id),
   constraint key_is_printable check (key ~ '^[ -~]{1,255}$'),
   constraint digest_is_sha256 check (octet_length(digest) = 32),
-  constraint status_is_of_http check (status between 200 and 599)
+  constraint http_status_known check (http_status between 200 and 599)
 ) partition by range (id);
 
 comment on table core.idempotency is
