@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -253,9 +254,10 @@ class Cutter:
                     superuser.execute("select pg_terminate_backend(%s, 5000)", [pid])
             elif end == "postgrest":
                 for process in find(self.state):
-                    if process.name() == "postgrest":
-                        process.kill()
-                        process.wait(10)
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        if process.name() == "postgrest":
+                            process.kill()
+                            process.wait(10)
             _reset(connection)
 
     @contextmanager

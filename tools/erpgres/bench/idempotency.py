@@ -7,6 +7,7 @@ point (`cuts.py`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import statistics
@@ -15,12 +16,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
-import psycopg
 
-from erpgres.bench import api, clients
+from erpgres.bench import api, clients, rls
 from erpgres.bench.cuts import CASES, Cutter, Request, Tried
 from erpgres.database import connect
 from erpgres.errors import CannotRun
@@ -129,17 +128,15 @@ def _inserts(cutter: Cutter, target: Request, way: str, keys: list[str]) -> Iter
 def _cpu(state: State) -> float:
     used = 0.0
     for process in find(state):
-        if process.name() in ("nginx", "postgrest", "postgres"):
-            try:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() in ("nginx", "postgrest", "postgres"):
                 times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            used += times.user + times.system
+                used += times.user + times.system
     return used
 
 
 def _extra(cutter: Cutter) -> float:
-    """Microseconds that core.begin_request takes beyond core.pre_request when there is no key."""
+    """Microseconds (of CPU, where Linux tells it) that core.begin_request adds to core.pre_request without a key."""
     spans: dict[str, list[float]] = {"core.pre_request()": [], "core.begin_request()": []}
     with cutter.db.transaction(force_rollback=True):
         for name, value in {
@@ -152,13 +149,7 @@ def _extra(cutter: Cutter) -> float:
         cutter.db.execute("set local role member")
         for _ in range(15):
             for call, found in spans.items():
-                began = _now(cutter.db)
+                began = rls.now(cutter.db)
                 cutter.db.execute(f"select count({call}::text) from generate_series(1, 2000)")
-                found.append((_now(cutter.db) - began) / 2000)
+                found.append((rls.now(cutter.db) - began) / 2000)
     return statistics.median(spans["core.begin_request()"]) - statistics.median(spans["core.pre_request()"])
-
-
-def _now(db: psycopg.Connection[Any]) -> float:
-    row = db.execute("select extract(epoch from clock_timestamp()) * 1e6").fetchone()
-    assert row is not None
-    return float(row[0])
