@@ -16,6 +16,9 @@ const OPERATOR = /^(not\.)*(eq|neq|gte?|lte?|i?like|i?match|in|is|isdistinct|(pl
 // User, role and organisation of a token; "-" for one that is absent.
 const NAMES = /^[A-Za-z0-9_-]{1,64}( [A-Za-z0-9_-]{1,64}){2}$/;
 
+// A total is counted up to so many rows.
+const TOTAL_MAX = 10000;
+
 // njs runs this file anew for every request: what only refusals and failures need is made when they need it.
 
 // What a refusal says; nginx.conf holds the status of each.
@@ -344,6 +347,47 @@ function query(r) {
   }
   const limited = seen.plain ? ('&' + seen.query).indexOf('&limit=') >= 0 : seen.parameters.some((pair) => pair[0] === 'limit');
   return limited ? seen.query : seen.query + (seen.query === '' ? '' : '&') + 'limit=' + site.page_default;
+}
+
+// ---- totals ----------------------------------------------------------------------------------------------------------
+
+// Counting has an end: when a row stands beyond the last one that is counted, the list goes out without a count.
+function total(r) {
+  const seen = look(r);
+  if (!isRelation(seen.path)) {
+    r.internalRedirect('@gateway_counted');  // a function has made all its rows anyway
+    return;
+  }
+  const asked = r.variables.gateway_query;  // found now, for the list, and not for what comes first
+  const prefer = r.variables.gateway_prefer;
+  const others = prefer.split(',').filter((part) => part.trim() !== 'count=exact').join(',');
+  r.variables.gateway_prefer = others;
+  r.subrequest('/_gateway/beyond', {args: beyond(asked), method: 'HEAD'}, (reply) => {
+    // 304: the caller has the list without a count, and nothing has changed.
+    if (reply.status === 304 || /^\d/.test(reply.headersOut['Content-Range'] || '')) {
+      r.variables.gateway_capped = TOTAL_MAX + '+';
+    } else {
+      r.variables.gateway_prefer = prefer;
+    }
+    r.internalRedirect('@gateway_counted');
+  });
+}
+
+// The query for the one row after those that are counted, in whatever order.
+function beyond(query) {
+  const parts = query.replace(/;/g, '&').split('&').filter((part) => {
+    return part !== '' && ['limit', 'offset', 'order'].indexOf(plain(part.split('=')[0])) < 0;
+  });
+  return parts.concat('limit=1', 'offset=' + TOTAL_MAX).join('&');
+}
+
+function filter_counted(r) {
+  filter_header(r);
+  const told = /\/(\d+)$/.exec(r.headersOut['Content-Range'] || '');
+  const known = r.variables.gateway_capped || (told === null ? '' : told[1]);
+  if (known !== '' && r.status !== 304 && r.status < 400) {
+    r.headersOut['X-Total-Count'] = known;
+  }
 }
 
 // ---- requests that may come again: Idempotency-Key -----------------------------------------------------------------------
@@ -856,5 +900,6 @@ function reworded(status, text) {
 }
 
 export default {
-  verdict, query, told, limit, caller, keys, refusal, failure, front, health, filter_header, filter_body, cached, versions,
+  verdict, query, told, limit, caller, keys, refusal, failure, front, health, filter_header, filter_body, cached, versions, total,
+  filter_counted,
 };

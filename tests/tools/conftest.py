@@ -277,3 +277,9 @@ def shop(tree: Tree) -> Tree:
     )
     tree.write("sql/reference/core/item.csv", 'id,name,price\n1,"Shirt, blue",9.50\n2,Trousers,\n')
     return tree
+
+
+@pytest.fixture
+def migrator(stack: State, clone: str) -> str:
+    """The conninfo of the tools for a clone of one's own."""
+    return stack.dsn("migrator", str(conninfo_to_dict(clone)["dbname"]))

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import TEMPLATE, Organization, erpgres, locked
 from erpgres.cli import main
-from erpgres.docs import catalog, diagrams, examples, publish, reference
+from erpgres.docs import catalog, diagrams, examples, publish, reference, site
 from erpgres.docs.markdown import Book, Section, prose, slug, table
 from erpgres.docs.model import Column, ForeignKey, Model, Relation
 from erpgres.errors import Refused
@@ -58,6 +58,13 @@ def test_a_changed_comment_makes_the_pages_stale(stack: State, clone: str) -> No
     assert stale.returncode == 1
     assert "+| `code` | text |  | POST/PATCH | What everybody calls it |" in stale.stdout
     assert "docs/reference/api/core-views" in stale.stdout
+
+
+def test_programs_that_guides_link_to_have_pages() -> None:
+    pages = {page.source: page.path for page, _ in site.collect({})}
+    assert pages["docs/examples/erpgres.ts"] == "examples/erpgres.ts.html"
+    assert pages["docs/examples/erpgres.py"] == "examples/erpgres.py.html"
+    assert len(set(pages.values())) == len(pages)
 
 
 def test_what_a_view_shows_is_known(model: Model) -> None:

@@ -64,6 +64,11 @@ def collect(reference: Mapping[str, str], root: Path = settings.ROOT) -> list[tu
     for name in names:
         text = (root / name).read_text(encoding="utf-8")
         found.append((Page(name, _place(name), _title(text, name), _group(name)), text))
+    programs = [path for path in (root / "docs/examples").glob("*") if path.suffix in (".js", ".ts", ".py")]
+    for path in sorted(programs):
+        code = path.read_text(encoding="utf-8").rstrip()
+        text = f"# {path.name}\n\n```{path.suffix[1:]}\n{code}\n```\n"
+        found.append((Page(f"docs/examples/{path.name}", f"examples/{path.name}.html", path.name, "Guides"), text))
     for name, text in reference.items():
         source = f"docs/reference/{name}"
         found.append((Page(source, _place(source), _title(text, name), _group(source)), text))
