@@ -49,7 +49,7 @@ export function conflictResolver(table, local, remote, resolved) {
 /** Synchronises one database. `call(function, body)` posts to /rpc/<function>, and throws errors that have a `code`. */
 export class Sync {
   constructor({ database, synchronize, call, device, resolve = conflictResolver }) {
-    Object.assign(this, { database, synchronize, call, device, resolve, refusals: [], running: null });
+    Object.assign(this, { database, synchronize, call, device, resolve, rejected: {}, refusals: [], running: null });
   }
 
   /** Pull and push until both sides are even. Called again meanwhile, it is the same run. */
@@ -61,6 +61,8 @@ export class Sync {
   }
 
   async #run() {
+    this.rejected = {};
+    this.refusals = [];
     for (let turn = 0, more = true; more && turn < 50; turn += 1) {
       try {
         more = await this.#once();
@@ -91,6 +93,7 @@ export class Sync {
       pushChanges: async ({ changes, lastPulledAt }) => {
         const answer = await this.call('sync_push', { device: this.device, changes, last_pulled_at: lastPulledAt });
         this.refusals = answer.refusals;
+        this.rejected = answer.experimentalRejectedIds;
         // Outcomes of commands, and what the server made of drafts, come with another pull.
         more ||= answer.has_more || this.#sent(changes) > this.#sent(answer.experimentalRejectedIds);
         return answer;
@@ -103,11 +106,18 @@ export class Sync {
     return Object.values(sets).reduce((sum, set) => sum + (Array.isArray(set) ? set : Object.values(set).flat()).length, 0);
   }
 
-  /** Throw away what was changed here (say, after a refusal): the rows come back as they are on the server. */
-  async discard(records) {
-    const rows = {};
-    for (const record of records) (rows[record.table] ??= []).push(record.id);
-    await this.call('sync_reset', { device: this.device, rows }); // first: the server must not think that they are here
-    await this.database.write(() => this.database.batch(records.map((record) => record.prepareDestroyPermanently())));
+  /** Throw away what was changed here, say after a refusal: the rows come back as they are on the server. */
+  async discard(rows = this.rejected) {
+    // First: the server must not think that they are here.
+    await this.call('sync_reset', { device: this.device, rows });
+    await this.database.write(async () => {
+      for (const [table, ids] of Object.entries(rows)) {
+        const removed = (await this.database.adapter.getDeletedRecords(table)).filter((id) => ids.includes(id));
+        await this.database.adapter.destroyDeletedRecords(table, removed);
+        const left = ids.filter((id) => !removed.includes(id));
+        const records = await Promise.all(left.map((id) => this.database.get(table).find(id)));
+        await this.database.batch(records.map((record) => record.prepareDestroyPermanently()));
+      }
+    });
   }
 }

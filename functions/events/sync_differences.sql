@@ -23,7 +23,7 @@ declare
   v_found uuid[];
   v_touched jsonb := '{}';
   v_row record;
-  v_is_part boolean := coalesce(not events.sync_needs_all(sync_differences.since), false);
+  v_is_part boolean := sync_differences.since is not null and not events.sync_needs_all(sync_differences.since);
 begin
   for v_table in
     select t.* from core.sync_table as t where t.name = any (sync_differences.tables) order by t.sort_order

@@ -9,6 +9,7 @@ as $$
 declare
   v_arguments jsonb;
   v_unknown text;
+  v_missing text;
   v_given text;
   v_types text;
   v_result jsonb;
@@ -41,6 +42,18 @@ begin
   if v_unknown is not null then
     perform core.raise_error(
       'events.sync_argument', jsonb_build_object('function', try_sync_command.function, 'argument', v_unknown)
+    );
+  end if;
+  select min(n.name)
+  into v_missing
+  from pg_proc as p
+  cross join lateral unnest(p.proargnames) with ordinality as n (name, place)
+  where p.oid = to_regproc(format('api.%I', try_sync_command.function))
+    and n.place <= p.pronargs - p.pronargdefaults
+    and not v_arguments ? n.name;
+  if v_missing is not null then
+    perform core.raise_error(
+      'events.sync_argument_missing', jsonb_build_object('function', try_sync_command.function, 'argument', v_missing)
     );
   end if;
   if v_given is null then

@@ -139,10 +139,12 @@ const operations = {
     if (error) throw error;
     return { refusals: device.sync.refusals };
   },
-  async discard({ id, rows }) {
-    const device = devices.get(id);
-    const records = await Promise.all(rows.map(([table, row]) => found(device, table, row)));
-    await device.sync.discard(records);
+  // What was refused by the last synchronisation.
+  async discard({ id }) {
+    const { sync } = devices.get(id);
+    const rows = sync.rejected;
+    if (Object.keys(rows).length) await sync.discard();
+    return rows;
   },
   async dump({ id }) {
     const device = devices.get(id);
