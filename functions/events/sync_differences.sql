@@ -23,17 +23,22 @@ declare
   v_found uuid[];
   v_touched jsonb := '{}';
   v_row record;
-  v_is_part boolean := sync_differences.since is not null and not events.sync_needs_all(sync_differences.since);
+  -- Null: everything is compared.
+  v_entities text[] := case when sync_differences.since is not null then events.find_sync_entities(sync_differences.since) end;
 begin
   for v_table in
     select t.* from core.sync_table as t where t.name = any (sync_differences.tables) order by t.sort_order
   loop
-    v_query := events.sync_query(v_table.name, sync_differences.schema_version);
     v_rows := '{}';
     v_parents := '{}';
     v_view_part := '';
     v_held_part := '';
-    if v_is_part and not v_table.is_always_compared then
+    if v_entities is not null and not v_table.is_always_compared then
+      continue when not (
+        coalesce(v_table.row_entity = any (v_entities), false)
+        or v_table.parent_entities && v_entities
+        or coalesce(v_touched ? v_table.parent_table, false)
+      );
       select c.row_ids, c.parent_ids
       into v_rows, v_parents
       from events.find_sync_candidates(
@@ -58,6 +63,7 @@ begin
       end if;
     end if;
 
+    v_query := events.sync_query(v_table.name, sync_differences.schema_version);
     v_found := '{}';
     for v_row in
       execute format(
@@ -89,12 +95,14 @@ begin
       sync_differences.data := v_row.data;
       sync_differences.hash := v_row.hash;
       sync_differences.kind := v_row.kind;
-      if v_is_part then
+      if v_entities is not null then
         v_found := array_append(v_found, v_row.row_id);
       end if;
       return next;
     end loop;
-    v_touched := v_touched || jsonb_build_object(v_table.name, to_jsonb(v_found));
+    if cardinality(v_found) > 0 then
+      v_touched := v_touched || jsonb_build_object(v_table.name, to_jsonb(v_found));
+    end if;
   end loop;
 end
 $$;
