@@ -37,9 +37,11 @@ comment on column core.sync_table.view_name is 'View of the schema api';
 comment on column core.sync_table.key_column is 'Column that tells rows apart; what is no uuid becomes one by md5';
 comment on column core.sync_table.row_entity is 'Entity of events whose entity_id is the key of a row';
 comment on column core.sync_table.parent_column is 'Column that names the row that this one belongs to';
-comment on column core.sync_table.parent_table is 'Table of that row, if devices hold it: when it comes or goes, so may this one';
+comment on column core.sync_table.parent_table is
+  'Table of that row, if devices hold it: when it comes or goes, so may this one';
 comment on column core.sync_table.parent_entities is 'Entities of events whose entity_id is the value of parent_column';
-comment on column core.sync_table.filter is 'Condition on the view, called v: which rows a device holds; null: all that its user sees';
+comment on column core.sync_table.filter is
+  'Condition on the view, called v: which rows a device holds; null: all that its user sees';
 comment on column core.sync_table.is_always_compared is 'Small, and without events: every pull compares all of it';
 comment on column core.sync_table.since_version is 'Version of the schema of devices in which it appeared';
 comment on column core.sync_table.push_kind is
@@ -72,7 +74,8 @@ create table core.sync_function (
   constraint name_is_snake_case check (name ~ '^[a-z][a-z0-9_]*$')
 );
 
-comment on table core.sync_function is 'Functions of the API that a device may call by a command. None takes a secret: commands are kept';
+comment on table core.sync_function is
+  'Functions of the API that a device may call by a command. None takes a secret: commands are kept';
 
 create table events.sync_device (
   org_id uuid not null default core.org_id(),
@@ -128,7 +131,8 @@ comment on column events.sync_held.hash is 'Of what was sent; null: not known, t
 comment on column events.sync_held.pushed_hash is 'Of the row as the last push of this device left it';
 comment on column events.sync_held.first_point is 'Answer that brought it';
 comment on column events.sync_held.last_point is 'Answer that brought its present state';
-comment on column events.sync_held.gone_point is 'Answer that told the device to remove it; the row here goes when that is confirmed';
+comment on column events.sync_held.gone_point is
+  'Answer that told the device to remove it; the row here goes when that is confirmed';
 
 alter table events.sync_held enable row level security;
 alter table events.sync_held force row level security;

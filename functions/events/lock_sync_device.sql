@@ -12,7 +12,7 @@ begin
   if lock_sync_device.device is null then
     perform core.raise_error('events.sync_malformed', jsonb_build_object('what', 'device'));
   end if;
-  for v_turn in 1 .. 2 loop
+  loop
     select d.*
     into v_device
     from events.sync_device as d

@@ -22,7 +22,10 @@ begin
     -- Who may not change a draft locks nothing, and is refused later.
     continue when not has_any_column_privilege(format('api.%I', v_view)::regclass, 'update');
     execute format(
-      'select count(*) from (select from api.%I as v where v.org_id = $1 and v.id = any ($2) order by v.id for no key update) as l',
+      $query$
+      select count(*)
+      from (select from api.%I as v where v.org_id = $1 and v.id = any ($2) order by v.id for no key update) as l
+      $query$,
       v_view
     )
     using core.org_id(), v_ids;

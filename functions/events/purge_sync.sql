@@ -22,6 +22,7 @@ end
 $$;
 
 comment on function events.purge_sync() is
-  'Forget devices that were away for 90 days (they get everything anew) and commands after 400. Returns how many. To be run daily.';
+  'Forget devices that were away for 90 days (they get everything anew) and commands after 400. Returns how '
+  'many. To be run daily.';
 
 grant execute on function events.purge_sync() to worker, migrator;

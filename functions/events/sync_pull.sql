@@ -200,6 +200,7 @@ comment on function api.sync_pull(uuid, bigint, integer, jsonb, text[], integer,
   'The pull of WatermelonDB. device: a UUID that the device made with its database; last_pulled_at: the timestamp of the last '
   'answer that was applied, null at first; schema_version, migration: as WatermelonDB gives them; tables: those that the app '
   'has, left out: all of /sync_tables. Returns changes, timestamp (a cursor, no time) and has_more: pull again. Rows come by '
-  'max_rows (1 to 10000) and 8 MB. Errors: events.sync_malformed (400), events.sync_too_many_devices (409), events.sync_busy (503).';
+  'max_rows (1 to 10000) and 8 MB. Errors: events.sync_malformed (400), events.sync_too_many_devices (409), events.sync_busy '
+  '(503).';
 
 grant execute on function api.sync_pull(uuid, bigint, integer, jsonb, text[], integer, text) to member, partner;

@@ -42,7 +42,11 @@ begin
   where c.table_name = v_table.name and c.since_version <= sync_query.schema_version;
 
   return format(
-    'select %1$s as row_id, %2$s as parent_id, json_build_object(''id'', %1$s%3$s)::text as data from %4$s as v where %5$s and (%6$s)',
+    $query$
+    select %1$s as row_id, %2$s as parent_id, json_build_object('id', %1$s%3$s)::text as data
+    from %4$s as v
+    where %5$s and (%6$s)
+    $query$,
     v_key,
     case when v_table.parent_column is null then 'null::uuid' else format('v.%I', v_table.parent_column) end,
     v_columns,

@@ -17,6 +17,7 @@ declare
   v_message text;
   v_detail text;
   v_problem jsonb;
+-- lint: allow swallowed_error: a refusal is kept and told to the device; what may pass is raised again
 begin
   if not exists (select from core.sync_function as f where f.name = try_sync_command.function) then
     perform core.raise_error('events.sync_function', jsonb_build_object('function', try_sync_command.function));
@@ -66,7 +67,6 @@ begin
     using v_arguments;
   end if;
   return jsonb_build_object('result', v_result);
--- lint: allow swallowed_error: a refusal is kept and told to the device; what may pass is raised again
 exception
   when others then
     get stacked diagnostics

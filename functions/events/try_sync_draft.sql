@@ -17,11 +17,11 @@ declare
   v_message text;
   v_detail text;
   v_problem jsonb;
+-- lint: allow swallowed_error: a refusal is kept and told to the device; what may pass is raised again
 begin
   execute format('select %s($1, $2, $3, $4)', to_regproc(try_sync_draft.push_function))
   using try_sync_draft.id, try_sync_draft.content, try_sync_draft.is_deleted, try_sync_draft.lines;
   return null;
--- lint: allow swallowed_error: a refusal is kept and told to the device; what may pass is raised again
 exception
   when others then
     get stacked diagnostics

@@ -2,7 +2,8 @@
 
 grant select, insert, update, delete on events.sync_command to migrator;
 grant select on events.sync_command to member, partner;
-grant insert (id, device_id, function, arguments, sequence, outcome, code, message, hint, details, result) on events.sync_command to member, partner;
+grant insert (id, device_id, function, arguments, sequence, outcome, code, message, hint, details, result)
+on events.sync_command to member, partner;
 grant update (is_dismissed) on events.sync_command to member, partner;
 grant select, delete on events.sync_command to worker;
 grant select on api.sync_commands to member, partner;

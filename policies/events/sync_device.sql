@@ -3,7 +3,8 @@
 grant select, insert, update, delete on events.sync_device to migrator;
 grant select on events.sync_device to member, partner;
 grant insert (device, name) on events.sync_device to member, partner;
-grant update (point, confirmed_point, seen_xid, rights, schema_version, name, pulled_at, pushed_at) on events.sync_device to member, partner;
+grant update (point, confirmed_point, seen_xid, rights, schema_version, name, pulled_at, pushed_at)
+on events.sync_device to member, partner;
 grant delete on events.sync_device to member, partner;
 grant select, delete on events.sync_device to worker;
 

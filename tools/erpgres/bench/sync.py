@@ -91,7 +91,13 @@ class Run:
     """One run: an organisation, two people, what they do."""
 
     def __init__(
-        self, state: State, connection: Connection, nodes: Devices, choice: random.Random, bug: str | None, outcome: Outcome
+        self,
+        state: State,
+        connection: Connection,
+        nodes: Devices,
+        choice: random.Random,
+        bug: str | None,
+        outcome: Outcome,
     ) -> None:
         self.state = state
         self.db = connection
@@ -118,7 +124,8 @@ class Run:
         self.items = [self._item() for _ in range(5)]
         self.unit = str(
             self._one(
-                "insert into core.org_unit (org_id, kind, code, name) values (%s, 'DEPARTMENT', 'HR', 'HR') returning id",
+                "insert into core.org_unit (org_id, kind, code, name) "
+                "values (%s, 'DEPARTMENT', 'HR', 'HR') returning id",
                 self.org_id,
             )
         )
@@ -128,7 +135,13 @@ class Run:
         for person in self.people:
             token = sign(person.claims, self.state.secret("jwt.key"), 600)
             self.nodes.ask(
-                "open", person.id, url=f"{self.state.url}/api", token=token, columns=self.columns, version=1, bug=self.bug
+                "open",
+                person.id,
+                url=f"{self.state.url}/api",
+                token=token,
+                columns=self.columns,
+                version=1,
+                bug=self.bug,
             )
             self.nodes.ask("set", person.id, offset=self.choice.choice((-DAY, 0, DAY)))
 
@@ -178,8 +191,6 @@ class Run:
         answer = self.client.post(f"rpc/{function}", json=arguments)
         if answer.status_code >= 500:
             raise CannotRun(f"{function} failed: {answer.text}")
-        self.outcome.did[f"server_{answer.status_code}"] += 1
-        if answer.status_code >= 300: print(function, answer.text)
         return answer.json() if answer.status_code < 300 else None
 
     def _rows(self, view: str, **query: str) -> list[dict[str, Any]]:
@@ -209,10 +220,10 @@ class Run:
         drafts = self._rows("wms_documents", status="eq.DRAFT", order="id")
         return self.choice.choice(drafts) if drafts else None
 
-    def server_makes(self) -> None:
+    def _server_makes(self) -> None:
         self._documents(self.choice.choice(("IMPORT", "EXPORT")))
 
-    def server_edits(self) -> None:
+    def _server_edits(self) -> None:
         draft = self._draft()
         if draft and self.choice.random() < 0.5:
             values = {"reference": f"server {self.choice.randint(1, 999)}", "version": draft["version"]}
@@ -227,14 +238,14 @@ class Run:
                 kept.pop(self.choice.randrange(len(kept)))
             self.call("wms_document_lines_put", id=draft["id"], version=draft["version"], lines=kept)
 
-    def server_ends(self) -> None:
+    def _server_ends(self) -> None:
         draft = self._draft()
         if draft:
             function = self.choice.choice(("wms_document_post", "wms_document_delete"))
             extra = {"version": draft["version"]} if function == "wms_document_delete" else {}
             self.call(function, id=draft["id"], **extra)
 
-    def server_items(self) -> None:
+    def _server_items(self) -> None:
         item = self.choice.choice(self.items)
         if self.choice.random() < 0.3:
             self.items.append(self._item())
@@ -251,7 +262,7 @@ class Run:
         else:
             self.db.execute("delete from core.item_barcode where org_id = %s and item_id = %s", [self.org_id, item])
 
-    def server_loads(self) -> None:
+    def _server_loads(self) -> None:
         with self.db.transaction():
             self.db.execute("set local erpgres.bulk_load = 'on'")
             self.items.append(self._item())
@@ -260,7 +271,7 @@ class Run:
                 [self.org_id, self.org_id],
             )
 
-    def server_is_slow(self) -> None:
+    def _server_is_slow(self) -> None:
         """Change something in a transaction that commits later."""
         if len(self.late) >= 2:
             return
@@ -274,14 +285,14 @@ class Run:
         )
         self.late.append(connection)
 
-    def server_commits(self) -> None:
+    def _server_commits(self) -> None:
         if self.late:
             connection = self.late.pop(self.choice.randrange(len(self.late)))
             if self.choice.random() < 0.8:
                 connection.commit()
             connection.close()
 
-    def server_asks(self) -> None:
+    def _server_asks(self) -> None:
         """A request for the archive, which only some may see."""
         document = {"document_number": uuid.uuid4().hex[:8], "name": "Vouchers"}
         self.call(
@@ -289,7 +300,7 @@ class Run:
             destruction_on="2040-01-01",
         )  # fmt: skip
 
-    def server_rights(self) -> None:
+    def _server_rights(self) -> None:
         person = self.choice.choice(self.people)
         what = self.choice.choice((READ, READ, "wms.document.update"))
         values = [self.org_id, person.role_id, what]
@@ -299,7 +310,7 @@ class Run:
         if not gone.rowcount:
             self.db.execute("insert into core.role_permission values (%s, %s, %s)", values)
 
-    def server_moves_role(self) -> None:
+    def _server_moves_role(self) -> None:
         """Hold the role in a unit only, or everywhere again."""
         person = self.choice.choice(self.people)
         unit = self.choice.choice((None, self.unit))
@@ -318,7 +329,7 @@ class Run:
         rows = self.nodes.rows(person.id)[table].values()
         return sorted((r for r in rows if all(r[k] == v for k, v in where.items())), key=lambda row: str(row["id"]))
 
-    def device_makes(self, person: Person) -> None:
+    def _device_makes(self, person: Person) -> None:
         kind = self.choice.choice(("IMPORT", "EXPORT"))
         place = "to_location_id" if kind == "IMPORT" else "from_location_id"
         header = {"document_type": kind, "status": "DRAFT", place: self.warehouse, "reference": person.name}
@@ -332,7 +343,7 @@ class Run:
             )
         self.nodes.ask("write", person.id, actions=actions)
 
-    def device_edits(self, person: Person) -> None:
+    def _device_edits(self, person: Person) -> None:
         drafts = self._held(person, "wms_documents", status="DRAFT")
         if not drafts:
             return
@@ -364,7 +375,7 @@ class Run:
             return
         self.nodes.ask("write", person.id, actions=[action])
 
-    def device_commands(self, person: Person) -> None:
+    def _device_commands(self, person: Person) -> None:
         drafts = self._held(person, "wms_documents", status="DRAFT")
         person.sequence += 1
         if drafts and self.choice.random() < 0.5:
@@ -380,16 +391,18 @@ class Run:
         made = self.nodes.ask("write", person.id, actions=[{"table": "commands", "values": values}])
         person.commands[made[0]] = function
 
-    def device_tidies(self, person: Person) -> None:
-        done = [row for table in ("commands", "sync_refusals") for row in
-                ({**r, "table": table} for r in self._held(person, table)) if row.get("outcome") or table != "commands"]
+    def _device_tidies(self, person: Person) -> None:
+        done = [
+            row
+            for table in ("commands", "sync_refusals")
+            for row in ({**r, "table": table} for r in self._held(person, table))
+            if row.get("outcome") or table != "commands"
+        ]
         if done:
             row = self.choice.choice(done)
-            self.nodes.ask(
-                "write", person.id, actions=[{"table": row["table"], "id": row["id"], "is_deleted": True}]
-            )
+            self.nodes.ask("write", person.id, actions=[{"table": row["table"], "id": row["id"], "is_deleted": True}])
 
-    def device_syncs(self, person: Person, lose: str | None = None) -> None:
+    def _device_syncs(self, person: Person, lose: str | None = None) -> None:
         try:
             answer = self.nodes.ask("sync", person.id, lose=lose)
             self.outcome.did["drafts_refused"] += len(answer["refusals"])
@@ -397,20 +410,20 @@ class Run:
             if error.code not in (LOST, "events.sync_busy"):
                 raise
 
-    def device_is_overtaken(self, person: Person) -> None:
+    def _device_is_overtaken(self, person: Person) -> None:
         """Between the pull and the push of a device somebody else changes the same."""
         self.nodes.ask("sync_begin", person.id)
         for _ in range(2):
-            self.server_edits()
-        self.server_items()
+            self._server_edits()
+        self._server_items()
         self.nodes.ask("sync_end", person.id)
 
-    def device_grows(self, person: Person) -> None:
+    def _device_grows(self, person: Person) -> None:
         if person.version == 1:
             person.version = 2
             self.nodes.ask("upgrade", person.id, version=2)
 
-    def device_is_reset(self, person: Person) -> None:
+    def _device_is_reset(self, person: Person) -> None:
         client = self._client(person)
         client.post("rpc/sync_reset", json={"device": person.id})
 
@@ -419,18 +432,18 @@ class Run:
     def play(self, steps: int) -> list[str]:
         """Do what chance wants, then compare; returns what is not as it ought to be."""
         actions: list[tuple[int, Callable[..., None]]] = [
-            (3, self.server_makes), (6, self.server_edits), (3, self.server_ends), (4, self.server_items),
-            (1, self.server_loads), (3, self.server_is_slow), (3, self.server_commits), (3, self.server_asks),
-            (4, self.server_rights), (2, self.server_moves_role), (6, self.device_makes), (10, self.device_edits),
-            (4, self.device_commands), (2, self.device_tidies), (10, self.device_syncs), (4, self.device_loses_pull),
-            (4, self.device_loses_push), (4, self.device_is_overtaken), (2, self.device_grows), (1, self.device_is_reset),
+            (3, self._server_makes), (6, self._server_edits), (3, self._server_ends), (4, self._server_items),
+            (1, self._server_loads), (3, self._server_is_slow), (3, self._server_commits), (3, self._server_asks),
+            (4, self._server_rights), (2, self._server_moves_role), (6, self._device_makes), (10, self._device_edits),
+            (4, self._device_commands), (2, self._device_tidies), (10, self._device_syncs), (4, self._device_loses_pull),
+            (4, self._device_loses_push), (4, self._device_is_overtaken), (2, self._device_grows), (1, self._device_is_reset),
         ]  # fmt: skip
         for person in self.people:
-            self.device_syncs(person)
+            self._device_syncs(person)
         weights = [weight for weight, _ in actions]
         for _ in range(steps):
             _, action = self.choice.choices(actions, weights)[0]
-            name = action.__name__
+            name = action.__name__.removeprefix("_")
             self.outcome.did[name] += 1
             if name.startswith("device"):
                 action(self.choice.choice(self.people))
@@ -440,20 +453,20 @@ class Run:
             connection.commit()
         return self._settle()
 
-    def device_loses_pull(self, person: Person) -> None:
-        self.device_syncs(person, "sync_pull")
+    def _device_loses_pull(self, person: Person) -> None:
+        self._device_syncs(person, "sync_pull")
 
-    def device_loses_push(self, person: Person) -> None:
-        self.device_syncs(person, "sync_push")
+    def _device_loses_push(self, person: Person) -> None:
+        self._device_syncs(person, "sync_push")
 
     def _settle(self) -> list[str]:
         problems: list[str] = []
         for _ in range(3):
             for person in self.people:
-                self.device_syncs(person)
+                self._device_syncs(person)
                 self._discard(person)
         for person in self.people:
-            self.device_syncs(person)
+            self._device_syncs(person)
         for person in self.people:
             said = self.nodes.ask("dump", person.id)
             self.outcome.calls.update(said["calls"])

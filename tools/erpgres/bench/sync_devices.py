@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import IO, Any
 
 import psycopg
@@ -114,7 +113,8 @@ def expected(
 ) -> dict[str, Rows]:
     """What a device ought to hold: the views and filters of the registry, read as its user without `sync_pull`."""
     registry = connection.execute(
-        "select name, view_name, key_column, coalesce(filter, 'true') from core.sync_table where name = any (%s)", [tables]
+        "select name, view_name, key_column, coalesce(filter, 'true') from core.sync_table where name = any (%s)",
+        [tables],
     ).fetchall()
     columns: dict[str, list[str]] = {}
     for table, column in connection.execute(
@@ -132,10 +132,11 @@ def expected(
         connection.execute(sql.SQL("set local role {}").format(sql.Identifier(claims["role"])))
         for name, view, key, condition in registry:
             query = sql.SQL("select {key}, {columns} from api.{view} as v where {condition}").format(
-                key=sql.Identifier(key), view=sql.Identifier(view), condition=sql.SQL(condition.replace("$2", "{device}"))
-                .format(device=sql.Literal(device_id)) if "$2" in condition else sql.SQL(condition),
+                key=sql.Identifier(key),
                 columns=sql.SQL(", ").join(map(sql.Identifier, columns[name])),
-            )  # fmt: skip
+                view=sql.Identifier(view),
+                condition=sql.SQL(condition.replace("$2", "{device}")).format(device=sql.Literal(device_id)),
+            )
             rows = connection.execute(query).fetchall()
             found[name] = {
                 _key(values[0]): {

@@ -35,8 +35,9 @@ def command(output: str, runs: int, steps: int, seed: int, bug: str | None) -> N
 
     from erpgres.bench import sync as bench
     from erpgres.bench.feed import throw_away
+    from erpgres.bench.posting import unlimited
 
-    with throw_away(say, ERPGRES_RATE_USER="60000r/m burst=5000", ERPGRES_RATE_ADDRESS="60000r/m burst=5000") as state:
+    with unlimited(), throw_away(say) as state:
         say(f"{runs} runs of {steps} steps")
         outcome = bench.check(state, runs, seed, steps, bug, say)
     lines = [
