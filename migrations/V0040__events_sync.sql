@@ -125,6 +125,7 @@ create table events.sync_held (
 );
 
 create index sync_held_gone_idx on events.sync_held (org_id, device_id) where gone_point is not null;
+create index sync_held_unknown_idx on events.sync_held (org_id, device_id, table_name) where hash is null;
 
 comment on table events.sync_held is 'Which rows a device holds, and in which state it was sent them';
 comment on column events.sync_held.hash is 'Of what was sent; null: not known, to be sent again';

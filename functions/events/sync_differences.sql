@@ -21,6 +21,8 @@ declare
   v_rows uuid[];
   v_parents uuid[];
   v_found uuid[];
+  v_unknown_rows uuid[];
+  v_unknown_parents uuid[];
   v_touched jsonb := '{}';
   v_row record;
   -- Null: everything is compared.
@@ -34,8 +36,19 @@ begin
     v_view_part := '';
     v_held_part := '';
     if v_entities is not null and not v_table.is_always_compared then
+      -- What was pushed is sent again, even if the server changed nothing by it.
+      select
+        coalesce(array_agg(h.row_id) filter (where h.parent_id is null or v_table.parent_column is null), '{}'),
+        coalesce(array_agg(distinct h.parent_id) filter (where h.parent_id is not null), '{}')
+      into v_unknown_rows, v_unknown_parents
+      from events.sync_held as h
+      where h.org_id = v_org
+        and h.device_id = sync_differences.device_id
+        and h.table_name = v_table.name
+        and h.hash is null;
       continue when not (
-        coalesce(v_table.row_entity = any (v_entities), false)
+        cardinality(v_unknown_rows) + cardinality(v_unknown_parents) > 0
+        or coalesce(v_table.row_entity = any (v_entities), false)
         or v_table.parent_entities && v_entities
         or coalesce(v_touched ? v_table.parent_table, false)
       );
@@ -44,6 +57,8 @@ begin
       from events.find_sync_candidates(
         sync_differences.since, v_table.row_entity, v_table.parent_column, v_table.parent_entities
       ) as c;
+      v_rows := v_rows || v_unknown_rows;
+      v_parents := v_parents || v_unknown_parents;
       -- When a row comes or goes, those below it may do so without an event of their own.
       if v_touched ? v_table.parent_table then
         v_parents := v_parents || array(
@@ -75,7 +90,8 @@ begin
           n.hash,
           case when h.row_id is null then 'created' when n.row_id is null then 'deleted' else 'updated' end as kind
         from (
-          select s.row_id, s.parent_id, s.data, hashtextextended(s.data, 0) as hash from (%1$s%2$s) as s
+          -- Offset: the text of a row is made once, not for each mention.
+          select s.row_id, s.parent_id, s.data, hashtextextended(s.data, 0) as hash from (%1$s%2$s offset 0) as s offset 0
         ) as n
         full join (
           select h.row_id, h.hash

@@ -123,27 +123,21 @@ begin
   sent as materialized (
     select d.* from differences as d where d.n = 1 or (d.n <= sync_pull.max_rows and d.bytes <= 8000000)
   ),
+  -- Rows that go are there: they are found by their key, like the others, and not by a join over all that the device holds.
   noted as (
-    insert into events.sync_held as h (device_id, table_name, row_id, parent_id, hash, first_point, last_point)
-    select v_device.id, s.table_name, s.row_id, s.parent_id, s.hash, v_point, v_point
+    insert into events.sync_held as h (
+      device_id, table_name, row_id, parent_id, hash, first_point, last_point, gone_point
+    )
+    select
+      v_device.id, s.table_name, s.row_id, s.parent_id, s.hash, v_point, v_point, case s.kind when 'deleted' then v_point end
     from sent as s
-    where s.kind <> 'deleted'
     on conflict on constraint sync_held_pkey do update
     set
-      parent_id = excluded.parent_id,
-      hash = excluded.hash,
-      pushed_hash = null,
-      last_point = excluded.last_point
-  ),
-  removed as (
-    update events.sync_held as h
-    set gone_point = v_point
-    from sent as s
-    where s.kind = 'deleted'
-      and h.org_id = v_org
-      and h.device_id = v_device.id
-      and h.table_name = s.table_name
-      and h.row_id = s.row_id
+      parent_id = case when excluded.gone_point is null then excluded.parent_id else h.parent_id end,
+      hash = case when excluded.gone_point is null then excluded.hash else h.hash end,
+      pushed_hash = case when excluded.gone_point is not null then h.pushed_hash end,
+      last_point = excluded.last_point,
+      gone_point = excluded.gone_point
   ),
   by_table as (
     select

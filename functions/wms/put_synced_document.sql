@@ -14,8 +14,14 @@ declare
 begin
   -- It was locked before, by events.lock_sync_drafts, if the caller may change it.
   select d.* into v_document from api.wms_documents as d where d.id = put_synced_document.id;
-  if is_deleted then
-    perform api.wms_document_delete(put_synced_document.id, coalesce(v_document.version, 0));
+  -- What is gone already need not be removed.
+  if v_document.id is null
+    and content is null
+    and not jsonb_path_exists(put_synced_document.lines, '$[*] ? (@.content != null)')
+  then
+    return;
+  elsif is_deleted then
+    perform api.wms_document_delete(put_synced_document.id, v_document.version);
     return;
   end if;
 

@@ -2,7 +2,7 @@
 
 grant select, insert, update, delete on events.sync_held to migrator;
 grant select on events.sync_held to member, partner;
-grant insert (device_id, table_name, row_id, parent_id, hash, pushed_hash, first_point, last_point)
+grant insert (device_id, table_name, row_id, parent_id, hash, pushed_hash, first_point, last_point, gone_point)
 on events.sync_held to member, partner;
 grant update (parent_id, hash, pushed_hash, last_point, gone_point) on events.sync_held to member, partner;
 grant delete on events.sync_held to member, partner;

@@ -435,8 +435,9 @@ class Run:
             (3, self._server_makes), (6, self._server_edits), (3, self._server_ends), (4, self._server_items),
             (1, self._server_loads), (3, self._server_is_slow), (3, self._server_commits), (3, self._server_asks),
             (4, self._server_rights), (2, self._server_moves_role), (6, self._device_makes), (10, self._device_edits),
-            (4, self._device_commands), (2, self._device_tidies), (10, self._device_syncs), (4, self._device_loses_pull),
-            (4, self._device_loses_push), (4, self._device_is_overtaken), (2, self._device_grows), (1, self._device_is_reset),
+            (4, self._device_commands), (2, self._device_tidies), (10, self._device_syncs),
+            (4, self._device_loses_pull), (4, self._device_loses_push), (4, self._device_is_overtaken),
+            (2, self._device_grows), (1, self._device_is_reset),
         ]  # fmt: skip
         for person in self.people:
             self._device_syncs(person)

@@ -116,7 +116,9 @@ const operations = {
   async sync({ id, lose }) {
     const device = devices.get(id);
     device.lose = lose ?? null;
-    await device.sync.run();
+    await device.sync.run().finally(() => {
+      device.lose = null;
+    });
     return { refusals: device.sync.refusals };
   },
   // Up to the moment before the push.
