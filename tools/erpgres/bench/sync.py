@@ -183,7 +183,7 @@ class Run:
             client.close()
 
     def _one(self, query: str, *values: Any) -> Any:
-        row = self.db.execute(query, values).fetchone()  # type: ignore[arg-type]
+        row = self.db.execute(query, values).fetchone()
         return row and row[0]
 
     def call(self, function: str, **arguments: Any) -> Any:
