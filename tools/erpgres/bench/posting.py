@@ -99,7 +99,7 @@ def run(clients: int, documents: int, batch: int, rounds: int, progress: Progres
 
     Raises CannotRun when a posting fails or an invariant does not hold afterwards.
     """
-    with _unlimited(), throw_away(progress) as state:
+    with unlimited(), throw_away(progress) as state:
         site = _Site(state, clients)
         found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
         for number in range(rounds + 1):
@@ -268,7 +268,7 @@ class _Site:
 
 
 @contextmanager
-def _unlimited() -> Iterator[None]:
+def unlimited() -> Iterator[None]:
     """Let the gateway that is started here pass as much as comes."""
     before = {name: os.environ.get(name) for name in ("ERPGRES_RATE_USER", "ERPGRES_RATE_ADDRESS")}
     os.environ.update(dict.fromkeys(before, "600000r/m burst=10000"))

@@ -1,4 +1,4 @@
-"""What each organisation of the proof has of events: a reader, notifications, webhooks and their log, a seal.
+"""What each organisation of the proof has of events: a reader, notifications, webhooks and their log, a seal, devices.
 
 The events themselves were written with the rows of core. Nobody works in the background while the proof asks, so what
 the worker would make is written here as the worker would.
@@ -46,3 +46,28 @@ def fill(side: Side) -> None:
         "values (%s, 1, '0', '1', 0, '{}', '', '', '')",
         side.org_id,
     )
+    for name in ("admin", "member", "partner", "colleague", "other_partner", "other_colleague", "both"):
+        device = side.background(
+            "insert into events.sync_device (org_id, user_id, device) values (%s, %s, uuidv7()) returning id",
+            side.org_id,
+            side.users[name],
+        )
+        side.background(
+            "insert into events.sync_held (org_id, device_id, table_name, row_id, first_point, last_point) "
+            "values (%s, %s, 'items', uuidv7(), 1, 1)",
+            side.org_id,
+            device,
+        )
+        side.background(
+            "insert into events.sync_command (org_id, id, device_id, user_id, function, arguments, outcome, code) "
+            "values (%s, uuidv7(), %s, %s, 'wms_document_post', '{}', 'REFUSED', 'events.sync_argument_missing')",
+            side.org_id,
+            device,
+            side.users[name],
+        )
+        side.background(
+            "insert into events.sync_refusal (org_id, device_id, table_name, row_id, code) "
+            "values (%s, %s, 'wms_documents', uuidv7(), 'wms.lines_missing')",
+            side.org_id,
+            device,
+        )
