@@ -273,8 +273,7 @@ def test_the_command(stack: State, clone: str, tmp_path: Path) -> None:
     assert column["mend"] == "alter table core.partner alter column name set not null;"
     text = run.text(run.Report(findings=[Finding(**column)], accepted=report["accepted"], compared=7, seconds=0.5))
     assert text.splitlines() == [
-        "column core.partner.name: not null: no instead of yes (migrations/V0004__core_partners.sql:"
-        f"{column['line']})",
+        f"column core.partner.name: not null: no instead of yes (migrations/V0004__core_partners.sql:{column['line']})",
         "    mend: alter table core.partner alter column name set not null;",
         "accepted: table core.stray: somebody looks at it",
         "1 differences; 7 objects compared in 0.5 s",
