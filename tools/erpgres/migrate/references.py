@@ -58,12 +58,12 @@ select k.conname, c.oid::regclass::text,
 
 # Tables with rows and without row level security, of a table that refers to one which forces it upon its owner.
 _UNBOUND = """
-select t.relid::regclass::text
-  from unnest(array[%(table)s, %(attached)s]) a (name)
-  cross join pg_partition_tree(to_regclass(a.name)) t
-  join pg_class c on c.oid = t.relid
- where t.isleaf and not c.relrowsecurity and pg_relation_size(c.oid) > 0
-   and (a.name = %(attached)s or %(attached)s is null)
+select c.oid::regclass::text
+  from pg_class c
+ where c.oid in (
+     select t.relid from pg_partition_tree(to_regclass(coalesce(%(attached)s, %(table)s))) t
+     union all select to_regclass(coalesce(%(attached)s, %(table)s)))
+   and c.relkind = 'r' and not c.relrowsecurity and pg_relation_size(c.oid) > 0
    and exists (
      select from pg_class p
       where p.relrowsecurity and p.relforcerowsecurity

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from erpgres.stack import lifecycle, postgres
 from erpgres.stack.state import State
 
 Progress = Callable[[str], None]
+_PATIENCE = 60.0  # seconds until a standby streams
 # Data that a scaled copy takes from the live database: what says which migrations and files were applied.
 _BOOKKEEPING = ("schema_version", "migration_file", "repeatable_file", "repeatable_object", "partition_policy", "job")
 
@@ -196,11 +198,33 @@ class Standby:
         answer = postgres.as_service(own, [*program, "--wal-method=stream", "--write-recovery-conf"])
         if answer.returncode != 0:
             raise CannotRun(f"pg_basebackup failed: {answer.stderr.strip().splitlines()[-1]}")
+        # pg_basebackup writes every option that its own libpq knows; the one that the server loads may be older and
+        # refuse the first it does not know: then the standby never streams.
+        known = conninfo_to_dict(source)
+        plain = make_conninfo("", **{name: known[name] for name in ("host", "port", "user", "password")})
+        auto = data / "postgresql.auto.conf"
+        kept = [line for line in auto.read_text().splitlines() if not line.startswith("primary_conninfo")]
+        quoted = plain.replace("'", "''")
+        own.write(auto, "\n".join([*kept, f"primary_conninfo = '{quoted}'", ""]), mode=0o600, service=True)
         port = _free_port()
         values = {"unix_socket_directories": str(run), "port": str(port), "hot_standby": "on"}
         values["hot_standby_feedback"] = "on"
         self._stack.enter_context(server(own, values, data))
         self.dsn = make_conninfo(own.dsn("postgres", own.database), host=str(run), port=port)
+        try:
+            self._await_stream(source)
+        except BaseException:
+            self.close()
+            raise
+
+    def _await_stream(self, source: str) -> None:
+        """Wait until it streams: one that does not would show no lag at all."""
+        deadline = time.monotonic() + _PATIENCE
+        with connect(source, autocommit=True) as primary:
+            while not primary.execute("select from pg_stat_replication where state = 'streaming'").fetchall():
+                if time.monotonic() > deadline:
+                    raise CannotRun(f"the standby does not stream from the copy after {_PATIENCE:.0f} s")
+                time.sleep(0.1)
 
     def close(self) -> None:
         """Stop it."""
