@@ -220,7 +220,7 @@ class _Site:
         )
 
     def block(self, way: str, documents: int, batch: int) -> tuple[float, float]:
-        """Post documents in one way with all clients at once; returns documents a second and CPU milliseconds for one."""
+        """Post in one way, all clients at once; returns documents a second and CPU milliseconds for one."""
         clients = len(self.sessions)
         size = batch if way.endswith("batch") else 1
         calls = max(documents // clients // size, 1)
