@@ -20,7 +20,13 @@ for select to member
 using (
   org_id = (select core.org_id())
   and (
-    cardinality((select wms.blind_counts())) = 0
+    not exists (
+      select
+      from wms.count_session as c
+      where c.org_id = (select core.org_id())
+        and c.status in ('COUNTING', 'INVESTIGATING')
+        and c.is_blind
+    )
     or not exists (
       select
       from wms.count_line as l

@@ -18,7 +18,16 @@ create policy member_select on wms.stock_value
 for select to member
 using (
   org_id = (select core.org_id())
-  and (cardinality((select wms.blind_counts())) = 0 or not wms.is_counted_blind(item_id, warehouse_id))
+  and (
+    not exists (
+      select
+      from wms.count_session as c
+      where c.org_id = (select core.org_id())
+        and c.status in ('COUNTING', 'INVESTIGATING')
+        and c.is_blind
+    )
+    or not wms.is_counted_blind(item_id, warehouse_id)
+  )
 );
 
 create policy superadmin_select on wms.stock_value

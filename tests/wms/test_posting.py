@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from wms.support import Warehouse, World, refused, violations
+from wms.conftest import Acting
+from wms.support import Connection, Warehouse, World, refused, violations
 
 
 def ledger(world: World, document_id: str) -> set[tuple[str, float]]:
@@ -233,3 +235,28 @@ def test_a_post_that_waits_too_long_says_so(world: World, one: Warehouse, stack:
         refused(response, 503, "wms.busy")
         assert response.headers["Retry-After"] == "1"
     assert world.done("wms_document_post", id=draft["id"])["status"] == "POSTED"
+
+
+def test_a_right_is_remembered_for_the_same_claims_only(world: World, acting: Acting) -> None:
+    """Within a transaction it is asked for once; not for others, nor for what somebody else may do, nor for longer."""
+    poster, other = world.org.user(["wms.document.post"]), world.org.user([])
+
+    def remembered(session: Connection, permission: str) -> bool:
+        row = session.execute("select core.is_granted_already(%s)", [permission]).fetchone()
+        assert row is not None
+        return bool(row[0])
+
+    with acting(world.org, poster) as session:
+        with session.transaction():
+            assert not remembered(session, "wms.document.post")
+            session.execute("select core.require_permission_once('wms.document.post')")
+            assert remembered(session, "wms.document.post")
+            assert not remembered(session, "wms.document.create")
+            session.execute(
+                "select set_config('request.jwt.claims', %s, true)",
+                [json.dumps({"role": "member", "sub": str(other), "org_id": str(world.org.id)})],
+            )
+            assert not remembered(session, "wms.document.post")
+        assert not remembered(session, "wms.document.post")
+    with acting(world.org, other) as session, pytest.raises(psycopg.Error, match=r"core\.permission_missing"):
+        session.execute("select core.require_permission_once('wms.document.post')")
