@@ -104,7 +104,7 @@ $$;
 
 comment on function core.search_later(text, uuid, bigint, uuid, uuid, uuid) is
   'Note that rows of an import come into the search after its commit, in its own transaction; false when they are too few. '
-  'Asked by the triggers of core.ensure_search when erpgres.search_later names an import, which only the login of the tools can say.';
+  'Asked by the triggers of core.ensure_search when erpgres.search_later names an import, as only the login of the tools can.';
 
 create or replace function core.ensure_search()
 returns setof text

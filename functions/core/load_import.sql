@@ -101,7 +101,9 @@ begin
       if v_set is not null and v_entity.update_permission is not null then
         v_update := format(
           'update %1$s as t set %2$s from staged as f where t.org_id = (select core.org_id()) '
-          'and t.id = f.match_id and f.match_id is not null and f.problems is null and %3$s returning f.line',
+          'and t.id = f.match_id and f.problems is null and %3$s '
+          -- asked once: most often there are none, and the planner knows little of rows that this transaction made
+          'and exists (select from staged as m where m.match_id is not null) returning f.line',
           v_entity.table_name, v_set, v_difference
         );
       end if;
