@@ -138,7 +138,8 @@ $$;
 
 comment on function core.api_dependencies() is
   'What the tag of a view of the API must cover, by kind: source (of core.data_change), day and moment (it depends on the time '
-  'by this function), unknown (a function of which nobody has said what it reads), untagged (a table whose changes are not noted)';
+  'by this function), unknown (a function of which nobody has said what it reads), untagged (a table whose changes '
+  'are not noted)';
 
 grant execute on function core.api_dependencies() to migrator;
 
