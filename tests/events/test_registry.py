@@ -10,6 +10,7 @@ import psycopg
 NOT_RECORDED = {
     "core.analyst_login": "made and removed by the tools alone; says which organisation a login with SQL sees",
     "core.idempotency": "which requests came, and their answers, for a day; what they changed is recorded",
+    "core.data_change": "which transaction changed what; the events say it of what is recorded",
     "core.import": "a log itself, of files; the rows that it loads are recorded like those of anybody",
     "core.import_row": "what stood in a file, for a day; what is loaded from it is recorded",
     "core.number_counter": "follows from the numbers of documents, whose events hold them",
