@@ -43,8 +43,8 @@ create index cached_view_cache_class_idx on core.cached_view (cache_class);
 
 create table core.data_source (
   table_name text constraint data_source_pkey primary key,
-  writes text [] not null default '{}',
-  covered_by text [] not null default '{}',
+  writes text[] not null default '{}',
+  covered_by text[] not null default '{}',
   is_untagged boolean not null default false,
   reason text not null,
   constraint one_way_only check (
@@ -63,7 +63,7 @@ comment on column core.data_source.is_untagged is 'Its changes are not noted: wh
 
 create table core.data_function (
   function_name text constraint data_function_pkey primary key,
-  reads text [] not null default '{}',
+  reads text[] not null default '{}',
   time_dependence text not null default 'none',
   reason text not null,
   constraint time_dependence_known check (time_dependence in ('none', 'day', 'moment'))
@@ -78,9 +78,9 @@ comment on column core.data_function.time_dependence is
 
 create table core.api_source (
   view_name text constraint api_source_pkey primary key,
-  sources text [] not null,
-  shared_sources text [] not null,
-  junctions text [] not null,
+  sources text[] not null,
+  shared_sources text[] not null,
+  junctions text[] not null,
   time_dependence text not null,
   cache_class text,
   is_tagged boolean not null,

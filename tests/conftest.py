@@ -122,6 +122,13 @@ def db(stack: State) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
 @pytest.fixture
 def clone(stack: State) -> Iterator[str]:
     """The conninfo (as superuser) of a database of one's own, cloned from a freshly migrated one."""
+    with cloned(stack) as name:
+        yield stack.dsn("postgres", name)
+
+
+@contextmanager
+def cloned(stack: State) -> Iterator[str]:
+    """Have a clone of a freshly migrated database; gives its name."""
     from erpgres.migrate import cluster, runner
 
     with locked("template") as shared:
@@ -139,7 +146,7 @@ def clone(stack: State) -> Iterator[str]:
     with locked("template"):  # a database cannot be cloned twice at the same moment
         janitor.init()
     try:
-        yield stack.dsn("postgres", name)
+        yield name
     finally:
         janitor.drop()
 

@@ -38,7 +38,8 @@ comment on function api.approval_decide(uuid, text, text, uuid, integer) is
   'POST /rpc/sign of the record with the decision as meaning, where the step needs one. Nobody decides what he asked for '
   'himself, nor two steps of it. Returns the approval. Errors: core.permission_missing, core.same_person, '
   'core.signature_foreign (403), core.not_found (404), core.approval_not_pending, core.signature_used, '
-  'core.signature_outdated (409), core.stale_version (412), core.reason_missing, core.approval_decision_unknown, core.signature_missing, '
+  'core.signature_outdated (409), core.stale_version (412), core.reason_missing, '
+  'core.approval_decision_unknown, core.signature_missing, '
   'core.signature_stale, core.signature_meaning_differs (422), and what the step that follows refuses.';
 
 grant execute on function api.approval_decide(uuid, text, text, uuid, integer) to member, superadmin;

@@ -58,6 +58,8 @@ comment on function core.api_objects() is
   'The relations and functions that the answer to a request of a member or partner for each view of the API depends on: its '
   'definition, the policies of the tables behind it, and what functions among them read';
 
+grant execute on function core.api_objects() to migrator;
+
 -- What a view of the API depends on, of the kinds that decide about its tag.
 create or replace function core.api_dependencies()
 returns table (view_name text, kind text, name text)
@@ -136,7 +138,10 @@ $$;
 
 comment on function core.api_dependencies() is
   'What the tag of a view of the API must cover, by kind: source (of core.data_change), day and moment (it depends on the time '
-  'by this function), unknown (a function of which nobody has said what it reads), untagged (a table whose changes are not noted)';
+  'by this function), unknown (a function of which nobody has said what it reads), untagged (a table whose changes '
+  'are not noted)';
+
+grant execute on function core.api_dependencies() to migrator;
 
 create or replace function core.ensure_sources()
 returns setof text

@@ -74,7 +74,7 @@ begin
     -- A session is one user's in one organisation.
     v_ignored := core.tag_answer(
       v_headers, v_role, v_token.org_id,
-      case when v_token.sid is null then concat_ws(' ', v_token.sub, v_token.org_id, v_token.partner_id) else v_token.sid::text end,
+      coalesce(v_token.sid::text, concat_ws(' ', v_token.sub, v_token.org_id, v_token.partner_id)),
       v_token.api_key is not null
     );
   elsif v_headers ? 'if-match' then

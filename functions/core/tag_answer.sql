@@ -49,6 +49,7 @@ begin
       or btrim(tag_answer.headers ->> 'if-none-match') = '*'
     )
   then
+    -- lint: allow error_by_code: 304 is no error, and has no body
     raise sqlstate 'PGRST' using
       message = '{"code": "core.not_modified", "message": "The client has this answer"}',
       detail = jsonb_build_object(
@@ -60,15 +61,16 @@ begin
   end if;
   return set_config(
     'response.headers',
-    '[{"ETag": "W/\"' || v_tag || '\""}, {"Cache-Control": "' || v_source.cache_control || '"}, {"Vary": "Authorization"}]',
+    '[{"ETag": "W/\"' || v_tag || '\""}, {"Cache-Control": "' || v_source.cache_control
+    || '"}, {"Vary": "Authorization"}]',
     true
   );
 end
 $$;
 
 comment on function core.tag_answer(jsonb, text, uuid, text, boolean) is
-  'Give the answer to a GET of a view a tag (ETag) that changes whenever what the caller would be shown may have changed, and its '
-  'cache class; ends the request with 304 when If-None-Match names the tag. Returns the headers of the answer.';
+  'Give the answer to a GET of a view a tag (ETag) that changes whenever what the caller would be shown may have changed, and '
+  'its cache class; ends the request with 304 when If-None-Match names the tag. Returns the headers of the answer.';
 
 create or replace function core.add_embedded(source core.api_source, query text)
 returns core.api_source

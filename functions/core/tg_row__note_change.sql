@@ -21,6 +21,7 @@ $$;
 
 comment on function core.tg_row__note_insert() is 'AFTER INSERT: notes the change in core.data_change, for each organisation';
 
+-- Definer: as the one before.
 create or replace function core.tg_row__note_update()
 returns trigger
 language plpgsql
@@ -41,6 +42,7 @@ $$;
 
 comment on function core.tg_row__note_update() is 'AFTER UPDATE: notes the change in core.data_change, for each organisation';
 
+-- Definer: as the one before.
 create or replace function core.tg_row__note_delete()
 returns trigger
 language plpgsql
@@ -61,7 +63,8 @@ $$;
 
 comment on function core.tg_row__note_delete() is 'AFTER DELETE: notes the change in core.data_change, for each organisation';
 
--- Of no organisation, hence of interest to all. What it is noted as besides (rights) concerns every answer.
+-- Definer: as those before. Of no organisation, hence of interest to all. What it is noted as besides (rights) concerns every
+-- answer.
 create or replace function core.tg_row__note_shared()
 returns trigger
 language plpgsql
@@ -84,6 +87,7 @@ $$;
 comment on function core.tg_row__note_shared() is
   'AFTER INSERT, UPDATE, DELETE of a table without organisation: notes the change in core.data_change';
 
+-- Definer: as those before.
 create or replace function core.tg_row__note_truncate()
 returns trigger
 language plpgsql
@@ -107,7 +111,9 @@ language sql
 volatile
 parallel unsafe
 begin atomic
-  update core.api_source as a set revision = pg_current_xact_id()::text;
+  update core.api_source as a
+  set revision = pg_current_xact_id()::text
+  where a.revision <> pg_current_xact_id()::text;
 end;
 
 comment on function core.renew_api_sources() is 'Give all answers of the API another tag from the commit of this transaction on';

@@ -183,6 +183,7 @@ class Stage:
     principals: list[Principal]
     changes: dict[str, list[str]] = field(default_factory=dict)  # by table
     tables: dict[str, list[str]] = field(default_factory=dict)  # of each tagged view
+    daily: set[str] = field(default_factory=set)  # views that change with the day
     unchanged: list[str] = field(default_factory=list)
     readers: list[Reader] = field(default_factory=list)
 
@@ -201,6 +202,12 @@ class Stage:
                 "on s.writes && a.sources where a.is_tagged order by 1, 2"
             ).fetchall():
                 self.tables.setdefault(view, []).append(table)
+            self.daily = {
+                view
+                for (view,) in connection.execute(
+                    "select view_name from core.api_source where is_tagged and time_dependence = 'day'"
+                )
+            }
             for table in sorted({table for found in self.tables.values() for table in found}):
                 found = ways_to_change(connection, table)
                 if found:
@@ -265,7 +272,7 @@ def break_on_purpose(connection: Connection, bug: str) -> None:
             "where p.pronamespace = 'core'::regnamespace and p.proname = 'data_tag'"
         ).fetchone()
         assert row is not None
-        definition = row[0].replace("v_last < v_xmin", "true")
+        definition = row[0].replace("v_last < pg_snapshot_xmin(v_snapshot)", "true")
         if definition == row[0]:
             raise CannotRun("core.data_tag is not written as the check expects", "look at bench/staleness.py")
         connection.execute(definition)
@@ -299,7 +306,8 @@ class _Check:
         """Let a few steps happen, with readers after each."""
         choose = self.choose
         reader = choose.choice(self.stage.readers)
-        focus = choose.sample(reader.views, 2)
+        views = [view for view in reader.views if view in self.stage.daily] if self.outcome.bug == "day" else []
+        focus = views or choose.sample(reader.views, 2)
         tables = [table for view in focus for table in self.stage.tables[view] if table in self.stage.changes]
         self.steps = []
         for _ in range(choose.randint(3, 7)):
