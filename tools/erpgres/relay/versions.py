@@ -105,7 +105,7 @@ class Book:
     def remember(self, changes: Iterable[str], ended: Iterable[int]) -> list[str]:
         """Return `organisation source` of what may have changed.
 
-        `changes`: `organisation source transaction` of each that was seen for the first time; `ended`: transactions that
+        `changes`: `organisation source transaction` of each seen for the first time; `ended`: transactions that
         were under way at the look before and are not any more. The note of one that ended late may be pruned at once,
         because there is a newer one: so whatever has a newer one may have changed.
         """
