@@ -368,15 +368,17 @@ def test_kept_answers_count_for_the_limits(org: Organization, db: Any, stack: St
     by_sql(db, org, "A")
     token = org.token()
     with (
-        running(stack, ERPGRES_CACHE="8m", ERPGRES_RATE_USER="30r/m burst=100") as own,
+        running(stack, ERPGRES_CACHE="8m", ERPGRES_RATE_USER="30r/m burst=200") as own,
         telling(own, stack),
         own.client(token) as member,
+        own.client(org.token()) as colleague,
     ):
-        hits = is_hit(warm(member))
+        warm(colleague)
+        hits = 0
         while (answer := member.get(QUERY)).status_code == 200:
             hits += is_hit(answer)
         assert answer.json()["code"] == "gateway.rate_limited" and answer.headers["Retry-After"] == "2"
-        assert hits > 1
+        assert hits > 0
 
 
 def test_views_that_members_share_are_told_from_the_catalog(db: Any) -> None:

@@ -283,6 +283,7 @@ class _Site:
         async def user(number: int, token: str) -> None:
             chance = random.Random(number)
             line = Line(self.state.port)
+            await line.ask("GET", paths["buyers"], token)  # as when signing in: the first answer admits the session
             await asyncio.sleep(chance.uniform(0, 3.5))
             while time.monotonic() < until:
                 name = chance.choices(names, weights)[0]

@@ -204,7 +204,8 @@ class Actor:
             self.found.longest_session_ms = max(self.found.longest_session_ms, 1000 * (asked - ended_at))
             if is_out:
                 self.found.problems.append("a user who had signed out was answered")
-        self.found.hits += "Cache-Status: erpgres; hit" in head
+        is_hit = "Cache-Status: erpgres; hit" in head
+        self.found.hits += is_hit
         rows = {row["id"]: row["name"] for row in json.loads(body)}
         if set(rows) != wanted:
             self.found.problems.append(f"{len(rows)} rows instead of {len(wanted)}, or others")
@@ -215,7 +216,11 @@ class Actor:
                 self.found.problems.append(f"what was never committed was shown: {name}")
                 continue
             value = int(name[1:])
-            self.found.longest_ms = max(self.found.longest_ms, 1000 * register.age(value, asked))
+            age = 1000 * register.age(value, asked)
+            if age > LIMIT_MS:
+                came = "the cache" if is_hit else "the database"
+                self.found.problems.append(f"an answer from {came} was {age:.0f} ms old")
+            self.found.longest_ms = max(self.found.longest_ms, age)
             if value < own.get(id, 0):
                 self.found.problems.append(f"older than the user's own commit: {value} instead of {own[id]}")
 

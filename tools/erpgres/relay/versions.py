@@ -48,7 +48,7 @@ _LOOK = f"""
     pg_current_snapshot()::text,
     ({_REVISION}),
     array(
-      select distinct d.org_id || ' ' || d.source
+      select d.org_id || ' ' || d.source || ' ' || d.xid
       from core.data_change as d
       where d.xid >= %s::xid8 or d.xid = any (%s::xid8[])
     )
@@ -86,6 +86,7 @@ class Book:
     admission_of: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._newest: dict[str, int] = {}
         self._reading: dict[str, list[View]] = defaultdict(list)
         for view in self.views:
             for source in view.sources:
@@ -100,6 +101,23 @@ class Book:
                 self.admission_of[organization] = self.look
             entries += self._entries(organization, self.views)
         return entries
+
+    def remember(self, changes: Iterable[str], ended: Iterable[int]) -> list[str]:
+        """Return `organisation source` of what may have changed.
+
+        `changes`: `organisation source transaction` of each seen for the first time; `ended`: transactions that
+        were under way at the look before and are not any more. The note of one that ended late may be pruned at once,
+        because there is a newer one: so whatever has a newer one may have changed.
+        """
+        found = set()
+        first = min(ended, default=None)
+        if first is not None:
+            found = {name for name, newest in self._newest.items() if newest > first}
+        for change in changes:
+            name, _, transaction = change.rpartition(" ")
+            found.add(name)
+            self._newest[name] = max(self._newest.get(name, 0), int(transaction))
+        return list(found)
 
     def note(self, changes: Iterable[str]) -> list[str]:
         """Take `organisation source` of each change that was seen for the first time; return new entries."""
@@ -248,6 +266,11 @@ class Versions:
         reply = await gateway.tell(book.epoch, 0, known, clear=True, counts=True)
         if self._noted is None:
             self._noted = reply["counts"]
+        # What is newer than something under way now (see Book.remember).
+        cursor = await connection.execute(_LOOK, [snapshot.split(":")[0], []])
+        row = await cursor.fetchone()
+        assert row is not None
+        book.remember(row[2], ())
         self._say(None)
         active_until = counted_at = 0.0
         told_at = time.monotonic()
@@ -273,7 +296,8 @@ class Versions:
             snapshot, found, changes = row
             if found != revision:
                 return
-            entries = book.note(changes) + book.introduce(reply["wanted"])
+            ended = set(filter(None, under_way.split(","))) - set(snapshot.split(":")[2].split(","))
+            entries = book.note(book.remember(changes, map(int, ended))) + book.introduce(reply["wanted"])
             counts = now - counted_at >= _COUNTS_SECONDS
             if now - told_at > _REFRESH_SECONDS:
                 entries += known
