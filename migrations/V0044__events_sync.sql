@@ -21,7 +21,6 @@ create table core.sync_table (
   description text not null,
   constraint sort_order_unique unique (sort_order),
   constraint parent_table_exists foreign key (parent_table) references core.sync_table (name),
-  constraint row_entity_exists foreign key (row_entity) references core.event_entity (entity),
   constraint name_is_snake_case check (name ~ '^[a-z][a-z0-9_]*$'),
   constraint since_version_positive check (since_version > 0),
   constraint push_kind_known check (push_kind in ('NONE', 'DRAFT', 'LINE', 'COMMAND', 'DISMISS')),
@@ -51,7 +50,6 @@ comment on column core.sync_table.push_function is
   'Function (id uuid, content jsonb, is_deleted boolean, lines jsonb) that writes a draft and its lines';
 
 create index sync_table_parent_table_idx on core.sync_table (parent_table);
-create index sync_table_row_entity_idx on core.sync_table (row_entity);
 
 create table core.sync_column (
   table_name text not null,

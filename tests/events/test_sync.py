@@ -157,7 +157,7 @@ def test_a_lost_answer_comes_again(world: World, phone: Device) -> None:
 
 def test_a_right_brings_rows_and_its_loss_takes_them(world: World, api: Any) -> None:
     org: Organization = world.org
-    user = org.user(("records.request.create", "records.document.create", READ))
+    user = org.user(("records.request.create", "records.document.create", "records.document.read", READ))
     client = api(sign(org.claims(user), org.stack.secret("jwt.key")))
     unit = world.db.execute(
         "insert into core.org_unit (org_id, kind, code, name) values (%s, 'DEPARTMENT', 'HR', 'HR') returning id",

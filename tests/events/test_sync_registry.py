@@ -41,7 +41,7 @@ def test_changes_of_each_table_are_noticed(db: Any) -> None:
             db,
             "select t.name from core.sync_table t left join core.event_entity e on e.entity = t.row_entity "
             "where not t.is_always_compared and t.row_entity is not null "
-        "and (e.table_name is null or e.id_column <> 'id')",
+            "and (e.table_name is null or e.id_column <> 'id')",
         )
         == []
     )

@@ -6,8 +6,7 @@ that commit late, rights that are given and taken, rows loaded without events, a
 grows, clocks a day before and after the right one. In the end everybody synchronises, gives up what was refused, and
 each device is compared with what its user sees, row by row and column by column; and each command with its effect.
 
-`bug` breaks a device on purpose, to show that the check finds something: `cursor` goes on from an answer that was lost,
-`resolver` lets the server overwrite what was typed into a row that it has not confirmed.
+`bug` breaks a device on purpose, to show that the check finds something: `cursor` goes on from an answer that was lost.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from erpgres.tokens import open_session, sign
 
 Progress = Callable[[str], None]
 
-BUGS = ("cursor", "resolver")
+BUGS = ("cursor",)
 DAY = 86_400_000
 LOST = "lost"
 READ = "records.request.read"
@@ -64,7 +63,6 @@ class Person:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     version: int = 1
     commands: dict[str, str] = field(default_factory=dict)
-    typed: dict[str, str] = field(default_factory=dict)
     sequence: int = 0
 
 
@@ -353,7 +351,6 @@ class Run:
         action: dict[str, Any]
         if kind == "header":
             text = f"{person.name} {self.choice.randint(1, 999)}"
-            person.typed[draft["id"]] = text
             action = {"table": "wms_documents", "id": draft["id"], "values": {"reference": text}}
         elif kind == "line" and lines:
             values = {"quantity": str(self.choice.randint(1, 9))}

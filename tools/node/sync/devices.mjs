@@ -14,7 +14,7 @@ const { default: LokiJSAdapter } = load('@nozbe/watermelondb/adapters/lokijs');
 const { default: logger } = load('@nozbe/watermelondb/utils/common/logger');
 const { synchronize, hasUnsyncedChanges } = load('@nozbe/watermelondb/sync');
 const { LokiMemoryAdapter } = load('lokijs');
-const { Sync, conflictResolver, migrationsOf, schemaOf, uuid7 } = await import(pathToFileURL(process.argv[3]));
+const { Sync, migrationsOf, schemaOf, uuid7 } = await import(pathToFileURL(process.argv[3]));
 
 const devices = new Map();
 const complaints = [];
@@ -37,7 +37,6 @@ function opened(device, adapter) {
     database: device.database,
     synchronize,
     device: device.id,
-    resolve: device.bug === 'resolver' ? undefined : conflictResolver,
     call: (name, body) => call(device, name, body),
   });
 }

@@ -14,8 +14,8 @@ from erpgres.cli.bench._common import judge, report, setting
 @setting("--seed", click.IntRange(min=0), 1, "The same seed makes the same choices.")
 @click.option(
     "--bug",
-    type=click.Choice(["cursor", "resolver"]),
-    help="Break the devices on purpose: go on from an answer that was lost, or let the server overwrite new rows.",
+    type=click.Choice(["cursor"]),
+    help="Break the devices on purpose: go on from an answer that was lost.",
 )
 @format_option
 def command(output: str, runs: int, steps: int, seed: int, bug: str | None) -> None:
