@@ -361,10 +361,12 @@ function total(r) {
   const asked = r.variables.gateway_query;  // found now, for the list, and not for what comes first
   const prefer = r.variables.gateway_prefer;
   const others = prefer.split(',').filter((part) => part.trim() !== 'count=exact').join(',');
+  const known = r.variables.gateway_known;
   r.variables.gateway_prefer = others;
+  r.variables.gateway_known = '';
   r.subrequest('/_gateway/beyond', {args: beyond(asked), method: 'HEAD'}, (reply) => {
-    // 304: the caller has the list without a count, and nothing has changed.
-    if (reply.status === 304 || /^\d/.test(reply.headersOut['Content-Range'] || '')) {
+    r.variables.gateway_known = known;
+    if (/^\d/.test(reply.headersOut['Content-Range'] || '')) {
       r.variables.gateway_capped = TOTAL_MAX + '+';
     } else {
       r.variables.gateway_prefer = prefer;

@@ -31,6 +31,7 @@ $$;
 comment on function api.webhook_enable(uuid, integer) is
   E'Switch a webhook on\n'
   'What waited when it was switched off is sent; what happened meanwhile is not: read it from /rpc/events_since. Ends a '
-  'pause after failures. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), core.stale_version (412).';
+  'pause after failures. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), '
+  'core.stale_version (412).';
 
 grant execute on function api.webhook_enable(uuid, integer) to member, superadmin;
