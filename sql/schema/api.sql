@@ -47,6 +47,22 @@ CREATE TYPE api.records_unit_figures AS (
 
 COMMENT ON TYPE api.records_unit_figures IS 'What a department or section has in the store, out of it, and to do';
 
+CREATE TYPE api.wms_count_due AS (
+	rule_id uuid,
+	position_id uuid,
+	position_code text,
+	item_id uuid,
+	sku text,
+	item_name text,
+	lot_id uuid,
+	lot_no text,
+	abc_class text,
+	last_counted_on date,
+	due_on date
+);
+
+COMMENT ON TYPE api.wms_count_due IS 'An item at a position that a rule has counted, without what lies there';
+
 CREATE TYPE api.wms_item_movement AS (
 	id uuid,
 	occurred_at timestamp with time zone,
@@ -369,13 +385,19 @@ COMMENT ON COLUMN api.approvals.ended_at IS 'When it was decided or withdrawn';
 
 COMMENT ON COLUMN api.approvals.version IS 'Grows with each change';
 
-CREATE FUNCTION api.approval_decide(id uuid, decision text, reason text DEFAULT NULL::text, signature_id uuid DEFAULT NULL::uuid) RETURNS api.approvals
+CREATE FUNCTION api.approval_decide(id uuid, decision text, reason text DEFAULT NULL::text, signature_id uuid DEFAULT NULL::uuid, version integer DEFAULT NULL::integer) RETURNS api.approvals
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_row api.approvals;
 begin
+  if approval_decide.version is not null then
+    perform core.check_version('approval', approval_decide.version, a.version)
+    from core.approval as a
+    where a.org_id = core.org_id() and a.id = approval_decide.id
+    for no key update;
+  end if;
   perform core.decide_approval(
     approval_decide.id, approval_decide.decision, approval_decide.reason, approval_decide.signature_id
   );
@@ -384,8 +406,8 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid) IS 'Decide an approval
-Decides its next step. decision: APPROVE, REJECT or SEND_BACK; the last two need a reason. signature_id: from POST /rpc/sign of the record with the decision as meaning, where the step needs one. Nobody decides what he asked for himself, nor two steps of it. Returns the approval. Errors: core.permission_missing, core.same_person, core.signature_foreign (403), core.not_found (404), core.approval_not_pending, core.signature_used, core.signature_outdated (409), core.reason_missing, core.approval_decision_unknown, core.signature_missing, core.signature_stale, core.signature_meaning_differs (422), and what the step that follows refuses.';
+COMMENT ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid, version integer) IS 'Decide an approval
+Decides its next step. decision: APPROVE, REJECT or SEND_BACK; the last two need a reason. signature_id: from POST /rpc/sign of the record with the decision as meaning, where the step needs one. Nobody decides what he asked for himself, nor two steps of it. Returns the approval. Errors: core.permission_missing, core.same_person, core.signature_foreign (403), core.not_found (404), core.approval_not_pending, core.signature_used, core.signature_outdated (409), core.stale_version (412), core.reason_missing, core.approval_decision_unknown, core.signature_missing, core.signature_stale, core.signature_meaning_differs (422), and what the step that follows refuses.';
 
 CREATE FUNCTION api.approval_policies_reset(entity text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -407,6 +429,25 @@ $$;
 
 COMMENT ON FUNCTION api.approval_policies_reset(entity text) IS 'Restore the approval policies of an entity
 Puts those that every organisation begins with in place of its own. Approvals that are open keep their steps. Returns entity and policies, how many there are now. Errors: core.permission_missing (403), core.approval_entity_unknown (422).';
+
+CREATE FUNCTION api.cache_stats() RETURNS TABLE(cache_class text, view_name text, hits bigint, misses bigint, not_modified bigint, bypassed bigint, hit_rate numeric, counted_since timestamp with time zone, counted_until timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT c.cache_class,
+     c.view_name,
+     c.hits,
+     c.misses,
+     c.not_modified,
+     c.bypassed,
+     c.hit_rate,
+     c.counted_since,
+     c.counted_until
+    FROM ops.cache_stats() c(cache_class, view_name, hits, misses, not_modified, bypassed, hit_rate, counted_since, counted_until);
+END;
+
+COMMENT ON FUNCTION api.cache_stats() IS 'Figures of the gateway''s cache
+Reads of lookup, style and material data: hits, misses, answers 304 and requests that went past the cache, a row for all, for each class and for each view, with the share of hits. They are of all organisations together, hence for a SUPER_ADMIN only.';
 
 CREATE FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -740,6 +781,7 @@ CREATE VIEW api.imports WITH (security_invoker='true') AS
     insert_count,
     update_count,
     unchanged_count,
+    search_pending_count,
     is_partial,
     committed_at,
     created_at,
@@ -774,6 +816,8 @@ COMMENT ON COLUMN api.imports.insert_count IS 'Rows that are new; before the com
 COMMENT ON COLUMN api.imports.update_count IS 'Rows that change what is there; before the commit: would';
 
 COMMENT ON COLUMN api.imports.unchanged_count IS 'Rows that are there already, exactly so';
+
+COMMENT ON COLUMN api.imports.search_pending_count IS 'Rows that it loaded and that the search does not find yet: of large files they are brought after the commit';
 
 COMMENT ON COLUMN api.imports.is_partial IS 'Whether refused rows were left out';
 
@@ -1661,7 +1705,7 @@ COMMENT ON COLUMN api.records_crates.updated_at IS 'When it was last changed';
 
 COMMENT ON COLUMN api.records_crates.updated_by IS 'User who last changed it';
 
-CREATE FUNCTION api.records_crate_archive(id uuid, reason text) RETURNS api.records_crates
+CREATE FUNCTION api.records_crate_archive(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.records_crates
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1670,6 +1714,7 @@ declare
   v_row api.records_crates;
 begin
   v_crate := records.lock_crate(id);
+  perform core.check_version('crate', records_crate_archive.version, v_crate.version);
   perform core.require_permission('records.crate.archive', v_crate.unit_id);
   if v_crate.status <> 'ACTIVE' then
     perform core.raise_error(
@@ -1690,7 +1735,7 @@ exception
 end
 $$;
 
-COMMENT ON FUNCTION api.records_crate_archive(id uuid, reason text) IS 'Archive a crate, saying why
+COMMENT ON FUNCTION api.records_crate_archive(id uuid, reason text, version integer) IS 'Archive a crate, saying why
 It stays in its place and can be withdrawn as before. Needs records.crate.archive in the unit of the crate.';
 
 CREATE VIEW api.records_crate_documents WITH (security_invoker='true') AS
@@ -1845,7 +1890,7 @@ END;
 COMMENT ON FUNCTION api.records_crate_history(crate_id uuid) IS 'What happened to a crate, the oldest first
 Custody, requests and contents. The changes of its fields, with who made them, are in entity_history (entity records_crate).';
 
-CREATE FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) RETURNS api.records_crates
+CREATE FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.records_crates
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1854,6 +1899,7 @@ declare
   v_row api.records_crates;
 begin
   v_crate := records.lock_crate(id);
+  perform core.check_version('crate', records_crate_relocate.version, v_crate.version);
   perform core.require_permission('records.crate.relocate', v_crate.unit_id);
   if v_crate.status not in ('ACTIVE', 'ARCHIVED') then
     perform core.raise_error(
@@ -1884,10 +1930,10 @@ exception
 end
 $$;
 
-COMMENT ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) IS 'Move a crate to another place, saying why
+COMMENT ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text, version integer) IS 'Move a crate to another place, saying why
 Refused for a place as in records_storage_allocate. Needs records.crate.relocate in the unit of the crate.';
 
-CREATE FUNCTION api.records_crate_restore(id uuid, reason text) RETURNS api.records_crates
+CREATE FUNCTION api.records_crate_restore(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.records_crates
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1896,6 +1942,7 @@ declare
   v_row api.records_crates;
 begin
   v_crate := records.lock_crate(id);
+  perform core.check_version('crate', records_crate_restore.version, v_crate.version);
   perform core.require_permission('records.crate.archive', v_crate.unit_id);
   if v_crate.status <> 'ARCHIVED' then
     perform core.raise_error(
@@ -1916,7 +1963,7 @@ exception
 end
 $$;
 
-COMMENT ON FUNCTION api.records_crate_restore(id uuid, reason text) IS 'Take an archived crate back into use, saying why
+COMMENT ON FUNCTION api.records_crate_restore(id uuid, reason text, version integer) IS 'Take an archived crate back into use, saying why
 Needs records.crate.archive in the unit of the crate.';
 
 CREATE FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF api.records_custodies
@@ -2520,7 +2567,7 @@ COMMENT ON COLUMN api.records_holds.version IS 'Grows with each change; to be se
 
 COMMENT ON COLUMN api.records_holds.updated_at IS 'When it was last changed';
 
-CREATE FUNCTION api.records_hold_add(id uuid, crates uuid[] DEFAULT '{}'::uuid[], documents uuid[] DEFAULT '{}'::uuid[]) RETURNS api.records_holds
+CREATE FUNCTION api.records_hold_add(id uuid, crates uuid[] DEFAULT '{}'::uuid[], documents uuid[] DEFAULT '{}'::uuid[], version integer DEFAULT NULL::integer) RETURNS api.records_holds
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2528,7 +2575,7 @@ declare
   v_row api.records_holds;
 begin
   perform core.require_permission('records.hold.place');
-  perform records.lock_hold(records_hold_add.id, null);
+  perform records.lock_hold(records_hold_add.id, records_hold_add.version);
   perform records.add_hold_items(records_hold_add.id, crates, documents);
   select v.* into v_row from api.records_holds as v where v.org_id = core.org_id() and v.id = records_hold_add.id;
   return v_row;
@@ -2538,9 +2585,9 @@ exception
 end
 $$;
 
-COMMENT ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) IS 'Bring more crates and documents under a legal hold
-What it covers already stays. Refused: 404 records.hold_not_found, 409 records.hold_released, records.hold_too_late, and as
-records_hold_place. Needs records.hold.place everywhere.';
+COMMENT ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[], version integer) IS 'Bring more crates and documents under a legal hold
+What it covers already stays. Refused: 404 records.hold_not_found, 409 records.hold_released, records.hold_too_late, 412
+core.stale_version, and as records_hold_place. Needs records.hold.place everywhere.';
 
 CREATE FUNCTION api.records_hold_place(matter text, reason text, crates uuid[] DEFAULT '{}'::uuid[], documents uuid[] DEFAULT '{}'::uuid[], id uuid DEFAULT NULL::uuid) RETURNS api.records_holds
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3560,33 +3607,36 @@ COMMENT ON COLUMN api.roles.updated_at IS 'When it was last changed';
 
 COMMENT ON COLUMN api.roles.updated_by IS 'User who changed it last; null: the tools';
 
-CREATE FUNCTION api.role_reset(id uuid) RETURNS api.roles
+CREATE FUNCTION api.role_reset(id uuid, version integer DEFAULT NULL::integer) RETURNS api.roles
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_template text;
+  v_version integer;
   v_role api.roles;
 begin
   perform core.require_permission('core.role.update');
   perform core.require_permission('core.role_permission.create');
   perform core.require_permission('core.role_permission.delete');
-  select r.template into v_template
+  select r.template, r.version into v_template, v_version
   from core.role as r
-  where r.org_id = core.org_id() and r.id = role_reset.id;
+  where r.org_id = core.org_id() and r.id = role_reset.id
+  for no key update;
   if v_template is null then
     perform core.raise_error(
       'core.not_found', jsonb_build_object('entity', 'role made from a template', 'id', role_reset.id)
     );
   end if;
+  perform core.check_version('role', role_reset.version, v_version);
   perform core.reset_roles(core.org_id(), v_template);
   select * into v_role from api.roles as r where r.org_id = core.org_id() and r.id = role_reset.id;
   return v_role;
 end
 $$;
 
-COMMENT ON FUNCTION api.role_reset(id uuid) IS 'Restore a role
-Gives a role that came from a template its name and permissions back; its code and who holds it stay. /role_templates shows which role came from which. Returns the role. Errors: core.permission_missing (403), core.not_found (404): no such role, or one of the organisation''s own.';
+COMMENT ON FUNCTION api.role_reset(id uuid, version integer) IS 'Restore a role
+Gives a role that came from a template its name and permissions back; its code and who holds it stay. /role_templates shows which role came from which. Returns the role. Errors: core.permission_missing (403), core.not_found (404): no such role, or one of the organisation''s own; core.stale_version (412).';
 
 CREATE FUNCTION api.search(q text, kinds text[] DEFAULT NULL::text[], "limit" integer DEFAULT 20) RETURNS TABLE(entity text, id uuid, title text, subtitle text, rank numeric)
     LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
@@ -3684,7 +3734,7 @@ $$;
 COMMENT ON FUNCTION api.session_revoke(id uuid) IS 'End a session
 One''s own, or one of the organisation with core.session.revoke; its tokens are refused at once. Returns id and revoked. Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404).';
 
-CREATE FUNCTION api.setting_put(code text, value jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+CREATE FUNCTION api.setting_put(code text, value jsonb DEFAULT NULL::jsonb, version integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 begin
@@ -3692,6 +3742,17 @@ begin
   perform core.setting(setting_put.code); -- refuses an unknown code
   if (select d.is_global from core.setting_definition as d where d.code = setting_put.code) then
     perform core.raise_error('core.setting_global', jsonb_build_object('code', setting_put.code));
+  end if;
+  if setting_put.version is not null then
+    perform core.check_version(
+      'setting', setting_put.version,
+      (
+        select s.version
+        from core.setting as s
+        where s.org_id = core.org_id() and s.code = setting_put.code
+        for no key update
+      )
+    );
   end if;
   if setting_put.value is null or setting_put.value = 'null' then
     delete from core.setting as s where s.org_id = core.org_id() and s.code = setting_put.code;
@@ -3704,8 +3765,8 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION api.setting_put(code text, value jsonb) IS 'Change a setting of the organisation
-value: of the JSON type that /settings shows; null or left out goes back to the default. Returns the value that holds now. Errors: core.permission_missing, core.setting_global (403), core.setting_unknown (404), core.setting_type (422).';
+COMMENT ON FUNCTION api.setting_put(code text, value jsonb, version integer) IS 'Change a setting of the organisation
+value: of the JSON type that /settings shows; null or left out goes back to the default. Returns the value that holds now. Errors: core.permission_missing, core.setting_global (403), core.setting_unknown (404), core.stale_version (412), core.setting_type (422).';
 
 CREATE FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql
@@ -3991,6 +4052,423 @@ $$;
 COMMENT ON FUNCTION api.signatures_of(entity text, id uuid) IS 'The signatures of a record
 Its signature page: who signed it, in which roles, with which meaning, when; oldest first. Seen by who sees the record. Errors: core.not_found (404).';
 
+CREATE FUNCTION api.sync_pull(device uuid, last_pulled_at bigint DEFAULT NULL::bigint, schema_version integer DEFAULT 1, migration jsonb DEFAULT NULL::jsonb, tables text[] DEFAULT NULL::text[], max_rows integer DEFAULT 5000, device_name text DEFAULT NULL::text) RETURNS json
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_org uuid := core.org_id();
+  v_device events.sync_device;
+  v_tables text[];
+  v_rights text;
+  v_since xid8;
+  v_seen xid8;
+  v_point bigint;
+  v_confirmed bigint;
+  v_is_replaced boolean := false;
+  v_all bigint;
+  v_sent bigint;
+  v_changes text;
+begin
+  if max_rows is null or max_rows not between 1 and 10000 then
+    perform core.raise_error('events.sync_malformed', jsonb_build_object('what', 'max_rows'));
+  elsif schema_version is null or schema_version < 1 then
+    perform core.raise_error('events.sync_malformed', jsonb_build_object('what', 'schema_version'));
+  elsif migration is not null and migration <> 'null'
+    and not coalesce(
+      jsonb_typeof(migration -> 'tables') = 'array'
+      and not jsonb_path_exists(migration, 'strict $.tables[*] ? (@.type() != "string")')
+      and jsonb_typeof(migration -> 'columns') = 'array'
+      and not jsonb_path_exists(migration, 'lax $.columns[*] ? (!(@.table.type() == "string"))'),
+      false
+    )
+  then
+    perform core.raise_error('events.sync_malformed', jsonb_build_object('what', 'migration'));
+  elsif exists (
+    select from unnest(sync_pull.tables) as n (name) where not exists (select from core.sync_table as t where t.name = n.name)
+  ) then
+    perform core.raise_error('events.sync_malformed', jsonb_build_object('what', 'tables'));
+  end if;
+  select coalesce(array_agg(t.name order by t.sort_order), '{}')
+  into v_tables
+  from core.sync_table as t
+  where t.since_version <= sync_pull.schema_version
+    and (sync_pull.tables is null or t.name = any (sync_pull.tables));
+
+  -- A number of its own before the snapshot is taken: then no number at or above the snapshot's xmin is given again after a
+  -- crash that this transaction survives (docs/adr/0013).
+  perform pg_current_xact_id();
+  v_device := events.lock_sync_device(sync_pull.device, sync_pull.device_name);
+
+  if sync_pull.last_pulled_at is null then
+    delete from events.sync_held as h where h.org_id = v_org and h.device_id = v_device.id;
+  elsif sync_pull.last_pulled_at = v_device.point and v_device.point > 0 then
+    -- The last answer arrived.
+    v_confirmed := v_device.point;
+    v_since := v_device.seen_xid;
+    delete from events.sync_held as h
+    where h.org_id = v_org
+      and h.device_id = v_device.id
+      and h.gone_point is not null;
+  elsif sync_pull.last_pulled_at = v_device.confirmed_point then
+    -- It was lost: the device is where it was before.
+    v_confirmed := v_device.confirmed_point;
+    delete from events.sync_held as h
+    where h.org_id = v_org
+      and h.device_id = v_device.id
+      and h.first_point > v_confirmed;
+    update events.sync_held as h
+    set
+      hash = null,
+      pushed_hash = null,
+      gone_point = null
+    where h.org_id = v_org
+      and h.device_id = v_device.id
+      and (h.last_point > v_confirmed or h.gone_point > v_confirmed);
+  else
+    -- Nobody knows what it holds: it was reset, forgotten, or this database was restored.
+    delete from events.sync_held as h where h.org_id = v_org and h.device_id = v_device.id;
+    v_is_replaced := true;
+  end if;
+
+  v_rights := events.sync_rights(sync_pull.schema_version, v_tables);
+  if v_rights is distinct from v_device.rights then
+    v_since := null;
+    delete from events.sync_held as h
+    where h.org_id = v_org
+      and h.device_id = v_device.id
+      and h.table_name <> all (v_tables);
+  end if;
+  if migration <> 'null' then
+    v_since := null;
+    delete from events.sync_held as h
+    where h.org_id = v_org
+      and h.device_id = v_device.id
+      and sync_pull.migration -> 'tables' ? h.table_name;
+    update events.sync_held as h
+    set hash = null
+    where h.org_id = v_org
+      and h.device_id = v_device.id
+      and h.table_name in (select c.change ->> 'table' from jsonb_array_elements(sync_pull.migration -> 'columns') as c (change));
+  end if;
+
+  v_point := greatest(v_device.point, coalesce(sync_pull.last_pulled_at, 0)) + 1;
+  -- One statement, hence one snapshot: what is read, what is noted, and up to where events have been seen.
+  with differences as materialized (
+    select
+      d.*,
+      row_number() over w as n,
+      sum(coalesce(octet_length(d.data), 40) + 1) over w as bytes
+    from events.sync_differences(v_device.id, sync_pull.schema_version, v_tables, v_since) as d
+    window w as (order by d.sort_order, d.row_id)
+  ),
+  sent as materialized (
+    select d.* from differences as d where d.n = 1 or (d.n <= sync_pull.max_rows and d.bytes <= 8000000)
+  ),
+  -- Rows that go are there: they are found by their key, like the others, and not by a join over all that the device holds.
+  noted as (
+    insert into events.sync_held as h (
+      device_id, table_name, row_id, parent_id, hash, first_point, last_point, gone_point
+    )
+    select
+      v_device.id, s.table_name, s.row_id, s.parent_id, s.hash, v_point, v_point, case s.kind when 'deleted' then v_point end
+    from sent as s
+    on conflict on constraint sync_held_pkey do update
+    set
+      parent_id = case when excluded.gone_point is null then excluded.parent_id else h.parent_id end,
+      hash = case when excluded.gone_point is null then excluded.hash else h.hash end,
+      pushed_hash = case when excluded.gone_point is not null then h.pushed_hash end,
+      last_point = excluded.last_point,
+      gone_point = excluded.gone_point
+  ),
+  by_table as (
+    select
+      s.table_name,
+      string_agg(s.data, ',' order by s.n) filter (where s.kind = 'created') as created,
+      string_agg(s.data, ',' order by s.n) filter (where s.kind = 'updated') as updated,
+      string_agg('"' || s.row_id || '"', ',' order by s.n) filter (where s.kind = 'deleted') as deleted
+    from sent as s
+    group by s.table_name
+  )
+  select
+    (select count(*) from differences),
+    (select count(*) from sent),
+    pg_snapshot_xmin(pg_current_snapshot()),
+    (
+      select string_agg(
+        format('%s:{"created":[%s],"updated":[%s],"deleted":[%s]}', to_json(t.name), b.created, b.updated, b.deleted),
+        ',' order by t.sort_order
+      )
+      from core.sync_table as t
+      left join by_table as b on b.table_name = t.name
+      where t.name = any (v_tables)
+    )
+  into v_all, v_sent, v_seen, v_changes;
+
+  if v_sent = 0 and not v_is_replaced and sync_pull.last_pulled_at is not null then
+    v_point := v_device.point;
+  end if;
+  update events.sync_device as d
+  set
+    point = v_point,
+    confirmed_point = v_confirmed,
+    -- What did not fit into this answer, the next pull finds by comparing all.
+    seen_xid = case when v_sent = v_all then v_seen end,
+    rights = v_rights,
+    schema_version = sync_pull.schema_version,
+    name = coalesce(left(sync_pull.device_name, 100), d.name),
+    pulled_at = now()
+  where d.org_id = v_org
+    and d.id = v_device.id;
+
+  return concat(
+    '{"changes":{', v_changes, '},"timestamp":', v_point, ',"has_more":', (v_sent < v_all)::text,
+    case when v_is_replaced then ',"experimentalStrategy":"replacement"' end, '}'
+  )::json;
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('events.sync_busy');
+end
+$_$;
+
+COMMENT ON FUNCTION api.sync_pull(device uuid, last_pulled_at bigint, schema_version integer, migration jsonb, tables text[], max_rows integer, device_name text) IS 'What a device has to change to hold what its user sees
+The pull of WatermelonDB. device: a UUID that the device made with its database; last_pulled_at: the timestamp of the last answer that was applied, null at first; schema_version, migration: as WatermelonDB gives them; tables: those that the app has, left out: all of /sync_tables. Returns changes, timestamp (a cursor, no time) and has_more: pull again. Rows come by max_rows (1 to 10000) and 8 MB. Errors: events.sync_malformed (400), events.sync_too_many_devices (409), events.sync_busy (503).';
+
+CREATE FUNCTION api.sync_push(device uuid, changes jsonb, last_pulled_at bigint) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  -- 64 subtransactions of one transaction are cheap; with more of them every session of the server slows down.
+  v_limit constant integer := 30;
+  v_device events.sync_device;
+  v_conflicts jsonb;
+  v_problems jsonb;
+  v_waiting text[];
+  v_has_waiting boolean;
+begin
+  v_device := events.lock_sync_device(sync_push.device);
+  if v_device.point = 0 or v_device.point is distinct from sync_push.last_pulled_at then
+    perform core.raise_error(
+      'events.sync_behind', jsonb_build_object('last_pulled_at', sync_push.last_pulled_at, 'current', v_device.point)
+    );
+  end if;
+  -- Who pushes on top of an answer has applied it.
+  v_device.confirmed_point := v_device.point;
+  delete from events.sync_held as h
+  where h.org_id = v_device.org_id
+    and h.device_id = v_device.id
+    and h.gone_point is not null;
+
+  perform events.lock_sync_drafts(v_device.id, sync_push.changes);
+  select jsonb_object_agg(c.table_name, c.ids)
+  into v_conflicts
+  from (
+    select f.table_name, jsonb_agg(f.row_id) as ids
+    from events.find_sync_conflicts(v_device.id, v_device.schema_version, sync_push.changes) as f
+    join events.read_sync_push(v_device.id, sync_push.changes) as p on p.table_name = f.table_name and p.row_id = f.row_id
+    -- To remove what is gone is no conflict.
+    where not (f.is_missing and p.is_deleted)
+    group by f.table_name
+  ) as c;
+  if v_conflicts is not null then
+    perform core.raise_error('events.sync_conflict', jsonb_build_object('rows', v_conflicts));
+  end if;
+
+  with refused as (
+    select d.table_name, d.row_text, d.problem
+    from events.apply_sync_drafts(v_device, sync_push.changes, v_limit) as d
+    union all
+    -- What can be nothing at all.
+    select
+      p.table_name,
+      p.row_text,
+      core.word_error(
+        case
+          when p.push_kind = 'UNKNOWN' then 'events.sync_table'
+          when p.row_id is null then 'events.sync_id'
+          when p.push_kind = 'LINE' then 'events.sync_line'
+          else 'events.sync_read_only'
+        end,
+        jsonb_build_object('table', p.table_name, 'id', p.row_text)
+      ) -> 'body'
+    from events.read_sync_push(v_device.id, sync_push.changes) as p
+    where p.push_kind in ('NONE', 'UNKNOWN')
+      or (p.push_kind = 'DISMISS' and not p.is_deleted)
+      or (p.row_id is null and not p.is_deleted)
+      or (p.push_kind = 'LINE' and p.root_id is null and not p.is_deleted)
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('table', r.table_name, 'id', r.row_text, 'problem', r.problem)), '[]')
+  into v_problems
+  from refused as r;
+
+  v_has_waiting := jsonb_path_exists(v_problems, '$[*] ? (!exists (@.problem.code))');
+  -- Commands may need drafts that wait.
+  v_waiting := events.apply_sync_commands(v_device, sync_push.changes, case when v_has_waiting then 0 else v_limit end);
+  v_has_waiting := v_has_waiting or cardinality(v_waiting) > 0;
+  v_problems := v_problems || coalesce(
+    (
+      select jsonb_agg(jsonb_build_object('table', t.name, 'id', w.id, 'problem', '{}'::jsonb))
+      from core.sync_table as t
+      cross join unnest(v_waiting) as w (id)
+      where t.push_kind = 'COMMAND'
+    ),
+    '[]'
+  );
+  perform events.apply_sync_removals(v_device, sync_push.changes);
+
+  update events.sync_device as d
+  set
+    confirmed_point = v_device.confirmed_point,
+    pushed_at = now()
+  where d.org_id = v_device.org_id
+    and d.id = v_device.id;
+  return jsonb_build_object(
+    'experimentalRejectedIds',
+    coalesce(
+      (
+        select jsonb_object_agg(r.name, r.ids)
+        from (
+          select p.problem ->> 'table' as name, jsonb_agg(p.problem -> 'id') as ids
+          from jsonb_array_elements(v_problems) as p (problem)
+          group by 1
+        ) as r
+      ),
+      '{}'
+    ),
+    'refusals',
+    coalesce(
+      (
+        select jsonb_agg((p.problem - 'problem') || (p.problem -> 'problem'))
+        from jsonb_array_elements(v_problems) as p (problem)
+        where p.problem -> 'problem' <> '{}'
+      ),
+      '[]'
+    ),
+    'has_more', v_has_waiting
+  );
+exception
+  when lock_not_available or deadlock_detected then
+    perform core.raise_error('events.sync_busy');
+end
+$_$;
+
+COMMENT ON FUNCTION api.sync_push(device uuid, changes jsonb, last_pulled_at bigint) IS 'What was done on a device while it was away
+The push of WatermelonDB. changes: {table: {created, updated, deleted}}; last_pulled_at: the timestamp of the last pull. Each draft and each command stands for itself: what is refused is named in experimentalRejectedIds (the device keeps it) and, with the reason, in refusals; commands tell their outcome with the next pull. A command is executed once, however often it comes. At most 30 drafts and 30 commands are taken at once (has_more: synchronize again). Errors: events.sync_malformed (400); events.sync_behind, events.sync_conflict (409): pull, then push again; events.sync_busy (503).';
+
+CREATE FUNCTION api.sync_reset(device uuid, rows jsonb DEFAULT NULL::jsonb, is_removed boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_device events.sync_device;
+  v_count bigint;
+begin
+  select d.*
+  into v_device
+  from events.sync_device as d
+  where d.org_id = core.org_id()
+    and d.user_id = core.user_id()
+    and d.device = sync_reset.device
+  for update;
+  if v_device.id is null then
+    perform core.raise_error('events.sync_device_unknown', jsonb_build_object('device', sync_reset.device));
+  elsif rows is not null
+    and (
+      jsonb_typeof(rows) <> 'object'
+      or jsonb_path_exists(rows, 'strict $.* ? (@.type() != "array")')
+      or jsonb_path_exists(rows, 'lax $.*[*] ? (@.type() != "string")')
+    )
+  then
+    perform core.raise_error('events.sync_malformed', jsonb_build_object('what', 'rows'));
+  end if;
+
+  if is_removed then
+    delete from events.sync_device as d where d.org_id = v_device.org_id and d.id = v_device.id;
+  elsif rows is null then
+    -- The number that the device will come back with is nobody's any more: it is sent everything in place of what it has.
+    update events.sync_device as d
+    set
+      point = d.point + 1,
+      confirmed_point = null,
+      seen_xid = null
+    where d.org_id = v_device.org_id
+      and d.id = v_device.id;
+    delete from events.sync_refusal as f where f.org_id = v_device.org_id and f.device_id = v_device.id;
+  else
+    delete from events.sync_refusal as f
+    using jsonb_each(sync_reset.rows) as t (name, ids)
+    cross join lateral jsonb_array_elements_text(t.ids) as i (id)
+    where f.org_id = v_device.org_id
+      and f.device_id = v_device.id
+      and f.table_name = t.name
+      and f.row_id::text = i.id;
+    delete from events.sync_held as h
+    using jsonb_each(sync_reset.rows) as t (name, ids)
+    cross join lateral jsonb_array_elements_text(t.ids) as i (id)
+    where h.org_id = v_device.org_id
+      and h.device_id = v_device.id
+      and h.table_name = t.name
+      and h.row_id::text = i.id;
+    update events.sync_device as d
+    set seen_xid = null
+    where d.org_id = v_device.org_id
+      and d.id = v_device.id;
+  end if;
+  get diagnostics v_count = row_count;
+  return jsonb_build_object('device', sync_reset.device, 'is_removed', is_removed, 'is_done', v_count > 0);
+end
+$_$;
+
+COMMENT ON FUNCTION api.sync_reset(device uuid, rows jsonb, is_removed boolean) IS 'Let a device begin anew, or take back what it changed
+rows: {table: [id]}, which the device has thrown away (destroyPermanently): the next pull brings them as they are on the server, and their refusals are forgotten. Left out: the next pull brings everything in place of what the device holds. is_removed: the device is forgotten. Errors: events.sync_malformed (400), events.sync_device_unknown (404).';
+
+CREATE FUNCTION api.sync_status(device uuid DEFAULT NULL::uuid) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  select jsonb_build_object(
+    'server_time', now(),
+    'devices', coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'device', d.device,
+          'name', d.name,
+          'timestamp', d.point,
+          'schema_version', d.schema_version,
+          'has_more', d.seen_xid is null,
+          'pulled_at', d.pulled_at,
+          'pushed_at', d.pushed_at,
+          'rows', (
+            select coalesce(jsonb_object_agg(h.table_name, h.held), '{}')
+            from (
+              select h.table_name, count(*) as held
+              from events.sync_held as h
+              where h.org_id = d.org_id and h.device_id = d.id and h.gone_point is null
+              group by h.table_name
+            ) as h
+          ),
+          'commands', (
+            select coalesce(jsonb_object_agg(c.outcome, c.sent), '{}')
+            from (
+              select c.outcome, count(*) as sent
+              from events.sync_command as c
+              where c.org_id = d.org_id and c.device_id = d.id and not c.is_dismissed
+              group by c.outcome
+            ) as c
+          ),
+          'refusals', (select count(*) from events.sync_refusal as f where f.org_id = d.org_id and f.device_id = d.id)
+        )
+        order by d.id
+      ),
+      '[]'
+    )
+  )
+  from events.sync_device as d
+  where d.org_id = (select core.org_id())
+    and d.user_id = (select core.user_id())
+    and (sync_status.device is null or d.device = sync_status.device);
+$$;
+
+COMMENT ON FUNCTION api.sync_status(device uuid) IS 'The devices of the caller
+Of each: the cursor (timestamp), when it pulled and pushed, how many rows of which table it holds, outcomes of its commands, how many of its drafts are refused, and whether there is more to pull at once (has_more).';
+
 CREATE FUNCTION api.totp_begin() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4194,7 +4672,7 @@ $$;
 COMMENT ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid, unit_id uuid) IS 'Make a user
 roles: codes of roles that the user holds, with core.user_role.create: in unit_id and below, else everywhere. Who has these permissions in a unit only names it (or one below), and a role, which is no administrator''s. partner_id: makes an EXTERNAL user of this partner. An INTERNAL user who has an account in another organisation becomes a member here and keeps his name. Who has no password is sent an invitation to set one. Returns the user. Errors: core.permission_missing (403), core.role_too_high (403), core.not_found (404: role, unit or partner), core.user_exists (409), core.user_without_role (422).';
 
-CREATE FUNCTION api.user_disable(id uuid) RETURNS jsonb
+CREATE FUNCTION api.user_disable(id uuid, version integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4203,30 +4681,30 @@ begin
   if user_disable.id = core.user_id() then
     perform core.raise_error('core.user_self');
   end if;
-  perform core.set_user_active(user_disable.id, false);
+  perform core.set_user_active(user_disable.id, false, user_disable.version);
   perform core.end_sessions(user_disable.id, 'USER_DISABLED', core.org_id());
   perform core.log_security('USER_DISABLED', user_disable.id, (core.claims() ->> 'sid')::uuid, core.org_id());
   return jsonb_build_object('id', user_disable.id, 'is_active', false);
 end
 $$;
 
-COMMENT ON FUNCTION api.user_disable(id uuid) IS 'Keep a user out
-The user cannot enter the organisation any more; other organisations of his are not touched. A SUPER_ADMIN whose token names no organisation disables the account everywhere. Sessions end at once. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), core.user_self (422).';
+COMMENT ON FUNCTION api.user_disable(id uuid, version integer) IS 'Keep a user out
+The user cannot enter the organisation any more; other organisations of his are not touched. A SUPER_ADMIN whose token names no organisation disables the account everywhere. Sessions end at once. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), core.stale_version (412), core.user_self (422).';
 
-CREATE FUNCTION api.user_enable(id uuid) RETURNS jsonb
+CREATE FUNCTION api.user_enable(id uuid, version integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform core.require_over_user('core.user.enable', user_enable.id);
-  perform core.set_user_active(user_enable.id, true);
+  perform core.set_user_active(user_enable.id, true, user_enable.version);
   perform core.log_security('USER_ENABLED', user_enable.id, (core.claims() ->> 'sid')::uuid, core.org_id());
   return jsonb_build_object('id', user_enable.id, 'is_active', true);
 end
 $$;
 
-COMMENT ON FUNCTION api.user_enable(id uuid) IS 'Let a user in again
-Takes back user_disable; sessions that it ended stay ended. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404).';
+COMMENT ON FUNCTION api.user_enable(id uuid, version integer) IS 'Let a user in again
+Takes back user_disable; sessions that it ended stay ended. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), core.stale_version (412).';
 
 CREATE FUNCTION api.user_second_factor_reset(id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4291,12 +4769,16 @@ $$;
 COMMENT ON FUNCTION api.webhook_create(name text, url text, event_types text[]) IS 'Make a webhook
 url: where events are sent, https. event_types: types (partner.created), all of an entity (partner.*) or all (*, when left out). It gets what the user who makes it may see. Returns it with secret, which signs what is sent and is not shown again. Errors: core.permission_missing, core.api_key_refused (403), events.webhook_url (422), 23514 (400: name or event_types).';
 
-CREATE FUNCTION api.webhook_disable(id uuid) RETURNS jsonb
+CREATE FUNCTION api.webhook_disable(id uuid, version integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform core.require_permission('core.webhook.update');
+  perform core.check_version('webhook', webhook_disable.version, w.version)
+  from events.webhook as w
+  where w.org_id = core.org_id() and w.id = webhook_disable.id
+  for no key update;
   update events.webhook as w
   set is_active = false, disabled_because = 'USER'
   where w.org_id = core.org_id() and w.id = webhook_disable.id and w.is_active;
@@ -4307,15 +4789,19 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION api.webhook_disable(id uuid) IS 'Switch a webhook off
-Nothing is sent from now on; what waits stays. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404).';
+COMMENT ON FUNCTION api.webhook_disable(id uuid, version integer) IS 'Switch a webhook off
+Nothing is sent from now on; what waits stays. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), core.stale_version (412).';
 
-CREATE FUNCTION api.webhook_enable(id uuid) RETURNS jsonb
+CREATE FUNCTION api.webhook_enable(id uuid, version integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform core.require_permission('core.webhook.update');
+  perform core.check_version('webhook', webhook_enable.version, w.version)
+  from events.webhook as w
+  where w.org_id = core.org_id() and w.id = webhook_enable.id
+  for no key update;
   update events.webhook as w
   set is_active = true, disabled_because = null
   where w.org_id = core.org_id() and w.id = webhook_enable.id and not w.is_active;
@@ -4329,8 +4815,8 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION api.webhook_enable(id uuid) IS 'Switch a webhook on
-What waited when it was switched off is sent; what happened meanwhile is not: read it from /rpc/events_since. Ends a pause after failures. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404).';
+COMMENT ON FUNCTION api.webhook_enable(id uuid, version integer) IS 'Switch a webhook on
+What waited when it was switched off is sent; what happened meanwhile is not: read it from /rpc/events_since. Ends a pause after failures. Returns id and is_active. Errors: core.permission_missing (403), core.not_found (404), core.stale_version (412).';
 
 CREATE FUNCTION api.webhook_redeliver(delivery_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4353,7 +4839,7 @@ $$;
 COMMENT ON FUNCTION api.webhook_redeliver(delivery_id uuid) IS 'Send an event to a webhook again
 Whatever became of the delivery before; webhook-id is the same, so a receiver that has it already can tell. Returns delivery_id and state. Errors: core.permission_missing (403), core.not_found (404).';
 
-CREATE FUNCTION api.webhook_secret_rotate(id uuid) RETURNS jsonb
+CREATE FUNCTION api.webhook_secret_rotate(id uuid, version integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4366,7 +4852,8 @@ begin
   set
     old_secret = w.secret,
     old_secret_until = now() + interval '24 hours',
-    secret = events.make_webhook_secret()
+    secret = events.make_webhook_secret(),
+    version = coalesce(webhook_secret_rotate.version, w.version)
   where w.org_id = core.org_id() and w.id = webhook_secret_rotate.id
   returning w.* into v_webhook;
   if not found then
@@ -4379,8 +4866,8 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION api.webhook_secret_rotate(id uuid) IS 'Change the secret of a webhook
-For 24 hours what is sent carries signatures of both. Returns id, secret (not shown again) and old_secret_until. Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404).';
+COMMENT ON FUNCTION api.webhook_secret_rotate(id uuid, version integer) IS 'Change the secret of a webhook
+For 24 hours what is sent carries signatures of both. Returns id, secret (not shown again) and old_secret_until. Errors: core.permission_missing, core.api_key_refused (403), core.not_found (404), core.stale_version (412).';
 
 CREATE VIEW api.wms_adjustments WITH (security_invoker='true') AS
  SELECT org_id,
@@ -4522,6 +5009,8 @@ CREATE VIEW api.wms_counts WITH (security_invoker='true') AS
     line_count,
     difference_count,
     counters,
+    assigned,
+    rule_id,
     document_id,
     note,
     status_reason,
@@ -4572,6 +5061,10 @@ COMMENT ON COLUMN api.wms_counts.difference_count IS 'How many lines differed wh
 
 COMMENT ON COLUMN api.wms_counts.counters IS 'Users who counted, as of when counting was last finished: none of them may post';
 
+COMMENT ON COLUMN api.wms_counts.assigned IS 'Users who count it; empty: whoever may record counts';
+
+COMMENT ON COLUMN api.wms_counts.rule_id IS 'Rule by which it was planned: only what is due is counted; null: planned by somebody';
+
 COMMENT ON COLUMN api.wms_counts.document_id IS 'Document that posted the differences; null: there were none';
 
 COMMENT ON COLUMN api.wms_counts.note IS 'Remark';
@@ -4599,6 +5092,54 @@ COMMENT ON COLUMN api.wms_counts.created_by IS 'User who planned it';
 COMMENT ON COLUMN api.wms_counts.updated_at IS 'When it was last changed';
 
 COMMENT ON COLUMN api.wms_counts.updated_by IS 'User who last changed it';
+
+CREATE FUNCTION api.wms_count_assign(id uuid, user_ids uuid[], version integer DEFAULT NULL::integer) RETURNS api.wms_counts
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count wms.count_session;
+  v_unknown uuid;
+  v_row api.wms_counts;
+begin
+  perform core.require_permission('wms.count.plan');
+  v_count := wms.lock_count(
+    wms_count_assign.id, wms_count_assign.version, array['PLANNED', 'COUNTING', 'COUNTED', 'INVESTIGATING']
+  );
+  v_unknown := (
+    select u.user_id
+    from unnest(wms_count_assign.user_ids) as u (user_id)
+    where not exists (
+      select
+      from core.membership as m
+      where m.org_id = v_count.org_id
+        and m.user_id = u.user_id
+        and m.kind = 'INTERNAL'
+    )
+    limit 1
+  );
+  if v_unknown is not null or array_position(wms_count_assign.user_ids, null) is not null then
+    perform core.raise_error('wms.counter_unknown', jsonb_build_object('user_id', v_unknown));
+  end if;
+
+  update wms.count_session as c
+  set assigned = array(
+    select distinct u.user_id
+    from unnest(wms_count_assign.user_ids) as u (user_id)
+    order by u.user_id
+  )
+  where c.org_id = v_count.org_id
+    and c.id = v_count.id;
+
+  select c.* into v_row from api.wms_counts as c where c.org_id = v_count.org_id and c.id = v_count.id;
+  return v_row;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_count_assign(id uuid, user_ids uuid[], version integer) IS 'Say who counts
+Only these users record what they count (they still need the right to it), and of a blind count only they do not see the stock
+that is counted; none: whoever may record counts. Refused: wms.counter_unknown (422: no internal user of the organisation). Needs
+wms.count.plan.';
 
 CREATE FUNCTION api.wms_count_cancel(id uuid, reason text, version integer DEFAULT NULL::integer) RETURNS api.wms_counts
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4942,6 +5483,8 @@ begin
     perform core.raise_error('wms.count_not_found', jsonb_build_object('id', wms_count_record.id));
   elsif v_count.status not in ('COUNTING', 'INVESTIGATING') then
     perform core.raise_error('wms.count_status', jsonb_build_object('id', v_count.id, 'status', v_count.status));
+  elsif v_count.assigned <> '{}' and core.user_id() <> all (v_count.assigned) then
+    perform core.raise_error('wms.count_not_assigned', jsonb_build_object('id', v_count.id));
   end if;
 
   v_item := wms.require_item(wms_count_record.item_id, wms_count_record.lot_id);
@@ -5023,7 +5566,8 @@ $$;
 COMMENT ON FUNCTION api.wms_count_record(id uuid, position_id uuid, item_id uuid, counted numeric, lot_id uuid, unit_code text, reason text) IS 'Record what was counted of an item (and lot) at a position
 The total that lies there, also what is packed or reserved. What is not on the list and is found nevertheless is added to it.
 Until the count is finished a line may be counted again. In a recount only the lines that are to be counted again are
-taken (wms.count_line_done, 409). Needs wms.count.record.';
+taken (wms.count_line_done, 409). A count that others are assigned to is theirs (wms.count_not_assigned, 403). Needs
+wms.count.record.';
 
 CREATE FUNCTION api.wms_count_recount(id uuid, lines uuid[] DEFAULT NULL::uuid[], version integer DEFAULT NULL::integer) RETURNS api.wms_counts
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5096,6 +5640,7 @@ CREATE FUNCTION api.wms_count_start(id uuid, version integer DEFAULT NULL::integ
 declare
   v_count wms.count_session;
   v_balances uuid[];
+  v_due uuid[];
   v_mark uuid;
   v_lines integer;
   v_other text;
@@ -5105,6 +5650,15 @@ begin
   v_count := wms.lock_count(wms_count_start.id, wms_count_start.version, array['PLANNED']);
 
   perform wms.hold_counts(v_count.warehouse_id, true);
+  if v_count.rule_id is not null then
+    v_due := array(
+      select d.balance_id
+      from wms.count_rule as r
+      cross join lateral wms.balances_due(r, core.today()) as d
+      where r.org_id = v_count.org_id
+        and r.id = v_count.rule_id
+    );
+  end if;
   -- Locked in the order in which postings lock them, so that what is frozen is what the ledger says up to the mark: ids
   -- of the ledger are made under this lock.
   select array_agg(s.id order by s.item_id, s.location_id, s.lot_id)
@@ -5121,6 +5675,7 @@ begin
     where b.org_id = v_count.org_id
       and b.warehouse_id = v_count.warehouse_id
       and b.quantity > 0
+      and (v_due is null or b.id = any (v_due))
       and (v_count.zone is null or p.zone = v_count.zone)
       and (v_count.item_id is null or b.item_id = v_count.item_id)
       and (v_count.item_class is null or i.class = v_count.item_class)
@@ -5199,9 +5754,95 @@ end
 $$;
 
 COMMENT ON FUNCTION api.wms_count_start(id uuid, version integer) IS 'Start a planned count
-Makes the list of what lies in its scope, freezes what is expected, and gives the count its number. Goods may go on moving:
+Makes the list of what lies in its scope (of a count by a rule, what of it is due), freezes what is expected, and gives the count its number. Goods may go on moving:
 what the ledger moves until a line is counted changes what is expected of it. Refused while something in its scope is in
 another open count (wms.count_overlaps, 409) or waits for a second person (wms.adjustment_pending, 409). Needs wms.count.plan.';
+
+CREATE FUNCTION api.wms_counts_due(warehouse_id uuid, on_date date DEFAULT NULL::date) RETURNS SETOF api.wms_count_due
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+begin
+  perform core.require_permission('wms.count.plan');
+  if not exists (
+    select
+    from core.location as w
+    where w.org_id = v_org
+      and w.id = wms_counts_due.warehouse_id
+      and w.kind = 'WAREHOUSE'
+  ) then
+    perform core.raise_error('wms.not_a_warehouse', jsonb_build_object('field', 'warehouse_id', 'id', warehouse_id));
+  end if;
+
+  return query
+  select
+    r.id,
+    d.position_id,
+    p.code,
+    d.item_id,
+    i.sku,
+    i.name,
+    d.lot_id,
+    t.lot_no,
+    d.abc_class,
+    d.last_counted_on,
+    d.last_counted_on + r.every_days
+  from wms.count_rule as r
+  cross join lateral wms.balances_due(r, coalesce(wms_counts_due.on_date, core.today())) as d
+  inner join core.location as p
+    on p.org_id = r.org_id
+    and p.id = d.position_id
+  inner join core.item as i
+    on i.org_id = r.org_id
+    and i.id = d.item_id
+  left join wms.lot as t
+    on t.org_id = r.org_id
+    and t.id = d.lot_id
+  where r.org_id = v_org
+    and r.warehouse_id = wms_counts_due.warehouse_id
+    and r.is_active
+  order by r.id, d.last_counted_on nulls first, i.sku, p.code, t.lot_no;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_counts_due(warehouse_id uuid, on_date date) IS 'What the count rules of a warehouse have counted today, or on a day to come
+By rule, what was counted longest ago first, at most max_lines of each rule. What is in an open count, or waits for a second
+person, is left out. Refused: wms.not_a_warehouse (422). Needs wms.count.plan.';
+
+CREATE FUNCTION api.wms_counts_plan_due(warehouse_id uuid) RETURNS SETOF api.wms_counts
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_planned uuid[];
+begin
+  perform core.require_permission('wms.count.plan');
+  if not exists (
+    select
+    from core.location as w
+    where w.org_id = v_org
+      and w.id = wms_counts_plan_due.warehouse_id
+      and w.kind = 'WAREHOUSE'
+  ) then
+    perform core.raise_error('wms.not_a_warehouse', jsonb_build_object('field', 'warehouse_id', 'id', warehouse_id));
+  end if;
+  v_planned := wms.plan_due_counts(wms_counts_plan_due.warehouse_id);
+
+  return query
+    select c.*
+    from api.wms_counts as c
+    where c.org_id = v_org
+      and c.id = any (v_planned)
+    order by c.id;
+end
+$$;
+
+COMMENT ON FUNCTION api.wms_counts_plan_due(warehouse_id uuid) IS 'Plan counts of what the rules of a warehouse have counted today
+One count for each rule of which something is due and whose last count is over; returns them. A job does the same each night. The
+list is made when a count is started, of what is due then. Refused: wms.not_a_warehouse (422). Needs wms.count.plan.';
 
 CREATE VIEW api.wms_documents WITH (security_invoker='true') AS
  SELECT org_id,
@@ -5526,7 +6167,7 @@ declare
   v_document wms.document;
   v_row api.wms_documents;
 begin
-  perform core.require_permission('wms.document.post');
+  perform core.require_permission_once('wms.document.post');
   v_document := wms.lock_document(id, version, '{DRAFT,RESERVED,PICKING,PACKED}');
   perform wms.post_documents(array[v_document]);
 
@@ -5815,37 +6456,35 @@ CREATE FUNCTION api.wms_documents_post(ids uuid[]) RETURNS SETOF api.wms_documen
 declare
   v_org uuid := core.org_id();
   v_id uuid;
+  v_document wms.document;
   v_documents wms.document[];
+  v_is_ready boolean := true;
 begin
-  perform core.require_permission('wms.document.post');
+  perform core.require_permission_once('wms.document.post');
   if coalesce(cardinality(ids), 0) not between 1 and 100 then
     perform core.raise_error('wms.documents_out_of_range', jsonb_build_object('count', coalesce(cardinality(ids), 0)));
   end if;
 
-  perform d.id
-  from wms.document as d
-  where d.org_id = v_org
-    and d.id = any (ids)
-  order by d.id
-  for no key update;
   v_documents := array(
-    select d
-    from wms.document as d
-    where d.org_id = v_org
-      and d.id = any (ids)
-    order by d.id
+    select h.document
+    from (
+      select d as document
+      from wms.document as d
+      where d.org_id = v_org
+        and d.id = any (ids)
+      order by d.id
+      for no key update
+    ) as h
   );
-  -- Says what is wrong with the first that cannot be posted.
-  foreach v_id in array ids loop
-    if not exists (
-      select
-      from unnest(v_documents) as d
-      where d.id = v_id
-        and d.status in ('DRAFT', 'RESERVED', 'PICKING', 'PACKED')
-    ) then
-      perform wms.lock_document(v_id, null, '{DRAFT,RESERVED,PICKING,PACKED}');
-    end if;
+  foreach v_document in array v_documents loop
+    v_is_ready := v_is_ready and v_document.status in ('DRAFT', 'RESERVED', 'PICKING', 'PACKED');
   end loop;
+  if not v_is_ready or cardinality(v_documents) < cardinality(ids) then
+    -- Says what is wrong with the first that cannot be posted; one that is named twice is posted once.
+    foreach v_id in array ids loop
+      perform wms.lock_document(v_id, null, '{DRAFT,RESERVED,PICKING,PACKED}');
+    end loop;
+  end if;
   perform wms.post_documents(v_documents);
 
   return query
@@ -6353,19 +6992,47 @@ begin
     end if;
   end if;
 
-  -- What there is now, less what has moved since the cursor.
-  select coalesce(sum(l.delta), 0), coalesce(sum(l.value_delta), 0)
-  into v_quantity, v_value
-  from wms.stock_ledger as l
-  inner join core.location as p
-    on p.org_id = l.org_id
-    and p.id = l.location_id
-  where l.org_id = v_org
-    and l.item_id = wms_item_card.item_id
-    and (wms_item_card.before is null or l.id < wms_item_card.before)
-    and (wms_item_card.lot_id is null or l.lot_id = wms_item_card.lot_id)
-    and not p.is_virtual
-    and (v_path is null or p.path operator(public.<@) v_path);
+  if v_path is null and wms_item_card.lot_id is null and wms.blind_counts() = '{}' then
+    -- What there is now, less what has moved since the cursor.
+    v_quantity := (
+      select coalesce(sum(b.quantity), 0)
+      from wms.balance as b
+      where b.org_id = v_org
+        and b.item_id = wms_item_card.item_id
+    );
+    v_value := (
+      select coalesce(sum(v.value), 0)
+      from wms.stock_value as v
+      where v.org_id = v_org
+        and v.item_id = wms_item_card.item_id
+    );
+    if wms_item_card.before is not null then
+      select v_quantity - coalesce(sum(l.delta), 0), v_value - coalesce(sum(l.value_delta), 0)
+      into v_quantity, v_value
+      from wms.stock_ledger as l
+      inner join core.location as p
+        on p.org_id = l.org_id
+        and p.id = l.location_id
+      where l.org_id = v_org
+        and l.item_id = wms_item_card.item_id
+        and l.id >= wms_item_card.before
+        and not p.is_virtual;
+    end if;
+  else
+    -- Of a part of it, only the ledger knows the value.
+    select coalesce(sum(l.delta), 0), coalesce(sum(l.value_delta), 0)
+    into v_quantity, v_value
+    from wms.stock_ledger as l
+    inner join core.location as p
+      on p.org_id = l.org_id
+      and p.id = l.location_id
+    where l.org_id = v_org
+      and l.item_id = wms_item_card.item_id
+      and (wms_item_card.before is null or l.id < wms_item_card.before)
+      and (wms_item_card.lot_id is null or l.lot_id = wms_item_card.lot_id)
+      and not p.is_virtual
+      and (v_path is null or p.path operator(public.<@) v_path);
+  end if;
 
   for v_step in
     select s.lowest, s.beyond
@@ -7073,6 +7740,7 @@ declare
   v_item core.item;
   v_quantity numeric;
   v_is_approved boolean := true;
+  v_zones text[];
 begin
   perform core.require_permission('wms.stock.move');
   v_item := wms.require_item(wms_put_away_propose.item_id, wms_put_away_propose.lot_id);
@@ -7099,6 +7767,10 @@ begin
     );
   end if;
 
+  if v_is_approved then
+    v_zones := wms.required_zones(v_org, wms_put_away_propose.warehouse_id, v_item.id, v_item.class);
+  end if;
+
   return query
   with place as materialized (
     -- Positions that have none in them; a lot that may not be used goes aside.
@@ -7107,6 +7779,7 @@ begin
     where p.org_id = v_org
       and p.path operator (public.<@) v_path
       and p.is_active
+      and (v_zones is null or p.zone = any (v_zones))
       and p.kind = any (case when v_is_approved then array['STORAGE', 'PICKING'] else array['QUARANTINE'] end)
       and not exists (
         select
@@ -7204,7 +7877,7 @@ begin
     k.zone,
     trunc(least(coalesce(k.taken, v_quantity), v_quantity - k.before), 6),
     v_item.unit_code,
-    trim_scale(round(k.free, 6)),
+    case when not wms.is_stock_hidden(k.id) then trim_scale(round(k.free, 6)) end,
     concat_ws(
       ', ',
       case k.rank
@@ -7229,7 +7902,8 @@ $$;
 COMMENT ON FUNCTION api.wms_put_away_propose(warehouse_id uuid, item_id uuid, quantity numeric, lot_id uuid, unit_code text) IS 'Where goods should be put away
 Positions of kind STORAGE and PICKING (for a lot that is not APPROVED: QUARANTINE) with room, first those in the zones of the
 put-away rules, then those that hold the lot or the item, then empty ones; with how much goes where. Less than quantity in
-sum: there is no more room. free is in the unit of the item; null: no limit. Needs wms.stock.move.';
+sum: there is no more room. free is in the unit of the item; null: no limit, or who asks counts blind what lies there. Goods with
+a required rule are proposed for its zones only. Needs wms.stock.move.';
 
 CREATE FUNCTION api.wms_reorder_suggest(warehouse_id uuid, after_sku text DEFAULT NULL::text, page_size integer DEFAULT 100) RETURNS SETOF api.wms_reorder_suggestion
     LANGUAGE plpgsql STABLE ROWS 20 PARALLEL SAFE
@@ -7286,6 +7960,7 @@ begin
   where r.org_id = v_org
     and r.warehouse_id = wms_reorder_suggest.warehouse_id
     and i.is_active
+    and not wms.is_counted_blind(r.item_id, r.warehouse_id)
     and (wms_reorder_suggest.after_sku is null or i.sku > wms_reorder_suggest.after_sku)
     and s.quantity - s.reserved - s.unusable + coalesce(c.quantity, 0) < r.minimum
   order by i.sku
@@ -7872,6 +8547,7 @@ CREATE FUNCTION api.wms_valuation(on_date date DEFAULT NULL::date, warehouse_id 
           HAVING ((sum(c.quantity) <> (0)::numeric) OR (sum(c.value) <> (0)::numeric))) m
       JOIN core.item i ON (((i.org_id = ( SELECT core.org_id() AS org_id)) AND (i.id = m.item_id))))
       JOIN core.location w ON (((w.org_id = i.org_id) AND (w.id = m.warehouse_id))))
+   WHERE (NOT wms.is_counted_blind(m.item_id, m.warehouse_id))
    ORDER BY i.id, w.id;
 END;
 
@@ -7963,6 +8639,14 @@ $$;
 COMMENT ON FUNCTION api.wms_warehouse_create(code text, name text, parent_id uuid, unit_id uuid, time_zone text, id uuid) IS 'Make a warehouse with its four default positions
 RECEIVING, STORAGE, SHIPPING and UNASSIGNED. parent_id may be a site, unit_id the organisation unit that runs it.
 Needs wms.warehouse.create.';
+
+CREATE AGGREGATE api.json_agg(anyelement) (
+    SFUNC = core.keep_row,
+    STYPE = text,
+    FINALFUNC = core.keep_answer
+);
+
+COMMENT ON AGGREGATE api.json_agg(anyelement) IS 'What PostgREST builds an answer with while a request with an Idempotency-Key runs. Same result as that of pg_catalog.';
 
 CREATE VIEW api.addresses WITH (security_invoker='true') AS
  SELECT org_id,
@@ -9405,7 +10089,8 @@ CREATE VIEW api.settings WITH (security_invoker='true') AS
     d.default_value,
     ((s.code IS NULL) AND (i.code IS NULL)) AS is_default,
     d.is_global,
-    d.description
+    d.description,
+    s.version
    FROM ((core.setting_definition d
      LEFT JOIN core.installation_setting i ON ((i.code = d.code)))
      LEFT JOIN core.setting s ON (((s.code = d.code) AND (s.org_id = ( SELECT core.org_id() AS org_id)))));
@@ -9427,6 +10112,8 @@ COMMENT ON COLUMN api.settings.is_global IS 'Whether it holds for the installati
 
 COMMENT ON COLUMN api.settings.description IS 'What it does';
 
+COMMENT ON COLUMN api.settings.version IS 'Version of the organisation''s own value, for setting_put; null where it has none';
+
 CREATE VIEW api.signature_meanings WITH (security_invoker='true') AS
  SELECT entity,
     meaning,
@@ -9444,6 +10131,164 @@ COMMENT ON COLUMN api.signature_meanings.meaning IS 'Code of the meaning';
 COMMENT ON COLUMN api.signature_meanings.permission IS 'What who signs needs, in the unit of the record; null: only the step asks';
 
 COMMENT ON COLUMN api.signature_meanings.statement IS 'The words that are signed';
+
+CREATE VIEW api.sync_columns WITH (security_invoker='true') AS
+ SELECT c.table_name,
+    c.name,
+    c.since_version,
+    c.is_written,
+        CASE
+            WHEN (a.atttypid = ('boolean'::regtype)::oid) THEN 'boolean'::text
+            WHEN (a.atttypid = ANY (ARRAY[('smallint'::regtype)::oid, ('integer'::regtype)::oid, ('bigint'::regtype)::oid, ('timestamp with time zone'::regtype)::oid])) THEN 'number'::text
+            ELSE 'string'::text
+        END AS type,
+    format_type(a.atttypid, NULL::integer) AS source_type
+   FROM ((((core.sync_column c
+     JOIN core.sync_table t ON ((t.name = c.table_name)))
+     JOIN pg_class r ON ((r.relname = t.view_name)))
+     JOIN pg_namespace n ON (((n.oid = r.relnamespace) AND (n.nspname = 'api'::name))))
+     JOIN pg_attribute a ON (((a.attrelid = r.oid) AND (a.attname = c.name))));
+
+COMMENT ON VIEW api.sync_columns IS 'Columns of the tables that devices may hold
+Beside id, which every table has.';
+
+COMMENT ON COLUMN api.sync_columns.table_name IS 'Table';
+
+COMMENT ON COLUMN api.sync_columns.name IS 'Name of the column';
+
+COMMENT ON COLUMN api.sync_columns.since_version IS 'Version of the schema of devices in which it appeared';
+
+COMMENT ON COLUMN api.sync_columns.is_written IS 'Whether what a device writes into it counts';
+
+COMMENT ON COLUMN api.sync_columns.type IS 'Type on the device. Exact numbers and dates are strings there, moments are numbers: milliseconds since 1970';
+
+COMMENT ON COLUMN api.sync_columns.source_type IS 'Type in the database';
+
+CREATE VIEW api.sync_commands WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    device_id,
+    user_id,
+    function,
+    arguments,
+    sequence,
+    outcome,
+    code,
+    message,
+    hint,
+    details,
+    result,
+    is_dismissed,
+    executed_at
+   FROM events.sync_command c;
+
+COMMENT ON VIEW api.sync_commands IS 'Commands that devices of the caller sent
+Each was executed once.';
+
+COMMENT ON COLUMN api.sync_commands.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.sync_commands.id IS 'Identifier, made by the device';
+
+COMMENT ON COLUMN api.sync_commands.device_id IS 'Device; null: forgotten';
+
+COMMENT ON COLUMN api.sync_commands.user_id IS 'User';
+
+COMMENT ON COLUMN api.sync_commands.function IS 'Function that was called';
+
+COMMENT ON COLUMN api.sync_commands.arguments IS 'Its arguments, a JSON text';
+
+COMMENT ON COLUMN api.sync_commands.sequence IS 'Place in the order of the device';
+
+COMMENT ON COLUMN api.sync_commands.outcome IS 'DONE or REFUSED';
+
+COMMENT ON COLUMN api.sync_commands.code IS 'Code of the error, if it was refused';
+
+COMMENT ON COLUMN api.sync_commands.message IS 'Why it was refused';
+
+COMMENT ON COLUMN api.sync_commands.hint IS 'What to do';
+
+COMMENT ON COLUMN api.sync_commands.details IS 'What it was about, a JSON text';
+
+COMMENT ON COLUMN api.sync_commands.result IS 'What the function returned';
+
+COMMENT ON COLUMN api.sync_commands.is_dismissed IS 'Whether the device removed it from its list';
+
+COMMENT ON COLUMN api.sync_commands.executed_at IS 'When, by the clock of the server';
+
+CREATE VIEW api.sync_functions WITH (security_invoker='true') AS
+ SELECT name,
+    description
+   FROM core.sync_function f;
+
+COMMENT ON VIEW api.sync_functions IS 'Functions that a device may call by a command
+Their arguments are those of the function itself.';
+
+COMMENT ON COLUMN api.sync_functions.name IS 'Name of the function';
+
+COMMENT ON COLUMN api.sync_functions.description IS 'What it does';
+
+CREATE VIEW api.sync_refusals WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    device_id,
+    table_name,
+    row_id,
+    code,
+    message,
+    hint,
+    details,
+    refused_at
+   FROM events.sync_refusal f;
+
+COMMENT ON VIEW api.sync_refusals IS 'Drafts on devices of the caller that were refused
+A row goes when the draft is taken, given up (sync_reset) or put out of sight by the device.';
+
+COMMENT ON COLUMN api.sync_refusals.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.sync_refusals.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.sync_refusals.device_id IS 'Device';
+
+COMMENT ON COLUMN api.sync_refusals.table_name IS 'Table of the draft';
+
+COMMENT ON COLUMN api.sync_refusals.row_id IS 'Draft';
+
+COMMENT ON COLUMN api.sync_refusals.code IS 'Code of the error';
+
+COMMENT ON COLUMN api.sync_refusals.message IS 'Why it was refused';
+
+COMMENT ON COLUMN api.sync_refusals.hint IS 'What to do';
+
+COMMENT ON COLUMN api.sync_refusals.details IS 'What it was about, a JSON text';
+
+COMMENT ON COLUMN api.sync_refusals.refused_at IS 'When, by the clock of the server';
+
+CREATE VIEW api.sync_tables WITH (security_invoker='true') AS
+ SELECT name,
+    sort_order,
+    view_name,
+    filter,
+    since_version,
+    push_kind,
+    description
+   FROM core.sync_table t;
+
+COMMENT ON VIEW api.sync_tables IS 'Tables that devices may hold
+For sync_pull and sync_push; the columns are in /sync_columns.';
+
+COMMENT ON COLUMN api.sync_tables.name IS 'Name of the table on the device';
+
+COMMENT ON COLUMN api.sync_tables.sort_order IS 'Order in which tables are sent and drafts are applied';
+
+COMMENT ON COLUMN api.sync_tables.view_name IS 'View that the rows come from';
+
+COMMENT ON COLUMN api.sync_tables.filter IS 'Which of its rows, v being the view; null: all that the user sees';
+
+COMMENT ON COLUMN api.sync_tables.since_version IS 'Version of the schema of devices in which it appeared';
+
+COMMENT ON COLUMN api.sync_tables.push_kind IS 'NONE: only read; DRAFT, LINE: written by pushing rows; COMMAND: rows are calls; DISMISS: rows may be removed';
+
+COMMENT ON COLUMN api.sync_tables.description IS 'What it holds';
 
 CREATE VIEW api.transitions WITH (security_invoker='true') AS
  SELECT entity,
@@ -9582,7 +10427,8 @@ CREATE VIEW api.users WITH (security_invoker='true') AS
     m.kind,
     m.partner_id,
     (u.is_active AND m.is_active) AS is_active,
-    m.created_at
+    m.created_at,
+    m.version
    FROM (core.membership m
      JOIN core.app_user u ON ((u.id = m.user_id)));
 
@@ -9604,6 +10450,8 @@ COMMENT ON COLUMN api.users.partner_id IS 'Partner of an EXTERNAL user';
 COMMENT ON COLUMN api.users.is_active IS 'Whether the user may sign in to this organisation';
 
 COMMENT ON COLUMN api.users.created_at IS 'When the user joined the organisation';
+
+COMMENT ON COLUMN api.users.version IS 'Version of the membership, for user_disable and user_enable';
 
 CREATE VIEW api.webhook_attempts WITH (security_invoker='true') AS
  SELECT org_id,
@@ -9739,6 +10587,61 @@ COMMENT ON COLUMN api.webhooks.created_by IS 'User who made it';
 COMMENT ON COLUMN api.webhooks.updated_at IS 'When it was last changed';
 
 COMMENT ON COLUMN api.webhooks.updated_by IS 'User who changed it';
+
+CREATE VIEW api.wms_count_rules WITH (security_invoker='true') AS
+ SELECT org_id,
+    id,
+    warehouse_id,
+    zone,
+    item_class,
+    abc_class,
+    every_days,
+    max_lines,
+    is_blind,
+    is_active,
+    note,
+    version,
+    created_at,
+    created_by,
+    updated_at,
+    updated_by
+   FROM wms.count_rule r;
+
+COMMENT ON VIEW api.wms_count_rules IS 'How often what lies in a warehouse is counted
+What of it is due: wms_counts_due. Each night counts are planned of it, by hand with wms_counts_plan_due. A rule that counts were
+planned by is not removed: it is_active no longer.';
+
+COMMENT ON COLUMN api.wms_count_rules.org_id IS 'Organisation';
+
+COMMENT ON COLUMN api.wms_count_rules.id IS 'Identifier, in order of creation';
+
+COMMENT ON COLUMN api.wms_count_rules.warehouse_id IS 'Warehouse';
+
+COMMENT ON COLUMN api.wms_count_rules.zone IS 'Positions of this zone; null: all';
+
+COMMENT ON COLUMN api.wms_count_rules.item_class IS 'Items of this class; null: all';
+
+COMMENT ON COLUMN api.wms_count_rules.abc_class IS 'A: items that make up most of the value or movement (setting wms.abc_basis), B: of the rest most, C: all others; null: all';
+
+COMMENT ON COLUMN api.wms_count_rules.every_days IS 'What was counted this many days ago is due; what never was, at once';
+
+COMMENT ON COLUMN api.wms_count_rules.max_lines IS 'How many lines a count has at most';
+
+COMMENT ON COLUMN api.wms_count_rules.is_blind IS 'Whether its counts are blind';
+
+COMMENT ON COLUMN api.wms_count_rules.is_active IS 'Whether counts are planned by it';
+
+COMMENT ON COLUMN api.wms_count_rules.note IS 'Remark';
+
+COMMENT ON COLUMN api.wms_count_rules.version IS 'Grows with each change; to be sent back with one';
+
+COMMENT ON COLUMN api.wms_count_rules.created_at IS 'When it was made';
+
+COMMENT ON COLUMN api.wms_count_rules.created_by IS 'User who made it';
+
+COMMENT ON COLUMN api.wms_count_rules.updated_at IS 'When it was last changed';
+
+COMMENT ON COLUMN api.wms_count_rules.updated_by IS 'User who last changed it';
 
 CREATE VIEW api.wms_document_lines WITH (security_invoker='true') AS
  SELECT org_id,
@@ -9899,6 +10802,7 @@ CREATE VIEW api.wms_put_away_rules WITH (security_invoker='true') AS
     item_id,
     item_class,
     zone,
+    is_required,
     version,
     created_at,
     created_by,
@@ -9907,7 +10811,8 @@ CREATE VIEW api.wms_put_away_rules WITH (security_invoker='true') AS
    FROM wms.put_away_rule r;
 
 COMMENT ON VIEW api.wms_put_away_rules IS 'In which zones goods are put away first
-Of an item, else of a class, else of all; in one warehouse or in every one. wms_put_away_propose asks them.';
+Of an item, else of a class, else of all; in one warehouse or in every one. wms_put_away_propose asks them. Goods with a rule
+that is_required lie on shelves of such zones only, whatever document brings them.';
 
 COMMENT ON COLUMN api.wms_put_away_rules.org_id IS 'Organisation';
 
@@ -9920,6 +10825,8 @@ COMMENT ON COLUMN api.wms_put_away_rules.item_id IS 'Item that it holds for; nul
 COMMENT ON COLUMN api.wms_put_away_rules.item_class IS 'Class of items that it holds for';
 
 COMMENT ON COLUMN api.wms_put_away_rules.zone IS 'Zone of positions that the goods belong in';
+
+COMMENT ON COLUMN api.wms_put_away_rules.is_required IS 'Whether the goods may lie in STORAGE and PICKING positions of such zones only; else they go there first';
 
 COMMENT ON COLUMN api.wms_put_away_rules.version IS 'Grows with each change; to be sent back with one';
 
@@ -10018,7 +10925,7 @@ CREATE VIEW api.wms_shortages WITH (security_invoker='true') AS
      JOIN core.item i ON (((i.org_id = r.org_id) AND (i.id = r.item_id))))
      JOIN core.location w ON (((w.org_id = r.org_id) AND (w.id = r.warehouse_id))))
      CROSS JOIN LATERAL wms.stock_in_warehouse(r.org_id, r.warehouse_id, r.item_id) s(quantity, reserved, unusable))
-  WHERE (i.is_active AND (((s.quantity - s.reserved) - s.unusable) < r.minimum));
+  WHERE (i.is_active AND (((s.quantity - s.reserved) - s.unusable) < r.minimum) AND (NOT wms.is_counted_blind(r.item_id, r.warehouse_id)));
 
 COMMENT ON VIEW api.wms_shortages IS 'Items below their minimum, now
 By reorder rule: filter by warehouse_id, order by id. wms_reorder_suggest also counts what is on its way.';
@@ -10124,13 +11031,16 @@ GRANT ALL ON FUNCTION api.api_key_sign_in(key text) TO superadmin;
 GRANT SELECT ON TABLE api.approvals TO member;
 GRANT SELECT ON TABLE api.approvals TO superadmin;
 
-REVOKE ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid) TO member;
-GRANT ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid) TO superadmin;
+REVOKE ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.approval_decide(id uuid, decision text, reason text, signature_id uuid, version integer) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.approval_policies_reset(entity text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.approval_policies_reset(entity text) TO member;
 GRANT ALL ON FUNCTION api.approval_policies_reset(entity text) TO superadmin;
+
+REVOKE ALL ON FUNCTION api.cache_stats() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.cache_stats() TO superadmin;
 
 REVOKE ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.currency_exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
@@ -10353,10 +11263,10 @@ GRANT SELECT ON TABLE api.records_crates TO member;
 GRANT SELECT ON TABLE api.records_crates TO superadmin;
 GRANT SELECT ON TABLE api.records_crates TO migrator;
 
-REVOKE ALL ON FUNCTION api.records_crate_archive(id uuid, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text) TO member;
-GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text) TO superadmin;
-GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text) TO migrator;
+REVOKE ALL ON FUNCTION api.records_crate_archive(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_crate_archive(id uuid, reason text, version integer) TO migrator;
 
 GRANT SELECT ON TABLE api.records_crate_documents TO member;
 GRANT SELECT ON TABLE api.records_crate_documents TO superadmin;
@@ -10371,15 +11281,15 @@ GRANT ALL ON FUNCTION api.records_crate_history(crate_id uuid) TO member;
 GRANT ALL ON FUNCTION api.records_crate_history(crate_id uuid) TO superadmin;
 GRANT ALL ON FUNCTION api.records_crate_history(crate_id uuid) TO migrator;
 
-REVOKE ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) TO member;
-GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) TO superadmin;
-GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text) TO migrator;
+REVOKE ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_crate_relocate(id uuid, location_id uuid, reason text, version integer) TO migrator;
 
-REVOKE ALL ON FUNCTION api.records_crate_restore(id uuid, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text) TO member;
-GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text) TO superadmin;
-GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text) TO migrator;
+REVOKE ALL ON FUNCTION api.records_crate_restore(id uuid, reason text, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text, version integer) TO member;
+GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text, version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_crate_restore(id uuid, reason text, version integer) TO migrator;
 
 REVOKE ALL ON FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.records_custody_at(crate_id uuid, at timestamp with time zone) TO member;
@@ -10432,10 +11342,10 @@ GRANT SELECT ON TABLE api.records_holds TO member;
 GRANT SELECT ON TABLE api.records_holds TO superadmin;
 GRANT SELECT ON TABLE api.records_holds TO migrator;
 
-REVOKE ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) TO member;
-GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) TO superadmin;
-GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[]) TO migrator;
+REVOKE ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[], version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[], version integer) TO member;
+GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[], version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.records_hold_add(id uuid, crates uuid[], documents uuid[], version integer) TO migrator;
 
 REVOKE ALL ON FUNCTION api.records_hold_place(matter text, reason text, crates uuid[], documents uuid[], id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.records_hold_place(matter text, reason text, crates uuid[], documents uuid[], id uuid) TO member;
@@ -10552,9 +11462,9 @@ GRANT INSERT(requires_second_factor),UPDATE(requires_second_factor) ON TABLE api
 GRANT UPDATE(version) ON TABLE api.roles TO member;
 GRANT UPDATE(version) ON TABLE api.roles TO superadmin;
 
-REVOKE ALL ON FUNCTION api.role_reset(id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.role_reset(id uuid) TO member;
-GRANT ALL ON FUNCTION api.role_reset(id uuid) TO superadmin;
+REVOKE ALL ON FUNCTION api.role_reset(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.role_reset(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.role_reset(id uuid, version integer) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.search(q text, kinds text[], "limit" integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.search(q text, kinds text[], "limit" integer) TO member;
@@ -10566,9 +11476,9 @@ GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO partner;
 GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO member;
 GRANT ALL ON FUNCTION api.session_revoke(id uuid) TO superadmin;
 
-REVOKE ALL ON FUNCTION api.setting_put(code text, value jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.setting_put(code text, value jsonb) TO member;
-GRANT ALL ON FUNCTION api.setting_put(code text, value jsonb) TO superadmin;
+REVOKE ALL ON FUNCTION api.setting_put(code text, value jsonb, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.setting_put(code text, value jsonb, version integer) TO member;
+GRANT ALL ON FUNCTION api.setting_put(code text, value jsonb, version integer) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.sign(entity text, entity_id uuid, meaning text, password text, totp_code text) TO partner;
@@ -10611,6 +11521,22 @@ GRANT ALL ON FUNCTION api.signatures_of(entity text, id uuid) TO partner;
 GRANT ALL ON FUNCTION api.signatures_of(entity text, id uuid) TO member;
 GRANT ALL ON FUNCTION api.signatures_of(entity text, id uuid) TO superadmin;
 
+REVOKE ALL ON FUNCTION api.sync_pull(device uuid, last_pulled_at bigint, schema_version integer, migration jsonb, tables text[], max_rows integer, device_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sync_pull(device uuid, last_pulled_at bigint, schema_version integer, migration jsonb, tables text[], max_rows integer, device_name text) TO member;
+GRANT ALL ON FUNCTION api.sync_pull(device uuid, last_pulled_at bigint, schema_version integer, migration jsonb, tables text[], max_rows integer, device_name text) TO partner;
+
+REVOKE ALL ON FUNCTION api.sync_push(device uuid, changes jsonb, last_pulled_at bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sync_push(device uuid, changes jsonb, last_pulled_at bigint) TO member;
+GRANT ALL ON FUNCTION api.sync_push(device uuid, changes jsonb, last_pulled_at bigint) TO partner;
+
+REVOKE ALL ON FUNCTION api.sync_reset(device uuid, rows jsonb, is_removed boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sync_reset(device uuid, rows jsonb, is_removed boolean) TO member;
+GRANT ALL ON FUNCTION api.sync_reset(device uuid, rows jsonb, is_removed boolean) TO partner;
+
+REVOKE ALL ON FUNCTION api.sync_status(device uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sync_status(device uuid) TO member;
+GRANT ALL ON FUNCTION api.sync_status(device uuid) TO partner;
+
 REVOKE ALL ON FUNCTION api.totp_begin() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.totp_begin() TO partner;
 GRANT ALL ON FUNCTION api.totp_begin() TO member;
@@ -10635,13 +11561,13 @@ REVOKE ALL ON FUNCTION api.user_create(email text, name text, roles text[], part
 GRANT ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid, unit_id uuid) TO member;
 GRANT ALL ON FUNCTION api.user_create(email text, name text, roles text[], partner_id uuid, unit_id uuid) TO superadmin;
 
-REVOKE ALL ON FUNCTION api.user_disable(id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.user_disable(id uuid) TO member;
-GRANT ALL ON FUNCTION api.user_disable(id uuid) TO superadmin;
+REVOKE ALL ON FUNCTION api.user_disable(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.user_disable(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.user_disable(id uuid, version integer) TO superadmin;
 
-REVOKE ALL ON FUNCTION api.user_enable(id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.user_enable(id uuid) TO member;
-GRANT ALL ON FUNCTION api.user_enable(id uuid) TO superadmin;
+REVOKE ALL ON FUNCTION api.user_enable(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.user_enable(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.user_enable(id uuid, version integer) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.user_second_factor_reset(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.user_second_factor_reset(id uuid) TO member;
@@ -10650,20 +11576,20 @@ GRANT ALL ON FUNCTION api.user_second_factor_reset(id uuid) TO superadmin;
 REVOKE ALL ON FUNCTION api.webhook_create(name text, url text, event_types text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.webhook_create(name text, url text, event_types text[]) TO member;
 
-REVOKE ALL ON FUNCTION api.webhook_disable(id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.webhook_disable(id uuid) TO member;
-GRANT ALL ON FUNCTION api.webhook_disable(id uuid) TO superadmin;
+REVOKE ALL ON FUNCTION api.webhook_disable(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.webhook_disable(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.webhook_disable(id uuid, version integer) TO superadmin;
 
-REVOKE ALL ON FUNCTION api.webhook_enable(id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.webhook_enable(id uuid) TO member;
-GRANT ALL ON FUNCTION api.webhook_enable(id uuid) TO superadmin;
+REVOKE ALL ON FUNCTION api.webhook_enable(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.webhook_enable(id uuid, version integer) TO member;
+GRANT ALL ON FUNCTION api.webhook_enable(id uuid, version integer) TO superadmin;
 
 REVOKE ALL ON FUNCTION api.webhook_redeliver(delivery_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.webhook_redeliver(delivery_id uuid) TO member;
 GRANT ALL ON FUNCTION api.webhook_redeliver(delivery_id uuid) TO superadmin;
 
-REVOKE ALL ON FUNCTION api.webhook_secret_rotate(id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.webhook_secret_rotate(id uuid) TO member;
+REVOKE ALL ON FUNCTION api.webhook_secret_rotate(id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.webhook_secret_rotate(id uuid, version integer) TO member;
 
 GRANT SELECT ON TABLE api.wms_adjustments TO member;
 GRANT SELECT ON TABLE api.wms_adjustments TO superadmin;
@@ -10677,6 +11603,11 @@ GRANT ALL ON FUNCTION api.wms_adjustment_withdraw(id uuid, reason text, version 
 GRANT SELECT ON TABLE api.wms_counts TO member;
 GRANT SELECT ON TABLE api.wms_counts TO superadmin;
 GRANT SELECT ON TABLE api.wms_counts TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_count_assign(id uuid, user_ids uuid[], version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_count_assign(id uuid, user_ids uuid[], version integer) TO member;
+GRANT ALL ON FUNCTION api.wms_count_assign(id uuid, user_ids uuid[], version integer) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_count_assign(id uuid, user_ids uuid[], version integer) TO migrator;
 
 REVOKE ALL ON FUNCTION api.wms_count_cancel(id uuid, reason text, version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.wms_count_cancel(id uuid, reason text, version integer) TO member;
@@ -10716,6 +11647,16 @@ REVOKE ALL ON FUNCTION api.wms_count_start(id uuid, version integer) FROM PUBLIC
 GRANT ALL ON FUNCTION api.wms_count_start(id uuid, version integer) TO member;
 GRANT ALL ON FUNCTION api.wms_count_start(id uuid, version integer) TO superadmin;
 GRANT ALL ON FUNCTION api.wms_count_start(id uuid, version integer) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_counts_due(warehouse_id uuid, on_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_counts_due(warehouse_id uuid, on_date date) TO member;
+GRANT ALL ON FUNCTION api.wms_counts_due(warehouse_id uuid, on_date date) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_counts_due(warehouse_id uuid, on_date date) TO migrator;
+
+REVOKE ALL ON FUNCTION api.wms_counts_plan_due(warehouse_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.wms_counts_plan_due(warehouse_id uuid) TO member;
+GRANT ALL ON FUNCTION api.wms_counts_plan_due(warehouse_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION api.wms_counts_plan_due(warehouse_id uuid) TO migrator;
 
 GRANT SELECT ON TABLE api.wms_documents TO member;
 GRANT SELECT ON TABLE api.wms_documents TO partner;
@@ -10986,6 +11927,12 @@ REVOKE ALL ON FUNCTION api.wms_warehouse_create(code text, name text, parent_id 
 GRANT ALL ON FUNCTION api.wms_warehouse_create(code text, name text, parent_id uuid, unit_id uuid, time_zone text, id uuid) TO member;
 GRANT ALL ON FUNCTION api.wms_warehouse_create(code text, name text, parent_id uuid, unit_id uuid, time_zone text, id uuid) TO superadmin;
 GRANT ALL ON FUNCTION api.wms_warehouse_create(code text, name text, parent_id uuid, unit_id uuid, time_zone text, id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION api.json_agg(anyelement) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.json_agg(anyelement) TO partner;
+GRANT ALL ON FUNCTION api.json_agg(anyelement) TO member;
+GRANT ALL ON FUNCTION api.json_agg(anyelement) TO superadmin;
+GRANT ALL ON FUNCTION api.json_agg(anyelement) TO migrator;
 
 GRANT SELECT,DELETE ON TABLE api.addresses TO member;
 GRANT SELECT,DELETE ON TABLE api.addresses TO superadmin;
@@ -11444,6 +12391,25 @@ GRANT SELECT ON TABLE api.signature_meanings TO member;
 GRANT SELECT ON TABLE api.signature_meanings TO partner;
 GRANT SELECT ON TABLE api.signature_meanings TO superadmin;
 
+GRANT SELECT ON TABLE api.sync_columns TO member;
+GRANT SELECT ON TABLE api.sync_columns TO partner;
+GRANT SELECT ON TABLE api.sync_columns TO superadmin;
+GRANT SELECT ON TABLE api.sync_columns TO migrator;
+
+GRANT SELECT ON TABLE api.sync_commands TO member;
+GRANT SELECT ON TABLE api.sync_commands TO partner;
+
+GRANT SELECT ON TABLE api.sync_functions TO member;
+GRANT SELECT ON TABLE api.sync_functions TO partner;
+GRANT SELECT ON TABLE api.sync_functions TO superadmin;
+
+GRANT SELECT ON TABLE api.sync_refusals TO member;
+GRANT SELECT ON TABLE api.sync_refusals TO partner;
+
+GRANT SELECT ON TABLE api.sync_tables TO member;
+GRANT SELECT ON TABLE api.sync_tables TO partner;
+GRANT SELECT ON TABLE api.sync_tables TO superadmin;
+
 GRANT SELECT ON TABLE api.transitions TO member;
 GRANT SELECT ON TABLE api.transitions TO partner;
 GRANT SELECT ON TABLE api.transitions TO superadmin;
@@ -11521,6 +12487,43 @@ GRANT UPDATE(event_types) ON TABLE api.webhooks TO member;
 
 GRANT UPDATE(version) ON TABLE api.webhooks TO member;
 
+GRANT SELECT,DELETE ON TABLE api.wms_count_rules TO member;
+GRANT SELECT,DELETE ON TABLE api.wms_count_rules TO superadmin;
+GRANT SELECT ON TABLE api.wms_count_rules TO migrator;
+
+GRANT INSERT(id) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(id) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(warehouse_id) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(warehouse_id) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(zone),UPDATE(zone) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(zone),UPDATE(zone) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(abc_class),UPDATE(abc_class) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(abc_class),UPDATE(abc_class) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(every_days),UPDATE(every_days) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(every_days),UPDATE(every_days) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(max_lines),UPDATE(max_lines) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(max_lines),UPDATE(max_lines) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(is_blind),UPDATE(is_blind) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(is_blind),UPDATE(is_blind) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(is_active),UPDATE(is_active) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(is_active),UPDATE(is_active) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT INSERT(note),UPDATE(note) ON TABLE api.wms_count_rules TO member;
+GRANT INSERT(note),UPDATE(note) ON TABLE api.wms_count_rules TO superadmin;
+
+GRANT UPDATE(version) ON TABLE api.wms_count_rules TO member;
+GRANT UPDATE(version) ON TABLE api.wms_count_rules TO superadmin;
+
 GRANT SELECT ON TABLE api.wms_document_lines TO member;
 GRANT SELECT ON TABLE api.wms_document_lines TO partner;
 GRANT SELECT ON TABLE api.wms_document_lines TO superadmin;
@@ -11552,6 +12555,9 @@ GRANT INSERT(item_class),UPDATE(item_class) ON TABLE api.wms_put_away_rules TO s
 
 GRANT INSERT(zone),UPDATE(zone) ON TABLE api.wms_put_away_rules TO member;
 GRANT INSERT(zone),UPDATE(zone) ON TABLE api.wms_put_away_rules TO superadmin;
+
+GRANT INSERT(is_required),UPDATE(is_required) ON TABLE api.wms_put_away_rules TO member;
+GRANT INSERT(is_required),UPDATE(is_required) ON TABLE api.wms_put_away_rules TO superadmin;
 
 GRANT UPDATE(version) ON TABLE api.wms_put_away_rules TO member;
 GRANT UPDATE(version) ON TABLE api.wms_put_away_rules TO superadmin;

@@ -120,6 +120,38 @@ COMMENT ON COLUMN core.approval_step.unit_id IS 'Unit of the approval';
 
 COMMENT ON COLUMN core.approval_step.signature_id IS 'The signature of who decided';
 
+CREATE TABLE core.api_source (
+    view_name text NOT NULL,
+    sources text[] NOT NULL,
+    shared_sources text[] NOT NULL,
+    junctions text[] NOT NULL,
+    time_dependence text NOT NULL,
+    cache_class text,
+    is_tagged boolean NOT NULL,
+    untagged_because text,
+    cache_control text NOT NULL,
+    versioned_table text,
+    revision text NOT NULL,
+    CONSTRAINT tagged_or_because CHECK ((is_tagged = (untagged_because IS NULL))),
+    CONSTRAINT time_dependence_known CHECK ((time_dependence = ANY (ARRAY['none'::text, 'day'::text, 'moment'::text])))
+);
+
+COMMENT ON TABLE core.api_source IS 'What the answer to a request for a view of the API depends on; made from the catalog by core.ensure_sources';
+
+COMMENT ON COLUMN core.api_source.sources IS 'Whose changes can change the answer: sources of core.data_change';
+
+COMMENT ON COLUMN core.api_source.shared_sources IS 'Those of them that belong to no organisation';
+
+COMMENT ON COLUMN core.api_source.junctions IS 'Views whose tables refer to those of this one, once for each foreign key: what two views are joined through when one is embedded in the other';
+
+COMMENT ON COLUMN core.api_source.untagged_because IS 'Why answers carry no tag';
+
+COMMENT ON COLUMN core.api_source.cache_control IS 'Header Cache-Control of an answer';
+
+COMMENT ON COLUMN core.api_source.versioned_table IS 'The table that PATCH and DELETE of the view change, if its rows have a version';
+
+COMMENT ON COLUMN core.api_source.revision IS 'Changes whenever the API may have: the transaction that made the row';
+
 CREATE TABLE core.import (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -139,6 +171,7 @@ CREATE TABLE core.import (
     committed_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by uuid DEFAULT core.user_id(),
+    search_pending_count integer DEFAULT 0 NOT NULL,
     CONSTRAINT import_counts_not_negative CHECK ((LEAST(row_count, refused_count, insert_count, update_count, unchanged_count) >= 0)),
     CONSTRAINT source_sha256_is_a_hash CHECK ((source_sha256 ~ '^[0-9a-f]{64}$'::text))
 );
@@ -172,6 +205,8 @@ COMMENT ON COLUMN core.import.unchanged_count IS 'Rows that are there already, e
 COMMENT ON COLUMN core.import.is_partial IS 'Whether it was committed without its refused rows';
 
 COMMENT ON COLUMN core.import.committed_at IS 'When its rows were loaded; null: not yet';
+
+COMMENT ON COLUMN core.import.search_pending_count IS 'Rows that it loaded and that the search does not find yet; a job of the worker brings them';
 
 CREATE TABLE core.location (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -543,6 +578,73 @@ CREATE FUNCTION core.uuid_floor(at timestamp with time zone) RETURNS uuid
 
 COMMENT ON FUNCTION core.uuid_floor(at timestamp with time zone) IS 'The smallest version 7 UUID of a moment (RFC 9562: the first 48 bits are milliseconds since 1970). id >= core.uuid_floor(t) means "made at t or later" and prunes partitions, which a condition on uuid_extract_timestamp(id) does not.';
 
+CREATE FUNCTION core.has_permission(permission text, unit_id uuid DEFAULT NULL::uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_org uuid := core.org_id();
+  v_roles uuid[];
+  v_has_units boolean;
+begin
+  -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
+  if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
+    return false;
+  end if;
+  -- The role a SUPER_ADMIN's token switches to; nobody else can become it. Duties are not his.
+  if current_setting('role') = 'superadmin' then
+    return not core.is_duty(has_permission.permission);
+  end if;
+  -- Step by step, each by its key: in one statement every role of the organisation is looked at, and all that anybody holds.
+  select
+    array_agg(u.role_id) filter (where u.unit_id is null),
+    coalesce(bool_or(u.unit_id is not null), false)
+  into v_roles, v_has_units
+  from core.user_role as u
+  where u.org_id = v_org
+    and u.user_id = (v_claims ->> 'sub')::uuid;
+  if exists (
+    select
+    from core.role_permission as p
+    where p.org_id = v_org
+      and p.role_id = any (v_roles)
+      and p.permission = has_permission.permission
+  ) then
+    return true;
+  elsif exists (
+    select
+    from core.role as r
+    where r.org_id = v_org
+      and r.id = any (v_roles)
+      and r.is_administrator
+  ) and not core.is_duty(has_permission.permission) then
+    return true;
+  end if;
+  -- A statement of its own: most roles are held everywhere, and most questions name no unit.
+  return has_permission.unit_id is not null and v_has_units and exists (
+    select
+    from core.user_role as u
+    join core.role as r on r.org_id = u.org_id and r.id = u.role_id
+    join core.org_unit as held on held.org_id = u.org_id and held.id = u.unit_id
+    join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
+    where u.org_id = v_org
+      and u.user_id = (v_claims ->> 'sub')::uuid
+      and asked.id = has_permission.unit_id
+      and (
+        (r.is_administrator and not core.is_duty(has_permission.permission))
+        or exists (
+          select
+          from core.role_permission as p
+          where p.org_id = r.org_id and p.role_id = r.id and p.permission = has_permission.permission
+        )
+      )
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.has_permission(permission text, unit_id uuid) IS 'Whether the signed-in user holds the permission. Without unit_id only roles held everywhere count; with it also those held in that unit or one above it. A duty (core.permission.is_duty) is not held by being an administrator. In policies: (select core.has_permission(''core.partner.create'')).';
+
 CREATE FUNCTION core.accept_code(user_id uuid, code text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -582,6 +684,76 @@ end
 $$;
 
 COMMENT ON FUNCTION core.act_as(claims jsonb) IS 'Take these claims until the transaction ends, so that policies show what concerns this user. Not for API roles.';
+
+CREATE FUNCTION core.add_embedded(source core.api_source, query text) RETURNS core.api_source
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_query text := add_embedded.query;
+  v_names text[];
+  v_code text [];
+begin
+  foreach v_code slice 1 in array array[
+    ['%28', '('], ['%29', ')'], ['%2C', ','], ['%2A', '*'], ['%3A', ':'], ['%21', '!'], ['%20', ' '], ['%2E', '.']
+  ]
+  loop
+    v_query := regexp_replace(v_query, v_code[1], v_code[2], 'gi');
+  end loop;
+  -- A name that could be hidden in what is not read here: no tag.
+  if v_query ~ '[%"]' then
+    source.is_tagged := false;
+    return source;
+  end if;
+
+  -- What stands before a parenthesis is a view to be embedded, or part of a filter.
+  select array_agg(distinct n.name)
+  into v_names
+  from (
+    select m.parts[1] as name
+    from regexp_matches(v_query, '([A-Za-z0-9_$-]+)(?:![A-Za-z0-9_$!-]*)?\s*\(', 'g') as m (parts)
+  ) as n
+  where n.name not in (
+    'and', 'or', 'not', 'in', 'eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'like', 'ilike', 'match', 'imatch', 'fts', 'plfts', 'phfts',
+    'wfts'
+  );
+  if v_names is null then
+    return source;
+  end if;
+
+  with mentioned as (
+    select a.*
+    from unnest(v_names || source.view_name) as n (name)
+    left join core.api_source as a on a.view_name = n.name
+  ),
+  -- Two views can be joined through a third that refers to both.
+  between_them as (
+    select a.*
+    from core.api_source as a
+    where a.view_name in (
+      select j.view_name
+      from mentioned as m
+      cross join unnest(m.junctions) as j (view_name)
+      group by j.view_name
+      having count(*) > 1
+    )
+  ),
+  every as (
+    select * from mentioned
+    union all
+    select * from between_them
+  )
+  select
+    array(select distinct s.source from every as e cross join unnest(e.sources) as s (source) order by s.source),
+    array(select distinct s.source from every as e cross join unnest(e.shared_sources) as s (source) order by s.source),
+    coalesce(bool_and(e.is_tagged), false) and count(*) = count(e.view_name),
+    case when bool_or(e.time_dependence = 'day') then 'day' else 'none' end
+  into source.sources, source.shared_sources, source.is_tagged, source.time_dependence
+  from every as e;
+  return source;
+end
+$_$;
+
+COMMENT ON FUNCTION core.add_embedded(source core.api_source, query text) IS 'What the answer to a query of a view depends on, with the views that are embedded in it; not tagged where that cannot be told';
 
 CREATE FUNCTION core.client_address() RETURNS inet
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -628,6 +800,80 @@ $$;
 
 COMMENT ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) IS 'The body of an error of the catalogue, as the answer of a function that returns it: status and headers are set, the transaction commits';
 
+CREATE FUNCTION core.api_dependencies() RETURNS TABLE(view_name text, kind text, name text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with objects as materialized (
+    select o.view_name, o.classid, o.objid from core.api_objects() as o
+  ),
+  relations as (
+    select o.view_name, c.oid, c.relkind, c.relnamespace::regnamespace || '.' || c.relname as name
+    from objects as o
+    join pg_class as c on c.oid = o.objid
+    where o.classid = 'pg_class'::regclass
+  ),
+  functions as (
+    select
+      o.view_name,
+      p.oid,
+      p.pronamespace::regnamespace || '.' || p.proname as name,
+      f.reads,
+      f.time_dependence,
+      p.prosqlbody is not null as is_tree,
+      p.provolatile,
+      case when f.function_name is null then coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) end as body
+    from objects as o
+    join pg_proc as p on p.oid = o.objid
+    left join core.data_function as f on f.function_name = p.pronamespace::regnamespace || '.' || p.proname
+    where o.classid = 'pg_proc'::regclass
+      and not exists (
+        select from pg_depend as d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
+      )
+  ),
+  texts as (
+    select r.view_name, pg_get_viewdef(r.oid) as body from relations as r where r.relkind in ('v', 'm')
+    union all
+    select r.view_name, pg_get_expr(p.polqual, p.polrelid)
+    from relations as r
+    join pg_policy as p on p.polrelid = r.oid
+    where p.polcmd in ('r', '*')
+      and p.polroles && array['member'::regrole::oid, 'partner'::regrole::oid, 0::oid]
+    union all
+    select f.view_name, f.body from functions as f where f.body is not null
+  )
+  select
+    r.view_name,
+    case when s.is_untagged or r.relkind = 'm' then 'untagged' else 'source' end,
+    coalesce(c.source, r.name)
+  from relations as r
+  left join core.data_source as s on s.table_name = r.name
+  left join lateral unnest(nullif(s.covered_by, '{}')) as c (source) on true
+  where r.relkind in ('r', 'p', 'm', 'f')
+  union
+  select f.view_name, 'source', n.source
+  from functions as f
+  cross join unnest(f.reads) as n (source)
+  where to_regclass(n.source) is null
+  union
+  select f.view_name, 'unknown', f.name
+  from functions as f
+  where f.reads is null and not f.is_tree and f.provolatile <> 'i'
+  union
+  select f.view_name, f.time_dependence, f.name
+  from functions as f
+  where f.time_dependence in ('day', 'moment')
+  union
+  select t.view_name, 'moment', 'its definition'
+  from texts as t
+  where t.body ~* (
+    '\m(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|random|uuidv[47]|gen_random_uuid)\s*\(|'
+    '\m(current_date|current_time|current_timestamp|localtime|localtimestamp)\M'
+  );
+$$;
+
+COMMENT ON FUNCTION core.api_dependencies() IS 'What the tag of a view of the API must cover, by kind: source (of core.data_change), day and moment (it depends on the time by this function), unknown (a function of which nobody has said what it reads), untagged (a table whose changes are not noted)';
+
 CREATE TABLE core.api_key (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -663,6 +909,59 @@ CREATE FUNCTION core.api_key_allows(permission text) RETURNS boolean
 END;
 
 COMMENT ON FUNCTION core.api_key_allows(permission text) IS 'Whether the API key that opened the session has the permission on its list';
+
+CREATE FUNCTION core.api_objects() RETURNS TABLE(view_name text, classid oid, objid oid)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with recursive reached as (
+    select c.relname::text as view_name, c.tableoid as classid, c.oid as objid
+    from pg_class as c
+    where c.relnamespace = 'api'::regnamespace and c.relkind in ('v', 'm')
+    union
+    select r.view_name, e.refclassid, e.refobjid
+    from reached as r
+    cross join lateral (
+      -- what a view is made of
+      select d.refclassid, d.refobjid
+      from pg_rewrite as w
+      join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+      where r.classid = 'pg_class'::regclass and w.ev_class = r.objid
+      union all
+      -- what decides which rows of a table a client sees
+      select d.refclassid, d.refobjid
+      from pg_policy as p
+      join pg_depend as d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+      where r.classid = 'pg_class'::regclass
+        and p.polrelid = r.objid
+        and p.polcmd in ('r', '*')
+        and p.polroles && array['member'::regrole::oid, 'partner'::regrole::oid, 0::oid]
+      union all
+      -- columns that are computed
+      select d.refclassid, d.refobjid
+      from pg_attrdef as a
+      join pg_depend as d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid
+      join pg_attribute as t on t.attrelid = a.adrelid and t.attnum = a.adnum and t.attgenerated <> ''
+      where r.classid = 'pg_class'::regclass and a.adrelid = r.objid
+      union all
+      -- what a function reads whose body the catalog has as a tree
+      select d.refclassid, d.refobjid
+      from pg_depend as d
+      where r.classid = 'pg_proc'::regclass and d.classid = r.classid and d.objid = r.objid
+      union all
+      -- and of others what core.data_function says
+      select 'pg_class'::regclass, to_regclass(s.source)
+      from pg_proc as p
+      join core.data_function as f on f.function_name = p.pronamespace::regnamespace || '.' || p.proname
+      cross join unnest(f.reads) as s (source)
+      where r.classid = 'pg_proc'::regclass and p.oid = r.objid and to_regclass(s.source) is not null
+    ) as e
+    where e.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
+  )
+  select r.view_name, r.classid, r.objid from reached as r;
+$$;
+
+COMMENT ON FUNCTION core.api_objects() IS 'The relations and functions that the answer to a request of a member or partner for each view of the API depends on: its definition, the policies of the tables behind it, and what functions among them read';
 
 CREATE FUNCTION core.approval_is_granted(entity text, entity_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -734,6 +1033,81 @@ CREATE FUNCTION core.base64url(bytes bytea) RETURNS text
 
 COMMENT ON FUNCTION core.base64url(bytes bytea) IS 'Base 64 for URLs, without padding (RFC 4648)';
 
+CREATE FUNCTION core.begin_idempotent() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the gateway says it: digest, what the answer looks like, key (which may hold blanks).
+  v_told text := current_setting('request.headers', true)::json ->> 'x-idempotency';
+  v_digest bytea := decode(split_part(v_told, ' ', 1), 'hex');
+  v_shape text := split_part(v_told, ' ', 2);
+  v_key text := substr(v_told, length(split_part(v_told, ' ', 1)) + length(v_shape) + 3);
+  v_path text := current_setting('request.path', true);
+  v_org_id uuid := coalesce(core.org_id(), '00000000-0000-0000-0000-000000000000');
+  v_user_id uuid := core.user_id();
+  v_reason text := 'nobody is signed in';
+  v_kept core.idempotency;
+  v_error jsonb;
+begin
+  -- A function that only reads can be asked again.
+  if current_setting('transaction_read_only') = 'on' then
+    return false;
+  end if;
+  if v_user_id is not null then
+    select u.reason into v_reason from core.unkept_answer as u where '/rpc/' || u.function_name = v_path;
+  end if;
+  if v_reason is not null then
+    perform core.raise_error('core.idempotency_key_refused', jsonb_build_object('reason', v_reason));
+  end if;
+
+  -- Held until the first request has ended, its commit included: who gets it sees what that left.
+  if not pg_try_advisory_xact_lock(hashtextextended(format('core.idempotency %s %s %s', v_org_id, v_user_id, v_key), 0)) then
+    v_error := core.word_error('core.request_in_flight');
+    perform core.raise_answer(v_error -> 'body', (v_error ->> 'status')::integer, '{"Retry-After": "1"}');
+  end if;
+  select *
+  into v_kept
+  from core.idempotency as i
+  where i.org_id = v_org_id
+    and i.user_id = v_user_id
+    and i.key = v_key
+    and i.id >= core.uuid_floor(now() - interval '24 hours')
+  order by i.id desc
+  limit 1;
+  if found then
+    if v_kept.digest <> v_digest then
+      perform core.raise_error('core.idempotency_key_reused', jsonb_build_object('key', v_key));
+    end if;
+    perform core.raise_answer(
+      jsonb_build_object(
+        'code', 'core.idempotency_replayed', 'message', 'The answer to the first request', 'details', v_kept.body, 'hint', null
+      ),
+      v_kept.http_status,
+      v_kept.headers || '{"Idempotency-Replayed": "true"}'
+    );
+  end if;
+
+  -- What holds unless core.keep_answer says otherwise; PostgREST, too, is told the status of a write to a view.
+  v_kept.http_status := 200;
+  if v_path not like '/rpc/%' then
+    v_kept.http_status := case
+      when current_setting('request.method', true) = 'POST' then 201
+      when v_shape = 'none' then 204
+      else 200
+    end;
+    perform set_config('response.status', v_kept.http_status::text, true);
+  end if;
+  insert into core.idempotency as i (org_id, user_id, key, digest, http_status)
+  values (v_org_id, v_user_id, v_key, v_digest, v_kept.http_status)
+  returning * into v_kept;
+  perform set_config('erpgres.idempotency', v_kept.id || ' ' || v_shape, true);
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION core.begin_idempotent() IS 'Of a request with an Idempotency-Key: answer it as the first one was (the same key of this user in this organisation, the same request), refuse it (409 core.request_in_flight, 422 core.idempotency_key_reused, 400 core.idempotency_key_refused), or note it in this transaction. Returns whether the answer is to be kept; a function that only reads needs no key.';
+
 CREATE FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text DEFAULT NULL::text, mapping jsonb DEFAULT NULL::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS core.import
     LANGUAGE plpgsql
     AS $_$
@@ -784,6 +1158,25 @@ end
 $_$;
 
 COMMENT ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) IS 'Register a file: its headers are mapped to columns, and an earlier import of the same file is found by its hash. Errors: those of core.map_import, core.import_option (422), core.permission_missing (403)';
+
+CREATE FUNCTION core.begin_request() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_ignored boolean; -- an assignment takes less than a statement, and this runs for every request
+begin
+  v_ignored := core.pre_request() is null;
+  -- The gateway sends this header with a writing request that has a key, and drops what a client says in it.
+  if strpos(nullif(current_setting('request.headers', true), ''), '"x-idempotency":"') > 0 then
+    if core.begin_idempotent() then
+      -- PostgREST builds every answer with json_agg; found in api first, it is the one that keeps what it builds.
+      perform set_config('search_path', 'api, pg_catalog, public', true);
+    end if;
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.begin_request() IS 'Runs before each request: admits it (core.pre_request), and if it has an Idempotency-Key answers it as the first time or has its answer kept (core.begin_idempotent)';
 
 CREATE FUNCTION core.begin_sign_in() RETURNS void
     LANGUAGE plpgsql
@@ -1025,6 +1418,23 @@ $$;
 
 COMMENT ON FUNCTION core.check_signature(id uuid) IS 'Whether a signature agrees with itself and with its record; null: there is none. The caller has checked who may see it.';
 
+CREATE FUNCTION core.check_version(table_name text, version integer, current_version integer) RETURNS void
+    LANGUAGE plpgsql PARALLEL SAFE
+    AS $$
+begin
+  if check_version.version is not null and check_version.version is distinct from check_version.current_version then
+    perform core.raise_error(
+      'core.stale_version',
+      jsonb_build_object(
+        'table', check_version.table_name, 'version', check_version.version, 'current_version', check_version.current_version
+      )
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.check_version(table_name text, version integer, current_version integer) IS 'Raise core.stale_version (412) unless version is null or that of the row, which the caller holds locked; current_version null: there is no such row.';
+
 CREATE FUNCTION core.count_failure(subject text, user_id uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1141,6 +1551,44 @@ end
 $$;
 
 COMMENT ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) IS 'Make an organisation with its four virtual places, a role from each template, a number series for each document type and the approval policies to begin with; returns its id. Run by the tools.';
+
+CREATE FUNCTION core.data_tag(sources text[], org_id uuid, shared_sources text[] DEFAULT '{}'::text[]) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_source text;
+  v_xid xid8;
+  v_last xid8;
+  v_tag text := '';
+  v_snapshot pg_snapshot := pg_current_snapshot();
+begin
+  foreach v_source in array data_tag.sources loop
+    select d.xid
+    into v_xid
+    from core.data_change as d
+    where d.org_id = case
+        when v_source = any (data_tag.shared_sources) then '00000000-0000-0000-0000-000000000000'
+        else data_tag.org_id
+      end
+      and d.source = v_source
+    order by d.xid desc
+    limit 1;
+    v_tag := concat(v_tag, ' ', v_xid);
+    v_last := greatest(v_last, v_xid);
+  end loop;
+  if v_last is null or v_last < pg_snapshot_xmin(v_snapshot) then
+    return v_tag; -- all up to the newest have ended
+  elsif v_last >= pg_snapshot_xmax(v_snapshot) or pg_is_in_recovery() then
+    return null;
+  end if;
+  -- Of those that began before the newest and have not ended the snapshot sees nothing, later ones will.
+  return concat(
+    v_tag, ' ', (select array_agg(x.xid) from pg_snapshot_xip(v_snapshot) as x (xid) where x.xid < v_last)
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.data_tag(sources text[], org_id uuid, shared_sources text[]) IS 'Which version of the sources (core.data_change) of an organisation the statement sees: two equal answers mean that the same transactions are visible, whatever the order in which they committed. shared_sources: those that belong to no organisation. Null when nothing can be said: on a standby while writers are under way, or where data come from a server whose count of transactions is ahead.';
 
 CREATE FUNCTION core.decide_approval(approval_id uuid, decision text, reason text DEFAULT NULL::text, signature_id uuid DEFAULT NULL::uuid) RETURNS core.approval
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1366,6 +1814,15 @@ begin
       s.code_columns,
       s.table_name::regclass as tab,
       a.attnotnull as is_always,
+      -- Whether a range of ids is some rows and no more: the id is the table's own.
+      a.attnotnull and exists (
+        select from pg_index as i
+        join pg_attribute as o on o.attrelid = i.indrelid and o.attname = 'org_id'
+        join pg_attribute as k on k.attrelid = i.indrelid and k.attname = s.id_column
+        where i.indrelid = s.table_name::regclass
+          and i.indisprimary
+          and i.indkey::text = concat(o.attnum, ' ', k.attnum)
+      ) as is_ranged,
       s.code_columns || s.word_columns || array_remove(array[s.title_column, s.partner_column, s.id_column], null) as columns
     from core.search_source as s
     join pg_attribute as a on a.attrelid = s.table_name::regclass and a.attname = s.code_columns[1]
@@ -1391,7 +1848,7 @@ $sql$,
     v_body := format(
       $body$
 begin
-  if tg_level = 'STATEMENT' then%s    return null;
+  if tg_level = 'STATEMENT' then%s%s    return null;
   end if;
   if tg_op <> 'INSERT' then%s  end if;
   if tg_op <> 'DELETE' then%s  end if;
@@ -1399,6 +1856,24 @@ begin
 end
 $body$,
       -- Only the trigger of the statement has rows by this name; elsewhere the branch is never planned.
+      case
+        when v_source.is_ranged then format(
+          $sql$
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        %L, current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.%2$I from new_rows as n order by n.%2$I limit 1),
+        (select n.%2$I from new_rows as n order by n.%2$I desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+$sql$,
+          v_source.code, v_source.id_column
+        )
+        else ''
+      end,
       core.search_insert(v_source.code, 'new_rows'), v_delete, core.search_insert(v_source.code, '(select new.*)')
     );
     if not exists (
@@ -1438,7 +1913,7 @@ $body$,
       execute format(
         'create trigger search_delete after delete on %s for each row execute function core.%I()', v_source.tab, v_name
       );
-      insert into core.search_fill (source) values (v_source.code) on conflict do nothing;
+      insert into core.search_fill (source) values (v_source.code);
     end if;
   end loop;
 
@@ -1464,6 +1939,233 @@ end
 $_$;
 
 COMMENT ON FUNCTION core.ensure_search() IS 'Make the triggers that core.search_source asks for, and drop those it no longer names; returns the names of functions made, changed or dropped. Rows that are there already are brought by core.fill_search. Run by each migration.';
+
+CREATE FUNCTION core.ensure_sources() RETURNS SETOF text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_table record;
+  v_trigger record;
+  v_gone record;
+begin
+  -- Triggers for what the registry of events does not know; its tables note changes where they record them.
+  for v_table in
+    select
+      c.oid::regclass as tab,
+      c.relkind = 'p' as is_partitioned,
+      e.table_name is not null as is_recorded,
+      o.attnum is not null as has_org,
+      array_to_string(
+        array(
+          select quote_literal(t.source)
+          from unnest(c.relnamespace::regnamespace || '.' || c.relname || coalesce(s.writes, '{}')) as t (source)
+        ), ', '
+      ) as arguments
+    from (
+      select distinct b.objid from core.api_objects() as b where b.classid = 'pg_class'::regclass
+      union
+      select to_regclass(w.table_name) from core.data_source as w where cardinality(w.writes) > 0
+      union
+      select to_regclass(n.name)
+      from core.data_function as f
+      cross join unnest(f.reads) as n (name)
+      union
+      select to_regclass(v.name)
+      from core.data_source as w
+      cross join unnest(w.covered_by) as v (name)
+    ) as b
+    join pg_class as c on c.oid = b.objid and c.relkind in ('r', 'p') and not c.relispartition
+    left join core.data_source as s on s.table_name = c.relnamespace::regnamespace || '.' || c.relname
+    left join core.event_entity as e on e.table_name = c.relnamespace::regnamespace || '.' || c.relname
+    left join pg_attribute as o on o.attrelid = c.oid and o.attname = 'org_id' and not o.attisdropped
+    where s.table_name is null or cardinality(s.writes) > 0
+    order by 1
+  loop
+    for v_trigger in
+      select
+        'note_' || v.operation as name,
+        case
+          when v.operation = 'truncate' then
+            format('after truncate on %s for each statement execute function core.tg_row__note_truncate()', v_table.tab)
+          when v_table.has_org then format(
+            'after %1$s on %2$s %3$s for each statement execute function core.tg_row__note_%1$s(%4$s)',
+            v.operation, v_table.tab, v.tables, v_table.arguments
+          )
+          else format(
+            'after %s on %s for each statement execute function core.tg_row__note_shared(%s)',
+            v.operation, v_table.tab, v_table.arguments
+          )
+        end as definition
+      from (
+        values
+          ('insert', 'referencing new table as new_rows'),
+          ('update', 'referencing old table as old_rows new table as new_rows'),
+          ('delete', 'referencing old table as old_rows'),
+          ('truncate', '')
+      ) as v (operation, tables)
+      where v.operation = 'truncate' or not v_table.is_recorded
+    loop
+      -- The arguments of a trigger stand in its definition.
+      if not exists (
+        select
+        from pg_trigger as t
+        where t.tgrelid = v_table.tab
+          and t.tgname = v_trigger.name
+          and (
+            v_trigger.name = 'note_truncate'
+            or substring(pg_get_triggerdef(t.oid) from '\((.*)\)$') = v_table.arguments
+          )
+      ) then
+        execute format('create or replace trigger %I %s', v_trigger.name, v_trigger.definition);
+        return next v_trigger.name || ' on ' || v_table.tab;
+      end if;
+    end loop;
+    if v_table.is_partitioned then
+      perform ops.copy_statement_triggers(i.inhparent, i.inhrelid) from pg_inherits as i where i.inhparent = v_table.tab;
+    end if;
+  end loop;
+
+  delete from core.api_source as a
+  where not exists (select from pg_class as c where c.relnamespace = 'api'::regnamespace and c.relname = a.view_name);
+
+  insert into core.api_source as a (
+    view_name, sources, shared_sources, junctions, time_dependence, cache_class, is_tagged, untagged_because, cache_control,
+    versioned_table, revision
+  )
+  with dependencies as materialized (
+    select d.view_name, d.kind, d.name from core.api_dependencies() as d
+  ),
+  -- The tables that a view itself is made of, for what refers to them.
+  bases as materialized (
+    select distinct c.relname::text as view_name, d.refobjid as tab
+    from pg_class as c
+    join pg_rewrite as w on w.ev_class = c.oid
+    join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+    where c.relnamespace = 'api'::regnamespace and c.relkind in ('v', 'm') and d.refobjid <> c.oid
+  )
+  select
+    c.relname::text,
+    coalesce(p.sources, '{}'),
+    coalesce(p.shared_sources, '{}'),
+    coalesce(
+      (
+        select array_agg(j.view_name order by j.view_name)
+        from bases as b
+        join pg_constraint as k on k.contype = 'f' and k.confrelid = b.tab and k.conparentid = 0
+        join bases as j on j.tab = k.conrelid
+        where b.view_name = c.relname
+      ),
+      '{}'
+    ),
+    case when p.has_moment then 'moment' when p.has_day then 'day' else 'none' end,
+    v.cache_class,
+    coalesce(p.problem, case when p.has_moment then 'it shows what changes with the time' end) is null,
+    coalesce(p.problem, case when p.has_moment then 'it shows what changes with the time' end),
+    'private, ' || case when l.max_age_seconds > 0 then 'max-age=' || l.max_age_seconds else 'no-cache' end,
+    (
+      select min(t.tab::regclass::text)
+      from bases as t
+      join pg_attribute as n on n.attrelid = t.tab and n.attname = 'version' and not n.attisdropped
+      where t.view_name = c.relname
+        and pg_relation_is_updatable(c.oid, false) & 20 > 0 -- update, delete
+        and not exists (select from pg_trigger as g where g.tgrelid = c.oid and g.tgtype & 64 > 0) -- instead of
+        and exists (select from pg_trigger as g where g.tgrelid = t.tab and g.tgfoid = 'core.tg_row__touch'::regproc)
+    ),
+    pg_current_xact_id()::text
+  from pg_class as c
+  left join core.cached_view as v on v.view_name = c.relname
+  left join core.cache_class as l on l.code = v.cache_class
+  left join lateral (
+    select
+      array_agg(distinct d.name) filter (where d.kind = 'source') as sources,
+      array_agg(distinct d.name) filter (
+        where d.kind = 'source'
+          and to_regclass(d.name) is not null
+          and to_regclass(d.name) <> 'core.organization'::regclass
+          and not exists (
+            select
+            from pg_attribute as o
+            where o.attrelid = to_regclass(d.name) and o.attname = 'org_id' and not o.attisdropped
+          )
+      ) as shared_sources,
+      bool_or(d.kind = 'day') as has_day,
+      coalesce(bool_or(d.kind = 'moment'), false) as has_moment,
+      min(
+        case d.kind
+          when 'unknown' then 'nobody has said what ' || d.name || ' reads'
+          when 'untagged' then 'changes of ' || d.name || ' are not noted'
+        end
+      ) as problem
+    from dependencies as d
+    where d.view_name = c.relname
+  ) as p on true
+  where c.relnamespace = 'api'::regnamespace and c.relkind in ('v', 'm')
+  on conflict (view_name) do update set
+    sources = excluded.sources,
+    shared_sources = excluded.shared_sources,
+    junctions = excluded.junctions,
+    time_dependence = excluded.time_dependence,
+    cache_class = excluded.cache_class,
+    is_tagged = excluded.is_tagged,
+    untagged_because = excluded.untagged_because,
+    cache_control = excluded.cache_control,
+    versioned_table = excluded.versioned_table,
+    revision = excluded.revision;
+
+  -- For If-Match.
+  for v_table in
+    select distinct a.versioned_table::regclass as tab from core.api_source as a where a.versioned_table is not null order by 1
+  loop
+    for v_trigger in
+      select v.name, format(v.definition, v_table.tab) as definition
+      from (
+        values
+          (
+            'expect_version',
+            'before update or delete on %s for each row when (current_setting(''erpgres.if_match'', true) <> '''') '
+            'execute function core.tg_row__expect_version()'
+          ),
+          (
+            'expect_row',
+            'after update or delete on %s for each statement when (current_setting(''erpgres.if_match'', true) <> '''') '
+            'execute function core.tg_row__expect_row()'
+          )
+      ) as v (name, definition)
+      where not exists (select from pg_trigger as t where t.tgrelid = v_table.tab and t.tgname = v.name)
+    loop
+      execute format('create trigger %I %s', v_trigger.name, v_trigger.definition);
+      return next v_trigger.name || ' on ' || v_table.tab;
+    end loop;
+  end loop;
+
+  -- What no view shows any more needs no trigger.
+  for v_gone in
+    select t.tgname, t.tgrelid::regclass as tab, c.relispartition
+    from pg_trigger as t
+    join pg_class as c on c.oid = t.tgrelid
+    where t.tgname in ('note_insert', 'note_update', 'note_delete')
+      and t.tgfoid in (
+        'core.tg_row__note_insert'::regproc, 'core.tg_row__note_update'::regproc, 'core.tg_row__note_delete'::regproc,
+        'core.tg_row__note_shared'::regproc
+      )
+      and exists (
+        select
+        from core.event_entity as e
+        where to_regclass(e.table_name) = coalesce(pg_partition_root(t.tgrelid), t.tgrelid)
+        union all
+        select
+        from core.data_source as s
+        where to_regclass(s.table_name) = coalesce(pg_partition_root(t.tgrelid), t.tgrelid) and cardinality(s.writes) = 0
+      )
+  loop
+    execute format('drop trigger if exists %I on %s', v_gone.tgname, v_gone.tab);
+    return next 'dropped ' || v_gone.tgname || ' on ' || v_gone.tab;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION core.ensure_sources() IS 'Make the triggers that note changes of the tables behind the views of the API, and core.api_source, from the catalog; returns the names of triggers made and dropped. Run by each migration, after policies; safe to run at any time.';
 
 CREATE FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1542,94 +2244,161 @@ $$;
 
 COMMENT ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) IS 'The rate between two currencies on a day as a fraction, read forwards or backwards; nulls when there is none';
 
-CREATE FUNCTION core.fill_search(most integer DEFAULT 20000) RETURNS bigint
+CREATE FUNCTION core.expect_version(if_match text) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_table text;
+  v_version text := substring(expect_version.if_match from '^\s*"?([0-9]{1,9}|\*)"?\s*$');
+  v_ignored text;
+begin
+  if current_setting('request.method', true) in ('PATCH', 'DELETE') then
+    select a.versioned_table into v_table
+    from core.api_source as a
+    where a.view_name = substr(current_setting('request.path', true), 2);
+  end if;
+  if v_table is null then
+    perform core.raise_error('core.if_match_unsupported');
+  elsif v_version is null then
+    perform core.raise_error('core.if_match_malformed', jsonb_build_object('value', left(expect_version.if_match, 100)));
+  end if;
+  v_ignored := set_config('erpgres.if_match', v_table::regclass::oid || ' ' || v_version, true);
+end
+$_$;
+
+COMMENT ON FUNCTION core.expect_version(if_match text) IS 'Let the triggers expect_version and expect_row of the table that this PATCH or DELETE changes look whether its row has the version of If-Match. Raises core.if_match_unsupported or core.if_match_malformed (400).';
+
+CREATE FUNCTION core.fill_search(most integer DEFAULT 5000) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 declare
-  v_fill core.search_fill;
-  v_left integer := fill_search.most;
-  v_org uuid;
-  v_last uuid;
-  v_parts bigint := 0;
+  v_rows bigint := 0;
+  v_part integer;
 begin
-  for v_fill in select f.* from core.search_fill as f order by f.source for update skip locked
+  -- A table that was registered: a range for each organisation that there is; those made later have the triggers.
+  with registered as (
+    delete from core.search_fill as f
+    where f.id in (select a.id from core.search_fill as a where a.of_org_id is null for update skip locked)
+    returning f.source
+  )
+  insert into core.search_fill (source, of_org_id)
+  select r.source, o.id
+  from registered as r
+  cross join core.organization as o;
+
   loop
-    loop
-      v_org := (
-        select o.id
-        from core.organization as o
-        where v_fill.of_org_id is null or o.id >= v_fill.of_org_id
-        order by o.id
-        limit 1
-      );
-      if v_org is null then
-        delete from core.search_fill as f where f.source = v_fill.source;
-        exit;
-      end if;
-      if v_org is distinct from v_fill.of_org_id then
-        v_fill.after_id := null;
-      end if;
-      v_last := core.fill_search_part(v_fill.source, v_org, v_fill.after_id, 2000);
-      v_parts := v_parts + 1;
-      v_left := v_left - 2000;
-      if v_last is null then
-        -- The next organisation: the smallest id after this one.
-        v_fill.of_org_id := (select o.id from core.organization as o where o.id > v_org order by o.id limit 1);
-        v_fill.after_id := null;
-        if v_fill.of_org_id is null then
-          delete from core.search_fill as f where f.source = v_fill.source;
-          exit;
-        end if;
-      else
-        v_fill.of_org_id := v_org;
-        v_fill.after_id := v_last;
-      end if;
-      if v_left <= 0 then
-        update core.search_fill as f
-        set of_org_id = v_fill.of_org_id, after_id = v_fill.after_id
-        where f.source = v_fill.source;
-        return v_parts;
-      end if;
-    end loop;
+    v_part := core.fill_search_next(least(fill_search.most, 2500));
+    exit when v_part is null;
+    -- An empty range is work, too.
+    v_rows := v_rows + greatest(v_part, 25);
+    exit when v_rows >= fill_search.most;
   end loop;
-  return v_parts;
+  -- What is left is done by another run, in a transaction of its own: at once, or when a range may be tried again.
+  perform ops.job_enqueue(j.name, '{}', now() + make_interval(secs => case when v_part is null then 1 else 0 end))
+  from ops.job as j
+  where j.name = 'core.fill_search'
+    and not j.is_paused
+    and exists (select from core.search_fill)
+    and not exists (select from ops.job_run as r where r.job = j.name and r.state = 'WAITING');
+  return v_rows;
 end
 $$;
 
-COMMENT ON FUNCTION core.fill_search(most integer) IS 'Bring rows of newly registered sources into the search, some tens of thousands a run; returns how many parts of 2,000 rows it looked at. Run by the worker each minute; what has come is not looked at again.';
+COMMENT ON FUNCTION core.fill_search(most integer) IS 'Bring rows into the search that were there before their table was registered, or came by a large import: some thousands, then it asks the worker for another run, until none are left. Returns how many it looked at, an empty range counting as 25. Run when an import asks for it, and each minute.';
 
-CREATE FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) RETURNS uuid
+CREATE FUNCTION core.fill_search_next(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_fill core.search_fill;
+  v_part record;
+  v_is_over boolean;
+  v_again integer;
+  v_left integer;
+  v_before text;
+begin
+  select f.*
+  into v_fill
+  from core.search_fill as f
+  where f.of_org_id is not null and (f.run_after is null or f.run_after <= now())
+  order by f.id
+  limit 1
+  for update skip locked;
+  if not found then
+    return null;
+  end if;
+  select p.*
+  into v_part
+  from core.fill_search_part(v_fill.source, v_fill.of_org_id, v_fill.after_id, fill_search_next.most, v_fill.last_id) as p;
+  -- Others may have rows in the range as well: no more than the import's own are counted.
+  v_is_over := v_part.row_count < fill_search_next.most or v_part.last_id = v_fill.last_id;
+  v_again := least(v_fill.row_count, v_part.left_out);
+  v_left := case when v_is_over then 0 else greatest(v_fill.row_count - v_again - v_part.row_count, 0) end;
+  if v_part.left_out > 0 then
+    insert into core.search_fill (source, of_org_id, after_id, last_id, row_count, import_id, run_after)
+    values (
+      v_fill.source, v_fill.of_org_id, v_fill.after_id, v_part.last_id, v_again, v_fill.import_id,
+      now() + interval '1 second'
+    );
+  end if;
+  if v_is_over then
+    delete from core.search_fill as f where f.id = v_fill.id;
+  else
+    update core.search_fill as f set after_id = v_part.last_id, row_count = v_left where f.id = v_fill.id;
+  end if;
+  if v_fill.row_count - v_again - v_left > 0 then
+    v_before := current_setting('erpgres.org_id', true);
+    perform set_config('erpgres.org_id', v_fill.of_org_id::text, true);
+    update core.import as i
+    set search_pending_count = i.search_pending_count - (v_fill.row_count - v_again - v_left)
+    where i.org_id = v_fill.of_org_id and i.id = v_fill.import_id;
+    perform set_config('erpgres.org_id', coalesce(v_before, ''), true);
+  end if;
+  return v_part.row_count;
+end
+$$;
+
+COMMENT ON FUNCTION core.fill_search_next(most integer) IS 'Bring the next rows of the oldest range that waits into the search; returns how many it looked at, null: no range waits';
+
+CREATE FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer, until_id uuid DEFAULT NULL::uuid) RETURNS TABLE(last_id uuid, row_count integer, left_out integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   v_source core.search_source;
   v_before text := current_setting('erpgres.org_id', true);
-  v_after uuid := coalesce(fill_search_part.after_id, '00000000-0000-0000-0000-000000000000');
-  v_last uuid;
+  v_rows text;
 begin
   select s.* into strict v_source from core.search_source as s where s.code = fill_search_part.source;
   perform set_config('erpgres.org_id', fill_search_part.org_id::text, true);
+  v_rows := format(
+    'from %s as t where t.org_id = %L and t.%3$I > %4$L and t.%3$I <= ',
+    v_source.table_name::regclass, fill_search_part.org_id, v_source.id_column,
+    coalesce(fill_search_part.after_id, '00000000-0000-0000-0000-000000000000')
+  );
   execute format(
-    'select p.id from (select t.%1$I as id from %2$s as t where t.org_id = $1 and t.%1$I > $2 order by t.%1$I limit $3) as p '
-    'order by p.id desc limit 1',
-    v_source.id_column, v_source.table_name::regclass
-  ) into v_last using fill_search_part.org_id, v_after, fill_search_part.most;
-  if v_last is not null then
-    execute core.search_insert(
-      v_source.code,
-      format(
-        '(select t.* from %1$s as t where t.org_id = %2$L and t.%3$I > %4$L and t.%3$I <= %5$L)',
-        v_source.table_name::regclass, fill_search_part.org_id, v_source.id_column, v_after, v_last
-      )
-    );
+    'select p.id from (select t.%1$I as id %2$s %3$L order by t.%1$I limit $1) as p order by p.id desc limit 1',
+    v_source.id_column, v_rows, coalesce(fill_search_part.until_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+  ) into last_id using fill_search_part.most;
+  row_count := 0;
+  left_out := 0;
+  if last_id is not null then
+    v_rows := v_rows || quote_literal(last_id);
+    -- Until they are found nobody changes them: a change that did not see the entry would leave it as it was. Rows that
+    -- somebody is changing are not waited for, who might wait for one of these.
+    execute format(
+      'select count(*), (select count(*) from (select %s for share skip locked) as l) %1$s', v_rows
+    ) into row_count, left_out;
+    left_out := row_count - left_out;
+    execute core.search_insert(v_source.code, format('(select t.* %s for share skip locked)', v_rows));
   end if;
   perform set_config('erpgres.org_id', coalesce(v_before, ''), true);
-  return v_last;
+  return next;
 end
 $_$;
 
-COMMENT ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) IS 'Bring the next rows of an organisation after an id into the search; returns the last id, null when there are no more.';
+COMMENT ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer, until_id uuid) IS 'Bring the next rows of an organisation after an id, and up to another, into the search; returns the last id (null: there are no more), how many rows there were, and how many of them were left out because somebody was changing them.';
 
 CREATE FUNCTION core.partner_id() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1637,9 +2406,15 @@ CREATE FUNCTION core.partner_id() RETURNS uuid
 
 COMMENT ON FUNCTION core.partner_id() IS 'The business partner that an EXTERNAL user belongs to; null for everybody else.';
 
+CREATE FUNCTION core.search_fold(text text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (octet_length(text) = length(text)) THEN lower(text) ELSE core.search_text(VARIADIC ARRAY[text]) END;
+
+COMMENT ON FUNCTION core.search_fold(text text) IS 'core.search_text of one text';
+
 CREATE FUNCTION core.search_code(code text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN "left"(btrim(core.search_text(VARIADIC ARRAY[code])), 200);
+    RETURN "left"(btrim(core.search_fold(code)), 200);
 
 COMMENT ON FUNCTION core.search_code(code text) IS 'A code as search compares it';
 
@@ -1982,6 +2757,8 @@ declare
   v_refresh_token text;
 begin
   select * into v_session from core.session as s where s.id = give_tokens.session_id;
+  -- No token outlives its session: the gateway may believe a token without asking (docs/caching/gateway.md).
+  v_minutes := least(v_minutes, floor(extract(epoch from v_session.expires_at - clock_timestamp())) / 60);
   if v_session.api_key_id is null then
     v_refresh_token := core.make_secret('ert_');
     insert into core.refresh_token (token_hash, session_id, expires_at)
@@ -2015,63 +2792,6 @@ end
 $$;
 
 COMMENT ON FUNCTION core.give_tokens(session_id uuid, claims jsonb) IS 'An access token and, unless an API key opened the session, a refresh token of the session, with who and where the user is. Nothing of it may be cached.';
-
-CREATE FUNCTION core.has_permission(permission text, unit_id uuid DEFAULT NULL::uuid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_claims jsonb := core.claims();
-begin
-  -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
-  if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
-    return false;
-  end if;
-  -- The role a SUPER_ADMIN's token switches to; nobody else can become it. Duties are not his.
-  if current_setting('role') = 'superadmin' then
-    return not core.is_duty(has_permission.permission);
-  end if;
-  if exists (
-    select
-    from core.user_role as u
-    join core.role as r on r.org_id = u.org_id and r.id = u.role_id
-    where u.org_id = core.org_id()
-      and u.user_id = (v_claims ->> 'sub')::uuid
-      and u.unit_id is null
-      and (
-        (r.is_administrator and not core.is_duty(has_permission.permission))
-        or exists (
-          select
-          from core.role_permission as p
-          where p.org_id = r.org_id and p.role_id = r.id and p.permission = has_permission.permission
-        )
-      )
-  ) then
-    return true;
-  end if;
-  -- A statement of its own: most roles are held everywhere, and most questions name no unit.
-  return has_permission.unit_id is not null and exists (
-    select
-    from core.user_role as u
-    join core.role as r on r.org_id = u.org_id and r.id = u.role_id
-    join core.org_unit as held on held.org_id = u.org_id and held.id = u.unit_id
-    join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
-    where u.org_id = core.org_id()
-      and u.user_id = (v_claims ->> 'sub')::uuid
-      and asked.id = has_permission.unit_id
-      and (
-        (r.is_administrator and not core.is_duty(has_permission.permission))
-        or exists (
-          select
-          from core.role_permission as p
-          where p.org_id = r.org_id and p.role_id = r.id and p.permission = has_permission.permission
-        )
-      )
-  );
-end
-$$;
-
-COMMENT ON FUNCTION core.has_permission(permission text, unit_id uuid) IS 'Whether the signed-in user holds the permission. Without unit_id only roles held everywhere count; with it also those held in that unit or one above it. A duty (core.permission.is_duty) is not held by being an administrator. In policies: (select core.has_permission(''core.partner.create'')).';
 
 CREATE FUNCTION core.hash_password(password text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2509,27 +3229,30 @@ CREATE FUNCTION core.import_items(import_id uuid, first_line integer, last_line 
     BEGIN ATOMIC
  SELECT r.line,
      i.id,
-     core.import_problems(VARIADIC ARRAY[
          CASE
-             WHEN ((u.code IS NULL) AND ((r.data ->> 'unit_code'::text) IS NOT NULL)) THEN core.import_problem('unit_code'::text, 'core.import_reference'::text, (r.data ->> 'unit_code'::text), '{"entity": "unit"}'::jsonb)
+             WHEN (((u.code IS NULL) AND ((r.data ->> 'unit_code'::text) IS NOT NULL)) OR ((c.code IS NULL) AND ((r.data ->> 'currency'::text) IS NOT NULL)) OR (((r.data ->> 'price'::text))::numeric < (0)::numeric) OR (((r.data ->> 'price'::text) IS NOT NULL) AND ((r.data ->> 'currency'::text) IS NULL)) OR (((r.data ->> 'shelf_life_days'::text))::integer <= 0)) THEN core.import_problems(VARIADIC ARRAY[
+             CASE
+                 WHEN ((u.code IS NULL) AND ((r.data ->> 'unit_code'::text) IS NOT NULL)) THEN core.import_problem('unit_code'::text, 'core.import_reference'::text, (r.data ->> 'unit_code'::text), '{"entity": "unit"}'::jsonb)
+                 ELSE NULL::jsonb
+             END,
+             CASE
+                 WHEN ((c.code IS NULL) AND ((r.data ->> 'currency'::text) IS NOT NULL)) THEN core.import_problem('currency'::text, 'core.import_reference'::text, (r.data ->> 'currency'::text), '{"entity": "currency"}'::jsonb)
+                 ELSE NULL::jsonb
+             END,
+             CASE
+                 WHEN (((r.data ->> 'price'::text))::numeric < (0)::numeric) THEN core.import_problem('price'::text, 'core.import_negative'::text, (r.data ->> 'price'::text))
+                 ELSE NULL::jsonb
+             END,
+             CASE
+                 WHEN (((r.data ->> 'price'::text) IS NOT NULL) AND ((r.data ->> 'currency'::text) IS NULL)) THEN core.import_problem('currency'::text, 'core.import_required'::text)
+                 ELSE NULL::jsonb
+             END,
+             CASE
+                 WHEN (((r.data ->> 'shelf_life_days'::text))::integer <= 0) THEN core.import_problem('shelf_life_days'::text, 'core.import_not_positive'::text, (r.data ->> 'shelf_life_days'::text))
+                 ELSE NULL::jsonb
+             END])
              ELSE NULL::jsonb
-         END,
-         CASE
-             WHEN ((c.code IS NULL) AND ((r.data ->> 'currency'::text) IS NOT NULL)) THEN core.import_problem('currency'::text, 'core.import_reference'::text, (r.data ->> 'currency'::text), '{"entity": "currency"}'::jsonb)
-             ELSE NULL::jsonb
-         END,
-         CASE
-             WHEN (((r.data ->> 'price'::text))::numeric < (0)::numeric) THEN core.import_problem('price'::text, 'core.import_negative'::text, (r.data ->> 'price'::text))
-             ELSE NULL::jsonb
-         END,
-         CASE
-             WHEN (((r.data ->> 'price'::text) IS NOT NULL) AND ((r.data ->> 'currency'::text) IS NULL)) THEN core.import_problem('currency'::text, 'core.import_required'::text)
-             ELSE NULL::jsonb
-         END,
-         CASE
-             WHEN (((r.data ->> 'shelf_life_days'::text))::integer <= 0) THEN core.import_problem('shelf_life_days'::text, 'core.import_not_positive'::text, (r.data ->> 'shelf_life_days'::text))
-             ELSE NULL::jsonb
-         END]) AS import_problems,
+         END AS "case",
      (r.data ->> 'sku'::text),
      (r.data ->> 'name'::text),
      (r.data ->> 'class'::text),
@@ -2950,6 +3673,24 @@ END;
 
 COMMENT ON FUNCTION core.is_duty(permission text) IS 'Whether a permission is held only by roles that list it, not by being an administrator';
 
+CREATE FUNCTION core.is_granted_already(permission text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  -- Believed where the claims are believed, and for no other claims or role than those that it was found for.
+  return session_user in ('authenticator', 'migrator', 'worker')
+    and coalesce(
+      current_setting('erpgres.granted', true) = concat_ws(
+        ' ', is_granted_already.permission, current_setting('role'), core.org_id(),
+        nullif(current_setting('request.jwt.claims', true), '')
+      ),
+      false
+    );
+end
+$$;
+
+COMMENT ON FUNCTION core.is_granted_already(permission text) IS 'Whether core.require_permission_once has found this permission in this transaction, for the same claims and organisation.';
+
 CREATE FUNCTION core.is_signed_now(entity_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2967,6 +3708,83 @@ end
 $$;
 
 COMMENT ON FUNCTION core.is_signed_now(entity_id uuid) IS 'Whether this transaction used a signature of the record with that id (core.require_signature)';
+
+CREATE FUNCTION core.keep_answer(rows text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_largest constant integer := 1048576;
+  v_noted text := current_setting('erpgres.idempotency', true); -- id, what the answer looks like
+  v_id uuid := nullif(left(v_noted, 36), '')::uuid;
+  v_shape text := substr(v_noted, 38);
+  v_path text := current_setting('request.path', true);
+  v_rows json := (keep_answer.rows || ']')::json;
+  v_body json := coalesce(v_rows, '[]');
+  v_status smallint := nullif(current_setting('response.status', true), '')::smallint;
+  v_is_set boolean := true;
+  v_is_void boolean := false;
+begin
+  if v_id is null or v_shape = 'none' then
+    return v_rows;
+  end if;
+  if v_path like '/rpc/%' then
+    select p.proretset, p.prorettype = 'void'::regtype
+    into strict v_is_set, v_is_void
+    from pg_proc as p
+    where p.pronamespace = 'api'::regnamespace and p.proname = substr(v_path, 6) and p.prokind = 'f';
+  end if;
+  if v_shape like 'one%' or not v_is_set then
+    v_body := coalesce(v_body -> 0, 'null');
+  end if;
+  if v_shape like '%-stripped' then
+    v_body := json_strip_nulls(v_body);
+  end if;
+  if v_status in (408, 425, 429) or v_status >= 500 then
+    -- Try again later: that is what the same request will do.
+    delete from core.idempotency as i
+    where i.org_id = coalesce(core.org_id(), '00000000-0000-0000-0000-000000000000') and i.id = v_id;
+    return v_rows;
+  end if;
+  if octet_length(v_body::text) > v_largest then
+    perform core.raise_error('core.answer_too_large', jsonb_build_object('limit', v_largest));
+  end if;
+  update core.idempotency as i
+  set
+    http_status = coalesce(v_status, case when v_is_void then 204 else i.http_status end),
+    body = case when not v_is_void then v_body::text end,
+    headers = coalesce(
+      (
+        select jsonb_object_agg(h.key, h.value)
+        from jsonb_array_elements(nullif(current_setting('response.headers', true), '')::jsonb) as e (header)
+        cross join lateral jsonb_each(e.header) as h
+      ),
+      '{}'
+    )
+  where i.org_id = coalesce(core.org_id(), '00000000-0000-0000-0000-000000000000') and i.id = v_id;
+  return v_rows;
+end
+$$;
+
+COMMENT ON FUNCTION core.keep_answer(rows text) IS 'Keep the body that PostgREST makes of these rows, with the status and headers that a function set, for the request noted by core.begin_idempotent; returns the rows. Raises core.answer_too_large over 1 MiB. What a function aggregates itself is kept first and then overwritten: the answer comes last.';
+
+CREATE FUNCTION core.keep_row(rows text, row_or_value anyelement) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  -- As json_agg separates: a new line before what is a row or an array, not before what is JSON already.
+  select coalesce(
+    keep_row.rows
+    || case
+      when left(v.value, 1) in ('{', '[') and pg_typeof(keep_row.row_or_value) <> all ('{json,jsonb}'::regtype[])
+        then E', \n '
+      else ', '
+    end,
+    '['
+  ) || v.value
+  from (select coalesce(to_json(keep_row.row_or_value)::text, 'null')) as v (value)
+$$;
+
+COMMENT ON FUNCTION core.keep_row(rows text, row_or_value anyelement) IS 'One more row of api.json_agg';
 
 CREATE FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer DEFAULT 0) RETURNS jsonb
     LANGUAGE plpgsql
@@ -3066,7 +3884,9 @@ begin
       if v_set is not null and v_entity.update_permission is not null then
         v_update := format(
           'update %1$s as t set %2$s from staged as f where t.org_id = (select core.org_id()) '
-          'and t.id = f.match_id and f.problems is null and %3$s returning f.line',
+          'and t.id = f.match_id and f.problems is null and %3$s '
+          -- asked once: most often there are none, and the planner knows little of rows that this transaction made
+          'and exists (select from staged as m where m.match_id is not null) returning f.line',
           v_entity.table_name, v_set, v_difference
         );
       end if;
@@ -3589,7 +4409,6 @@ declare
   v_series core.number_series;
   v_year text;
   v_unit text;
-  v_last bigint;
   v_count integer := cardinality(next_numbers.entity_ids);
   v_digits integer;
   v_numbers text[];
@@ -3633,30 +4452,42 @@ begin
   end if;
   v_digits := coalesce(substring(v_series.pattern from '\{number:([0-9]{1,2})\}'), '1')::integer;
 
-  -- This row stays locked until the transaction ends: the next one waits, and takes the same numbers if we fail.
-  insert into core.number_counter as c (org_id, series_id, period, last_number)
-  values (v_org_id, v_series.id, case v_series.reset when 'YEAR' then v_year else '' end, v_count)
-  on conflict on constraint number_counter_pkey do update set last_number = c.last_number + v_count
-  returning c.last_number into v_last;
-
-  v_numbers := array(
-    select replace(
+  -- The row of the counter stays locked until the transaction ends: the next one waits, and takes the same numbers if we fail.
+  with counted as (
+    insert into core.number_counter as c (org_id, series_id, period, last_number)
+    values (v_org_id, v_series.id, case v_series.reset when 'YEAR' then v_year else '' end, v_count)
+    on conflict on constraint number_counter_pkey do update set last_number = c.last_number + v_count
+    returning c.last_number - v_count as first_number
+  ),
+  made as materialized (
+    select
+      n.entity_id,
+      n.ordinality,
       replace(
-        regexp_replace(
-          v_series.pattern, '\{number(:[0-9]{1,2})?\}',
-          lpad(n.number::text, greatest(v_digits, length(n.number::text)), '0'), 'g'
-        ), '{year}', v_year
-      ), '{unit}', coalesce(v_unit, '')
-    )
-    from generate_series(v_last - v_count + 1, v_last) as n (number)
-    order by n.number
-  );
+        replace(
+          regexp_replace(
+            v_series.pattern, '\{number(:[0-9]{1,2})?\}',
+            lpad(
+              (c.first_number + n.ordinality)::text,
+              greatest(v_digits, length((c.first_number + n.ordinality)::text)), '0'
+            ),
+            'g'
+          ), '{year}', v_year
+        ), '{unit}', coalesce(v_unit, '')
+      ) as number
+    from counted as c
+    cross join unnest(next_numbers.entity_ids) with ordinality as n (entity_id, ordinality)
+  ),
+  registered as (
+    insert into core.number_register (org_id, document_type, number, entity_id)
+    select v_org_id, next_numbers.document_type, m.number, m.entity_id
+    from made as m
+    on conflict do nothing
+    returning entity_id
+  )
+  select (select array_agg(m.number order by m.ordinality) from made as m), (select count(*) from registered)
+  into v_numbers, v_count;
 
-  insert into core.number_register (org_id, document_type, number, entity_id)
-  select v_org_id, next_numbers.document_type, n.number, n.entity_id
-  from unnest(v_numbers, next_numbers.entity_ids) as n (number, entity_id)
-  on conflict do nothing;
-  get diagnostics v_count = row_count;
   if v_count < cardinality(v_numbers) then
     select min(n.number)
     into v_taken
@@ -3912,13 +4743,14 @@ CREATE FUNCTION core.pre_request() RETURNS void
     AS $$
 declare
   v_role text := current_setting('role');
-  v_request_id text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
+  v_headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
   v_token record;
   v_session core.session;
+  v_ignored text; -- an assignment takes less than a statement, and all of this runs for every request
 begin
   -- Nothing here may write a table: GET runs read only.
-  if v_request_id is not null then
-    perform set_config('application_name', left(v_request_id, 63), true);
+  if v_headers ? 'x-request-id' then
+    v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
   end if;
   if v_role = 'anon' then
     return;
@@ -3938,42 +4770,75 @@ begin
     perform core.raise_error('core.organization_missing');
   end if;
   -- From here on core.org_id() need not read the claims.
-  perform set_config('erpgres.org_id', v_token.org_id::text, true);
+  v_ignored := set_config('erpgres.org_id', v_token.org_id::text, true);
 
-  -- A token of an outside provider has no session.
   if v_token.sid is null then
+    -- A token of an outside provider has no session.
     perform core.check_outside_token(v_token.iss, v_role, v_token.partner_id);
-    return;
+  else
+    -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
+    select * into v_session from core.session as s where s.id = v_token.sid;
+    if not found
+      or v_session.user_id <> v_token.sub
+      or v_session.org_id is distinct from v_token.org_id
+      or v_session.partner_id is distinct from v_token.partner_id
+      or v_session.api_key_id is distinct from v_token.api_key
+    then
+      perform core.raise_error('core.session_ended');
+    elsif v_session.role <> v_role then
+      perform core.raise_error('core.role_mismatch');
+    elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
+      v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
+      perform core.raise_error(
+        case
+          when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
+          else 'core.user_inactive'
+        end
+      );
+    elsif v_session.is_limited
+      and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
+    then
+      perform core.raise_error('core.second_factor_setup');
+    end if;
   end if;
 
-  -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
-  select * into v_session from core.session as s where s.id = v_token.sid;
-  if not found
-    or v_session.user_id <> v_token.sub
-    or v_session.org_id is distinct from v_token.org_id
-    or v_session.partner_id is distinct from v_token.partner_id
-    or v_session.api_key_id is distinct from v_token.api_key
-  then
-    perform core.raise_error('core.session_ended');
-  elsif v_session.role <> v_role then
-    perform core.raise_error('core.role_mismatch');
-  elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
-    v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
-    perform core.raise_error(
-      case
-        when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
-        else 'core.user_inactive'
-      end
+  if current_setting('request.method', true) in ('GET', 'HEAD') then
+    -- A session is one user's in one organisation.
+    v_ignored := core.tag_answer(
+      v_headers, v_role, v_token.org_id,
+      coalesce(v_token.sid::text, concat_ws(' ', v_token.sub, v_token.org_id, v_token.partner_id)),
+      v_token.api_key is not null
     );
-  elsif v_session.is_limited
-    and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
-  then
-    perform core.raise_error('core.second_factor_setup');
+  elsif v_headers ? 'if-match' then
+    perform core.expect_version(v_headers ->> 'if-match');
   end if;
 end
 $$;
 
-COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done.';
+COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done. Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it (core.tag_answer); lets a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
+
+CREATE FUNCTION core.prune_data_changes() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_rows bigint;
+begin
+  delete from core.data_change as d
+  using (
+    select n.org_id, n.source, max(n.xid) as xid
+    from core.data_change as n
+    group by n.org_id, n.source
+    having count(*) > 1
+  ) as newest
+  where d.org_id = newest.org_id
+    and d.source = newest.source
+    and d.xid < newest.xid;
+  get diagnostics v_rows = row_count;
+  return v_rows;
+end
+$$;
+
+COMMENT ON FUNCTION core.prune_data_changes() IS 'Delete the rows of core.data_change for which a newer one of the same organisation and source is visible; returns how many';
 
 CREATE FUNCTION core.purge_imports() RETURNS bigint
     LANGUAGE plpgsql
@@ -4016,6 +4881,22 @@ end
 $$;
 
 COMMENT ON FUNCTION core.purge_sign_in() IS 'Delete sessions that ended 90 days ago (those of API keys a day ago) with their refresh tokens, counters and reset tokens after a day, messages after a week; returns how many of each. To be run daily.';
+
+CREATE FUNCTION core.raise_answer(body jsonb, status integer, headers jsonb) RETURNS void
+    LANGUAGE plpgsql PARALLEL SAFE
+    AS $$
+begin
+  -- What is raised stands in the server's log, which is no place for an answer.
+  if has_parameter_privilege('log_min_messages', 'set') then
+    perform set_config('log_min_messages', 'panic', true);
+  end if;
+  raise sqlstate 'PGRST' using
+    message = raise_answer.body::text,
+    detail = jsonb_build_object('status', raise_answer.status, 'headers', raise_answer.headers)::text;
+end
+$$;
+
+COMMENT ON FUNCTION core.raise_answer(body jsonb, status integer, headers jsonb) IS 'End the request with this body (code, message, details, hint), status and headers, and undo what it wrote';
 
 CREATE FUNCTION core.raise_error(code text, details jsonb DEFAULT '{}'::jsonb) RETURNS void
     LANGUAGE plpgsql PARALLEL SAFE
@@ -4143,6 +5024,15 @@ END;
 
 COMMENT ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) IS 'Note the problems that core.load_import found, after what it did has been rolled back';
 
+CREATE FUNCTION core.renew_api_sources() RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE core.api_source a SET revision = (pg_current_xact_id())::text
+   WHERE (a.revision <> (pg_current_xact_id())::text);
+END;
+
+COMMENT ON FUNCTION core.renew_api_sources() IS 'Give all answers of the API another tag from the commit of this transaction on';
+
 CREATE FUNCTION core.request_approval(entity text, entity_id uuid, kind text DEFAULT NULL::text, amount numeric DEFAULT NULL::numeric, currency text DEFAULT NULL::text, unit_id uuid DEFAULT NULL::uuid, requested_by uuid DEFAULT core.user_id()) RETURNS core.approval
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4255,6 +5145,26 @@ end
 $$;
 
 COMMENT ON FUNCTION core.require_permission(permission text, unit_id uuid) IS 'Raise core.permission_missing (403) unless the user holds the permission; the tools and jobs without a user pass';
+
+CREATE FUNCTION core.require_permission_once(permission text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if not core.is_granted_already(require_permission_once.permission) then
+    perform core.require_permission(require_permission_once.permission);
+    perform set_config(
+      'erpgres.granted',
+      concat_ws(
+        ' ', require_permission_once.permission, current_setting('role'), core.org_id(),
+        nullif(current_setting('request.jwt.claims', true), '')
+      ),
+      true
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.require_permission_once(permission text) IS 'As core.require_permission, for a right held everywhere, and remembers until the end of the transaction that these claims have it, so that the triggers of the rows that a function changes need not ask again.';
 
 CREATE FUNCTION core.require_person() RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -4451,11 +5361,9 @@ COMMENT ON FUNCTION core.role_names(user_id uuid, unit_id uuid) IS 'The roles th
 
 CREATE FUNCTION core.search_blanks(text text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN translate("left"(text, 1000), '	
+    RETURN regexp_replace("left"(text, 1000), '[\t\n\r -/:-@\[-`{-~]+'::text, ' '::text, 'g'::text);
 
-!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, '                                   '::text);
-
-COMMENT ON FUNCTION core.search_blanks(text text) IS 'A text of core.search_text with a blank for every separator';
+COMMENT ON FUNCTION core.search_blanks(text text) IS 'A text of core.search_text with a blank for separators';
 
 CREATE TABLE core.search_source (
     code text NOT NULL,
@@ -4495,16 +5403,42 @@ CREATE FUNCTION core.search_insert(source text, relation text) RETURNS text
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, ''0123456789'', '''')
   ) as w
-  where w.word ~ ''^[^0-9]{3,40}$''
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
-'::text, s.entity, s.id_column, s.code, COALESCE((('core.search_code(r.'::text || quote_ident(s.title_column)) || ')'::text), 'null::text'::text), COALESCE((SELECT 'array_to_tsvector(string_to_array(t.scope || replace(t.words, '' '', '' '' || t.scope), '' ''))'::text WHERE (cardinality(s.word_columns) > 0)), 'null::tsvector'::text), COALESCE(('r.'::text || quote_ident(s.partner_column)), 'null::uuid'::text), search_insert.relation, (SELECT format(CASE WHEN (count(*) = 1) THEN 'values %s'::text ELSE 'select distinct on (v.code) v.code, v.n from (values %s) as v (code, n) order by v.code, v.n'::text END, string_agg(format('(core.search_code(r.%I), %s)'::text, c.name, c.n), ', '::text)) AS format FROM unnest(s.code_columns) WITH ORDINALITY c(name, n)), (SELECT format('
-    cross join lateral (select core.search_scope(r.org_id, %L), core.search_blanks(core.search_text(%s))) as t (scope, words)'::text, s.entity, string_agg(format('r.%I'::text, c.c), ', '::text)) AS format FROM unnest(s.word_columns) c(c) HAVING (count(*) > 0))) AS format FROM core.search_source s WHERE (s.code = search_insert.source));
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+'::text, s.entity, s.id_column, s.code, COALESCE((('core.search_code(r.'::text || quote_ident(s.title_column)) || ')'::text), 'null::text'::text), COALESCE((SELECT 'array_to_tsvector(string_to_array(t.scope || replace(t.words, '' '', '' '' || t.scope), '' ''))'::text WHERE (cardinality(s.word_columns) > 0)), 'null::tsvector'::text), COALESCE(('r.'::text || quote_ident(s.partner_column)), 'null::uuid'::text), search_insert.relation, (SELECT format(CASE WHEN (count(*) = 1) THEN 'select v.code, v.n from (values %s) as v (code, n) offset 0'::text ELSE 'select distinct on (v.code) v.code, v.n from (values %s) as v (code, n) order by v.code, v.n'::text END, string_agg(format('(core.search_code(r.%I), %s)'::text, c.name, c.n), ', '::text)) AS format FROM unnest(s.code_columns) WITH ORDINALITY c(name, n)), (SELECT format('
+    cross join lateral (select core.search_scope(r.org_id, %L), concat_ws('' '', %s) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)'::text, s.entity, string_agg(format('r.%I'::text, c.c), ', '::text)) AS format FROM unnest(s.word_columns) c(c) HAVING (count(*) > 0))) AS format FROM core.search_source s WHERE (s.code = search_insert.source));
 
 COMMENT ON FUNCTION core.search_insert(source text, relation text) IS 'The statement that brings rows of a source into the search; relation is a table, or what stands for one';
+
+CREATE FUNCTION core.search_later(source text, import_id uuid, row_count bigint, org_id uuid, first_id uuid, last_id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- A few rows are brought as fast as noted. The bound below is exclusive, hence the moment before.
+  if search_later.row_count < 1000 or uuid_extract_version(search_later.first_id) is distinct from 7 then
+    return false;
+  end if;
+  insert into core.search_fill (source, of_org_id, after_id, last_id, row_count, import_id)
+  values (
+    search_later.source, search_later.org_id,
+    core.uuid_floor(uuid_extract_timestamp(search_later.first_id) - interval '1 millisecond'), search_later.last_id,
+    search_later.row_count, search_later.import_id
+  );
+  update core.import as i
+  set search_pending_count = i.search_pending_count + search_later.row_count
+  where i.org_id = search_later.org_id and i.id = search_later.import_id;
+  return true;
+end
+$$;
+
+COMMENT ON FUNCTION core.search_later(source text, import_id uuid, row_count bigint, org_id uuid, first_id uuid, last_id uuid) IS 'Note that rows of an import come into the search after its commit, in its own transaction; false when they are too few. Asked by the triggers of core.ensure_search when erpgres.search_later names an import, as only the login of the tools can.';
 
 CREATE FUNCTION core.search_scope(org_id uuid, entity text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4650,15 +5584,17 @@ $$;
 
 COMMENT ON FUNCTION core.set_password(user_id uuid, password text) IS 'Set the password of a user without asking for the old one. Raises core.not_found (404), core.password_weak (422), core.password_used_before (422: one of the last five).';
 
-CREATE FUNCTION core.set_user_active(user_id uuid, is_active boolean) RETURNS void
+CREATE FUNCTION core.set_user_active(user_id uuid, is_active boolean, version integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
 begin
   if core.org_id() is null then
-    update core.app_user as u set is_active = set_user_active.is_active where u.id = set_user_active.user_id;
+    update core.app_user as u
+    set is_active = set_user_active.is_active, version = coalesce(set_user_active.version, u.version)
+    where u.id = set_user_active.user_id;
   else
     update core.membership as m
-    set is_active = set_user_active.is_active
+    set is_active = set_user_active.is_active, version = coalesce(set_user_active.version, m.version)
     where m.org_id = core.org_id() and m.user_id = set_user_active.user_id;
   end if;
   if not found then
@@ -4667,7 +5603,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION core.set_user_active(user_id uuid, is_active boolean) IS 'Write whether a user may enter the organisation of the claims, or, without one, any. Raises core.not_found (404).';
+COMMENT ON FUNCTION core.set_user_active(user_id uuid, is_active boolean, version integer) IS 'Write whether a user may enter the organisation of the claims, or, without one, any. Raises core.not_found (404), core.stale_version (412).';
 
 CREATE FUNCTION core.setting(code text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -4690,6 +5626,119 @@ end
 $$;
 
 COMMENT ON FUNCTION core.setting(code text) IS 'The value of a setting: the organisation''s, else the installation''s, else the default. Raises core.setting_unknown (404).';
+
+CREATE TABLE core.installation_setting (
+    code text NOT NULL,
+    value jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE core.installation_setting IS 'Values that the installation gives to settings in place of the default; an organisation may override those that are not global';
+
+CREATE TABLE core.setting (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    code text NOT NULL,
+    value jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id()
+);
+
+ALTER TABLE ONLY core.setting FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.setting IS 'Settings that an organisation changed; the others have their default';
+
+CREATE TABLE core.setting_definition (
+    code text NOT NULL,
+    value_type text NOT NULL,
+    default_value jsonb NOT NULL,
+    description text NOT NULL,
+    is_global boolean DEFAULT false NOT NULL,
+    CONSTRAINT code_is_domain_and_setting CHECK ((code ~ '^[a-z]+\.[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT default_has_the_type CHECK ((jsonb_typeof(default_value) = value_type)),
+    CONSTRAINT value_type_known CHECK ((value_type = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text])))
+);
+
+COMMENT ON TABLE core.setting_definition IS 'Settings with type, default and meaning: those that an organisation may change, and those of the installation';
+
+COMMENT ON COLUMN core.setting_definition.is_global IS 'Holds for the installation: set in core.installation_setting by the tools, not by an organisation';
+
+CREATE FUNCTION core.settings(codes text[]) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT jsonb_object_agg(d.code, COALESCE(s.value, i.value, d.default_value)) AS jsonb_object_agg
+    FROM ((core.setting_definition d
+      LEFT JOIN core.installation_setting i ON ((i.code = d.code)))
+      LEFT JOIN core.setting s ON (((s.org_id = ( SELECT core.org_id() AS org_id)) AND (s.code = d.code))))
+   WHERE (d.code = ANY (settings.codes));
+END;
+
+COMMENT ON FUNCTION core.settings(codes text[]) IS 'The values of several settings, as core.setting gives them, by code; what there is no definition of is left out.';
+
+CREATE FUNCTION core.shared_views() RETURNS SETOF text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with recursive reached as (
+    select c.relname::text as view_name, c.tableoid as classid, c.oid as objid
+    from pg_class as c
+    where c.relnamespace = 'api'::regnamespace and c.relkind = 'v'
+    union
+    select r.view_name, e.refclassid, e.refobjid
+    from reached as r
+    cross join lateral (
+      select d.refclassid, d.refobjid
+      from pg_rewrite as w
+      join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+      where w.ev_class = r.objid
+      union all
+      select d.refclassid, d.refobjid
+      from pg_policy as p
+      join pg_depend as d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+      where p.polrelid = r.objid
+        and p.polcmd in ('r', '*')
+        and p.polroles && array['member'::regrole::oid, 0::oid]
+      union all
+      select d.refclassid, d.refobjid
+      from pg_attrdef as a
+      join pg_depend as d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid
+      join pg_attribute as t on t.attrelid = a.adrelid and t.attnum = a.adnum and t.attgenerated <> ''
+      where a.adrelid = r.objid
+    ) as e
+    where r.classid = 'pg_class'::regclass and e.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
+  ),
+  -- Nothing that may ask who it is: of our functions only the one that names the organisation, and of PostgreSQL's none that
+  -- reads the session.
+  personal as (
+    select r.view_name
+    from reached as r
+    join pg_proc as p on p.oid = r.objid
+    where r.classid = 'pg_proc'::regclass and p.provolatile <> 'i' and p.oid <> 'core.org_id()'::regprocedure
+    union
+    select r.view_name
+    from reached as r
+    join pg_class as c on c.oid = r.objid
+    where r.classid = 'pg_class'::regclass
+      and (
+        c.relkind not in ('v', 'r', 'p')
+        or (c.relkind = 'v' and pg_get_viewdef(c.oid) ~* '\m(current_setting|current_user|session_user|current_role|user)\M')
+        or exists (
+          select
+          from pg_policy as p
+          where p.polrelid = c.oid
+            and p.polcmd in ('r', '*')
+            and p.polroles && array['member'::regrole::oid, 0::oid]
+            and pg_get_expr(p.polqual, p.polrelid) ~* '\m(current_setting|current_user|session_user|current_role|user)\M'
+        )
+      )
+  )
+  select distinct r.view_name from reached as r where r.view_name not in (select q.view_name from personal as q);
+$$;
+
+COMMENT ON FUNCTION core.shared_views() IS 'The views of the API that show every member of an organisation the same rows: neither they nor the policies behind them call anything that may ask who the caller is. For the gateway''s cache, which may then give one''s answer to another.';
 
 CREATE FUNCTION core.sign_in_claims(user_id uuid, kind text, organization text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql
@@ -4872,6 +5921,7 @@ declare
   v_data text [] := '{}';
   v_names text [] := '{}';
   v_problems text [] := '{}';
+  v_doubts text [] := '{}';
   v_rank text := '0';
   v_column record;
   v_cell text;
@@ -4934,11 +5984,15 @@ begin
           'case when %1$s ~ %2$L then translate(%1$s, %3$L, %4$L) end', v_cell, v_number,
           case when v_is_comma then ',' || v_group else v_group end, case when v_is_comma then '.' else '' end
         );
+        -- Plain numbers, as most are, are what they stand for.
         if v_column.type = 'integer' then
           v_value := format(
-            'case when pg_input_is_valid(%1$s, ''numeric'') then case when (%1$s)::numeric %% 1 = 0 '
-            'and abs((%1$s)::numeric) <= 2147483647 then ((%1$s)::numeric)::integer::text end end', v_value
+            'case when %2$s ~ ''^(0|[1-9]\d{0,8})$'' then %2$s '
+            'when pg_input_is_valid(%1$s, ''numeric'') then case when (%1$s)::numeric %% 1 = 0 '
+            'and abs((%1$s)::numeric) <= 2147483647 then ((%1$s)::numeric)::integer::text end end', v_value, v_cell
           );
+        elsif not v_is_comma then
+          v_value := format('case when %1$s ~ ''^\d+([.]\d+)?$'' then %1$s else %2$s end', v_cell, v_value);
         end if;
       when 'boolean' then
         v_value := format(
@@ -4961,6 +6015,7 @@ begin
       v_problems := v_problems || format(
         'case when %s is null then core.import_problem(%L, ''core.import_required'') end', v_cell, v_column.name
       );
+      v_doubts := v_doubts || format('%s is null', v_cell);
     end if;
     if v_column.type not in ('text', 'code') then
       v_wrong := format(
@@ -4979,20 +6034,23 @@ begin
     end if;
     if v_wrong is not null then
       v_problems := v_problems || format('case when %s is not null and %s is null then %s end', v_cell, v_value, v_wrong);
+      v_doubts := v_doubts || format('%s is null and %s is not null', v_value, v_cell);
     end if;
     if v_column.is_path then
       v_rank := format('case when %1$s is null then 0 else length(%1$s) - length(replace(%1$s, ''/'', '''')) + 1 end', v_cell);
     end if;
   end loop;
 
-  -- offset 0: each step is computed once, not once for each use of it.
+  -- offset 0: each step is computed once, not once for each use of it. A row without problems costs a few comparisons.
   -- lint: allow dynamic_sql: source and cells are SQL that callers build with %I and %L; it runs with the caller's rights
   execute format(
     'insert into core.import_row (org_id, import_id, line, rank, data, problems) '
     'select (select core.org_id()), $1, v.line, v.rank, jsonb_object($3, array[%s]), '
-    'case when v.note is null then core.import_problems(%s) else jsonb_build_array(core.import_problem(null, v.note)) end from ('
+    'case when v.note is not null then jsonb_build_array(core.import_problem(null, v.note)) '
+    'when %s then core.import_problems(%s) end from ('
     'select v.*, %s as rank, %s from (select s.line, s.note, %s from %s as s offset 0) as v offset 0) as v',
-    array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank,
+    array_to_string(v_data, ', '), coalesce(nullif(array_to_string(v_doubts, ' or '), ''), 'false'),
+    coalesce(nullif(array_to_string(v_problems, ', '), ''), 'null'), v_rank,
     array_to_string(v_values, ', '), array_to_string(v_trimmed, ', '), stage_import.source
   )
   using stage_import.import_id, stage_import.payload, v_names;
@@ -5005,6 +6063,73 @@ end
 $_$;
 
 COMMENT ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) IS 'Stage rows of an import. source: what to select from, with the columns line and note (null, or the code of an error of the row as a whole); cells: an SQL expression over it for each of the columns of the import; $2 in them is payload. Cells are trimmed and read by type; what cannot be read, is no choice or is missing becomes a problem of the row. Returns the number of rows';
+
+CREATE FUNCTION core.tag_answer(headers jsonb, role text, org_id uuid, identity text, has_api_key boolean) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_query text := tag_answer.headers ->> 'x-query-string';
+  v_source core.api_source;
+  v_tag text;
+begin
+  select * into v_source from core.api_source as a where a.view_name = substr(current_setting('request.path', true), 2);
+  if not found then
+    return null; -- a function, or the description of the API
+  end if;
+
+  -- A SUPER_ADMIN sees every organisation, and only the gateway says what is asked for.
+  if v_source.is_tagged and tag_answer.role <> 'superadmin' and v_query is not null then
+    if strpos(v_query, '(') > 0 or strpos(v_query, '%28') > 0 then
+      v_source := core.add_embedded(v_source, v_query);
+    end if;
+    if tag_answer.has_api_key then
+      v_source.sources := v_source.sources || array['core.api_key'];
+    end if;
+    if v_source.is_tagged then
+      v_tag := core.data_tag(v_source.sources, tag_answer.org_id, v_source.shared_sources);
+    end if;
+  end if;
+  if v_tag is null then
+    return set_config(
+      'response.headers', '[{"Cache-Control": "' || v_source.cache_control || '"}, {"Vary": "Authorization"}]', true
+    );
+  end if;
+
+  -- The start of the server: where it is restored to an earlier moment, transactions are numbered a second time.
+  v_tag := md5(
+    concat_ws(
+      chr(10), v_tag, v_source.revision, pg_postmaster_start_time(), tag_answer.role, tag_answer.identity,
+      v_source.view_name, v_query, tag_answer.headers ->> 'accept', tag_answer.headers ->> 'prefer',
+      case when v_source.time_dependence = 'day' then core.today() end
+    )
+  );
+  -- All our tags are weak, and compared weakly: W/ does not matter.
+  if tag_answer.headers ? 'if-none-match'
+    and (
+      strpos(tag_answer.headers ->> 'if-none-match', '"' || v_tag || '"') > 0
+      or btrim(tag_answer.headers ->> 'if-none-match') = '*'
+    )
+  then
+    -- lint: allow error_by_code: 304 is no error, and has no body
+    raise sqlstate 'PGRST' using
+      message = '{"code": "core.not_modified", "message": "The client has this answer"}',
+      detail = jsonb_build_object(
+        'status', 304,
+        'headers', jsonb_build_object(
+          'ETag', 'W/"' || v_tag || '"', 'Cache-Control', v_source.cache_control, 'Vary', 'Authorization'
+        )
+      );
+  end if;
+  return set_config(
+    'response.headers',
+    '[{"ETag": "W/\"' || v_tag || '\""}, {"Cache-Control": "' || v_source.cache_control
+    || '"}, {"Vary": "Authorization"}]',
+    true
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.tag_answer(headers jsonb, role text, org_id uuid, identity text, has_api_key boolean) IS 'Give the answer to a GET of a view a tag (ETag) that changes whenever what the caller would be shown may have changed, and its cache class; ends the request with 304 when If-None-Match names the tag. Returns the headers of the answer.';
 
 CREATE FUNCTION core.take_password_slot() RETURNS boolean
     LANGUAGE plpgsql
@@ -5087,15 +6212,27 @@ COMMENT ON FUNCTION core.tg_approval_policy__check() IS 'AFTER any change of an 
 CREATE FUNCTION core.tg_item__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        'item', current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.id from new_rows as n order by n.id limit 1),
+        (select n.id from new_rows as n order by n.id desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'item', r.id, 'item', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from new_rows as r
-    cross join lateral (values (core.search_code(r.sku), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'item'), core.search_blanks(core.search_text(r.sku, r.name))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.sku), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'item'), concat_ws(' ', r.sku, r.name) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5103,12 +6240,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5124,8 +6262,9 @@ begin
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'item', r.id, 'item', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from (select new.*) as r
-    cross join lateral (values (core.search_code(r.sku), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'item'), core.search_blanks(core.search_text(r.sku, r.name))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.sku), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'item'), concat_ws(' ', r.sku, r.name) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5133,30 +6272,31 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_item__search() IS 'Keeps what is found of core.item; made by core.ensure_search.';
 
 CREATE FUNCTION core.tg_item_barcode__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'item', r.item_id, 'item_barcode', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then null::tsvector end, null::uuid
     from new_rows as r
-    cross join lateral (values (core.search_code(r.barcode), 1)) as c (code, n)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.barcode), 1)) as v (code, n) offset 0) as c (code, n)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5164,12 +6304,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5185,7 +6326,7 @@ begin
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'item', r.item_id, 'item_barcode', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then null::tsvector end, null::uuid
     from (select new.*) as r
-    cross join lateral (values (core.search_code(r.barcode), 1)) as c (code, n)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.barcode), 1)) as v (code, n) offset 0) as c (code, n)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5193,31 +6334,44 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_item_barcode__search() IS 'Keeps what is found of core.item_barcode; made by core.ensure_search.';
 
 CREATE FUNCTION core.tg_location__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        'location', current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.id from new_rows as n order by n.id limit 1),
+        (select n.id from new_rows as n order by n.id desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'location', r.id, 'location', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from new_rows as r
-    cross join lateral (values (core.search_code(r.code), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'location'), core.search_blanks(core.search_text(r.code, r.name))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.code), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'location'), concat_ws(' ', r.code, r.name) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5225,12 +6379,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5246,8 +6401,9 @@ begin
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'location', r.id, 'location', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from (select new.*) as r
-    cross join lateral (values (core.search_code(r.code), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'location'), core.search_blanks(core.search_text(r.code, r.name))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.code), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'location'), concat_ws(' ', r.code, r.name) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5255,31 +6411,44 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_location__search() IS 'Keeps what is found of core.location; made by core.ensure_search.';
 
 CREATE FUNCTION core.tg_partner__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        'partner', current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.id from new_rows as n order by n.id limit 1),
+        (select n.id from new_rows as n order by n.id desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'partner', r.id, 'partner', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, r.id
     from new_rows as r
     cross join lateral (select distinct on (v.code) v.code, v.n from (values (core.search_code(r.code), 1), (core.search_code(r.tax_id), 2)) as v (code, n) order by v.code, v.n) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'partner'), core.search_blanks(core.search_text(r.code, r.name, r.legal_name))) as t (scope, words)
+    cross join lateral (select core.search_scope(r.org_id, 'partner'), concat_ws(' ', r.code, r.name, r.legal_name) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5287,12 +6456,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5309,7 +6479,8 @@ begin
     select r.org_id, 'partner', r.id, 'partner', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, r.id
     from (select new.*) as r
     cross join lateral (select distinct on (v.code) v.code, v.n from (values (core.search_code(r.code), 1), (core.search_code(r.tax_id), 2)) as v (code, n) order by v.code, v.n) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'partner'), core.search_blanks(core.search_text(r.code, r.name, r.legal_name))) as t (scope, words)
+    cross join lateral (select core.search_scope(r.org_id, 'partner'), concat_ws(' ', r.code, r.name, r.legal_name) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5317,31 +6488,44 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_partner__search() IS 'Keeps what is found of core.partner; made by core.ensure_search.';
 
 CREATE FUNCTION core.tg_records_crate__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        'records_crate', current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.id from new_rows as n order by n.id limit 1),
+        (select n.id from new_rows as n order by n.id desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'records_crate', r.id, 'records_crate', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from new_rows as r
-    cross join lateral (values (core.search_code(r.barcode), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'records_crate'), core.search_blanks(core.search_text(r.barcode))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.barcode), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'records_crate'), concat_ws(' ', r.barcode) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5349,12 +6533,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5370,8 +6555,9 @@ begin
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'records_crate', r.id, 'records_crate', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from (select new.*) as r
-    cross join lateral (values (core.search_code(r.barcode), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'records_crate'), core.search_blanks(core.search_text(r.barcode))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.barcode), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'records_crate'), concat_ws(' ', r.barcode) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5379,31 +6565,44 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_records_crate__search() IS 'Keeps what is found of records.crate; made by core.ensure_search.';
 
 CREATE FUNCTION core.tg_records_document__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        'records_document', current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.id from new_rows as n order by n.id limit 1),
+        (select n.id from new_rows as n order by n.id desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'records_document', r.id, 'records_document', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from new_rows as r
     cross join lateral (select distinct on (v.code) v.code, v.n from (values (core.search_code(r.document_number), 1), (core.search_code(r.barcode), 2)) as v (code, n) order by v.code, v.n) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'records_document'), core.search_blanks(core.search_text(r.document_number, r.name, r.barcode))) as t (scope, words)
+    cross join lateral (select core.search_scope(r.org_id, 'records_document'), concat_ws(' ', r.document_number, r.name, r.barcode) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5411,12 +6610,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5433,7 +6633,8 @@ begin
     select r.org_id, 'records_document', r.id, 'records_document', c.code, case when c.n = 1 then core.search_code(r.name) end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from (select new.*) as r
     cross join lateral (select distinct on (v.code) v.code, v.n from (values (core.search_code(r.document_number), 1), (core.search_code(r.barcode), 2)) as v (code, n) order by v.code, v.n) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'records_document'), core.search_blanks(core.search_text(r.document_number, r.name, r.barcode))) as t (scope, words)
+    cross join lateral (select core.search_scope(r.org_id, 'records_document'), concat_ws(' ', r.document_number, r.name, r.barcode) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5441,16 +6642,17 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_records_document__search() IS 'Keeps what is found of records.document; made by core.ensure_search.';
 
@@ -5477,6 +6679,55 @@ $_$;
 
 COMMENT ON FUNCTION core.tg_row__check_time_zone() IS 'BEFORE INSERT OR UPDATE OF time_zone: it must be a name of the IANA time zone database, else core.time_zone_unknown (422)';
 
+CREATE FUNCTION core.tg_row__expect_row() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_expected text := current_setting('erpgres.if_match');
+  v_ignored text;
+begin
+  if pg_trigger_depth() = 1 and split_part(v_expected, ' ', 1) = tg_relid::oid::text then
+    if split_part(v_expected, ' ', 2) <> 'met' then
+      perform core.raise_error('core.if_match_gone');
+    end if;
+    v_ignored := set_config('erpgres.if_match', '', true);
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_row__expect_row() IS 'AFTER UPDATE, DELETE of a request with If-Match: no row is core.if_match_gone (412)';
+
+CREATE FUNCTION core.tg_row__expect_version() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_expected text := current_setting('erpgres.if_match');
+  v_table text := coalesce(pg_partition_root(tg_relid), tg_relid)::oid::text;
+  v_version text := split_part(v_expected, ' ', 2);
+  v_ignored text;
+begin
+  -- What other triggers change besides is none of the client's.
+  if pg_trigger_depth() = 1 and split_part(v_expected, ' ', 1) = v_table then
+    if v_version = 'met' then
+      perform core.raise_error('core.if_match_several');
+    elsif v_version <> '*' and v_version <> old.version::text then
+      perform core.raise_error(
+        'core.stale_version',
+        jsonb_build_object('table', tg_table_name, 'version', v_version::integer, 'current_version', old.version)
+      );
+    end if;
+    v_ignored := set_config('erpgres.if_match', v_table || ' met', true);
+  end if;
+  if tg_op = 'DELETE' then
+    return old;
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_row__expect_version() IS 'BEFORE UPDATE, DELETE of a request with If-Match: another version is core.stale_version (412), a second row core.if_match_several (400)';
+
 CREATE FUNCTION core.tg_row__guard_status() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -5485,16 +6736,13 @@ declare
   v_transition core.transition;
   v_row jsonb;
   v_column text;
+  v_is_granted boolean;
 begin
   if tg_op = 'UPDATE' then
     if new.status = old.status then
       return new;
     end if;
     v_from := old.status;
-    -- Who takes a step needs the right where the row was, not where he puts it.
-    v_row := to_jsonb(old);
-  else
-    v_row := to_jsonb(new);
   end if;
   select *
   into v_transition
@@ -5506,7 +6754,12 @@ begin
       jsonb_build_object('entity', tg_argv[0], 'from_status', v_from, 'to_status', new.status)
     );
   end if;
-  if v_transition.permission is not null then
+  v_is_granted := v_transition.permission is null or core.is_granted_already(v_transition.permission);
+  if not v_is_granted or v_transition.other_than <> '{}' or v_transition.needs_signature then
+    -- Who takes a step needs the right where the row was, not where he puts it.
+    v_row := case tg_op when 'UPDATE' then to_jsonb(old) else to_jsonb(new) end;
+  end if;
+  if not v_is_granted then
     perform core.require_permission(v_transition.permission, (v_row ->> v_transition.unit_column)::uuid);
   end if;
   if v_transition.needs_reason and coalesce(btrim(to_jsonb(new) ->> 'status_reason'), '') = '' then
@@ -5537,6 +6790,83 @@ end
 $$;
 
 COMMENT ON FUNCTION core.tg_row__guard_status() IS 'BEFORE INSERT OR UPDATE OF status, argument: the entity in core.transition. Raises core.transition_refused (409), core.permission_missing, core.same_person (403), core.reason_missing, core.signature_missing (422). The tools without a user need no permission and no signature and are nobody who took an earlier step, but keep to the list.';
+
+CREATE FUNCTION core.tg_row__note_delete() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into core.data_change (org_id, source, xid)
+  select coalesce(r.org_id, '00000000-0000-0000-0000-000000000000'), s.source, pg_current_xact_id()
+  from (select distinct o.org_id from old_rows as o) as r
+  cross join unnest(tg_argv) as s (source)
+  on conflict do nothing;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_row__note_delete() IS 'AFTER DELETE: notes the change in core.data_change, for each organisation';
+
+CREATE FUNCTION core.tg_row__note_insert() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into core.data_change (org_id, source, xid)
+  select coalesce(r.org_id, '00000000-0000-0000-0000-000000000000'), s.source, pg_current_xact_id()
+  from (select distinct n.org_id from new_rows as n) as r
+  cross join unnest(tg_argv) as s (source)
+  on conflict do nothing;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_row__note_insert() IS 'AFTER INSERT: notes the change in core.data_change, for each organisation';
+
+CREATE FUNCTION core.tg_row__note_shared() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into core.data_change (org_id, source, xid)
+  values ('00000000-0000-0000-0000-000000000000', tg_argv[0], pg_current_xact_id())
+  on conflict do nothing;
+  if tg_nargs > 1 then
+    perform core.renew_api_sources();
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_row__note_shared() IS 'AFTER INSERT, UPDATE, DELETE of a table without organisation: notes the change in core.data_change';
+
+CREATE FUNCTION core.tg_row__note_truncate() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform core.renew_api_sources();
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_row__note_truncate() IS 'AFTER TRUNCATE, which does not say whose rows went: all answers have another tag from now on';
+
+CREATE FUNCTION core.tg_row__note_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into core.data_change (org_id, source, xid)
+  select coalesce(r.org_id, '00000000-0000-0000-0000-000000000000'), s.source, pg_current_xact_id()
+  from (select n.org_id from new_rows as n union select o.org_id from old_rows as o) as r
+  cross join unnest(tg_argv) as s (source)
+  on conflict do nothing;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_row__note_update() IS 'AFTER UPDATE: notes the change in core.data_change, for each organisation';
 
 CREATE FUNCTION core.tg_row__readmit() RETURNS trigger
     LANGUAGE plpgsql
@@ -5606,6 +6936,20 @@ end
 $$;
 
 COMMENT ON FUNCTION core.tg_security_event__refuse() IS 'Refuses UPDATE, DELETE and TRUNCATE of security events';
+
+CREATE FUNCTION core.tg_session__note_end() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into core.data_change (org_id, source, xid)
+  values (coalesce(old.org_id, '00000000-0000-0000-0000-000000000000'), 'session_end', pg_current_xact_id())
+  on conflict do nothing;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION core.tg_session__note_end() IS 'AFTER UPDATE of what ends or limits a session, AFTER DELETE of an open one: notes it in core.data_change as session_end, which the gateway''s cache heeds';
 
 CREATE FUNCTION core.tg_setting__check_type() RETURNS trigger
     LANGUAGE plpgsql
@@ -5743,15 +7087,16 @@ COMMENT ON FUNCTION core.tg_view__refuse() IS 'INSTEAD OF any write to a view th
 CREATE FUNCTION core.tg_wms_document__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'wms_document', r.id, 'wms_document', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, r.partner_id
     from new_rows as r
-    cross join lateral (values (core.search_code(r.reference), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'wms_document'), core.search_blanks(core.search_text(r.reference))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.reference), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_document'), concat_ws(' ', r.reference) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5759,12 +7104,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5780,8 +7126,9 @@ begin
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'wms_document', r.id, 'wms_document', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, r.partner_id
     from (select new.*) as r
-    cross join lateral (values (core.search_code(r.reference), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'wms_document'), core.search_blanks(core.search_text(r.reference))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.reference), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_document'), concat_ws(' ', r.reference) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5789,31 +7136,44 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_wms_document__search() IS 'Keeps what is found of wms.document; made by core.ensure_search.';
 
 CREATE FUNCTION core.tg_wms_handling_unit__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        'wms_handling_unit', current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.id from new_rows as n order by n.id limit 1),
+        (select n.id from new_rows as n order by n.id desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'wms_handling_unit', r.id, 'wms_handling_unit', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from new_rows as r
-    cross join lateral (values (core.search_code(r.sscc), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'wms_handling_unit'), core.search_blanks(core.search_text(r.note))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.sscc), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_handling_unit'), concat_ws(' ', r.note) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5821,12 +7181,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5842,8 +7203,9 @@ begin
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'wms_handling_unit', r.id, 'wms_handling_unit', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from (select new.*) as r
-    cross join lateral (values (core.search_code(r.sscc), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'wms_handling_unit'), core.search_blanks(core.search_text(r.note))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.sscc), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_handling_unit'), concat_ws(' ', r.note) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5851,31 +7213,44 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_wms_handling_unit__search() IS 'Keeps what is found of wms.handling_unit; made by core.ensure_search.';
 
 CREATE FUNCTION core.tg_wms_lot__search() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 begin
   if tg_level = 'STATEMENT' then
+    if session_user = 'migrator' and current_setting('erpgres.search_later', true) <> '' then
+      if core.search_later(
+        'wms_lot', current_setting('erpgres.search_later')::uuid, (select count(*) from new_rows),
+        (select n.org_id from new_rows as n limit 1),
+        (select n.id from new_rows as n order by n.id limit 1),
+        (select n.id from new_rows as n order by n.id desc limit 1)
+      ) then
+        return null;
+      end if;
+    end if;
+
   with made as (
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'wms_lot', r.id, 'wms_lot', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from new_rows as r
-    cross join lateral (values (core.search_code(r.lot_no), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'wms_lot'), core.search_blanks(core.search_text(r.lot_no, r.note))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.lot_no), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_lot'), concat_ws(' ', r.lot_no, r.note) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5883,12 +7258,13 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
     return null;
   end if;
   if tg_op <> 'INSERT' then
@@ -5904,8 +7280,9 @@ begin
     insert into core.searchable (org_id, entity, id, source, code, title, words, partner_id)
     select r.org_id, 'wms_lot', r.id, 'wms_lot', c.code, case when c.n = 1 then null::text end, case when c.n = 1 then array_to_tsvector(string_to_array(t.scope || replace(t.words, ' ', ' ' || t.scope), ' ')) end, null::uuid
     from (select new.*) as r
-    cross join lateral (values (core.search_code(r.lot_no), 1)) as c (code, n)
-    cross join lateral (select core.search_scope(r.org_id, 'wms_lot'), core.search_blanks(core.search_text(r.lot_no, r.note))) as t (scope, words)
+    cross join lateral (select v.code, v.n from (values (core.search_code(r.lot_no), 1)) as v (code, n) offset 0) as c (code, n)
+    cross join lateral (select core.search_scope(r.org_id, 'wms_lot'), concat_ws(' ', r.lot_no, r.note) offset 0) as x (scope, text)
+    cross join lateral (select x.scope, core.search_blanks(core.search_fold(x.text)) offset 0) as t (scope, words)
     where c.code <> ''
     on conflict do nothing
     returning org_id, words
@@ -5913,16 +7290,17 @@ begin
   insert into core.search_word (org_id, word)
   select w.org_id, w.word
   from (
-    select distinct m.org_id, substr(u.word, 7) as word
+    select distinct m.org_id, u.word
     from made as m
-    cross join unnest(tsvector_to_array(m.words)) as u (word)
+    cross join lateral (select substr(a.word, 7) from unnest(tsvector_to_array(m.words)) as a (word)) as u (word)
+    where length(u.word) between 3 and 40
+      and u.word = translate(u.word, '0123456789', '')
   ) as w
-  where w.word ~ '^[^0-9]{3,40}$'
-    and not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
+  where not exists (select from core.search_word as k where k.org_id = w.org_id and k.word = w.word collate "C");
   end if;
   return null;
 end
-$_$;
+$$;
 
 COMMENT ON FUNCTION core.tg_wms_lot__search() IS 'Keeps what is found of wms.lot; made by core.ensure_search.';
 
@@ -6225,44 +7603,6 @@ COMMENT ON TABLE core.security_event IS 'What somebody who watches over access m
 
 COMMENT ON COLUMN core.security_event.org_id IS 'Organisation that is shown it; null: the user belongs to several or none';
 
-CREATE TABLE core.installation_setting (
-    code text NOT NULL,
-    value jsonb NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-COMMENT ON TABLE core.installation_setting IS 'Values that the installation gives to settings in place of the default; an organisation may override those that are not global';
-
-CREATE TABLE core.setting (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    code text NOT NULL,
-    value jsonb NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id()
-);
-
-ALTER TABLE ONLY core.setting FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE core.setting IS 'Settings that an organisation changed; the others have their default';
-
-CREATE TABLE core.setting_definition (
-    code text NOT NULL,
-    value_type text NOT NULL,
-    default_value jsonb NOT NULL,
-    description text NOT NULL,
-    is_global boolean DEFAULT false NOT NULL,
-    CONSTRAINT code_is_domain_and_setting CHECK ((code ~ '^[a-z]+\.[a-z][a-z0-9_]*$'::text)),
-    CONSTRAINT default_has_the_type CHECK ((jsonb_typeof(default_value) = value_type)),
-    CONSTRAINT value_type_known CHECK ((value_type = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text])))
-);
-
-COMMENT ON TABLE core.setting_definition IS 'Settings with type, default and meaning: those that an organisation may change, and those of the installation';
-
-COMMENT ON COLUMN core.setting_definition.is_global IS 'Holds for the installation: set in core.installation_setting by the tools, not by an organisation';
-
 CREATE TABLE core.signature_meaning (
     entity text NOT NULL,
     meaning text NOT NULL,
@@ -6277,6 +7617,79 @@ COMMENT ON TABLE core.signature_meaning IS 'What a signature may mean, by entity
 COMMENT ON COLUMN core.signature_meaning.permission IS 'What who signs so needs, in the unit of the record; null: only the step that takes the signature asks';
 
 COMMENT ON COLUMN core.signature_meaning.statement IS 'The words that are signed';
+
+CREATE TABLE core.sync_column (
+    table_name text NOT NULL,
+    name text NOT NULL,
+    since_version integer DEFAULT 1 NOT NULL,
+    is_written boolean DEFAULT false NOT NULL,
+    CONSTRAINT name_is_free CHECK (((name ~ '^[a-z][a-z0-9_]*$'::text) AND (name <> ALL (ARRAY['id'::text, 'last_modified'::text])))),
+    CONSTRAINT since_version_positive CHECK ((since_version > 0))
+);
+
+COMMENT ON TABLE core.sync_column IS 'Columns that devices hold beside the id';
+
+COMMENT ON COLUMN core.sync_column.since_version IS 'Version of the schema of devices in which it appeared';
+
+COMMENT ON COLUMN core.sync_column.is_written IS 'Whether what a device writes into it counts; in other columns it is put back';
+
+CREATE TABLE core.sync_table (
+    name text NOT NULL,
+    sort_order integer NOT NULL,
+    view_name text NOT NULL,
+    key_column text DEFAULT 'id'::text NOT NULL,
+    row_entity text,
+    parent_column text,
+    parent_table text,
+    parent_entities text[] DEFAULT '{}'::text[] NOT NULL,
+    filter text,
+    is_always_compared boolean DEFAULT false NOT NULL,
+    since_version integer DEFAULT 1 NOT NULL,
+    push_kind text DEFAULT 'NONE'::text NOT NULL,
+    push_function text,
+    description text NOT NULL,
+    CONSTRAINT change_is_noticed CHECK ((is_always_compared OR (row_entity IS NOT NULL) OR (cardinality(parent_entities) > 0))),
+    CONSTRAINT line_has_parent CHECK (((push_kind <> 'LINE'::text) OR ((parent_table IS NOT NULL) AND (parent_column IS NOT NULL)))),
+    CONSTRAINT name_is_snake_case CHECK ((name ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT parent_entities_need_parent_column CHECK (((cardinality(parent_entities) = 0) OR (parent_column IS NOT NULL))),
+    CONSTRAINT push_function_of_drafts CHECK (((push_kind = 'DRAFT'::text) = (push_function IS NOT NULL))),
+    CONSTRAINT push_kind_known CHECK ((push_kind = ANY (ARRAY['NONE'::text, 'DRAFT'::text, 'LINE'::text, 'COMMAND'::text, 'DISMISS'::text]))),
+    CONSTRAINT since_version_positive CHECK ((since_version > 0))
+);
+
+COMMENT ON TABLE core.sync_table IS 'Tables that devices may hold: which rows of which view, and how a change is noticed';
+
+COMMENT ON COLUMN core.sync_table.sort_order IS 'Order in which tables are sent and drafts are applied';
+
+COMMENT ON COLUMN core.sync_table.view_name IS 'View of the schema api';
+
+COMMENT ON COLUMN core.sync_table.key_column IS 'Column that tells rows apart; what is no uuid becomes one by md5';
+
+COMMENT ON COLUMN core.sync_table.row_entity IS 'Entity of events whose entity_id is the key of a row';
+
+COMMENT ON COLUMN core.sync_table.parent_column IS 'Column that names the row that this one belongs to';
+
+COMMENT ON COLUMN core.sync_table.parent_table IS 'Table of that row, if devices hold it: when it comes or goes, so may this one';
+
+COMMENT ON COLUMN core.sync_table.parent_entities IS 'Entities of events whose entity_id is the value of parent_column';
+
+COMMENT ON COLUMN core.sync_table.filter IS 'Condition on the view, called v: which rows a device holds; null: all that its user sees';
+
+COMMENT ON COLUMN core.sync_table.is_always_compared IS 'Small, and without events: every pull compares all of it';
+
+COMMENT ON COLUMN core.sync_table.since_version IS 'Version of the schema of devices in which it appeared';
+
+COMMENT ON COLUMN core.sync_table.push_kind IS 'NONE: only read; DRAFT: rows are written by push_function; LINE: with their draft; COMMAND: rows are calls of functions; DISMISS: a device may only remove rows';
+
+COMMENT ON COLUMN core.sync_table.push_function IS 'Function (id uuid, content jsonb, is_deleted boolean, lines jsonb) that writes a draft and its lines';
+
+CREATE TABLE core.sync_function (
+    name text NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT name_is_snake_case CHECK ((name ~ '^[a-z][a-z0-9_]*$'::text))
+);
+
+COMMENT ON TABLE core.sync_function IS 'Functions of the API that a device may call by a command. None takes a secret: commands are kept';
 
 CREATE TABLE core.analyst_login (
     login name NOT NULL,
@@ -6321,6 +7734,24 @@ COMMENT ON COLUMN core.approval_entity.entity IS 'As in core.event_entity';
 
 COMMENT ON COLUMN core.approval_entity.decided_function IS 'function (approval core.approval) returns void, called in the transaction of the decision that ends an approval (APPROVED, REJECTED, SENT_BACK); null: nobody needs to know';
 
+CREATE TABLE core.cache_class (
+    code text NOT NULL,
+    max_age_seconds integer NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT max_age_not_negative CHECK ((max_age_seconds >= 0))
+);
+
+COMMENT ON TABLE core.cache_class IS 'How long a client may show an answer without asking again; 0: it asks each time';
+
+CREATE TABLE core.cached_view (
+    view_name text NOT NULL,
+    cache_class text NOT NULL
+);
+
+COMMENT ON TABLE core.cached_view IS 'The cache class of each view of the API';
+
+COMMENT ON COLUMN core.cached_view.view_name IS 'Name in api';
+
 CREATE TABLE core.common_password (
     password text NOT NULL,
     CONSTRAINT password_is_lower_case CHECK (((password = lower(password)) AND (password <> ''::text)))
@@ -6336,6 +7767,58 @@ CREATE TABLE core.credential (
 );
 
 COMMENT ON TABLE core.credential IS 'The password of a user: bcrypt of the base64 text of its SHA-256, because bcrypt itself ignores all after 72 bytes';
+
+CREATE TABLE core.data_change (
+    org_id uuid NOT NULL,
+    source text NOT NULL,
+    xid xid8 NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_insert_scale_factor='0.0', autovacuum_vacuum_insert_threshold='20000');
+
+ALTER TABLE ONLY core.data_change FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.data_change IS 'Which transaction changed what: a row for each source (a table, or what several tables stand for) that a transaction changed in an organisation, written by triggers. The newest ones that are visible, together with the transactions still under way, say what of the source a snapshot sees (core.data_tag). Older rows are pruned.';
+
+COMMENT ON COLUMN core.data_change.org_id IS 'Zeros for what belongs to no organisation';
+
+COMMENT ON COLUMN core.data_change.source IS 'Table with its schema, or a name of core.data_source.writes';
+
+COMMENT ON COLUMN core.data_change.xid IS 'The transaction';
+
+CREATE TABLE core.data_function (
+    function_name text NOT NULL,
+    reads text[] DEFAULT '{}'::text[] NOT NULL,
+    time_dependence text DEFAULT 'none'::text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT time_dependence_known CHECK ((time_dependence = ANY (ARRAY['none'::text, 'day'::text, 'moment'::text])))
+);
+
+COMMENT ON TABLE core.data_function IS 'What functions that views and policies call read, where the catalog cannot tell: those whose body is a string';
+
+COMMENT ON COLUMN core.data_function.function_name IS 'With its schema';
+
+COMMENT ON COLUMN core.data_function.reads IS 'Sources: tables with their schema, or names of core.data_source.writes';
+
+COMMENT ON COLUMN core.data_function.time_dependence IS 'What of the time its result depends on: none, the business day of the organisation (core.today), the moment';
+
+CREATE TABLE core.data_source (
+    table_name text NOT NULL,
+    writes text[] DEFAULT '{}'::text[] NOT NULL,
+    covered_by text[] DEFAULT '{}'::text[] NOT NULL,
+    is_untagged boolean DEFAULT false NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT one_way_only CHECK ((((((cardinality(writes) > 0))::integer + ((cardinality(covered_by) > 0))::integer) + (is_untagged)::integer) = 1))
+);
+
+COMMENT ON TABLE core.data_source IS 'Tables whose changes are noted in core.data_change in another way than under their own name alone';
+
+COMMENT ON COLUMN core.data_source.table_name IS 'With its schema';
+
+COMMENT ON COLUMN core.data_source.writes IS 'Sources that a change is noted as besides the table itself';
+
+COMMENT ON COLUMN core.data_source.covered_by IS 'Tables of which at least one changes in each transaction that changes this one; it has no trigger then, and who reads it depends on all of them';
+
+COMMENT ON COLUMN core.data_source.is_untagged IS 'Its changes are not noted: what shows it carries no tag';
 
 CREATE TABLE core.event_entity (
     entity text NOT NULL,
@@ -6371,6 +7854,37 @@ COMMENT ON COLUMN core.event_entity.sensitive_columns IS 'Columns whose values a
 COMMENT ON COLUMN core.event_entity.ignored_columns IS 'Columns that change by themselves: a change of these alone is no event';
 
 COMMENT ON COLUMN core.event_entity.read_permission IS 'Who sees the events: holders of this permission; null: whoever may select the table';
+
+CREATE TABLE core.idempotency (
+    org_id uuid NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    user_id uuid NOT NULL,
+    key text NOT NULL,
+    digest bytea NOT NULL,
+    http_status smallint NOT NULL,
+    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    body text,
+    CONSTRAINT digest_is_sha256 CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT http_status_known CHECK (((http_status >= 200) AND (http_status <= 599))),
+    CONSTRAINT key_is_printable CHECK ((key ~ '^[ -~]{1,255}$'::text))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY core.idempotency FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE core.idempotency IS 'Requests with an Idempotency-Key and their answers, for a day. Written in the transaction of the request, so that there is a row if and only if the request took effect.';
+
+COMMENT ON COLUMN core.idempotency.org_id IS 'Organisation of the request; all zeros: a SUPER_ADMIN in none';
+
+COMMENT ON COLUMN core.idempotency.user_id IS 'Who sent it: the same key of somebody else is another';
+
+COMMENT ON COLUMN core.idempotency.key IS 'Idempotency-Key, without the quotes that may be around it';
+
+COMMENT ON COLUMN core.idempotency.digest IS 'HMAC SHA-256 of method, path, query, body and what else decides the answer, with a key that only the gateway knows: a password in a body cannot be guessed from it';
+
+COMMENT ON COLUMN core.idempotency.headers IS 'Headers that a function set';
+
+COMMENT ON COLUMN core.idempotency.body IS 'Null: there was none';
 
 CREATE TABLE core.identity_provider (
     issuer text NOT NULL,
@@ -6445,14 +7959,27 @@ COMMENT ON TABLE core.refresh_token IS 'Tokens for a new access token, hashed, e
 CREATE TABLE core.search_fill (
     source text NOT NULL,
     of_org_id uuid,
-    after_id uuid
+    after_id uuid,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    last_id uuid,
+    row_count integer DEFAULT 0 NOT NULL,
+    import_id uuid,
+    run_after timestamp with time zone
 );
 
-COMMENT ON TABLE core.search_fill IS 'Sources with rows that were there before they were registered: core.fill_search brings them, organisation by organisation';
+COMMENT ON TABLE core.search_fill IS 'Ranges of rows that the search does not find yet: core.fill_search brings them. Rows that were there before their table was registered, and those of large imports.';
 
-COMMENT ON COLUMN core.search_fill.of_org_id IS 'The organisation it has come to; null: not begun';
+COMMENT ON COLUMN core.search_fill.of_org_id IS 'The organisation; null: all, core.fill_search makes a row for each';
 
-COMMENT ON COLUMN core.search_fill.after_id IS 'The last id of that organisation that was brought';
+COMMENT ON COLUMN core.search_fill.after_id IS 'Rows with a greater id; null: from the first';
+
+COMMENT ON COLUMN core.search_fill.last_id IS 'Up to this one; null: to the last';
+
+COMMENT ON COLUMN core.search_fill.row_count IS 'How many rows of the import are still to be brought; 0 where nobody counted';
+
+COMMENT ON COLUMN core.search_fill.import_id IS 'The import that they are of';
+
+COMMENT ON COLUMN core.search_fill.run_after IS 'Not before: rows that somebody was changing are looked at once more';
 
 CREATE TABLE core.search_word (
     org_id uuid NOT NULL,
@@ -6501,6 +8028,28 @@ CREATE TABLE core.signing_key (
 
 COMMENT ON TABLE core.signing_key IS 'Keys that access tokens are signed with (HS256). The newest that is not retired signs; the tools bring them from the state directory.';
 
+CREATE TABLE core.unkept_answer (
+    function_name text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT function_name_is_snake_case CHECK ((function_name ~ '^[a-z][a-z0-9_]*$'::text)),
+    CONSTRAINT reason_not_blank CHECK ((btrim(reason) <> ''::text))
+);
+
+COMMENT ON TABLE core.unkept_answer IS 'Functions of the API whose answers hold a secret that is shown once: no answer of theirs is kept, so they take no Idempotency-Key';
+
+COMMENT ON COLUMN core.unkept_answer.function_name IS 'Name in the schema api';
+
+COMMENT ON COLUMN core.unkept_answer.reason IS 'What the answer holds, as the client is told';
+
+CREATE TABLE core.unversioned_function (
+    function_name text NOT NULL,
+    reason text NOT NULL
+);
+
+COMMENT ON TABLE core.unversioned_function IS 'Functions of the API that write and take no expected version, each with the reason';
+
+COMMENT ON COLUMN core.unversioned_function.function_name IS 'Name in api';
+
 ALTER TABLE ONLY core.transition
     ADD CONSTRAINT action_unique_from_a_status UNIQUE (entity, from_status, action);
 
@@ -6519,6 +8068,9 @@ ALTER TABLE ONLY core.api_key
 ALTER TABLE ONLY core.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY core.api_source
+    ADD CONSTRAINT api_source_pkey PRIMARY KEY (view_name);
+
 ALTER TABLE ONLY core.app_user
     ADD CONSTRAINT app_user_pkey PRIMARY KEY (id);
 
@@ -6536,6 +8088,12 @@ ALTER TABLE ONLY core.approval_policy
 
 ALTER TABLE ONLY core.approval_step
     ADD CONSTRAINT approval_step_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY core.cache_class
+    ADD CONSTRAINT cache_class_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY core.cached_view
+    ADD CONSTRAINT cached_view_pkey PRIMARY KEY (view_name);
 
 ALTER TABLE ONLY core.org_unit
     ADD CONSTRAINT code_unique_below_a_parent UNIQUE NULLS NOT DISTINCT (org_id, parent_id, code);
@@ -6558,6 +8116,15 @@ ALTER TABLE ONLY core.currency
 ALTER TABLE ONLY core.currency
     ADD CONSTRAINT currency_pkey PRIMARY KEY (code);
 
+ALTER TABLE ONLY core.data_change
+    ADD CONSTRAINT data_change_pkey PRIMARY KEY (org_id, source, xid);
+
+ALTER TABLE ONLY core.data_function
+    ADD CONSTRAINT data_function_pkey PRIMARY KEY (function_name);
+
+ALTER TABLE ONLY core.data_source
+    ADD CONSTRAINT data_source_pkey PRIMARY KEY (table_name);
+
 ALTER TABLE ONLY core.error
     ADD CONSTRAINT error_pkey PRIMARY KEY (code);
 
@@ -6569,6 +8136,9 @@ ALTER TABLE ONLY core.exchange_rate
 
 ALTER TABLE ONLY core.app_user
     ADD CONSTRAINT id_and_kind_unique UNIQUE (id, kind);
+
+ALTER TABLE ONLY core.idempotency
+    ADD CONSTRAINT idempotency_pkey PRIMARY KEY (org_id, id);
 
 ALTER TABLE ONLY core.identity_provider
     ADD CONSTRAINT identity_provider_pkey PRIMARY KEY (issuer);
@@ -6712,7 +8282,7 @@ ALTER TABLE ONLY core.search_entity
     ADD CONSTRAINT search_entity_pkey PRIMARY KEY (entity);
 
 ALTER TABLE ONLY core.search_fill
-    ADD CONSTRAINT search_fill_pkey PRIMARY KEY (source);
+    ADD CONSTRAINT search_fill_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY core.search_source
     ADD CONSTRAINT search_source_pkey PRIMARY KEY (code);
@@ -6756,6 +8326,18 @@ ALTER TABLE ONLY core.signature_use
 ALTER TABLE ONLY core.signing_key
     ADD CONSTRAINT signing_key_pkey PRIMARY KEY (kid);
 
+ALTER TABLE ONLY core.sync_table
+    ADD CONSTRAINT sort_order_unique UNIQUE (sort_order);
+
+ALTER TABLE ONLY core.sync_column
+    ADD CONSTRAINT sync_column_pkey PRIMARY KEY (table_name, name);
+
+ALTER TABLE ONLY core.sync_function
+    ADD CONSTRAINT sync_function_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY core.sync_table
+    ADD CONSTRAINT sync_table_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY core.transition
     ADD CONSTRAINT transition_pkey PRIMARY KEY (entity, from_status, to_status);
 
@@ -6764,6 +8346,12 @@ ALTER TABLE ONLY core.unit_conversion
 
 ALTER TABLE ONLY core.unit
     ADD CONSTRAINT unit_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY core.unkept_answer
+    ADD CONSTRAINT unkept_answer_pkey PRIMARY KEY (function_name);
+
+ALTER TABLE ONLY core.unversioned_function
+    ADD CONSTRAINT unversioned_function_pkey PRIMARY KEY (function_name);
 
 ALTER TABLE ONLY core.user_role
     ADD CONSTRAINT user_role_pkey PRIMARY KEY (org_id, id);
@@ -6802,7 +8390,11 @@ CREATE INDEX approval_step_unit_id_idx ON core.approval_step USING btree (org_id
 
 CREATE INDEX approval_unit_id_idx ON core.approval USING btree (org_id, unit_id, status, id);
 
+CREATE INDEX cached_view_cache_class_idx ON core.cached_view USING btree (cache_class);
+
 CREATE INDEX contact_partner_id_idx ON core.contact USING btree (org_id, partner_id, id);
+
+CREATE INDEX data_change_xid_idx ON core.data_change USING btree (xid);
 
 CREATE INDEX event_entity_read_permission_idx ON core.event_entity USING btree (read_permission);
 
@@ -6811,6 +8403,8 @@ CREATE INDEX exchange_rate_from_currency_idx ON core.exchange_rate USING btree (
 CREATE INDEX exchange_rate_to_currency_idx ON core.exchange_rate USING btree (to_currency);
 
 CREATE UNIQUE INDEX external_user_belongs_once ON core.membership USING btree (user_id) WHERE (kind = 'EXTERNAL'::text);
+
+CREATE INDEX idempotency_key_idx ON ONLY core.idempotency USING btree (org_id, user_id, key, id);
 
 CREATE INDEX import_duplicate_of_idx ON core.import USING btree (org_id, duplicate_of);
 
@@ -6937,6 +8531,8 @@ CREATE INDEX signature_meaning_permission_idx ON core.signature_meaning USING bt
 CREATE INDEX signature_signer_id_idx ON core.signature USING btree (signer_id, id);
 
 CREATE INDEX signature_unit_id_idx ON core.signature USING btree (org_id, unit_id, id);
+
+CREATE INDEX sync_table_parent_table_idx ON core.sync_table USING btree (parent_table);
 
 CREATE INDEX transition_permission_idx ON core.transition USING btree (permission);
 
@@ -7098,6 +8694,54 @@ CREATE TRIGGER emit_update AFTER UPDATE ON core.unit_conversion REFERENCING OLD 
 
 CREATE TRIGGER emit_update AFTER UPDATE ON core.user_role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_user_role__record();
 
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.address FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.approval_policy FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.contact FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.exchange_rate FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.item FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.location FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.number_series FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.org_unit FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.organization FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.partner FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.role FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON core.unit_conversion FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.address FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.approval_policy FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.contact FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.exchange_rate FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.item FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.location FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.number_series FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.org_unit FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.organization FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.partner FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.role FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON core.unit_conversion FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON core.approval FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('core.approval');
 
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON core.partner FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('core.partner');
@@ -7114,9 +8758,241 @@ CREATE TRIGGER keep_stock_insert BEFORE INSERT ON core.location FOR EACH ROW WHE
 
 CREATE TRIGGER keep_stock_update BEFORE UPDATE OF parent_id, kind ON core.location FOR EACH ROW WHEN (((old.parent_id IS DISTINCT FROM new.parent_id) OR (old.kind <> new.kind))) EXECUTE FUNCTION wms.tg_location__keep_stock();
 
-CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.location FOR EACH ROW WHEN ((old.path IS DISTINCT FROM new.path)) EXECUTE FUNCTION core.tg_tree__move_descendants();
+CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.location FOR EACH ROW WHEN (((old.path)::text IS DISTINCT FROM (new.path)::text)) EXECUTE FUNCTION core.tg_tree__move_descendants();
 
-CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.org_unit FOR EACH ROW WHEN ((old.path IS DISTINCT FROM new.path)) EXECUTE FUNCTION core.tg_tree__move_descendants();
+CREATE TRIGGER move_descendants AFTER UPDATE OF parent_id ON core.org_unit FOR EACH ROW WHEN (((old.path)::text IS DISTINCT FROM (new.path)::text)) EXECUTE FUNCTION core.tg_tree__move_descendants();
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.app_user FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.app_user');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.country FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.country');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.currency FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.currency');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.error FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.error');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.event_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.event_entity');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.import REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('core.import');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.import_column FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.import_column');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.import_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.import_entity');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.import_row REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('core.import_row');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.installation_setting FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.installation_setting');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.notification_rule FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.notification_rule');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.permission', 'access');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.role_template FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.role_template');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.role_template_permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.role_template_permission');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.search_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.search_entity');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.setting_definition FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.setting_definition');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.signature_meaning FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.signature_meaning');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.signature_use REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('core.signature_use');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.sync_column FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_column');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.sync_function FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_function');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.sync_table FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_table');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.transition FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.transition');
+
+CREATE TRIGGER note_delete AFTER DELETE ON core.unit FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.unit');
+
+CREATE TRIGGER note_end AFTER UPDATE OF revoked_at, expires_at, is_admitted, is_limited ON core.session FOR EACH ROW WHEN ((((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL)) OR (old.is_admitted AND (NOT new.is_admitted)) OR ((NOT old.is_limited) AND new.is_limited) OR (new.expires_at < old.expires_at))) EXECUTE FUNCTION core.tg_session__note_end();
+
+CREATE TRIGGER note_end_of_row AFTER DELETE ON core.session FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (old.expires_at > now()))) EXECUTE FUNCTION core.tg_session__note_end();
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.app_user FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.app_user');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.country FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.country');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.currency FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.currency');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.error FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.error');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.event_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.event_entity');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.import REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('core.import');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.import_column FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.import_column');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.import_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.import_entity');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.import_row REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('core.import_row');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.installation_setting FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.installation_setting');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.notification_rule FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.notification_rule');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.permission', 'access');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.role_template FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.role_template');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.role_template_permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.role_template_permission');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.search_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.search_entity');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.setting_definition FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.setting_definition');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.signature_meaning FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.signature_meaning');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.signature_use REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('core.signature_use');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.sync_column FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_column');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.sync_function FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_function');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.sync_table FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_table');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.transition FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.transition');
+
+CREATE TRIGGER note_insert AFTER INSERT ON core.unit FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.unit');
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.address FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.api_key FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.app_user FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.approval FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.approval_policy FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.approval_step FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.contact FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.country FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.currency FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.error FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.event_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.exchange_rate FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.import FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.import_column FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.import_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.import_row FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.installation_setting FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.item FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.item_barcode FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.location FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.membership FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.notification_rule FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.number_series FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.org_unit FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.organization FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.partner FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.partner_role FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.role FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.role_permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.role_template FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.role_template_permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.search_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.setting FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.setting_definition FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.signature FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.signature_meaning FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.signature_use FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.sync_column FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.sync_function FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.sync_table FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.transition FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.unit FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.unit_conversion FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON core.user_role FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.app_user FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.app_user');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.country FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.country');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.currency FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.currency');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.error FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.error');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.event_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.event_entity');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.import REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('core.import');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.import_column FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.import_column');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.import_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.import_entity');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.import_row REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('core.import_row');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.installation_setting FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.installation_setting');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.notification_rule FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.notification_rule');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.permission', 'access');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.role_template FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.role_template');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.role_template_permission FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.role_template_permission');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.search_entity FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.search_entity');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.setting_definition FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.setting_definition');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.signature_meaning FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.signature_meaning');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.signature_use REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('core.signature_use');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.sync_column FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_column');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.sync_function FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_function');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.sync_table FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.sync_table');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.transition FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.transition');
+
+CREATE TRIGGER note_update AFTER UPDATE ON core.unit FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_shared('core.unit');
 
 CREATE TRIGGER readmit AFTER UPDATE OF revoked_at, expires_at ON core.api_key FOR EACH ROW WHEN (((old.revoked_at IS DISTINCT FROM new.revoked_at) OR (old.expires_at <> new.expires_at))) EXECUTE FUNCTION core.tg_row__readmit();
 
@@ -7209,6 +9085,9 @@ ALTER TABLE ONLY core.approval_step
 
 ALTER TABLE ONLY core.organization
     ADD CONSTRAINT base_currency_exists FOREIGN KEY (base_currency) REFERENCES core.currency(code);
+
+ALTER TABLE ONLY core.cached_view
+    ADD CONSTRAINT cache_class_exists FOREIGN KEY (cache_class) REFERENCES core.cache_class(code);
 
 ALTER TABLE ONLY core.location
     ADD CONSTRAINT capacity_unit_exists FOREIGN KEY (capacity_unit) REFERENCES core.unit(code);
@@ -7324,6 +9203,9 @@ ALTER TABLE ONLY core.location
 ALTER TABLE ONLY core.org_unit
     ADD CONSTRAINT parent_exists FOREIGN KEY (org_id, parent_id) REFERENCES core.org_unit(org_id, id);
 
+ALTER TABLE ONLY core.sync_table
+    ADD CONSTRAINT parent_table_exists FOREIGN KEY (parent_table) REFERENCES core.sync_table(name);
+
 ALTER TABLE ONLY core.address
     ADD CONSTRAINT partner_exists FOREIGN KEY (org_id, partner_id) REFERENCES core.partner(org_id, id) ON DELETE CASCADE;
 
@@ -7398,6 +9280,9 @@ ALTER TABLE ONLY core.signature_use
 
 ALTER TABLE ONLY core.signature
     ADD CONSTRAINT signer_exists FOREIGN KEY (signer_id) REFERENCES core.app_user(id);
+
+ALTER TABLE ONLY core.sync_column
+    ADD CONSTRAINT table_exists FOREIGN KEY (table_name) REFERENCES core.sync_table(name);
 
 ALTER TABLE ONLY core.role
     ADD CONSTRAINT template_exists FOREIGN KEY (template) REFERENCES core.role_template(code) ON DELETE SET NULL;
@@ -7496,7 +9381,11 @@ ALTER TABLE core.approval_step ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.contact ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE core.data_change ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE core.exchange_rate ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE core.idempotency ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.import ENABLE ROW LEVEL SECURITY;
 
@@ -7704,6 +9593,8 @@ CREATE POLICY migrator_all ON core.approval_step TO migrator USING (true) WITH C
 
 CREATE POLICY migrator_all ON core.contact TO migrator USING (true) WITH CHECK (true);
 
+CREATE POLICY migrator_all ON core.data_change TO migrator USING (true) WITH CHECK (true);
+
 CREATE POLICY migrator_all ON core.exchange_rate TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON core.import TO migrator USING (true) WITH CHECK (true);
@@ -7750,6 +9641,8 @@ CREATE POLICY migrator_insert ON core.signature FOR INSERT TO migrator WITH CHEC
 
 CREATE POLICY migrator_insert ON core.signature_use FOR INSERT TO migrator WITH CHECK (true);
 
+CREATE POLICY migrator_select ON core.idempotency FOR SELECT TO migrator USING (true);
+
 CREATE POLICY migrator_select ON core.security_event FOR SELECT TO migrator USING (true);
 
 CREATE POLICY migrator_select ON core.signature FOR SELECT TO migrator USING (true);
@@ -7757,6 +9650,8 @@ CREATE POLICY migrator_select ON core.signature FOR SELECT TO migrator USING (tr
 CREATE POLICY migrator_select ON core.signature_use FOR SELECT TO migrator USING (true);
 
 CREATE POLICY monitor_select ON core.analyst_login FOR SELECT TO monitor USING ((login = SESSION_USER));
+
+CREATE POLICY monitor_select ON core.data_change FOR SELECT TO monitor USING (true);
 
 ALTER TABLE core.number_counter ENABLE ROW LEVEL SECURITY;
 
@@ -7781,6 +9676,8 @@ CREATE POLICY owner_all ON core.approval_step TO owner USING ((org_id = ( SELECT
 CREATE POLICY owner_all ON core.contact TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON core.exchange_rate TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON core.idempotency TO owner USING (((org_id = COALESCE(( SELECT core.org_id() AS org_id), '00000000-0000-0000-0000-000000000000'::uuid)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = COALESCE(( SELECT core.org_id() AS org_id), '00000000-0000-0000-0000-000000000000'::uuid)) AND (user_id = ( SELECT core.user_id() AS user_id))));
 
 CREATE POLICY owner_all ON core.import TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -7824,6 +9721,8 @@ CREATE POLICY owner_delete ON core.searchable FOR DELETE TO owner USING (true);
 
 CREATE POLICY owner_insert ON core.app_user FOR INSERT TO owner WITH CHECK (((( SELECT core.org_id() AS org_id) IS NOT NULL) AND (kind = ANY (ARRAY['INTERNAL'::text, 'EXTERNAL'::text]))));
 
+CREATE POLICY owner_insert ON core.data_change FOR INSERT TO owner WITH CHECK (true);
+
 CREATE POLICY owner_insert ON core.search_word FOR INSERT TO owner WITH CHECK (true);
 
 CREATE POLICY owner_insert ON core.searchable FOR INSERT TO owner WITH CHECK (true);
@@ -7841,6 +9740,8 @@ CREATE POLICY owner_members ON core.app_user FOR SELECT TO owner USING ((EXISTS 
 CREATE POLICY owner_organization ON core.session TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_select ON core.analyst_login FOR SELECT TO owner USING ((login = SESSION_USER));
+
+CREATE POLICY owner_select ON core.data_change FOR SELECT TO owner USING (true);
 
 CREATE POLICY owner_select ON core.search_word FOR SELECT TO owner USING (true);
 
@@ -7903,6 +9804,8 @@ CREATE POLICY relay_select ON core.analyst_login FOR SELECT TO relay USING ((log
 CREATE POLICY relay_select ON core.api_key FOR SELECT TO relay USING (true);
 
 CREATE POLICY relay_select ON core.app_user FOR SELECT TO relay USING (true);
+
+CREATE POLICY relay_select ON core.data_change FOR SELECT TO relay USING (true);
 
 CREATE POLICY relay_select ON core.session FOR SELECT TO relay USING (true);
 
@@ -8076,6 +9979,8 @@ ALTER TABLE core.unit_conversion ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE core.user_role ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY worker_all ON core.data_change TO worker USING (true) WITH CHECK (true);
+
 CREATE POLICY worker_delete ON core.import_row FOR DELETE TO worker USING ((import_id < core.uuid_floor((now() - '1 day'::interval))));
 
 CREATE POLICY worker_delete ON core.session FOR DELETE TO worker USING ((expires_at < (now() - '1 day'::interval)));
@@ -8121,6 +10026,10 @@ GRANT ALL ON FUNCTION core.may_decide(approval core.approval, step_no integer, p
 GRANT SELECT ON TABLE core.approval_step TO member;
 GRANT SELECT ON TABLE core.approval_step TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.approval_step TO migrator;
+
+GRANT SELECT ON TABLE core.api_source TO relay;
+GRANT SELECT ON TABLE core.api_source TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.api_source TO migrator;
 
 GRANT SELECT ON TABLE core.import TO member;
 GRANT SELECT ON TABLE core.import TO superadmin;
@@ -8428,12 +10337,20 @@ GRANT UPDATE(is_active) ON TABLE core.item TO superadmin;
 GRANT UPDATE(version) ON TABLE core.item TO member;
 GRANT UPDATE(version) ON TABLE core.item TO superadmin;
 
+REVOKE ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO partner;
+GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO member;
+GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO migrator;
+
 REVOKE ALL ON FUNCTION core.accept_code(user_id uuid, code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.account_subject(email text, kind text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.account_subject(email text, kind text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.act_as(claims jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.add_embedded(source core.api_source, query text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.client_address() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.client_address() TO migrator;
@@ -8446,6 +10363,9 @@ GRANT ALL ON FUNCTION core.admission_lock(id uuid) TO migrator;
 REVOKE ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) TO member;
 GRANT ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) TO superadmin;
+
+REVOKE ALL ON FUNCTION core.api_dependencies() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.api_dependencies() TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.api_key TO migrator;
 
@@ -8494,6 +10414,9 @@ GRANT SELECT(created_by) ON TABLE core.api_key TO superadmin;
 
 REVOKE ALL ON FUNCTION core.api_key_allows(permission text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.api_objects() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.api_objects() TO migrator;
+
 REVOKE ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) TO partner;
 GRANT ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) TO member;
@@ -8506,10 +10429,24 @@ REVOKE ALL ON FUNCTION core.base32(bytes bytea) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.base64url(bytes bytea) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.begin_idempotent() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.begin_idempotent() TO anon;
+GRANT ALL ON FUNCTION core.begin_idempotent() TO partner;
+GRANT ALL ON FUNCTION core.begin_idempotent() TO member;
+GRANT ALL ON FUNCTION core.begin_idempotent() TO superadmin;
+GRANT ALL ON FUNCTION core.begin_idempotent() TO migrator;
+
 REVOKE ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) TO member;
 GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) TO superadmin;
 GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) TO migrator;
+
+REVOKE ALL ON FUNCTION core.begin_request() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.begin_request() TO anon;
+GRANT ALL ON FUNCTION core.begin_request() TO partner;
+GRANT ALL ON FUNCTION core.begin_request() TO member;
+GRANT ALL ON FUNCTION core.begin_request() TO superadmin;
+GRANT ALL ON FUNCTION core.begin_request() TO migrator;
 
 REVOKE ALL ON FUNCTION core.begin_sign_in() FROM PUBLIC;
 
@@ -8534,6 +10471,11 @@ GRANT ALL ON FUNCTION core.check_signature(id uuid) TO partner;
 GRANT ALL ON FUNCTION core.check_signature(id uuid) TO member;
 GRANT ALL ON FUNCTION core.check_signature(id uuid) TO superadmin;
 
+REVOKE ALL ON FUNCTION core.check_version(table_name text, version integer, current_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.check_version(table_name text, version integer, current_version integer) TO member;
+GRANT ALL ON FUNCTION core.check_version(table_name text, version integer, current_version integer) TO superadmin;
+GRANT ALL ON FUNCTION core.check_version(table_name text, version integer, current_version integer) TO migrator;
+
 REVOKE ALL ON FUNCTION core.count_failure(subject text, user_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.count_import(import_id uuid) FROM PUBLIC;
@@ -8543,6 +10485,10 @@ GRANT ALL ON FUNCTION core.count_import(import_id uuid) TO migrator;
 
 REVOKE ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.create_organization(code text, name text, country_code text, currency text, time_zone text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.data_tag(sources text[], org_id uuid, shared_sources text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.data_tag(sources text[], org_id uuid, shared_sources text[]) TO relay;
+GRANT ALL ON FUNCTION core.data_tag(sources text[], org_id uuid, shared_sources text[]) TO migrator;
 
 REVOKE ALL ON FUNCTION core.decide_approval(approval_id uuid, decision text, reason text, signature_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.decide_approval(approval_id uuid, decision text, reason text, signature_id uuid) TO partner;
@@ -8588,6 +10534,8 @@ REVOKE ALL ON FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid
 
 REVOKE ALL ON FUNCTION core.ensure_search() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.ensure_sources() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO partner;
 GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO member;
@@ -8600,13 +10548,21 @@ GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text,
 GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO superadmin;
 GRANT ALL ON FUNCTION core.exchange_factor(from_currency text, to_currency text, on_date date, OUT numerator numeric, OUT denominator numeric) TO migrator;
 
+REVOKE ALL ON FUNCTION core.expect_version(if_match text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.fill_search(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.fill_search(most integer) TO worker;
 GRANT ALL ON FUNCTION core.fill_search(most integer) TO migrator;
 
-REVOKE ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) TO worker;
-GRANT ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer) TO migrator;
+REVOKE ALL ON FUNCTION core.fill_search_next(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.fill_search_next(most integer) TO worker;
+GRANT ALL ON FUNCTION core.fill_search_next(most integer) TO migrator;
+
+REVOKE ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer, until_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer, until_id uuid) TO worker;
+GRANT ALL ON FUNCTION core.fill_search_part(source text, org_id uuid, after_id uuid, most integer, until_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.search_fold(text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.search_code(code text) FROM PUBLIC;
 
@@ -8641,12 +10597,6 @@ GRANT ALL ON FUNCTION core.finish_import(import_id uuid, inserted integer, updat
 GRANT ALL ON FUNCTION core.finish_import(import_id uuid, inserted integer, updated integer, is_partial boolean) TO migrator;
 
 REVOKE ALL ON FUNCTION core.give_tokens(session_id uuid, claims jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO partner;
-GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO member;
-GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO superadmin;
-GRANT ALL ON FUNCTION core.has_permission(permission text, unit_id uuid) TO migrator;
 
 REVOKE ALL ON FUNCTION core.hash_password(password text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
@@ -9010,11 +10960,30 @@ REVOKE ALL ON FUNCTION core.is_duty(permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.is_duty(permission text) TO worker;
 GRANT ALL ON FUNCTION core.is_duty(permission text) TO migrator;
 
+REVOKE ALL ON FUNCTION core.is_granted_already(permission text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.is_granted_already(permission text) TO partner;
+GRANT ALL ON FUNCTION core.is_granted_already(permission text) TO member;
+GRANT ALL ON FUNCTION core.is_granted_already(permission text) TO superadmin;
+GRANT ALL ON FUNCTION core.is_granted_already(permission text) TO migrator;
+GRANT ALL ON FUNCTION core.is_granted_already(permission text) TO worker;
+
 REVOKE ALL ON FUNCTION core.is_signed_now(entity_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.is_signed_now(entity_id uuid) TO partner;
 GRANT ALL ON FUNCTION core.is_signed_now(entity_id uuid) TO member;
 GRANT ALL ON FUNCTION core.is_signed_now(entity_id uuid) TO superadmin;
 GRANT ALL ON FUNCTION core.is_signed_now(entity_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.keep_answer(rows text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.keep_answer(rows text) TO partner;
+GRANT ALL ON FUNCTION core.keep_answer(rows text) TO member;
+GRANT ALL ON FUNCTION core.keep_answer(rows text) TO superadmin;
+GRANT ALL ON FUNCTION core.keep_answer(rows text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.keep_row(rows text, row_or_value anyelement) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.keep_row(rows text, row_or_value anyelement) TO partner;
+GRANT ALL ON FUNCTION core.keep_row(rows text, row_or_value anyelement) TO member;
+GRANT ALL ON FUNCTION core.keep_row(rows text, row_or_value anyelement) TO superadmin;
+GRANT ALL ON FUNCTION core.keep_row(rows text, row_or_value anyelement) TO migrator;
 
 REVOKE ALL ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.load_import(import_id uuid, first_line integer, last_line integer, rank integer) TO member;
@@ -9155,6 +11124,10 @@ GRANT ALL ON FUNCTION core.pre_request() TO member;
 GRANT ALL ON FUNCTION core.pre_request() TO superadmin;
 GRANT ALL ON FUNCTION core.pre_request() TO migrator;
 
+REVOKE ALL ON FUNCTION core.prune_data_changes() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.prune_data_changes() TO worker;
+GRANT ALL ON FUNCTION core.prune_data_changes() TO migrator;
+
 REVOKE ALL ON FUNCTION core.purge_imports() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.purge_imports() TO worker;
 GRANT ALL ON FUNCTION core.purge_imports() TO migrator;
@@ -9162,6 +11135,8 @@ GRANT ALL ON FUNCTION core.purge_imports() TO migrator;
 REVOKE ALL ON FUNCTION core.purge_sign_in() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.purge_sign_in() TO worker;
 GRANT ALL ON FUNCTION core.purge_sign_in() TO migrator;
+
+REVOKE ALL ON FUNCTION core.raise_answer(body jsonb, status integer, headers jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.raise_error(code text, details jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.raise_error(code text, details jsonb) TO anon;
@@ -9194,6 +11169,9 @@ GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO
 GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO superadmin;
 GRANT ALL ON FUNCTION core.refuse_import_rows(import_id uuid, problems jsonb) TO migrator;
 
+REVOKE ALL ON FUNCTION core.renew_api_sources() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.renew_api_sources() TO migrator;
+
 REVOKE ALL ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) TO partner;
 GRANT ALL ON FUNCTION core.request_approval(entity text, entity_id uuid, kind text, amount numeric, currency text, unit_id uuid, requested_by uuid) TO member;
@@ -9210,6 +11188,12 @@ GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO 
 GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO member;
 GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO superadmin;
 GRANT ALL ON FUNCTION core.require_permission(permission text, unit_id uuid) TO migrator;
+
+REVOKE ALL ON FUNCTION core.require_permission_once(permission text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.require_permission_once(permission text) TO partner;
+GRANT ALL ON FUNCTION core.require_permission_once(permission text) TO member;
+GRANT ALL ON FUNCTION core.require_permission_once(permission text) TO superadmin;
+GRANT ALL ON FUNCTION core.require_permission_once(permission text) TO migrator;
 
 REVOKE ALL ON FUNCTION core.require_person() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.require_person() TO partner;
@@ -9242,6 +11226,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.search_source TO migrator;
 
 REVOKE ALL ON FUNCTION core.search_insert(source text, relation text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.search_later(source text, import_id uuid, row_count bigint, org_id uuid, first_id uuid, last_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.search_scope(org_id uuid, entity text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.search_words(text text) FROM PUBLIC;
@@ -9264,13 +11250,44 @@ REVOKE ALL ON FUNCTION core.set_partner_status(id uuid, status text, reason text
 REVOKE ALL ON FUNCTION core.set_password(user_id uuid, password text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.set_password(user_id uuid, password text) TO migrator;
 
-REVOKE ALL ON FUNCTION core.set_user_active(user_id uuid, is_active boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION core.set_user_active(user_id uuid, is_active boolean, version integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.setting(code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.setting(code text) TO partner;
 GRANT ALL ON FUNCTION core.setting(code text) TO member;
 GRANT ALL ON FUNCTION core.setting(code text) TO superadmin;
 GRANT ALL ON FUNCTION core.setting(code text) TO migrator;
+
+GRANT SELECT ON TABLE core.installation_setting TO member;
+GRANT SELECT ON TABLE core.installation_setting TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.installation_setting TO migrator;
+
+GRANT SELECT,DELETE ON TABLE core.setting TO member;
+GRANT SELECT,DELETE ON TABLE core.setting TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.setting TO migrator;
+
+GRANT INSERT(org_id) ON TABLE core.setting TO member;
+GRANT INSERT(org_id) ON TABLE core.setting TO superadmin;
+
+GRANT INSERT(code) ON TABLE core.setting TO member;
+GRANT INSERT(code) ON TABLE core.setting TO superadmin;
+
+GRANT INSERT(value),UPDATE(value) ON TABLE core.setting TO member;
+GRANT INSERT(value),UPDATE(value) ON TABLE core.setting TO superadmin;
+
+GRANT SELECT ON TABLE core.setting_definition TO member;
+GRANT SELECT ON TABLE core.setting_definition TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.setting_definition TO migrator;
+
+REVOKE ALL ON FUNCTION core.settings(codes text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.settings(codes text[]) TO partner;
+GRANT ALL ON FUNCTION core.settings(codes text[]) TO member;
+GRANT ALL ON FUNCTION core.settings(codes text[]) TO superadmin;
+GRANT ALL ON FUNCTION core.settings(codes text[]) TO migrator;
+
+REVOKE ALL ON FUNCTION core.shared_views() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.shared_views() TO relay;
+GRANT ALL ON FUNCTION core.shared_views() TO migrator;
 
 REVOKE ALL ON FUNCTION core.sign_in_claims(user_id uuid, kind text, organization text) FROM PUBLIC;
 
@@ -9292,6 +11309,8 @@ GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[
 GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) TO superadmin;
 GRANT ALL ON FUNCTION core.stage_import(import_id uuid, source text, cells text[], payload jsonb) TO migrator;
 
+REVOKE ALL ON FUNCTION core.tag_answer(headers jsonb, role text, org_id uuid, identity text, has_api_key boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.take_password_slot() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_approval_policy__check() FROM PUBLIC;
@@ -9310,13 +11329,29 @@ REVOKE ALL ON FUNCTION core.tg_records_document__search() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__check_time_zone() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.tg_row__expect_row() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__expect_version() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.tg_row__guard_status() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__note_delete() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__note_insert() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__note_shared() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__note_truncate() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_row__note_update() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__readmit() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_row__touch() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_security_event__refuse() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.tg_session__note_end() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.tg_setting__check_type() FROM PUBLIC;
 
@@ -9446,31 +11481,25 @@ GRANT SELECT ON TABLE core.security_event TO superadmin;
 GRANT SELECT ON TABLE core.security_event TO partner;
 GRANT SELECT,INSERT ON TABLE core.security_event TO migrator;
 
-GRANT SELECT ON TABLE core.installation_setting TO member;
-GRANT SELECT ON TABLE core.installation_setting TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.installation_setting TO migrator;
-
-GRANT SELECT,DELETE ON TABLE core.setting TO member;
-GRANT SELECT,DELETE ON TABLE core.setting TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.setting TO migrator;
-
-GRANT INSERT(org_id) ON TABLE core.setting TO member;
-GRANT INSERT(org_id) ON TABLE core.setting TO superadmin;
-
-GRANT INSERT(code) ON TABLE core.setting TO member;
-GRANT INSERT(code) ON TABLE core.setting TO superadmin;
-
-GRANT INSERT(value),UPDATE(value) ON TABLE core.setting TO member;
-GRANT INSERT(value),UPDATE(value) ON TABLE core.setting TO superadmin;
-
-GRANT SELECT ON TABLE core.setting_definition TO member;
-GRANT SELECT ON TABLE core.setting_definition TO superadmin;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.setting_definition TO migrator;
-
 GRANT SELECT ON TABLE core.signature_meaning TO member;
 GRANT SELECT ON TABLE core.signature_meaning TO partner;
 GRANT SELECT ON TABLE core.signature_meaning TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.signature_meaning TO migrator;
+
+GRANT SELECT ON TABLE core.sync_column TO member;
+GRANT SELECT ON TABLE core.sync_column TO partner;
+GRANT SELECT ON TABLE core.sync_column TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sync_column TO migrator;
+
+GRANT SELECT ON TABLE core.sync_table TO member;
+GRANT SELECT ON TABLE core.sync_table TO partner;
+GRANT SELECT ON TABLE core.sync_table TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sync_table TO migrator;
+
+GRANT SELECT ON TABLE core.sync_function TO member;
+GRANT SELECT ON TABLE core.sync_function TO partner;
+GRANT SELECT ON TABLE core.sync_function TO superadmin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sync_function TO migrator;
 
 GRANT SELECT ON TABLE core.analyst_login TO analyst;
 GRANT SELECT ON TABLE core.analyst_login TO relay;
@@ -9488,9 +11517,26 @@ GRANT SELECT ON TABLE core.approval_entity TO partner;
 GRANT SELECT ON TABLE core.approval_entity TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.approval_entity TO migrator;
 
+GRANT SELECT ON TABLE core.cache_class TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.cache_class TO migrator;
+
+GRANT SELECT ON TABLE core.cached_view TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.cached_view TO migrator;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.common_password TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.credential TO migrator;
+
+GRANT SELECT ON TABLE core.data_change TO relay;
+GRANT SELECT ON TABLE core.data_change TO monitor;
+GRANT SELECT,DELETE ON TABLE core.data_change TO worker;
+GRANT SELECT,INSERT,DELETE ON TABLE core.data_change TO migrator;
+
+GRANT SELECT ON TABLE core.data_function TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.data_function TO migrator;
+
+GRANT SELECT ON TABLE core.data_source TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.data_source TO migrator;
 
 GRANT SELECT ON TABLE core.event_entity TO member;
 GRANT SELECT ON TABLE core.event_entity TO partner;
@@ -9499,6 +11545,8 @@ GRANT SELECT ON TABLE core.event_entity TO analyst;
 GRANT SELECT ON TABLE core.event_entity TO worker;
 GRANT SELECT ON TABLE core.event_entity TO monitor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.event_entity TO migrator;
+
+GRANT SELECT ON TABLE core.idempotency TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.identity_provider TO migrator;
 
@@ -9519,7 +11567,7 @@ GRANT SELECT(expires_at) ON TABLE core.password_reset TO worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.refresh_token TO migrator;
 
-GRANT SELECT,DELETE,UPDATE ON TABLE core.search_fill TO worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.search_fill TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.search_fill TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.second_factor TO migrator;
@@ -9530,3 +11578,8 @@ GRANT SELECT ON TABLE core.signature_entity TO superadmin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.signature_entity TO migrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.signing_key TO migrator;
+
+GRANT SELECT ON TABLE core.unkept_answer TO migrator;
+
+GRANT SELECT ON TABLE core.unversioned_function TO monitor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.unversioned_function TO migrator;

@@ -65,6 +65,204 @@ $$;
 
 COMMENT ON FUNCTION events.admit_subscribers(claims jsonb[]) IS 'Does for each subscriber, given by the claims of a verified token, what PostgREST does for a request: becomes its role and runs core.pre_request(). Returns what decides which events it sees (events.audience_key) and where the feed stands, or the refusal: code, message, details, hint, status. The claims are believed of relay alone (core.claims).';
 
+CREATE TABLE events.sync_device (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    user_id uuid DEFAULT core.user_id() NOT NULL,
+    device uuid NOT NULL,
+    name text,
+    point bigint DEFAULT 0 NOT NULL,
+    confirmed_point bigint,
+    seen_xid xid8,
+    rights text,
+    schema_version integer DEFAULT 1 NOT NULL,
+    pulled_at timestamp with time zone,
+    pushed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT name_short CHECK ((length(name) <= 100)),
+    CONSTRAINT point_not_below_confirmed CHECK ((confirmed_point <= point))
+);
+
+ALTER TABLE ONLY events.sync_device FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.sync_device IS 'A database on a device of a user';
+
+COMMENT ON COLUMN events.sync_device.device IS 'Made by the device with its database';
+
+COMMENT ON COLUMN events.sync_device.point IS 'Number of the last answer that changed what the device holds: its cursor';
+
+COMMENT ON COLUMN events.sync_device.confirmed_point IS 'The last cursor that the device came back with; null: none that counts';
+
+COMMENT ON COLUMN events.sync_device.seen_xid IS 'Every transaction before it had ended in the snapshot of the last pull; null: the next pull compares everything';
+
+COMMENT ON COLUMN events.sync_device.rights IS 'Hash of what else decides which rows there are; another one: compare everything';
+
+CREATE FUNCTION events.apply_sync_commands(target events.sync_device, changes jsonb, max_count integer) RETURNS text[]
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_command record;
+  v_outcome jsonb;
+  v_waiting text[] := '{}';
+  v_is_known boolean;
+  v_left integer := apply_sync_commands.max_count;
+begin
+  for v_command in
+    select p.row_id, p.row_text, p.content, s.sequence
+    from events.read_sync_push(target.id, apply_sync_commands.changes) as p
+    cross join lateral (
+      select case when p.content ->> 'sequence' ~ '^-?\d{1,15}(\.\d+)?$' then (p.content ->> 'sequence')::numeric::bigint end
+    ) as s (sequence)
+    where p.push_kind = 'COMMAND'
+      and not p.is_deleted
+      and p.row_id is not null
+    order by s.sequence nulls last, p.n
+  loop
+    v_is_known := exists (
+      select from events.sync_command as c where c.org_id = target.org_id and c.id = v_command.row_id
+    );
+    if v_left = 0 and not v_is_known then
+      v_waiting := array_append(v_waiting, v_command.row_text);
+      continue;
+    end if;
+    -- The device has the command and lacks its outcome.
+    insert into events.sync_held (device_id, table_name, row_id, first_point, last_point)
+    select target.id, t.name, v_command.row_id, target.point, target.point
+    from core.sync_table as t
+    where t.push_kind = 'COMMAND'
+    on conflict on constraint sync_held_pkey do update
+    set hash = null;
+    -- One that came before was executed then.
+    continue when v_is_known;
+    v_left := v_left - 1;
+    v_outcome := events.try_sync_command(v_command.content ->> 'function', v_command.content ->> 'arguments');
+    insert into events.sync_command (
+      id, device_id, function, arguments, sequence, outcome, code, message, hint, details, result
+    )
+    values (
+      v_command.row_id, target.id, coalesce(v_command.content ->> 'function', ''),
+      coalesce(v_command.content ->> 'arguments', ''), v_command.sequence,
+      case when v_outcome ? 'result' then 'DONE' else 'REFUSED' end,
+      v_outcome ->> 'code', v_outcome ->> 'message', v_outcome ->> 'hint', v_outcome ->> 'details', v_outcome -> 'result'
+    );
+  end loop;
+  return v_waiting;
+end
+$_$;
+
+COMMENT ON FUNCTION events.apply_sync_commands(target events.sync_device, changes jsonb, max_count integer) IS 'Execute the commands of a push in the order of their sequence, each in a savepoint, unless they were before; returns the ids of those that must wait';
+
+CREATE FUNCTION events.apply_sync_drafts(target events.sync_device, changes jsonb, max_count integer) RETURNS TABLE(table_name text, row_text text, problem jsonb)
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_draft record;
+  v_problem jsonb;
+begin
+  for v_draft in
+    select
+      p.root_table,
+      p.root_id,
+      t.push_function,
+      row_number() over (order by min(t.sort_order), min(p.n)) as place,
+      jsonb_path_query_first(
+        jsonb_agg(p.content order by p.n) filter (where p.push_kind = 'DRAFT' and not p.is_deleted), '$[0]'
+      ) as content,
+      coalesce(bool_or(p.is_deleted) filter (where p.push_kind = 'DRAFT'), false) as is_deleted,
+      coalesce(
+        jsonb_agg(jsonb_build_object('table', p.table_name, 'id', p.row_id, 'content', p.content) order by p.n)
+        filter (where p.push_kind = 'LINE'),
+        '[]'
+      ) as lines,
+      array_agg(p.table_name order by p.n) as tables,
+      array_agg(p.row_id order by p.n) as rows,
+      array_agg(p.row_text order by p.n) as texts,
+      array_agg(p.is_deleted order by p.n) as gone
+    from events.read_sync_push(target.id, apply_sync_drafts.changes) as p
+    join core.sync_table as t on t.name = p.root_table
+    where p.push_kind in ('DRAFT', 'LINE')
+      and p.row_id is not null
+      and p.root_id is not null
+    group by p.root_table, p.root_id, t.push_function
+    order by place
+  loop
+    v_problem := '{}';
+    if v_draft.place <= max_count then
+      v_problem := events.try_sync_draft(
+        v_draft.push_function, v_draft.root_id, v_draft.content, v_draft.is_deleted, v_draft.lines
+      );
+    end if;
+    if v_problem is not null then
+      return query
+      select x.name, x.text, v_problem
+      from unnest(v_draft.tables, v_draft.texts) as x (name, text);
+    else
+      -- What the device has now is known when it comes back; until then, what it pushed is no conflict.
+      delete from events.sync_held as h
+      using unnest(v_draft.tables, v_draft.rows, v_draft.gone) as x (name, id, is_gone)
+      where h.org_id = target.org_id
+        and h.device_id = target.id
+        and h.table_name = x.name
+        and h.row_id = x.id
+        and (x.is_gone or v_draft.is_deleted);
+      insert into events.sync_held as h (device_id, table_name, row_id, parent_id, pushed_hash, first_point, last_point)
+      select target.id, n.name, s.row_id, s.parent_id, s.hash, target.point, target.point
+      from (
+        select x.name, array_agg(x.id) as ids
+        from unnest(v_draft.tables, v_draft.rows, v_draft.gone) as x (name, id, is_gone)
+        where not x.is_gone
+        group by x.name
+      ) as n
+      cross join lateral events.sync_hashes(
+        target.id, target.schema_version, n.name, n.ids, array[v_draft.root_id]
+      ) as s
+      on conflict on constraint sync_held_pkey do update
+      set
+        parent_id = excluded.parent_id,
+        hash = null,
+        pushed_hash = excluded.pushed_hash;
+    end if;
+    if v_problem is distinct from '{}' then
+      perform events.keep_sync_refusal(target.id, v_draft.root_table, v_draft.root_id, v_problem);
+    end if;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION events.apply_sync_drafts(target events.sync_device, changes jsonb, max_count integer) IS 'Write the first drafts of a push, each with its lines in a savepoint; returns the rows that were refused with the reason, those that must wait with an empty one';
+
+CREATE FUNCTION events.apply_sync_removals(target events.sync_device, changes jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_names text[];
+  v_ids uuid[];
+begin
+  select array_agg(p.table_name), array_agg(p.row_id)
+  into v_names, v_ids
+  from events.read_sync_push(target.id, apply_sync_removals.changes) as p
+  where p.push_kind in ('COMMAND', 'DISMISS')
+    and p.is_deleted;
+  update events.sync_command as c
+  set is_dismissed = true
+  where c.org_id = target.org_id
+    and c.device_id = target.id
+    and c.id = any (v_ids);
+  delete from events.sync_refusal as f
+  where f.org_id = target.org_id
+    and f.device_id = target.id
+    and f.id = any (v_ids);
+  delete from events.sync_held as h
+  using unnest(v_names, v_ids) as x (name, id)
+  where h.org_id = target.org_id
+    and h.device_id = target.id
+    and h.table_name = x.name
+    and h.row_id = x.id;
+end
+$$;
+
+COMMENT ON FUNCTION events.apply_sync_removals(target events.sync_device, changes jsonb) IS 'Take out of sight the commands and refusals that the device removed';
+
 CREATE FUNCTION events.audience_key() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -313,11 +511,214 @@ $$;
 
 COMMENT ON FUNCTION events.feed_health() IS 'One row: the horizon, how long the oldest event has waited below it (lag_seconds), whether that, or the oldest transaction that has written, is older than events.stalled_after_seconds (is_stalled), whether there are events of the future, which means that a logical dump was restored into a younger cluster (is_ahead), and who holds the horizon.';
 
+CREATE FUNCTION events.find_sync_candidates(since xid8, row_entity text, parent_column text, parent_entities text[], OUT row_ids uuid[], OUT parent_ids uuid[]) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  with happened as materialized (
+    select e.entity, e.entity_id, e.before, e.after
+    from events.event as e
+    where e.org_id = core.org_id()
+      and e.xid >= find_sync_candidates.since
+      and (
+        e.entity = find_sync_candidates.row_entity
+        or e.entity = any (find_sync_candidates.parent_entities)
+      )
+  )
+  select
+    array(
+      select distinct h.entity_id
+      from happened as h
+      where h.entity = find_sync_candidates.row_entity
+        and coalesce(h.after, h.before) ->> find_sync_candidates.parent_column is null
+    ),
+    array(
+      select distinct p.id
+      from happened as h
+      cross join lateral (
+        values
+          (case when h.entity = any (find_sync_candidates.parent_entities) then h.entity_id end),
+          (case when h.entity = find_sync_candidates.row_entity then (h.before ->> find_sync_candidates.parent_column)::uuid end),
+          (case when h.entity = find_sync_candidates.row_entity then (h.after ->> find_sync_candidates.parent_column)::uuid end)
+      ) as p (id)
+      where p.id is not null
+    )
+  into find_sync_candidates.row_ids, find_sync_candidates.parent_ids;
+end
+$$;
+
+COMMENT ON FUNCTION events.find_sync_candidates(since xid8, row_entity text, parent_column text, parent_entities text[], OUT row_ids uuid[], OUT parent_ids uuid[]) IS 'Rows of one table that events at or behind a position in the feed speak of: by id, and by the row that they belong to, where the events tell it';
+
+CREATE FUNCTION events.find_sync_conflicts(device_id uuid, schema_version integer, changes jsonb) RETURNS TABLE(table_name text, row_id uuid, is_missing boolean)
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  v_name text;
+  v_rows uuid[];
+  v_parents uuid[];
+begin
+  for v_name, v_rows, v_parents in
+    select p.table_name, array_agg(p.row_id), array_agg(distinct p.root_id)
+    from events.read_sync_push(find_sync_conflicts.device_id, find_sync_conflicts.changes) as p
+    where p.push_kind in ('DRAFT', 'LINE')
+      and p.row_id is not null
+    group by p.table_name
+  loop
+    return query
+    select v_name, r.id, s.row_id is null
+    from unnest(v_rows) as r (id)
+    left join events.sync_hashes(
+      find_sync_conflicts.device_id, find_sync_conflicts.schema_version, v_name, v_rows, v_parents
+    ) as s on s.row_id = r.id
+    left join events.sync_held as h
+      on h.org_id = core.org_id()
+      and h.device_id = find_sync_conflicts.device_id
+      and h.table_name = v_name
+      and h.row_id = r.id
+    where case
+      when h.row_id is null then s.row_id is not null
+      when s.row_id is null then true
+      else s.hash is distinct from h.hash and s.hash is distinct from h.pushed_hash
+    end;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION events.find_sync_conflicts(device_id uuid, schema_version integer, changes jsonb) IS 'Rows of a push that are not as the device holds them, be it that another changed them, that they are gone (is_missing), or that they are there though the device does not know it';
+
+CREATE FUNCTION events.find_sync_entities(since xid8) RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_entities text[];
+  v_count bigint;
+begin
+  select array_agg(distinct e.entity), count(*)
+  into v_entities, v_count
+  from (
+    select x.entity
+    from events.event as x
+    where x.org_id = core.org_id()
+      and x.xid >= find_sync_entities.since
+    limit 5001
+  ) as e;
+  -- Who may see what; and of the organisation, that rows were loaded without an event each.
+  if v_count > 5000
+    or v_entities && '{api_key,org_unit,organization,role,role_permission,setting,user,user_role}'
+  then
+    return null;
+  end if;
+  return coalesce(v_entities, '{}');
+end
+$$;
+
+COMMENT ON FUNCTION events.find_sync_entities(since xid8) IS 'Of which entities there are events at or behind a position; null when after them any row may have come or gone (a change of rights, a load in bulk), or when there are so many that comparing all is cheaper, or no position is given';
+
 CREATE FUNCTION events.horizon() RETURNS xid8
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN pg_snapshot_xmin(pg_current_snapshot());
 
 COMMENT ON FUNCTION events.horizon() IS 'Every transaction before this one has ended: events with a lower xid are all there and none can be added any more.';
+
+CREATE FUNCTION events.keep_sync_refusal(device_id uuid, table_name text, row_id uuid, problem jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if problem is null then
+    delete from events.sync_refusal as f
+    where f.org_id = core.org_id()
+      and f.device_id = keep_sync_refusal.device_id
+      and f.table_name = keep_sync_refusal.table_name
+      and f.row_id = keep_sync_refusal.row_id;
+  else
+    insert into events.sync_refusal as f (device_id, table_name, row_id, code, message, hint, details)
+    values (
+      keep_sync_refusal.device_id, keep_sync_refusal.table_name, keep_sync_refusal.row_id, problem ->> 'code',
+      problem ->> 'message', problem ->> 'hint', problem ->> 'details'
+    )
+    on conflict on constraint row_refused_once do update
+    set
+      code = excluded.code,
+      message = excluded.message,
+      hint = excluded.hint,
+      details = excluded.details,
+      refused_at = now()
+    where (f.code, f.message, f.hint, f.details)
+      is distinct from (excluded.code, excluded.message, excluded.hint, excluded.details);
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION events.keep_sync_refusal(device_id uuid, table_name text, row_id uuid, problem jsonb) IS 'Note why a draft of a device was refused; with null, that it was not';
+
+CREATE FUNCTION events.lock_sync_device(device uuid, name text DEFAULT NULL::text) RETURNS events.sync_device
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_device events.sync_device;
+begin
+  if lock_sync_device.device is null then
+    perform core.raise_error('events.sync_malformed', jsonb_build_object('what', 'device'));
+  end if;
+  loop
+    select d.*
+    into v_device
+    from events.sync_device as d
+    where d.org_id = core.org_id()
+      and d.user_id = core.user_id()
+      and d.device = lock_sync_device.device
+    for update;
+    exit when v_device.id is not null;
+    if (
+      select count(*) from events.sync_device as d where d.org_id = core.org_id() and d.user_id = core.user_id()
+    ) >= 20 then
+      perform core.raise_error('events.sync_too_many_devices');
+    end if;
+    insert into events.sync_device as d (device, name)
+    values (lock_sync_device.device, left(lock_sync_device.name, 100))
+    on conflict on constraint device_once_a_user do nothing;
+  end loop;
+  return v_device;
+end
+$$;
+
+COMMENT ON FUNCTION events.lock_sync_device(device uuid, name text) IS 'The device of the caller with this id, made if it is new, locked until the transaction ends: one pull or push at a time';
+
+CREATE FUNCTION events.lock_sync_drafts(device_id uuid, changes jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_view text;
+  v_ids uuid[];
+begin
+  for v_view, v_ids in
+    select t.view_name, array_agg(distinct p.root_id)
+    from events.read_sync_push(lock_sync_drafts.device_id, lock_sync_drafts.changes) as p
+    join core.sync_table as t on t.name = p.root_table
+    where p.push_kind in ('DRAFT', 'LINE')
+      and p.root_id is not null
+    group by t.sort_order, t.view_name
+    order by t.sort_order
+  loop
+    -- Who may not change a draft locks nothing, and is refused later.
+    continue when not has_any_column_privilege(format('api.%I', v_view)::regclass, 'update');
+    execute format(
+      $query$
+      select count(*)
+      from (select from api.%I as v where v.org_id = $1 and v.id = any ($2) order by v.id for no key update) as l
+      $query$,
+      v_view
+    )
+    using core.org_id(), v_ids;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION events.lock_sync_drafts(device_id uuid, changes jsonb) IS 'Lock the drafts that a push changes, in the order of their ids, until the transaction ends';
 
 CREATE FUNCTION events.make_notifications(max_rows integer) RETURNS integer
     LANGUAGE plpgsql
@@ -513,6 +914,26 @@ $$;
 
 COMMENT ON FUNCTION events.purge_delivered() IS 'Delete notifications after a year, read ones after 90 days; deliveries and the log of their attempts after 30 days, dead ones after 90. Returns how many of each. To be run daily.';
 
+CREATE FUNCTION events.purge_sync() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_devices bigint;
+  v_commands bigint;
+begin
+  delete from events.sync_device as d
+  where greatest(d.created_at, d.pulled_at, d.pushed_at) < now() - interval '90 days';
+  get diagnostics v_devices = row_count;
+  -- A device that comes back later than this may repeat a command.
+  delete from events.sync_command as c
+  where c.executed_at < now() - interval '400 days';
+  get diagnostics v_commands = row_count;
+  return jsonb_build_object('devices', v_devices, 'commands', v_commands);
+end
+$$;
+
+COMMENT ON FUNCTION events.purge_sync() IS 'Forget devices that were away for 90 days (they get everything anew) and commands after 400. Returns how many. To be run daily.';
+
 CREATE FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) RETURNS SETOF events.event
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -575,6 +996,89 @@ end
 $$;
 
 COMMENT ON FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer) IS 'The next events after a cursor that a subscriber, given by the claims of a verified token, sees by row-level security, as the view api.events words them; with events.audience_key() and events.horizon() of the same snapshot. The claims are believed of relay alone (core.claims).';
+
+CREATE FUNCTION events.read_sync_push(device_id uuid, changes jsonb) RETURNS TABLE(n bigint, sort_order integer, table_name text, push_kind text, row_text text, row_id uuid, root_table text, root_id uuid, content jsonb, is_deleted boolean)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+declare
+  v_id constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
+begin
+  if not coalesce(
+    jsonb_typeof(changes) = 'object'
+    and not jsonb_path_exists(changes, 'strict $.* ? (@.type() != "object")')
+    and not jsonb_path_exists(changes, 'strict $.*.* ? (@.type() != "array")')
+    and not jsonb_path_exists(changes, 'lax $.*.created[*] ? (!(@.id.type() == "string"))')
+    and not jsonb_path_exists(changes, 'lax $.*.updated[*] ? (!(@.id.type() == "string"))')
+    and not jsonb_path_exists(changes, 'lax $.*.deleted[*] ? (@.type() != "string")'),
+    false
+  ) then
+    perform core.raise_error('events.sync_malformed', jsonb_build_object('what', 'changes'));
+  end if;
+
+  return query
+  with given as (
+    -- What was created and what was updated is the same: after a lost answer a device cannot know.
+    select
+      c.name,
+      a.kind,
+      e.value,
+      row_number() over (order by t.sort_order, array_position(array['created', 'updated', 'deleted'], a.kind), e.place) as n,
+      t.sort_order,
+      coalesce(t.push_kind, 'UNKNOWN') as push_kind,
+      t.parent_table,
+      t.parent_column,
+      case a.kind when 'deleted' then e.value #>> '{}' else e.value ->> 'id' end as row_text
+    from jsonb_each(read_sync_push.changes) as c (name, sets)
+    cross join lateral jsonb_each(c.sets) as a (kind, list)
+    cross join lateral jsonb_array_elements(a.list) with ordinality as e (value, place)
+    left join core.sync_table as t on t.name = c.name
+    where a.kind in ('created', 'updated', 'deleted')
+  ),
+  keyed as (
+    select
+      g.*,
+      case when g.row_text ~ v_id then g.row_text::uuid end as row_id,
+      case when g.value ->> g.parent_column ~ v_id then (g.value ->> g.parent_column)::uuid end as parent_id
+    from given as g
+  )
+  select
+    k.n,
+    k.sort_order,
+    k.name,
+    k.push_kind,
+    k.row_text,
+    k.row_id,
+    case k.push_kind when 'LINE' then k.parent_table else k.name end,
+    case k.push_kind
+      when 'LINE' then coalesce(
+        k.parent_id,
+        -- Of a row that was removed the device says no more than its id.
+        (
+          select h.parent_id
+          from events.sync_held as h
+          where h.org_id = core.org_id()
+            and h.device_id = read_sync_push.device_id
+            and h.table_name = k.name
+            and h.row_id = k.row_id
+        )
+      )
+      else k.row_id
+    end,
+    case
+      when k.kind <> 'deleted' then (
+        -- A column of a device that may not be null is empty instead.
+        select coalesce(jsonb_object_agg(c.name, nullif(k.value -> c.name, '""')), '{}')
+        from core.sync_column as c
+        where c.table_name = k.name
+          and c.is_written
+      )
+    end,
+    k.kind = 'deleted'
+  from keyed as k;
+end
+$_$;
+
+COMMENT ON FUNCTION events.read_sync_push(device_id uuid, changes jsonb) IS 'The rows of a push in the order in which they are applied, with the draft that each belongs to (root) and the values of the columns that a device may write. Raises events.sync_malformed (400).';
 
 CREATE FUNCTION events.readable_entities() RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -780,6 +1284,252 @@ $$;
 
 COMMENT ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) IS 'Switch a webhook off because it keeps failing, is gone, or its user no longer active, and say so in an event';
 
+CREATE FUNCTION events.sync_differences(device_id uuid, schema_version integer, tables text[], since xid8) RETURNS TABLE(sort_order integer, table_name text, row_id uuid, parent_id uuid, data text, hash bigint, kind text)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+declare
+  v_org uuid := core.org_id();
+  v_table core.sync_table;
+  v_query text;
+  v_view_part text;
+  v_held_part text;
+  v_rows uuid[];
+  v_parents uuid[];
+  v_found uuid[];
+  v_unknown_rows uuid[];
+  v_unknown_parents uuid[];
+  v_touched jsonb := '{}';
+  v_row record;
+  -- Null: everything is compared.
+  v_entities text[] := case when sync_differences.since is not null then events.find_sync_entities(sync_differences.since) end;
+begin
+  for v_table in
+    select t.* from core.sync_table as t where t.name = any (sync_differences.tables) order by t.sort_order
+  loop
+    v_rows := '{}';
+    v_parents := '{}';
+    v_view_part := '';
+    v_held_part := '';
+    if v_entities is not null and not v_table.is_always_compared then
+      -- What was pushed is sent again, even if the server changed nothing by it.
+      select
+        coalesce(array_agg(h.row_id) filter (where h.parent_id is null or v_table.parent_column is null), '{}'),
+        coalesce(array_agg(distinct h.parent_id) filter (where h.parent_id is not null), '{}')
+      into v_unknown_rows, v_unknown_parents
+      from events.sync_held as h
+      where h.org_id = v_org
+        and h.device_id = sync_differences.device_id
+        and h.table_name = v_table.name
+        and h.hash is null;
+      continue when not (
+        cardinality(v_unknown_rows) + cardinality(v_unknown_parents) > 0
+        or coalesce(v_table.row_entity = any (v_entities), false)
+        or v_table.parent_entities && v_entities
+        or coalesce(v_touched ? v_table.parent_table, false)
+      );
+      select c.row_ids, c.parent_ids
+      into v_rows, v_parents
+      from events.find_sync_candidates(
+        sync_differences.since, v_table.row_entity, v_table.parent_column, v_table.parent_entities
+      ) as c;
+      v_rows := v_rows || v_unknown_rows;
+      v_parents := v_parents || v_unknown_parents;
+      -- When a row comes or goes, those below it may do so without an event of their own.
+      if v_touched ? v_table.parent_table then
+        v_parents := v_parents || array(
+          select t.id::uuid from jsonb_array_elements_text(v_touched -> v_table.parent_table) as t (id)
+        );
+      end if;
+      continue when cardinality(v_rows) = 0 and cardinality(v_parents) = 0;
+      if v_table.parent_column is null then
+        v_view_part := ' and v.id = any ($4)';
+        v_held_part := ' and h.row_id = any ($4)';
+      elsif cardinality(v_rows) = 0 then
+        v_view_part := format(' and v.%I = any ($5)', v_table.parent_column);
+        v_held_part := ' and h.parent_id = any ($5)';
+      else
+        v_view_part := format(' and (v.%I = any ($5) or v.id = any ($4))', v_table.parent_column);
+        v_held_part := ' and (h.parent_id = any ($5) or h.row_id = any ($4))';
+      end if;
+    end if;
+
+    v_query := events.sync_query(v_table.name, sync_differences.schema_version);
+    v_found := '{}';
+    for v_row in
+      execute format(
+        $query$
+        select
+          coalesce(n.row_id, h.row_id) as row_id,
+          n.parent_id,
+          n.data,
+          n.hash,
+          case when h.row_id is null then 'created' when n.row_id is null then 'deleted' else 'updated' end as kind
+        from (
+          -- Offset: the text of a row is made once, not for each mention.
+          select s.row_id, s.parent_id, s.data, hashtextextended(s.data, 0) as hash from (%1$s%2$s offset 0) as s offset 0
+        ) as n
+        full join (
+          select h.row_id, h.hash
+          from events.sync_held as h
+          where h.org_id = $1 and h.device_id = $2 and h.table_name = $3 and h.gone_point is null%3$s
+        ) as h on h.row_id = n.row_id
+        where n.row_id is null or h.row_id is null or h.hash is distinct from n.hash
+        $query$,
+        v_query, v_view_part, v_held_part
+      )
+      using v_org, sync_differences.device_id, v_table.name, v_rows, v_parents
+    loop
+      sync_differences.sort_order := v_table.sort_order;
+      sync_differences.table_name := v_table.name;
+      sync_differences.row_id := v_row.row_id;
+      sync_differences.parent_id := v_row.parent_id;
+      sync_differences.data := v_row.data;
+      sync_differences.hash := v_row.hash;
+      sync_differences.kind := v_row.kind;
+      if v_entities is not null then
+        v_found := array_append(v_found, v_row.row_id);
+      end if;
+      return next;
+    end loop;
+    if cardinality(v_found) > 0 then
+      v_touched := v_touched || jsonb_build_object(v_table.name, to_jsonb(v_found));
+    end if;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION events.sync_differences(device_id uuid, schema_version integer, tables text[], since xid8) IS 'Rows that a device lacks (created), holds in another state (updated), or holds though its user does not see them (deleted): among those that events at or behind a position speak of, or among all if it is null or rights have changed since.';
+
+CREATE FUNCTION events.sync_hashes(device_id uuid, schema_version integer, table_name text, row_ids uuid[], parent_ids uuid[]) RETURNS TABLE(row_id uuid, parent_id uuid, hash bigint)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+declare
+  v_parent text;
+begin
+  select t.parent_column into strict v_parent from core.sync_table as t where t.name = sync_hashes.table_name;
+  return query execute format(
+    'select s.row_id, s.parent_id, hashtextextended(s.data, 0) from (%s and %s) as s where s.row_id = any ($3)',
+    events.sync_query(sync_hashes.table_name, sync_hashes.schema_version),
+    case when v_parent is null then 'v.id = any ($3)' else format('v.%I = any ($4)', v_parent) end
+  )
+  using core.org_id(), sync_hashes.device_id, sync_hashes.row_ids, sync_hashes.parent_ids;
+end
+$_$;
+
+COMMENT ON FUNCTION events.sync_hashes(device_id uuid, schema_version integer, table_name text, row_ids uuid[], parent_ids uuid[]) IS 'Of those of the rows that the caller sees and a device of his may hold, the hash of their state and what they belong to; rows that belong to others are looked for below parent_ids';
+
+CREATE FUNCTION events.sync_problem(state text, message text, detail text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_body jsonb;
+begin
+  -- Resources, locks, cancelled statements, faults of the server: another attempt may go well.
+  if left(state, 2) in ('08', '40', '53', '54', '55', '57', '58', 'XX', 'F0') then
+    return null;
+  elsif state <> 'PGRST' then
+    return jsonb_build_object('code', state, 'message', sync_problem.message);
+  end if;
+  v_body := sync_problem.message::jsonb;
+  if (detail::jsonb ->> 'status')::integer in (401, 429) or (detail::jsonb ->> 'status')::integer >= 500 then
+    return null;
+  end if;
+  return v_body;
+end
+$$;
+
+COMMENT ON FUNCTION events.sync_problem(state text, message text, detail text) IS 'Code, message, hint and details of a refusal that stays one however often it is tried; null: of an error that passes';
+
+CREATE FUNCTION events.sync_query(table_name text, schema_version integer) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_table core.sync_table;
+  v_view regclass;
+  v_key text;
+  v_columns text;
+begin
+  select t.* into strict v_table from core.sync_table as t where t.name = sync_query.table_name;
+  v_view := format('api.%I', v_table.view_name)::regclass;
+  -- What the caller's role is not granted is a table without rows.
+  if not has_table_privilege(v_view, 'select') then
+    return 'select null::uuid as row_id, null::uuid as parent_id, null::text as data where false';
+  end if;
+  select case when a.atttypid = 'uuid'::regtype then format('v.%I', a.attname) else format('md5(v.%I::text)::uuid', a.attname) end
+  into strict v_key
+  from pg_attribute as a
+  where a.attrelid = v_view and a.attname = v_table.key_column;
+  -- Numbers of the database are exact, those of a device are not: they go as text. A moment is a number there.
+  select
+    string_agg(
+      ', ' || quote_literal(c.name) || ', '
+      || case
+        when a.atttypid = 'numeric'::regtype then format('v.%I::text', c.name)
+        when a.atttypid = 'timestamptz'::regtype then format('floor(extract(epoch from v.%I) * 1000)::bigint', c.name)
+        when y.typcategory = 'A' or a.atttypid in ('json'::regtype, 'jsonb'::regtype) then format('to_json(v.%I)::text', c.name)
+        else format('v.%I', c.name)
+      end,
+      '' order by a.attnum
+    )
+  into v_columns
+  from core.sync_column as c
+  join pg_attribute as a on a.attrelid = v_view and a.attname = c.name
+  join pg_type as y on y.oid = a.atttypid
+  where c.table_name = v_table.name and c.since_version <= sync_query.schema_version;
+
+  return format(
+    $query$
+    select %1$s as row_id, %2$s as parent_id, json_build_object('id', %1$s%3$s)::text as data
+    from %4$s as v
+    where %5$s and (%6$s)
+    $query$,
+    v_key,
+    case when v_table.parent_column is null then 'null::uuid' else format('v.%I', v_table.parent_column) end,
+    v_columns,
+    v_view,
+    case
+      when exists (select from pg_attribute as a where a.attrelid = v_view and a.attname = 'org_id') then 'v.org_id = $1'
+      else 'true'
+    end,
+    coalesce(v_table.filter, 'true')
+  );
+end
+$_$;
+
+COMMENT ON FUNCTION events.sync_query(table_name text, schema_version integer) IS 'The query that yields row_id, parent_id and data (the JSON text of a row as devices of that schema version hold it) of a table of core.sync_table. $1 is the organisation, $2 the device; the view is v and its WHERE can be gone on with. It shows what the caller may see.';
+
+CREATE FUNCTION events.sync_rights(schema_version integer, tables text[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select encode(
+    sha256(
+      convert_to(
+        jsonb_build_array(
+          current_setting('role'),
+          core.partner_id(),
+          core.claims() ->> 'api_key',
+          core.today(), -- what a policy or a view makes of the day
+          sync_rights.schema_version,
+          sync_rights.tables,
+          (select jsonb_agg(to_jsonb(t) order by t.name) from core.sync_table as t where t.name = any (sync_rights.tables)),
+          (
+            select jsonb_agg(to_jsonb(c) order by c.table_name, c.name)
+            from core.sync_column as c
+            where c.table_name = any (sync_rights.tables)
+          )
+        )::text,
+        'UTF8'
+      )
+    ),
+    'hex'
+  );
+$$;
+
+COMMENT ON FUNCTION events.sync_rights(schema_version integer, tables text[]) IS 'A hash of role, day, tables and their definitions: when it is another one than at the last pull, all rows are compared. Permissions are not in it: their changes are events.';
+
 CREATE FUNCTION events.tg_address__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -796,6 +1546,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.address}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.address}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.address}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -882,6 +1651,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.api_key}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.api_key}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.api_key}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -997,6 +1785,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.approval}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.approval}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.approval}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1089,6 +1896,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.approval_policy}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.approval_policy}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.approval_policy}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1173,6 +1999,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.approval_step}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.approval_step}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.approval_step}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1261,6 +2106,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.contact}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.contact}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.contact}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1352,6 +2216,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.exchange_rate}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.exchange_rate}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.exchange_rate}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1430,6 +2313,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.item}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.item}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.item}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1516,6 +2418,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.item_barcode}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.item_barcode}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.item_barcode}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1588,6 +2509,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.location}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.location}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.location}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1682,6 +2622,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.number_series}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.number_series}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.number_series}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1758,6 +2717,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.org_unit,access}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.org_unit,access}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.org_unit,access}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1838,6 +2816,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.id as org_id from new_rows as n) as r
+    cross join unnest('{core.organization}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.id as org_id from old_rows as o) as r
+    cross join unnest('{core.organization}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.id as org_id from new_rows as n union select o.id from old_rows as o) as r
+    cross join unnest('{core.organization}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -1920,6 +2917,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.partner}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.partner}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.partner}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2008,6 +3024,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.partner_role}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.partner_role}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.partner_role}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2078,6 +3113,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.crate}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.crate}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.crate}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2166,6 +3220,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.crate_document}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.crate_document}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.crate_document}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2246,6 +3319,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.custody}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.custody}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.custody}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2328,6 +3420,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.destruction_certificate}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.destruction_certificate}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.destruction_certificate}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2422,6 +3533,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.document}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.document}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.document}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2516,6 +3646,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.legal_hold}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.legal_hold}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.legal_hold}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2602,6 +3751,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.legal_hold_item}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.legal_hold_item}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.legal_hold_item}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2682,6 +3850,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.request}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.request}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.request}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2814,6 +4001,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.request_document}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.request_document}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.request_document}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2894,6 +4100,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.retention_class}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.retention_class}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.retention_class}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -2976,6 +4201,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.return_exception}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.return_exception}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.return_exception}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3058,6 +4302,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{records.send_back}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{records.send_back}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{records.send_back}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3136,6 +4399,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.role,access}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.role,access}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.role,access}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3216,6 +4498,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.role_permission,access}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.role_permission,access}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.role_permission,access}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3286,6 +4587,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.setting}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.setting}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.setting}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3358,6 +4678,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.signature}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.signature}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.signature}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3454,6 +4793,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.unit_conversion}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.unit_conversion}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.unit_conversion}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3534,6 +4892,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.membership}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.membership}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.membership}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3608,6 +4985,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{core.user_role,access}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{core.user_role,access}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{core.user_role,access}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3715,6 +5111,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{events.webhook}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{events.webhook}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{events.webhook}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3797,6 +5212,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.adjustment}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.adjustment}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.adjustment}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3893,6 +5327,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.count_session}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.count_session}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.count_session}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -3905,13 +5358,13 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_count.created', 'wms_count', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', n.status, 'number', n.number, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'zone', n.zone, 'item_id', n.item_id, 'item_class', n.item_class, 'is_blind', n.is_blind, 'planned_on', n.planned_on, 'count_index', n.count_index, 'line_count', n.line_count, 'difference_count', n.difference_count, 'counters', n.counters, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason, 'started_at', n.started_at, 'started_by', n.started_by, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'posted_at', n.posted_at, 'posted_by', n.posted_by)
+    select n.org_id, v_xid, 'wms_count.created', 'wms_count', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', n.status, 'number', n.number, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'zone', n.zone, 'item_id', n.item_id, 'item_class', n.item_class, 'is_blind', n.is_blind, 'planned_on', n.planned_on, 'count_index', n.count_index, 'line_count', n.line_count, 'difference_count', n.difference_count, 'counters', n.counters, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason, 'started_at', n.started_at, 'started_by', n.started_by, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'assigned', n.assigned, 'rule_id', n.rule_id)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_count.deleted', 'wms_count', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', o.status, 'number', o.number, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'zone', o.zone, 'item_id', o.item_id, 'item_class', o.item_class, 'is_blind', o.is_blind, 'planned_on', o.planned_on, 'count_index', o.count_index, 'line_count', o.line_count, 'difference_count', o.difference_count, 'counters', o.counters, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason, 'started_at', o.started_at, 'started_by', o.started_by, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'posted_at', o.posted_at, 'posted_by', o.posted_by)
+    select o.org_id, v_xid, 'wms_count.deleted', 'wms_count', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', o.status, 'number', o.number, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'zone', o.zone, 'item_id', o.item_id, 'item_class', o.item_class, 'is_blind', o.is_blind, 'planned_on', o.planned_on, 'count_index', o.count_index, 'line_count', o.line_count, 'difference_count', o.difference_count, 'counters', o.counters, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason, 'started_at', o.started_at, 'started_by', o.started_by, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'assigned', o.assigned, 'rule_id', o.rule_id)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
@@ -3931,7 +5384,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('status', o.status, 'number', o.number, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'zone', o.zone, 'item_id', o.item_id, 'item_class', o.item_class, 'is_blind', o.is_blind, 'planned_on', o.planned_on, 'count_index', o.count_index, 'line_count', o.line_count, 'difference_count', o.difference_count, 'counters', o.counters, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason, 'started_at', o.started_at, 'started_by', o.started_by, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'posted_at', o.posted_at, 'posted_by', o.posted_by) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then jsonb_build_object('status', o.status, 'number', o.number, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'zone', o.zone, 'item_id', o.item_id, 'item_class', o.item_class, 'is_blind', o.is_blind, 'planned_on', o.planned_on, 'count_index', o.count_index, 'line_count', o.line_count, 'difference_count', o.difference_count, 'counters', o.counters, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason, 'started_at', o.started_at, 'started_by', o.started_by, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'assigned', o.assigned, 'rule_id', o.rule_id) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(o.number)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
@@ -3953,9 +5406,11 @@ begin
         case when o.counted_at is distinct from n.counted_at then ',"counted_at":' || coalesce(to_jsonb(o.counted_at)::text, 'null') end,
         case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(o.counted_by)::text, 'null') end,
         case when o.posted_at is distinct from n.posted_at then ',"posted_at":' || coalesce(to_jsonb(o.posted_at)::text, 'null') end,
-        case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(o.posted_by)::text, 'null') end
+        case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(o.posted_by)::text, 'null') end,
+        case when o.assigned is distinct from n.assigned then ',"assigned":' || coalesce(to_jsonb(o.assigned)::text, 'null') end,
+        case when o.rule_id is distinct from n.rule_id then ',"rule_id":' || coalesce(to_jsonb(o.rule_id)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('status', n.status, 'number', n.number, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'zone', n.zone, 'item_id', n.item_id, 'item_class', n.item_class, 'is_blind', n.is_blind, 'planned_on', n.planned_on, 'count_index', n.count_index, 'line_count', n.line_count, 'difference_count', n.difference_count, 'counters', n.counters, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason, 'started_at', n.started_at, 'started_by', n.started_by, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'posted_at', n.posted_at, 'posted_by', n.posted_by) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then jsonb_build_object('status', n.status, 'number', n.number, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'zone', n.zone, 'item_id', n.item_id, 'item_class', n.item_class, 'is_blind', n.is_blind, 'planned_on', n.planned_on, 'count_index', n.count_index, 'line_count', n.line_count, 'difference_count', n.difference_count, 'counters', n.counters, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason, 'started_at', n.started_at, 'started_by', n.started_by, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'assigned', n.assigned, 'rule_id', n.rule_id) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(n.number)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
@@ -3977,11 +5432,13 @@ begin
         case when o.counted_at is distinct from n.counted_at then ',"counted_at":' || coalesce(to_jsonb(n.counted_at)::text, 'null') end,
         case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(n.counted_by)::text, 'null') end,
         case when o.posted_at is distinct from n.posted_at then ',"posted_at":' || coalesce(to_jsonb(n.posted_at)::text, 'null') end,
-        case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(n.posted_by)::text, 'null') end
+        case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(n.posted_by)::text, 'null') end,
+        case when o.assigned is distinct from n.assigned then ',"assigned":' || coalesce(to_jsonb(n.assigned)::text, 'null') end,
+        case when o.rule_id is distinct from n.rule_id then ',"rule_id":' || coalesce(to_jsonb(n.rule_id)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.status is distinct from n.status or o.number is distinct from n.number or o.warehouse_id is distinct from n.warehouse_id or o.position_id is distinct from n.position_id or o.zone is distinct from n.zone or o.item_id is distinct from n.item_id or o.item_class is distinct from n.item_class or o.is_blind is distinct from n.is_blind or o.planned_on is distinct from n.planned_on or o.count_index is distinct from n.count_index or o.line_count is distinct from n.line_count or o.difference_count is distinct from n.difference_count or o.counters is distinct from n.counters or o.document_id is distinct from n.document_id or o.note is distinct from n.note or o.status_reason is distinct from n.status_reason or o.started_at is distinct from n.started_at or o.started_by is distinct from n.started_by or o.counted_at is distinct from n.counted_at or o.counted_by is distinct from n.counted_by or o.posted_at is distinct from n.posted_at or o.posted_by is distinct from n.posted_by or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.status is distinct from n.status or o.number is distinct from n.number or o.warehouse_id is distinct from n.warehouse_id or o.position_id is distinct from n.position_id or o.zone is distinct from n.zone or o.item_id is distinct from n.item_id or o.item_class is distinct from n.item_class or o.is_blind is distinct from n.is_blind or o.planned_on is distinct from n.planned_on or o.count_index is distinct from n.count_index or o.line_count is distinct from n.line_count or o.difference_count is distinct from n.difference_count or o.counters is distinct from n.counters or o.document_id is distinct from n.document_id or o.note is distinct from n.note or o.status_reason is distinct from n.status_reason or o.started_at is distinct from n.started_at or o.started_by is distinct from n.started_by or o.counted_at is distinct from n.counted_at or o.counted_by is distinct from n.counted_by or o.posted_at is distinct from n.posted_at or o.posted_by is distinct from n.posted_by or o.assigned is distinct from n.assigned or o.rule_id is distinct from n.rule_id or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -4005,6 +5462,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.count_line}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.count_line}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.count_line}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4079,6 +5555,111 @@ $$;
 
 COMMENT ON FUNCTION events.tg_wms_count_line__record() IS 'Records the changes of wms.count_line as events; made by events.ensure_triggers.';
 
+CREATE FUNCTION events.tg_wms_count_rule__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As the default of the column says, but once a statement.
+  v_xid xid8 := greatest(
+    pg_current_xact_id(), ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text)::xid8
+  );
+  v_claims jsonb := core.claims();
+  v_actor uuid := (v_claims ->> 'sub')::uuid;
+  v_session uuid := (v_claims ->> 'sid')::uuid;
+  v_request text := case
+    when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
+  end;
+begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.count_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.count_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.count_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
+  -- The tools load in bulk, and say in one event what they brought.
+  if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
+    return null;
+  end if;
+  -- A back-fill of a migration is no change of the business; ops.backfill says that it was.
+  if tg_op = 'UPDATE' and session_user = 'migrator' and current_setting('erpgres.backfill', true) = 'on' then
+    return null;
+  end if;
+  if tg_op = 'INSERT' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
+    )
+    select n.org_id, v_xid, 'wms_count_rule.created', 'wms_count_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', n.warehouse_id, 'zone', n.zone, 'item_class', n.item_class, 'abc_class', n.abc_class, 'every_days', n.every_days, 'max_lines', n.max_lines, 'is_blind', n.is_blind, 'is_active', n.is_active, 'note', n.note)
+    from new_rows as n;
+  elsif tg_op = 'DELETE' then
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
+    )
+    select o.org_id, v_xid, 'wms_count_rule.deleted', 'wms_count_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', o.warehouse_id, 'zone', o.zone, 'item_class', o.item_class, 'abc_class', o.abc_class, 'every_days', o.every_days, 'max_lines', o.max_lines, 'is_blind', o.is_blind, 'is_active', o.is_active, 'note', o.note)
+    from old_rows as o;
+  else
+    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
+    -- when thousands come. And a row whose key changed is one gone and one come.
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.org_id, o.org_id),
+      v_xid,
+      case when o.org_id is null then 'wms_count_rule.created' when n.org_id is null then 'wms_count_rule.deleted' else 'wms_count_rule.updated' end,
+      'wms_count_rule',
+      coalesce(n.id, o.id),
+      coalesce(n.version, o.version),
+      v_actor,
+      v_session,
+      coalesce(null::uuid, null::uuid),
+      coalesce(null::uuid, null::uuid),
+      v_request,
+      case when n.org_id is null then jsonb_build_object('warehouse_id', o.warehouse_id, 'zone', o.zone, 'item_class', o.item_class, 'abc_class', o.abc_class, 'every_days', o.every_days, 'max_lines', o.max_lines, 'is_blind', o.is_blind, 'is_active', o.is_active, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end,
+        case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(o.item_class)::text, 'null') end,
+        case when o.abc_class is distinct from n.abc_class then ',"abc_class":' || coalesce(to_jsonb(o.abc_class)::text, 'null') end,
+        case when o.every_days is distinct from n.every_days then ',"every_days":' || coalesce(to_jsonb(o.every_days)::text, 'null') end,
+        case when o.max_lines is distinct from n.max_lines then ',"max_lines":' || coalesce(to_jsonb(o.max_lines)::text, 'null') end,
+        case when o.is_blind is distinct from n.is_blind then ',"is_blind":' || coalesce(to_jsonb(o.is_blind)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
+      ), ',') || '}')::jsonb end,
+      case when o.org_id is null then jsonb_build_object('warehouse_id', n.warehouse_id, 'zone', n.zone, 'item_class', n.item_class, 'abc_class', n.abc_class, 'every_days', n.every_days, 'max_lines', n.max_lines, 'is_blind', n.is_blind, 'is_active', n.is_active, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+        case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end,
+        case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(n.item_class)::text, 'null') end,
+        case when o.abc_class is distinct from n.abc_class then ',"abc_class":' || coalesce(to_jsonb(n.abc_class)::text, 'null') end,
+        case when o.every_days is distinct from n.every_days then ',"every_days":' || coalesce(to_jsonb(n.every_days)::text, 'null') end,
+        case when o.max_lines is distinct from n.max_lines then ',"max_lines":' || coalesce(to_jsonb(n.max_lines)::text, 'null') end,
+        case when o.is_blind is distinct from n.is_blind then ',"is_blind":' || coalesce(to_jsonb(n.is_blind)::text, 'null') end,
+        case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
+        case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
+      ), ',') || '}')::jsonb end
+    from old_rows as o
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    where o.org_id is null or n.org_id is null or o.warehouse_id is distinct from n.warehouse_id or o.zone is distinct from n.zone or o.item_class is distinct from n.item_class or o.abc_class is distinct from n.abc_class or o.every_days is distinct from n.every_days or o.max_lines is distinct from n.max_lines or o.is_blind is distinct from n.is_blind or o.is_active is distinct from n.is_active or o.note is distinct from n.note or o.version is distinct from n.version;
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION events.tg_wms_count_rule__record() IS 'Records the changes of wms.count_rule as events; made by events.ensure_triggers.';
+
 CREATE FUNCTION events.tg_wms_document__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4095,6 +5676,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.document}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.document}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.document}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4197,6 +5797,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.document_line}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.document_line}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.document_line}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4287,6 +5906,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.handling_unit}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.handling_unit}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.handling_unit}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4375,6 +6013,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.handling_unit_content}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.handling_unit_content}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.handling_unit_content}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4451,6 +6108,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.lot}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.lot}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.lot}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4531,6 +6207,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.stock_period}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.stock_period}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.stock_period}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4605,6 +6300,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.put_away_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.put_away_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.put_away_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4617,13 +6331,13 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_put_away_rule.created', 'wms_put_away_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', n.warehouse_id, 'item_id', n.item_id, 'item_class', n.item_class, 'zone', n.zone)
+    select n.org_id, v_xid, 'wms_put_away_rule.created', 'wms_put_away_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', n.warehouse_id, 'item_id', n.item_id, 'item_class', n.item_class, 'zone', n.zone, 'is_required', n.is_required)
     from new_rows as n;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_put_away_rule.deleted', 'wms_put_away_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', o.warehouse_id, 'item_id', o.item_id, 'item_class', o.item_class, 'zone', o.zone)
+    select o.org_id, v_xid, 'wms_put_away_rule.deleted', 'wms_put_away_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', o.warehouse_id, 'item_id', o.item_id, 'item_class', o.item_class, 'zone', o.zone, 'is_required', o.is_required)
     from old_rows as o;
   else
     -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
@@ -4643,21 +6357,23 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('warehouse_id', o.warehouse_id, 'item_id', o.item_id, 'item_class', o.item_class, 'zone', o.zone) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then jsonb_build_object('warehouse_id', o.warehouse_id, 'item_id', o.item_id, 'item_class', o.item_class, 'zone', o.zone, 'is_required', o.is_required) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(o.item_class)::text, 'null') end,
-        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end,
+        case when o.is_required is distinct from n.is_required then ',"is_required":' || coalesce(to_jsonb(o.is_required)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('warehouse_id', n.warehouse_id, 'item_id', n.item_id, 'item_class', n.item_class, 'zone', n.zone) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then jsonb_build_object('warehouse_id', n.warehouse_id, 'item_id', n.item_id, 'item_class', n.item_class, 'zone', n.zone, 'is_required', n.is_required) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(n.item_class)::text, 'null') end,
-        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end
+        case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end,
+        case when o.is_required is distinct from n.is_required then ',"is_required":' || coalesce(to_jsonb(n.is_required)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.warehouse_id is distinct from n.warehouse_id or o.item_id is distinct from n.item_id or o.item_class is distinct from n.item_class or o.zone is distinct from n.zone or o.version is distinct from n.version;
+    where o.org_id is null or n.org_id is null or o.warehouse_id is distinct from n.warehouse_id or o.item_id is distinct from n.item_id or o.item_class is distinct from n.item_class or o.zone is distinct from n.zone or o.is_required is distinct from n.is_required or o.version is distinct from n.version;
   end if;
   return null;
 end
@@ -4681,6 +6397,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.reorder_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.reorder_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.reorder_rule}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4761,6 +6496,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.org_id as org_id from new_rows as n) as r
+    cross join unnest('{wms.reservation}'::text[]) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.org_id as org_id from old_rows as o) as r
+    cross join unnest('{wms.reservation}'::text[]) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    cross join unnest('{wms.reservation}'::text[]) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4856,6 +6610,7 @@ declare
   v_before text;
   v_after text;
   v_type text;
+  v_sources text;
 begin
   select e.* into strict v_entity from core.event_entity as e where e.entity = trigger_source.entity;
   select
@@ -4907,6 +6662,18 @@ begin
     );
   end if;
 
+  -- Which transaction changed what, for tags (core.data_tag), whatever else is left out.
+  select format('%L::text[]', array_agg(s.source order by s.n))
+  into v_sources
+  from (
+    select v_entity.table_name as source, 0 as n
+    union all
+    select w.source, w.n
+    from core.data_source as d
+    cross join unnest(d.writes) with ordinality as w (source, n)
+    where d.table_name = v_entity.table_name
+  ) as s;
+
   return format(
     $body$
 declare
@@ -4921,6 +6688,25 @@ declare
     when nullif(current_setting('request.headers', true), '') is not null then current_setting('application_name')
   end;
 begin
+  if tg_op = 'INSERT' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct n.%1$I as org_id from new_rows as n) as r
+    cross join unnest(%20$s) as s (source)
+    on conflict do nothing;
+  elsif tg_op = 'DELETE' then
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select distinct o.%1$I as org_id from old_rows as o) as r
+    cross join unnest(%20$s) as s (source)
+    on conflict do nothing;
+  else
+    insert into core.data_change (org_id, source, xid)
+    select r.org_id, s.source, pg_current_xact_id()
+    from (select n.%1$I as org_id from new_rows as n union select o.%1$I from old_rows as o) as r
+    cross join unnest(%20$s) as s (source)
+    on conflict do nothing;
+  end if;
   -- The tools load in bulk, and say in one event what they brought.
   if tg_op = 'INSERT' and session_user = 'migrator' and current_setting('erpgres.bulk_load', true) = 'on' then
     return null;
@@ -4985,12 +6771,124 @@ $body$,
       where i.indrelid = v_entity.table_name::regclass and i.indisprimary
     ),
     v_differs,
-    case when v_version then ' or o.version is distinct from n.version' else '' end
+    case when v_version then ' or o.version is distinct from n.version' else '' end,
+    v_sources
   );
 end
 $_$;
 
-COMMENT ON FUNCTION events.trigger_source(entity text) IS 'The body of the trigger function that records the changes of the table of an entity.';
+COMMENT ON FUNCTION events.trigger_source(entity text) IS 'The body of the trigger function that records the changes of the table of an entity, and notes which transaction made them in core.data_change.';
+
+CREATE FUNCTION events.try_sync_command(function text, arguments text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_arguments jsonb;
+  v_unknown text;
+  v_missing text;
+  v_given text;
+  v_types text;
+  v_result jsonb;
+  v_state text;
+  v_message text;
+  v_detail text;
+  v_problem jsonb;
+-- lint: allow swallowed_error: a refusal is kept and told to the device; what may pass is raised again
+begin
+  if not exists (select from core.sync_function as f where f.name = try_sync_command.function) then
+    perform core.raise_error('events.sync_function', jsonb_build_object('function', try_sync_command.function));
+  end if;
+  v_arguments := coalesce(nullif(btrim(try_sync_command.arguments), ''), '{}')::jsonb;
+  if jsonb_typeof(v_arguments) <> 'object' then
+    perform core.raise_error('events.sync_arguments', jsonb_build_object('function', try_sync_command.function));
+  end if;
+  select
+    min(k.name) filter (where a.type is null),
+    string_agg(format('%1$I => a.%1$I', k.name), ', ' order by k.name),
+    string_agg(format('%I %s', k.name, format_type(a.type, null)), ', ' order by k.name)
+  into v_unknown, v_given, v_types
+  from jsonb_object_keys(v_arguments) as k (name)
+  left join (
+    select n.name, t.type
+    from pg_proc as p
+    cross join lateral unnest(p.proargnames) with ordinality as n (name, place)
+    cross join lateral unnest(p.proargtypes::oid[]) with ordinality as t (type, place)
+    where p.oid = to_regproc(format('api.%I', try_sync_command.function))
+      and t.place = n.place
+  ) as a on a.name = k.name;
+  if v_unknown is not null then
+    perform core.raise_error(
+      'events.sync_argument', jsonb_build_object('function', try_sync_command.function, 'argument', v_unknown)
+    );
+  end if;
+  select min(n.name)
+  into v_missing
+  from pg_proc as p
+  cross join lateral unnest(p.proargnames) with ordinality as n (name, place)
+  where p.oid = to_regproc(format('api.%I', try_sync_command.function))
+    and n.place <= p.pronargs - p.pronargdefaults
+    and not v_arguments ? n.name;
+  if v_missing is not null then
+    perform core.raise_error(
+      'events.sync_argument_missing', jsonb_build_object('function', try_sync_command.function, 'argument', v_missing)
+    );
+  end if;
+  if v_given is null then
+    execute format('select to_jsonb(api.%I())', try_sync_command.function) into strict v_result;
+  else
+    execute format(
+      'select to_jsonb(api.%I(%s)) from jsonb_to_record($1) as a (%s)', try_sync_command.function, v_given, v_types
+    )
+    into strict v_result
+    using v_arguments;
+  end if;
+  return jsonb_build_object('result', v_result);
+exception
+  when others then
+    get stacked diagnostics
+      v_state = returned_sqlstate,
+      v_message = message_text,
+      v_detail = pg_exception_detail;
+    v_problem := events.sync_problem(v_state, v_message, v_detail);
+    if v_problem is null then
+      raise;
+    end if;
+    return v_problem;
+end
+$_$;
+
+COMMENT ON FUNCTION events.try_sync_command(function text, arguments text) IS 'Call a function of core.sync_function with the arguments of a JSON text, as the caller; its result, or code, message, hint and details of why it was refused. Nothing is left of what was refused.';
+
+CREATE FUNCTION events.try_sync_draft(push_function text, id uuid, content jsonb, is_deleted boolean, lines jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_state text;
+  v_message text;
+  v_detail text;
+  v_problem jsonb;
+-- lint: allow swallowed_error: a refusal is kept and told to the device; what may pass is raised again
+begin
+  execute format('select %s($1, $2, $3, $4)', to_regproc(try_sync_draft.push_function))
+  using try_sync_draft.id, try_sync_draft.content, try_sync_draft.is_deleted, try_sync_draft.lines;
+  return null;
+exception
+  when others then
+    get stacked diagnostics
+      v_state = returned_sqlstate,
+      v_message = message_text,
+      v_detail = pg_exception_detail;
+    v_problem := events.sync_problem(v_state, v_message, v_detail);
+    if v_problem is null then
+      raise;
+    elsif v_problem ->> 'code' = 'core.stale_version' then
+      perform core.raise_error('events.sync_conflict');
+    end if;
+    return v_problem;
+end
+$_$;
+
+COMMENT ON FUNCTION events.try_sync_draft(push_function text, id uuid, content jsonb, is_deleted boolean, lines jsonb) IS 'Write or remove a draft and its lines; null, or why that was refused (code, message, hint, details). Nothing is left of what was refused. Raises events.sync_conflict (409) when somebody was quicker.';
 
 CREATE FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) RETURNS boolean
     LANGUAGE plpgsql
@@ -5163,6 +7061,53 @@ ALTER TABLE ONLY events.notification_preference FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE events.notification_preference IS 'Types of events of which a user wants to be told though no rule says so (is_on), or not though one does';
 
+CREATE TABLE events.sync_command (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid NOT NULL,
+    device_id uuid,
+    user_id uuid DEFAULT core.user_id() NOT NULL,
+    function text NOT NULL,
+    arguments text NOT NULL,
+    sequence bigint,
+    outcome text NOT NULL,
+    code text,
+    message text,
+    hint text,
+    details text,
+    result jsonb,
+    is_dismissed boolean DEFAULT false NOT NULL,
+    executed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT outcome_known CHECK ((outcome = ANY (ARRAY['DONE'::text, 'REFUSED'::text]))),
+    CONSTRAINT refused_with_a_code CHECK (((outcome = 'REFUSED'::text) = (code IS NOT NULL)))
+);
+
+ALTER TABLE ONLY events.sync_command FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.sync_command IS 'Commands that devices sent, each with its outcome: one id is executed once, however often it comes. Kept for 400 days';
+
+COMMENT ON COLUMN events.sync_command.id IS 'Made by the device';
+
+COMMENT ON COLUMN events.sync_command.is_dismissed IS 'The device removed it from its list; it is still known here';
+
+COMMENT ON COLUMN events.sync_command.executed_at IS 'By the clock of the server';
+
+CREATE TABLE events.sync_refusal (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    device_id uuid NOT NULL,
+    table_name text NOT NULL,
+    row_id uuid NOT NULL,
+    code text NOT NULL,
+    message text,
+    hint text,
+    details text,
+    refused_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY events.sync_refusal FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.sync_refusal IS 'Drafts of a device that were refused, and why; goes when the draft is taken or given up';
+
 CREATE TABLE events.webhook_attempt (
     org_id uuid NOT NULL,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -5326,6 +7271,33 @@ CREATE TABLE events.seal_run (
 
 COMMENT ON TABLE events.seal_run IS 'Up to where all events of all organisations are sealed';
 
+CREATE TABLE events.sync_held (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    device_id uuid NOT NULL,
+    table_name text NOT NULL,
+    row_id uuid NOT NULL,
+    parent_id uuid,
+    hash bigint,
+    pushed_hash bigint,
+    first_point bigint NOT NULL,
+    last_point bigint NOT NULL,
+    gone_point bigint
+);
+
+ALTER TABLE ONLY events.sync_held FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE events.sync_held IS 'Which rows a device holds, and in which state it was sent them';
+
+COMMENT ON COLUMN events.sync_held.hash IS 'Of what was sent; null: not known, to be sent again';
+
+COMMENT ON COLUMN events.sync_held.pushed_hash IS 'Of the row as the last push of this device left it';
+
+COMMENT ON COLUMN events.sync_held.first_point IS 'Answer that brought it';
+
+COMMENT ON COLUMN events.sync_held.last_point IS 'Answer that brought its present state';
+
+COMMENT ON COLUMN events.sync_held.gone_point IS 'Answer that told the device to remove it; the row here goes when that is confirmed';
+
 ALTER TABLE ONLY events.archive
     ADD CONSTRAINT archive_pkey PRIMARY KEY (partition);
 
@@ -5334,6 +7306,9 @@ ALTER TABLE ONLY events.consumer
 
 ALTER TABLE ONLY events.consumer
     ADD CONSTRAINT consumer_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.sync_device
+    ADD CONSTRAINT device_once_a_user UNIQUE (org_id, user_id, device);
 
 ALTER TABLE ONLY events.webhook_delivery
     ADD CONSTRAINT event_delivered_once UNIQUE (org_id, webhook_id, event_id);
@@ -5350,11 +7325,26 @@ ALTER TABLE ONLY events.notification
 ALTER TABLE ONLY events.notification_preference
     ADD CONSTRAINT notification_preference_pkey PRIMARY KEY (org_id, user_id, event_type);
 
+ALTER TABLE ONLY events.sync_refusal
+    ADD CONSTRAINT row_refused_once UNIQUE (org_id, device_id, table_name, row_id);
+
 ALTER TABLE ONLY events.seal
     ADD CONSTRAINT seal_pkey PRIMARY KEY (org_id, number);
 
 ALTER TABLE ONLY events.seal_run
     ADD CONSTRAINT seal_run_pkey PRIMARY KEY (until_xid);
+
+ALTER TABLE ONLY events.sync_command
+    ADD CONSTRAINT sync_command_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.sync_device
+    ADD CONSTRAINT sync_device_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY events.sync_held
+    ADD CONSTRAINT sync_held_pkey PRIMARY KEY (org_id, device_id, table_name, row_id);
+
+ALTER TABLE ONLY events.sync_refusal
+    ADD CONSTRAINT sync_refusal_pkey PRIMARY KEY (org_id, id);
 
 ALTER TABLE ONLY events.webhook_attempt
     ADD CONSTRAINT webhook_attempt_pkey PRIMARY KEY (org_id, id);
@@ -5382,6 +7372,14 @@ CREATE INDEX notification_preference_event_type_idx ON events.notification_prefe
 
 CREATE INDEX notification_unread_idx ON events.notification USING btree (org_id, user_id, event_id) WHERE (read_at IS NULL);
 
+CREATE INDEX sync_command_device_id_idx ON events.sync_command USING btree (org_id, device_id, id);
+
+CREATE INDEX sync_command_user_id_idx ON events.sync_command USING btree (org_id, user_id, id);
+
+CREATE INDEX sync_held_gone_idx ON events.sync_held USING btree (org_id, device_id) WHERE (gone_point IS NOT NULL);
+
+CREATE INDEX sync_held_unknown_idx ON events.sync_held USING btree (org_id, device_id, table_name) WHERE (hash IS NULL);
+
 CREATE INDEX webhook_attempt_delivery_id_idx ON events.webhook_attempt USING btree (org_id, delivery_id, id);
 
 CREATE INDEX webhook_delivery_finished_at_idx ON events.webhook_delivery USING btree (org_id, finished_at);
@@ -5398,7 +7396,57 @@ CREATE TRIGGER emit_insert AFTER INSERT ON events.webhook REFERENCING NEW TABLE 
 
 CREATE TRIGGER emit_update AFTER UPDATE ON events.webhook REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_webhook__record();
 
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON events.consumer FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON events.webhook FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON events.consumer FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON events.webhook FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
 CREATE TRIGGER keep_state AFTER INSERT ON events.webhook FOR EACH ROW EXECUTE FUNCTION events.tg_webhook__keep_state();
+
+CREATE TRIGGER note_delete AFTER DELETE ON events.notification REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('events.notification');
+
+CREATE TRIGGER note_delete AFTER DELETE ON events.notification_preference REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('events.notification_preference');
+
+CREATE TRIGGER note_delete AFTER DELETE ON events.sync_command REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('events.sync_command');
+
+CREATE TRIGGER note_delete AFTER DELETE ON events.sync_device REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('events.sync_device');
+
+CREATE TRIGGER note_delete AFTER DELETE ON events.sync_refusal REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('events.sync_refusal');
+
+CREATE TRIGGER note_insert AFTER INSERT ON events.notification REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('events.notification');
+
+CREATE TRIGGER note_insert AFTER INSERT ON events.notification_preference REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('events.notification_preference');
+
+CREATE TRIGGER note_insert AFTER INSERT ON events.sync_command REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('events.sync_command');
+
+CREATE TRIGGER note_insert AFTER INSERT ON events.sync_device REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('events.sync_device');
+
+CREATE TRIGGER note_insert AFTER INSERT ON events.sync_refusal REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('events.sync_refusal');
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON events.notification FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON events.notification_preference FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON events.sync_command FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON events.sync_device FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON events.sync_refusal FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON events.webhook FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_update AFTER UPDATE ON events.notification REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('events.notification');
+
+CREATE TRIGGER note_update AFTER UPDATE ON events.notification_preference REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('events.notification_preference');
+
+CREATE TRIGGER note_update AFTER UPDATE ON events.sync_command REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('events.sync_command');
+
+CREATE TRIGGER note_update AFTER UPDATE ON events.sync_device REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('events.sync_device');
+
+CREATE TRIGGER note_update AFTER UPDATE ON events.sync_refusal REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('events.sync_refusal');
 
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON events.archive FOR EACH STATEMENT EXECUTE FUNCTION events.tg_event__refuse();
 
@@ -5417,10 +7465,22 @@ CREATE TRIGGER touch BEFORE UPDATE ON events.webhook FOR EACH ROW EXECUTE FUNCTI
 ALTER TABLE ONLY events.webhook_attempt
     ADD CONSTRAINT delivery_exists FOREIGN KEY (org_id, delivery_id) REFERENCES events.webhook_delivery(org_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY events.sync_command
+    ADD CONSTRAINT device_exists FOREIGN KEY (org_id, device_id) REFERENCES events.sync_device(org_id, id) ON DELETE SET NULL (device_id);
+
+ALTER TABLE ONLY events.sync_held
+    ADD CONSTRAINT device_exists FOREIGN KEY (org_id, device_id) REFERENCES events.sync_device(org_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY events.sync_refusal
+    ADD CONSTRAINT device_exists FOREIGN KEY (org_id, device_id) REFERENCES events.sync_device(org_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY events.notification
     ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
 
 ALTER TABLE ONLY events.notification_preference
+    ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
+
+ALTER TABLE ONLY events.sync_device
     ADD CONSTRAINT membership_exists FOREIGN KEY (org_id, user_id) REFERENCES core.membership(org_id, user_id);
 
 ALTER TABLE ONLY events.webhook
@@ -5443,9 +7503,31 @@ ALTER TABLE events.event ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY member_delete ON events.consumer FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.delete'::text) AS has_permission)));
 
+CREATE POLICY member_delete ON events.sync_device FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_delete ON events.sync_held FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY member_delete ON events.sync_refusal FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
 CREATE POLICY member_delete ON events.webhook FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.delete'::text) AS has_permission)));
 
 CREATE POLICY member_insert ON events.consumer FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('events.consumer.create'::text) AS has_permission)));
+
+CREATE POLICY member_insert ON events.sync_command FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_insert ON events.sync_device FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_insert ON events.sync_held FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY member_insert ON events.sync_refusal FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
 
 CREATE POLICY member_select ON events.consumer FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -5454,6 +7536,18 @@ CREATE POLICY member_select ON events.event FOR SELECT TO member USING (((org_id
 CREATE POLICY member_select ON events.notification FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
 
 CREATE POLICY member_select ON events.notification_preference FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON events.sync_command FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON events.sync_device FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_select ON events.sync_held FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY member_select ON events.sync_refusal FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
 
 CREATE POLICY member_select ON events.webhook FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.read'::text) AS has_permission)));
 
@@ -5467,6 +7561,22 @@ CREATE POLICY member_update ON events.consumer FOR UPDATE TO member USING ((org_
 
 CREATE POLICY member_update ON events.notification FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
 
+CREATE POLICY member_update ON events.sync_command FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_update ON events.sync_device FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY member_update ON events.sync_held FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id)))))))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY member_update ON events.sync_refusal FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id)))))))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
 CREATE POLICY member_update ON events.webhook FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('core.webhook.update'::text) AS has_permission)));
 
 CREATE POLICY migrator_all ON events.consumer TO migrator USING (true) WITH CHECK (true);
@@ -5474,6 +7584,14 @@ CREATE POLICY migrator_all ON events.consumer TO migrator USING (true) WITH CHEC
 CREATE POLICY migrator_all ON events.notification TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON events.notification_preference TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.sync_command TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.sync_device TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.sync_held TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON events.sync_refusal TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON events.webhook TO migrator USING (true) WITH CHECK (true);
 
@@ -5501,6 +7619,14 @@ CREATE POLICY owner_all ON events.notification TO owner USING ((org_id = ( SELEC
 
 CREATE POLICY owner_all ON events.notification_preference TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY owner_all ON events.sync_command TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.sync_device TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.sync_held TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON events.sync_refusal TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY owner_all ON events.webhook TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON events.webhook_attempt TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
@@ -5515,13 +7641,63 @@ CREATE POLICY owner_select ON events.event FOR SELECT TO owner USING ((org_id = 
 
 CREATE POLICY owner_select ON events.seal FOR SELECT TO owner USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY partner_delete ON events.sync_device FOR DELETE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_delete ON events.sync_held FOR DELETE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY partner_delete ON events.sync_refusal FOR DELETE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY partner_insert ON events.sync_command FOR INSERT TO partner WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_insert ON events.sync_device FOR INSERT TO partner WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_insert ON events.sync_held FOR INSERT TO partner WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY partner_insert ON events.sync_refusal FOR INSERT TO partner WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
 CREATE POLICY partner_select ON events.event FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (partner_id = ( SELECT core.partner_id() AS partner_id)) AND (entity = ANY (( SELECT events.readable_entities() AS readable_entities)::text[]))));
 
 CREATE POLICY partner_select ON events.notification FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
 
 CREATE POLICY partner_select ON events.notification_preference FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
 
+CREATE POLICY partner_select ON events.sync_command FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_select ON events.sync_device FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_select ON events.sync_held FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY partner_select ON events.sync_refusal FOR SELECT TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
 CREATE POLICY partner_update ON events.notification FOR UPDATE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_update ON events.sync_command FOR UPDATE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_update ON events.sync_device FOR UPDATE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id)))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (user_id = ( SELECT core.user_id() AS user_id))));
+
+CREATE POLICY partner_update ON events.sync_held FOR UPDATE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id)))))))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
+
+CREATE POLICY partner_update ON events.sync_refusal FOR UPDATE TO partner USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id)))))))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND (device_id = ANY (ARRAY( SELECT d.id
+   FROM events.sync_device d
+  WHERE ((d.org_id = ( SELECT core.org_id() AS org_id)) AND (d.user_id = ( SELECT core.user_id() AS user_id))))))));
 
 CREATE POLICY relay_select ON events.event FOR SELECT TO relay USING (true);
 
@@ -5549,6 +7725,14 @@ CREATE POLICY superadmin_select ON events.webhook_state FOR SELECT TO superadmin
 
 CREATE POLICY superadmin_update ON events.consumer FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
+ALTER TABLE events.sync_command ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.sync_device ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.sync_held ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events.sync_refusal ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE events.webhook ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE events.webhook_attempt ENABLE ROW LEVEL SECURITY;
@@ -5558,6 +7742,10 @@ ALTER TABLE events.webhook_delivery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE events.webhook_state ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY worker_delete ON events.notification FOR DELETE TO worker USING (true);
+
+CREATE POLICY worker_delete ON events.sync_command FOR DELETE TO worker USING (true);
+
+CREATE POLICY worker_delete ON events.sync_device FOR DELETE TO worker USING (true);
 
 CREATE POLICY worker_delete ON events.webhook_delivery FOR DELETE TO worker USING (true);
 
@@ -5576,6 +7764,10 @@ CREATE POLICY worker_select ON events.notification FOR SELECT TO worker USING (t
 CREATE POLICY worker_select ON events.notification_preference FOR SELECT TO worker USING (true);
 
 CREATE POLICY worker_select ON events.seal FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.sync_command FOR SELECT TO worker USING (true);
+
+CREATE POLICY worker_select ON events.sync_device FOR SELECT TO worker USING (true);
 
 CREATE POLICY worker_select ON events.webhook FOR SELECT TO worker USING (true);
 
@@ -5610,6 +7802,50 @@ GRANT UPDATE(read_at) ON TABLE events.notification TO partner;
 
 REVOKE ALL ON FUNCTION events.admit_subscribers(claims jsonb[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.admit_subscribers(claims jsonb[]) TO relay;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.sync_device TO migrator;
+GRANT SELECT,DELETE ON TABLE events.sync_device TO member;
+GRANT SELECT,DELETE ON TABLE events.sync_device TO partner;
+GRANT SELECT,DELETE ON TABLE events.sync_device TO worker;
+
+GRANT INSERT(device) ON TABLE events.sync_device TO member;
+GRANT INSERT(device) ON TABLE events.sync_device TO partner;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE events.sync_device TO member;
+GRANT INSERT(name),UPDATE(name) ON TABLE events.sync_device TO partner;
+
+GRANT UPDATE(point) ON TABLE events.sync_device TO member;
+GRANT UPDATE(point) ON TABLE events.sync_device TO partner;
+
+GRANT UPDATE(confirmed_point) ON TABLE events.sync_device TO member;
+GRANT UPDATE(confirmed_point) ON TABLE events.sync_device TO partner;
+
+GRANT UPDATE(seen_xid) ON TABLE events.sync_device TO member;
+GRANT UPDATE(seen_xid) ON TABLE events.sync_device TO partner;
+
+GRANT UPDATE(rights) ON TABLE events.sync_device TO member;
+GRANT UPDATE(rights) ON TABLE events.sync_device TO partner;
+
+GRANT UPDATE(schema_version) ON TABLE events.sync_device TO member;
+GRANT UPDATE(schema_version) ON TABLE events.sync_device TO partner;
+
+GRANT UPDATE(pulled_at) ON TABLE events.sync_device TO member;
+GRANT UPDATE(pulled_at) ON TABLE events.sync_device TO partner;
+
+GRANT UPDATE(pushed_at) ON TABLE events.sync_device TO member;
+GRANT UPDATE(pushed_at) ON TABLE events.sync_device TO partner;
+
+REVOKE ALL ON FUNCTION events.apply_sync_commands(target events.sync_device, changes jsonb, max_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.apply_sync_commands(target events.sync_device, changes jsonb, max_count integer) TO member;
+GRANT ALL ON FUNCTION events.apply_sync_commands(target events.sync_device, changes jsonb, max_count integer) TO partner;
+
+REVOKE ALL ON FUNCTION events.apply_sync_drafts(target events.sync_device, changes jsonb, max_count integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.apply_sync_drafts(target events.sync_device, changes jsonb, max_count integer) TO member;
+GRANT ALL ON FUNCTION events.apply_sync_drafts(target events.sync_device, changes jsonb, max_count integer) TO partner;
+
+REVOKE ALL ON FUNCTION events.apply_sync_removals(target events.sync_device, changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.apply_sync_removals(target events.sync_device, changes jsonb) TO member;
+GRANT ALL ON FUNCTION events.apply_sync_removals(target events.sync_device, changes jsonb) TO partner;
 
 REVOKE ALL ON FUNCTION events.audience_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.audience_key() TO partner;
@@ -5654,6 +7890,18 @@ GRANT ALL ON FUNCTION events.feed_health() TO monitor;
 GRANT ALL ON FUNCTION events.feed_health() TO migrator;
 GRANT ALL ON FUNCTION events.feed_health() TO worker;
 
+REVOKE ALL ON FUNCTION events.find_sync_candidates(since xid8, row_entity text, parent_column text, parent_entities text[], OUT row_ids uuid[], OUT parent_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.find_sync_candidates(since xid8, row_entity text, parent_column text, parent_entities text[], OUT row_ids uuid[], OUT parent_ids uuid[]) TO member;
+GRANT ALL ON FUNCTION events.find_sync_candidates(since xid8, row_entity text, parent_column text, parent_entities text[], OUT row_ids uuid[], OUT parent_ids uuid[]) TO partner;
+
+REVOKE ALL ON FUNCTION events.find_sync_conflicts(device_id uuid, schema_version integer, changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.find_sync_conflicts(device_id uuid, schema_version integer, changes jsonb) TO member;
+GRANT ALL ON FUNCTION events.find_sync_conflicts(device_id uuid, schema_version integer, changes jsonb) TO partner;
+
+REVOKE ALL ON FUNCTION events.find_sync_entities(since xid8) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.find_sync_entities(since xid8) TO member;
+GRANT ALL ON FUNCTION events.find_sync_entities(since xid8) TO partner;
+
 REVOKE ALL ON FUNCTION events.horizon() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.horizon() TO partner;
 GRANT ALL ON FUNCTION events.horizon() TO member;
@@ -5663,6 +7911,18 @@ GRANT ALL ON FUNCTION events.horizon() TO migrator;
 GRANT ALL ON FUNCTION events.horizon() TO worker;
 GRANT ALL ON FUNCTION events.horizon() TO relay;
 GRANT ALL ON FUNCTION events.horizon() TO monitor;
+
+REVOKE ALL ON FUNCTION events.keep_sync_refusal(device_id uuid, table_name text, row_id uuid, problem jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.keep_sync_refusal(device_id uuid, table_name text, row_id uuid, problem jsonb) TO member;
+GRANT ALL ON FUNCTION events.keep_sync_refusal(device_id uuid, table_name text, row_id uuid, problem jsonb) TO partner;
+
+REVOKE ALL ON FUNCTION events.lock_sync_device(device uuid, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.lock_sync_device(device uuid, name text) TO member;
+GRANT ALL ON FUNCTION events.lock_sync_device(device uuid, name text) TO partner;
+
+REVOKE ALL ON FUNCTION events.lock_sync_drafts(device_id uuid, changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.lock_sync_drafts(device_id uuid, changes jsonb) TO member;
+GRANT ALL ON FUNCTION events.lock_sync_drafts(device_id uuid, changes jsonb) TO partner;
 
 REVOKE ALL ON FUNCTION events.make_notifications(max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.make_notifications(max_rows integer) TO worker;
@@ -5683,6 +7943,10 @@ REVOKE ALL ON FUNCTION events.purge_delivered() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.purge_delivered() TO worker;
 GRANT ALL ON FUNCTION events.purge_delivered() TO migrator;
 
+REVOKE ALL ON FUNCTION events.purge_sync() FROM PUBLIC;
+GRANT ALL ON FUNCTION events.purge_sync() TO worker;
+GRANT ALL ON FUNCTION events.purge_sync() TO migrator;
+
 REVOKE ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO partner;
 GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows integer) TO member;
@@ -5693,6 +7957,10 @@ GRANT ALL ON FUNCTION events.read_feed(after_xid xid8, after_id uuid, max_rows i
 
 REVOKE ALL ON FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.read_feed_as(claims jsonb, after_xid xid8, after_id uuid, max_rows integer) TO relay;
+
+REVOKE ALL ON FUNCTION events.read_sync_push(device_id uuid, changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.read_sync_push(device_id uuid, changes jsonb) TO member;
+GRANT ALL ON FUNCTION events.read_sync_push(device_id uuid, changes jsonb) TO partner;
 
 REVOKE ALL ON FUNCTION events.readable_entities() FROM PUBLIC;
 GRANT ALL ON FUNCTION events.readable_entities() TO partner;
@@ -5726,6 +7994,26 @@ GRANT ALL ON FUNCTION events.settled(OUT xid xid8, OUT id uuid) TO worker;
 
 REVOKE ALL ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.switch_off_webhook(org_id uuid, id uuid, because text) TO worker;
+
+REVOKE ALL ON FUNCTION events.sync_differences(device_id uuid, schema_version integer, tables text[], since xid8) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.sync_differences(device_id uuid, schema_version integer, tables text[], since xid8) TO member;
+GRANT ALL ON FUNCTION events.sync_differences(device_id uuid, schema_version integer, tables text[], since xid8) TO partner;
+
+REVOKE ALL ON FUNCTION events.sync_hashes(device_id uuid, schema_version integer, table_name text, row_ids uuid[], parent_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.sync_hashes(device_id uuid, schema_version integer, table_name text, row_ids uuid[], parent_ids uuid[]) TO member;
+GRANT ALL ON FUNCTION events.sync_hashes(device_id uuid, schema_version integer, table_name text, row_ids uuid[], parent_ids uuid[]) TO partner;
+
+REVOKE ALL ON FUNCTION events.sync_problem(state text, message text, detail text) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.sync_problem(state text, message text, detail text) TO member;
+GRANT ALL ON FUNCTION events.sync_problem(state text, message text, detail text) TO partner;
+
+REVOKE ALL ON FUNCTION events.sync_query(table_name text, schema_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.sync_query(table_name text, schema_version integer) TO member;
+GRANT ALL ON FUNCTION events.sync_query(table_name text, schema_version integer) TO partner;
+
+REVOKE ALL ON FUNCTION events.sync_rights(schema_version integer, tables text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.sync_rights(schema_version integer, tables text[]) TO member;
+GRANT ALL ON FUNCTION events.sync_rights(schema_version integer, tables text[]) TO partner;
 
 REVOKE ALL ON FUNCTION events.tg_address__record() FROM PUBLIC;
 
@@ -5811,6 +8099,8 @@ REVOKE ALL ON FUNCTION events.tg_wms_count__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_wms_count_line__record() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION events.tg_wms_count_rule__record() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION events.tg_wms_document__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.tg_wms_document_line__record() FROM PUBLIC;
@@ -5830,6 +8120,14 @@ REVOKE ALL ON FUNCTION events.tg_wms_reorder_rule__record() FROM PUBLIC;
 REVOKE ALL ON FUNCTION events.tg_wms_reservation__record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION events.trigger_source(entity text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION events.try_sync_command(function text, arguments text) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.try_sync_command(function text, arguments text) TO member;
+GRANT ALL ON FUNCTION events.try_sync_command(function text, arguments text) TO partner;
+
+REVOKE ALL ON FUNCTION events.try_sync_draft(push_function text, id uuid, content jsonb, is_deleted boolean, lines jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION events.try_sync_draft(push_function text, id uuid, content jsonb, is_deleted boolean, lines jsonb) TO member;
+GRANT ALL ON FUNCTION events.try_sync_draft(push_function text, id uuid, content jsonb, is_deleted boolean, lines jsonb) TO partner;
 
 REVOKE ALL ON FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION events.webhook_attempted(org_id uuid, delivery_id uuid, attempted_at timestamp with time zone, milliseconds integer, http_status integer, error text, answer text, retry_after integer) TO worker;
@@ -5864,6 +8162,75 @@ GRANT SELECT ON TABLE events.notification_preference TO partner;
 GRANT SELECT ON TABLE events.notification_preference TO superadmin;
 GRANT SELECT ON TABLE events.notification_preference TO worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.notification_preference TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.sync_command TO migrator;
+GRANT SELECT ON TABLE events.sync_command TO member;
+GRANT SELECT ON TABLE events.sync_command TO partner;
+GRANT SELECT,DELETE ON TABLE events.sync_command TO worker;
+
+GRANT INSERT(id) ON TABLE events.sync_command TO member;
+GRANT INSERT(id) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(device_id) ON TABLE events.sync_command TO member;
+GRANT INSERT(device_id) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(function) ON TABLE events.sync_command TO member;
+GRANT INSERT(function) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(arguments) ON TABLE events.sync_command TO member;
+GRANT INSERT(arguments) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(sequence) ON TABLE events.sync_command TO member;
+GRANT INSERT(sequence) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(outcome) ON TABLE events.sync_command TO member;
+GRANT INSERT(outcome) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(code) ON TABLE events.sync_command TO member;
+GRANT INSERT(code) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(message) ON TABLE events.sync_command TO member;
+GRANT INSERT(message) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(hint) ON TABLE events.sync_command TO member;
+GRANT INSERT(hint) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(details) ON TABLE events.sync_command TO member;
+GRANT INSERT(details) ON TABLE events.sync_command TO partner;
+
+GRANT INSERT(result) ON TABLE events.sync_command TO member;
+GRANT INSERT(result) ON TABLE events.sync_command TO partner;
+
+GRANT UPDATE(is_dismissed) ON TABLE events.sync_command TO member;
+GRANT UPDATE(is_dismissed) ON TABLE events.sync_command TO partner;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.sync_refusal TO migrator;
+GRANT SELECT,DELETE ON TABLE events.sync_refusal TO member;
+GRANT SELECT,DELETE ON TABLE events.sync_refusal TO partner;
+
+GRANT INSERT(device_id) ON TABLE events.sync_refusal TO member;
+GRANT INSERT(device_id) ON TABLE events.sync_refusal TO partner;
+
+GRANT INSERT(table_name) ON TABLE events.sync_refusal TO member;
+GRANT INSERT(table_name) ON TABLE events.sync_refusal TO partner;
+
+GRANT INSERT(row_id) ON TABLE events.sync_refusal TO member;
+GRANT INSERT(row_id) ON TABLE events.sync_refusal TO partner;
+
+GRANT INSERT(code),UPDATE(code) ON TABLE events.sync_refusal TO member;
+GRANT INSERT(code),UPDATE(code) ON TABLE events.sync_refusal TO partner;
+
+GRANT INSERT(message),UPDATE(message) ON TABLE events.sync_refusal TO member;
+GRANT INSERT(message),UPDATE(message) ON TABLE events.sync_refusal TO partner;
+
+GRANT INSERT(hint),UPDATE(hint) ON TABLE events.sync_refusal TO member;
+GRANT INSERT(hint),UPDATE(hint) ON TABLE events.sync_refusal TO partner;
+
+GRANT INSERT(details),UPDATE(details) ON TABLE events.sync_refusal TO member;
+GRANT INSERT(details),UPDATE(details) ON TABLE events.sync_refusal TO partner;
+
+GRANT UPDATE(refused_at) ON TABLE events.sync_refusal TO member;
+GRANT UPDATE(refused_at) ON TABLE events.sync_refusal TO partner;
 
 GRANT SELECT ON TABLE events.webhook_attempt TO member;
 GRANT SELECT ON TABLE events.webhook_attempt TO superadmin;
@@ -5967,3 +8334,34 @@ GRANT SELECT,INSERT ON TABLE events.seal TO migrator;
 
 GRANT SELECT,INSERT ON TABLE events.seal_run TO worker;
 GRANT SELECT,INSERT ON TABLE events.seal_run TO migrator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE events.sync_held TO migrator;
+GRANT SELECT,DELETE ON TABLE events.sync_held TO member;
+GRANT SELECT,DELETE ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(device_id) ON TABLE events.sync_held TO member;
+GRANT INSERT(device_id) ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(table_name) ON TABLE events.sync_held TO member;
+GRANT INSERT(table_name) ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(row_id) ON TABLE events.sync_held TO member;
+GRANT INSERT(row_id) ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(parent_id),UPDATE(parent_id) ON TABLE events.sync_held TO member;
+GRANT INSERT(parent_id),UPDATE(parent_id) ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(hash),UPDATE(hash) ON TABLE events.sync_held TO member;
+GRANT INSERT(hash),UPDATE(hash) ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(pushed_hash),UPDATE(pushed_hash) ON TABLE events.sync_held TO member;
+GRANT INSERT(pushed_hash),UPDATE(pushed_hash) ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(first_point) ON TABLE events.sync_held TO member;
+GRANT INSERT(first_point) ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(last_point),UPDATE(last_point) ON TABLE events.sync_held TO member;
+GRANT INSERT(last_point),UPDATE(last_point) ON TABLE events.sync_held TO partner;
+
+GRANT INSERT(gone_point),UPDATE(gone_point) ON TABLE events.sync_held TO member;
+GRANT INSERT(gone_point),UPDATE(gone_point) ON TABLE events.sync_held TO partner;

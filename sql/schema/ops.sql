@@ -11,6 +11,53 @@ CREATE TYPE ops.schema_version_type AS ENUM (
 
 COMMENT ON TYPE ops.schema_version_type IS 'How a migration came into ops.schema_version.';
 
+CREATE TABLE ops.cache_use (
+    view_name text NOT NULL,
+    hits bigint DEFAULT 0 NOT NULL,
+    misses bigint DEFAULT 0 NOT NULL,
+    not_modified bigint DEFAULT 0 NOT NULL,
+    bypassed bigint DEFAULT 0 NOT NULL,
+    counted_since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    counted_until timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT counts_not_negative CHECK ((LEAST(hits, misses, not_modified, bypassed) >= 0))
+);
+
+COMMENT ON TABLE ops.cache_use IS 'How often the gateway answered reads of a view from its cache; the relay adds what it was told (ops.note_cache_use)';
+
+COMMENT ON COLUMN ops.cache_use.view_name IS 'Name in api';
+
+COMMENT ON COLUMN ops.cache_use.hits IS 'Answered from the cache';
+
+COMMENT ON COLUMN ops.cache_use.misses IS 'Answered by the database, because the cache had no answer of the present version';
+
+COMMENT ON COLUMN ops.cache_use.not_modified IS 'Answers 304 among hits and misses';
+
+COMMENT ON COLUMN ops.cache_use.bypassed IS 'Not looked up: the request wants a fresh answer, or the versions are not known';
+
+COMMENT ON COLUMN ops.cache_use.counted_until IS 'When something was added last';
+
+CREATE FUNCTION ops.cache_stats() RETURNS TABLE(cache_class text, view_name text, hits bigint, misses bigint, not_modified bigint, bypassed bigint, hit_rate numeric, counted_since timestamp with time zone, counted_until timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT s.cache_class,
+     u.view_name,
+     (sum(u.hits))::bigint AS sum,
+     (sum(u.misses))::bigint AS sum,
+     (sum(u.not_modified))::bigint AS sum,
+     (sum(u.bypassed))::bigint AS sum,
+     round((sum(u.hits) / NULLIF(sum(((u.hits + u.misses) + u.bypassed)), (0)::numeric)), 4) AS round,
+     min(u.counted_since) AS min,
+     max(u.counted_until) AS max
+    FROM (ops.cache_use u
+      JOIN core.api_source s ON ((s.view_name = u.view_name)))
+   GROUP BY GROUPING SETS ((s.cache_class, u.view_name), (s.cache_class), ())
+  HAVING (count(*) > 0)
+   ORDER BY s.cache_class NULLS FIRST, u.view_name NULLS FIRST;
+END;
+
+COMMENT ON FUNCTION ops.cache_stats() IS 'How often the gateway answered reads from its cache since it was first used: a row for all (cache_class and view_name null), for each class (view_name null) and for each view. hit_rate: share of the reads that were answered from the cache.';
+
 CREATE FUNCTION ops.copy_statement_triggers(parent regclass, child regclass) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -71,7 +118,10 @@ begin
 
   v_from := date_trunc(v_period, create_partition.at, 'UTC');
   v_to := date_trunc(
-    v_period, v_from + case v_period when 'month' then interval '45 days' else interval '135 days' end, 'UTC'
+    v_period,
+    v_from
+    + case v_period when 'day' then interval '36 hours' when 'month' then interval '45 days' else interval '135 days' end,
+    'UTC'
   );
   -- Made alone and attached: PARTITION OF would lock the parent against readers, ATTACH lets them and writers go on.
   execute format('create table %I.%I (like %I.%I including all)', v_schema, v_child, v_schema, v_table);
@@ -94,7 +144,49 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION ops.create_partition(table_name text, at timestamp with time zone) IS 'Make the partition of a table (schema.name, in ops.partition_policy) for the quarter or month of a moment, unless it is there; returns its name. Old data needs its partitions before it is loaded.';
+COMMENT ON FUNCTION ops.create_partition(table_name text, at timestamp with time zone) IS 'Make the partition of a table (schema.name, in ops.partition_policy) for the period of a moment, unless it is there; returns its name. Old data needs its partitions before it is loaded.';
+
+CREATE FUNCTION ops.drop_partitions() RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_partition record;
+begin
+  -- Who waits for the table makes everybody wait who comes after: so a moment only. What could not be had stays until the
+  -- next run.
+  perform set_config('lock_timeout', '200ms', true);
+  for v_partition in
+    select n.nspname as schema_name, c.relname as name
+    from ops.partition_policy as p
+    join pg_inherits as i on i.inhparent = p.table_name::regclass
+    join pg_class as c on c.oid = i.inhrelid
+    join pg_namespace as n on n.oid = c.relnamespace
+    cross join lateral (
+      select
+        date_trunc(p.period, now() at time zone 'UTC')
+        - p.periods_kept * case p.period
+          when 'day' then interval '1 day' when 'month' then interval '1 month' else interval '3 months'
+        end as until
+    ) as k
+    where p.periods_kept is not null
+      -- The bound is a UUID whose first half is a time, so it compares like the time.
+      and (regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$TO \('([0-9a-f-]{36})'\)$re$))[1]::uuid
+      <= core.uuid_floor(k.until at time zone 'UTC')
+    order by p.table_name, c.relname
+  loop
+    begin
+      execute format('drop table %I.%I', v_partition.schema_name, v_partition.name);
+      return next v_partition.schema_name || '.' || v_partition.name;
+    exception
+      when lock_not_available then
+        raise notice '%.% is in use and stays until the next run', v_partition.schema_name, v_partition.name;
+    end;
+  end loop;
+end
+$_$;
+
+COMMENT ON FUNCTION ops.drop_partitions() IS 'Drop the partitions that ops.partition_policy keeps no longer; returns their names. One that is in use stays until the next run. Safe to run at any time.';
 
 CREATE FUNCTION ops.end_lock_holder(key bigint) RETURNS boolean
     LANGUAGE sql
@@ -113,7 +205,9 @@ begin
   for v_policy in select * from ops.partition_policy order by table_name loop
     for v_at in
       select (date_trunc(v_policy.period, now() at time zone 'UTC')
-        + n * case v_policy.period when 'month' then interval '1 month' else interval '3 months' end) at time zone 'UTC'
+        + n * case v_policy.period
+          when 'day' then interval '1 day' when 'month' then interval '1 month' else interval '3 months'
+        end) at time zone 'UTC'
       from generate_series(0, v_policy.periods_ahead) as n
     loop
       if to_regclass(ops.partition_name(v_policy.table_name, v_policy.period, v_at)) is null then
@@ -389,11 +483,33 @@ CREATE FUNCTION ops.lock_key(kind text, id uuid) RETURNS bigint
 
 COMMENT ON FUNCTION ops.lock_key(kind text, id uuid) IS 'The advisory lock on a piece of work. It is held by the session, so that the death of a worker frees it at once.';
 
+CREATE FUNCTION ops.note_cache_use(counts jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO ops.cache_use AS u (view_name, hits, misses, not_modified, bypassed)  SELECT c.view_name,
+             COALESCE(sum(c.count) FILTER (WHERE (c.what = 'h'::text)), (0)::numeric) AS "coalesce",
+             COALESCE(sum(c.count) FILTER (WHERE (c.what = 'm'::text)), (0)::numeric) AS "coalesce",
+             COALESCE(sum(c.count) FILTER (WHERE (c.what = 'n'::text)), (0)::numeric) AS "coalesce",
+             COALESCE(sum(c.count) FILTER (WHERE (c.what = 'b'::text)), (0)::numeric) AS "coalesce"
+            FROM ( SELECT split_part(e.key, ' '::text, 1) AS what,
+                     split_part(e.key, ' '::text, 2) AS view_name,
+                     (e.value)::bigint AS count
+                    FROM jsonb_each_text(note_cache_use.counts) e(key, value)) c
+           WHERE (EXISTS ( SELECT
+                    FROM core.api_source s
+                   WHERE (s.view_name = c.view_name)))
+           GROUP BY c.view_name
+           ORDER BY c.view_name ON CONFLICT(view_name) DO UPDATE SET hits = (u.hits + excluded.hits), misses = (u.misses + excluded.misses), not_modified = (u.not_modified + excluded.not_modified), bypassed = (u.bypassed + excluded.bypassed), counted_until = excluded.counted_until;
+END;
+
+COMMENT ON FUNCTION ops.note_cache_use(counts jsonb) IS 'Add counts of the gateway to ops.cache_use: {"h items": 12, …}, where h is a hit, m a miss, n an answer 304 and b a request that went past the cache';
+
 CREATE FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ((table_name || '_'::text) || to_char((at AT TIME ZONE 'UTC'::text), CASE period WHEN 'quarter'::text THEN 'FMYYYY"q"Q'::text WHEN 'month'::text THEN 'FMYYYY"m"MM'::text ELSE NULL::text END));
+    RETURN ((table_name || '_'::text) || to_char((at AT TIME ZONE 'UTC'::text), CASE period WHEN 'quarter'::text THEN 'FMYYYY"q"Q'::text WHEN 'month'::text THEN 'FMYYYY"m"MM'::text WHEN 'day'::text THEN 'FMYYYY"d"MMDD'::text ELSE NULL::text END));
 
-COMMENT ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) IS 'schema.name of the partition that takes the rows of a moment: <table>_2026q4 (quarter) or <table>_2026m11 (month), in UTC';
+COMMENT ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) IS 'schema.name of the partition that takes the rows of a moment: <table>_2026q4 (quarter), <table>_2026m11 (month) or <table>_2026d1122 (day), in UTC';
 
 CREATE FUNCTION ops.purge_job_runs() RETURNS bigint
     LANGUAGE plpgsql
@@ -478,14 +594,18 @@ CREATE TABLE ops.partition_policy (
     table_name text NOT NULL,
     period text NOT NULL,
     periods_ahead smallint NOT NULL,
-    CONSTRAINT period_known CHECK ((period = ANY (ARRAY['quarter'::text, 'month'::text]))),
+    periods_kept smallint,
+    CONSTRAINT period_known CHECK ((period = ANY (ARRAY['quarter'::text, 'month'::text, 'day'::text]))),
     CONSTRAINT periods_ahead_in_range CHECK (((periods_ahead >= 1) AND (periods_ahead <= 24))),
+    CONSTRAINT periods_kept_positive CHECK ((periods_kept >= 1)),
     CONSTRAINT table_name_is_qualified CHECK ((table_name ~ '^[a-z_]+\.[a-z_0-9]+$'::text))
 );
 
 COMMENT ON TABLE ops.partition_policy IS 'Tables partitioned by range of a version 7 UUID. There is no default partition: an id outside the partitions is refused, and the partitions of past periods are made before old data is loaded.';
 
 COMMENT ON COLUMN ops.partition_policy.periods_ahead IS 'How many periods after the present one have their partition already';
+
+COMMENT ON COLUMN ops.partition_policy.periods_kept IS 'How many whole periods a partition stays after its own is over, before ops.drop_partitions drops it; null: for ever';
 
 CREATE TABLE ops.repeatable_file (
     path text NOT NULL,
@@ -574,6 +694,9 @@ COMMENT ON COLUMN ops.undo_point.schema_version IS 'Newest migration at that mom
 ALTER TABLE ONLY ops.backfill
     ADD CONSTRAINT backfill_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY ops.cache_use
+    ADD CONSTRAINT cache_use_pkey PRIMARY KEY (view_name);
+
 ALTER TABLE ONLY ops.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (name);
 
@@ -629,11 +752,22 @@ GRANT USAGE ON SCHEMA ops TO relay;
 GRANT USAGE ON SCHEMA ops TO worker;
 GRANT USAGE ON SCHEMA ops TO monitor;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.cache_use TO migrator;
+
+REVOKE ALL ON FUNCTION ops.cache_stats() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.cache_stats() TO monitor;
+GRANT ALL ON FUNCTION ops.cache_stats() TO migrator;
+GRANT ALL ON FUNCTION ops.cache_stats() TO worker;
+
 REVOKE ALL ON FUNCTION ops.copy_statement_triggers(parent regclass, child regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops.create_partition(table_name text, at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.create_partition(table_name text, at timestamp with time zone) TO migrator;
 GRANT ALL ON FUNCTION ops.create_partition(table_name text, at timestamp with time zone) TO worker;
+
+REVOKE ALL ON FUNCTION ops.drop_partitions() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.drop_partitions() TO migrator;
+GRANT ALL ON FUNCTION ops.drop_partitions() TO worker;
 
 REVOKE ALL ON FUNCTION ops.end_lock_holder(key bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.end_lock_holder(key bigint) TO worker;
@@ -683,6 +817,10 @@ REVOKE ALL ON FUNCTION ops.lock_key(kind text, id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.lock_key(kind text, id uuid) TO worker;
 GRANT ALL ON FUNCTION ops.lock_key(kind text, id uuid) TO migrator;
 
+REVOKE ALL ON FUNCTION ops.note_cache_use(counts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.note_cache_use(counts jsonb) TO relay;
+GRANT ALL ON FUNCTION ops.note_cache_use(counts jsonb) TO migrator;
+
 REVOKE ALL ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) TO migrator;
 GRANT ALL ON FUNCTION ops.partition_name(table_name text, period text, at timestamp with time zone) TO worker;
@@ -690,6 +828,10 @@ GRANT ALL ON FUNCTION ops.partition_name(table_name text, period text, at timest
 REVOKE ALL ON FUNCTION ops.purge_job_runs() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.purge_job_runs() TO worker;
 GRANT ALL ON FUNCTION ops.purge_job_runs() TO migrator;
+
+GRANT SELECT(name) ON TABLE ops.backfill TO worker;
+
+GRANT SELECT(state) ON TABLE ops.backfill TO worker;
 
 GRANT SELECT ON TABLE ops.partition_policy TO migrator;
 GRANT SELECT ON TABLE ops.partition_policy TO worker;

@@ -2618,6 +2618,14 @@ CREATE TRIGGER emit_update AFTER UPDATE ON records.return_exception REFERENCING 
 
 CREATE TRIGGER emit_update AFTER UPDATE ON records.send_back REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_records_send_back__record();
 
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON records.document FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON records.retention_class FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON records.document FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON records.retention_class FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON records.crate FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('records.crate');
 
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON records.document FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('records.document');
@@ -2655,6 +2663,38 @@ CREATE TRIGGER keep_hold BEFORE DELETE OR UPDATE ON records.crate FOR EACH ROW E
 CREATE TRIGGER keep_hold BEFORE DELETE OR UPDATE ON records.crate_document FOR EACH ROW EXECUTE FUNCTION records.tg_crate_document__hold();
 
 CREATE TRIGGER keep_hold BEFORE DELETE OR UPDATE ON records.document FOR EACH ROW EXECUTE FUNCTION records.tg_document__hold();
+
+CREATE TRIGGER note_delete AFTER DELETE ON records.reminder REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('records.reminder');
+
+CREATE TRIGGER note_insert AFTER INSERT ON records.reminder REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('records.reminder');
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.crate FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.crate_document FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.custody FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.destruction_certificate FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.document FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.legal_hold FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.legal_hold_item FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.reminder FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.request FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.request_document FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.retention_class FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.return_exception FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON records.send_back FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_update AFTER UPDATE ON records.reminder REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('records.reminder');
 
 CREATE TRIGGER refresh AFTER UPDATE ON records.retention_class FOR EACH ROW WHEN ((((old.years IS DISTINCT FROM new.years) OR (old.counts_from IS DISTINCT FROM new.counts_from)) OR (old.disposal IS DISTINCT FROM new.disposal))) EXECUTE FUNCTION records.tg_retention_class__refresh();
 

@@ -34,6 +34,7 @@ grant partner to authenticator with admin false, inherit false, set true;
 grant partner to migrator with admin false, inherit false, set true;
 grant partner to relay with admin false, inherit false, set true;
 grant pg_monitor to monitor with admin false, inherit true, set true;
+grant pg_read_all_stats to migrator with admin false, inherit true, set true;
 grant superadmin to authenticator with admin false, inherit false, set true;
 grant superadmin to migrator with admin false, inherit false, set true;
 grant superadmin to relay with admin false, inherit false, set true;

@@ -35,7 +35,8 @@ CREATE TYPE wms.movement AS (
 	reservation_document_id uuid,
 	is_hold_carried boolean,
 	occurred_at timestamp with time zone,
-	reverses uuid
+	reverses uuid,
+	needs_room boolean
 );
 
 COMMENT ON TYPE wms.movement IS 'One part of a line that goes from one place to another; the places outside have no warehouse';
@@ -136,6 +137,8 @@ CREATE TABLE wms.count_session (
     created_by uuid DEFAULT core.user_id(),
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_by uuid DEFAULT core.user_id(),
+    assigned uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    rule_id uuid,
     CONSTRAINT class_known CHECK ((item_class = ANY (ARRAY['GOODS'::text, 'YARN'::text, 'FABRIC'::text, 'TRIM'::text, 'ACCESSORY'::text, 'PACKING'::text, 'FINISHED_GOODS'::text, 'COMMODITY'::text]))),
     CONSTRAINT count_index_positive CHECK ((count_index > 0)),
     CONSTRAINT count_status_known CHECK ((status = ANY (ARRAY['PLANNED'::text, 'COUNTING'::text, 'COUNTED'::text, 'INVESTIGATING'::text, 'POSTED'::text, 'CANCELLED'::text]))),
@@ -173,6 +176,10 @@ COMMENT ON COLUMN wms.count_session.difference_count IS 'How many lines differed
 COMMENT ON COLUMN wms.count_session.counters IS 'Everybody who counted, as of when it was last finished: none of them posts';
 
 COMMENT ON COLUMN wms.count_session.document_id IS 'COUNT document that posted the differences; null: there were none';
+
+COMMENT ON COLUMN wms.count_session.assigned IS 'Users who count it; empty: whoever may record counts';
+
+COMMENT ON COLUMN wms.count_session.rule_id IS 'Rule by which it was planned: of its scope only what is due is counted; null: planned by somebody';
 
 CREATE TABLE wms.count_expectation (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -506,6 +513,27 @@ COMMENT ON COLUMN wms.stock_ledger.value_delta IS 'Change of the value at the pl
 
 COMMENT ON COLUMN wms.stock_ledger.warehouse_id IS 'Warehouse that the place lay in then; null for virtual places, and in rows older than this column';
 
+CREATE FUNCTION wms.blind_counts() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT ARRAY( SELECT c.id
+            FROM wms.count_session c
+           WHERE ((c.org_id = ( SELECT core.org_id() AS org_id)) AND (c.status = ANY (ARRAY['COUNTING'::text, 'INVESTIGATING'::text])) AND c.is_blind AND
+                 CASE
+                     WHEN (c.assigned = '{}'::uuid[]) THEN ( SELECT core.has_permission('wms.count.record'::text) AS has_permission)
+                     ELSE (core.user_id() = ANY (c.assigned))
+                 END AND (NOT ( SELECT core.has_permission('wms.stock.read_counted'::text) AS has_permission)))) AS "array";
+END;
+
+COMMENT ON FUNCTION wms.blind_counts() IS 'Counts that go on, are blind, and are made by the user: those that he is assigned to, or that are assigned to nobody if he may record counts. None for who may see stock that is counted.';
+
+CREATE FUNCTION wms.is_counted_blind(item_id uuid, warehouse_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((cardinality((SELECT wms.blind_counts() AS blind_counts)) > 0) AND (EXISTS (SELECT FROM (wms.count_line l JOIN wms.count_session c ON (((c.org_id = l.org_id) AND (c.id = l.count_id)))) WHERE ((l.org_id = (SELECT core.org_id() AS org_id)) AND (l.item_id = is_counted_blind.item_id) AND l.is_open AND (l.count_id = ANY ((SELECT wms.blind_counts() AS blind_counts)::uuid[])) AND (c.warehouse_id = is_counted_blind.warehouse_id)))));
+
+COMMENT ON FUNCTION wms.is_counted_blind(item_id uuid, warehouse_id uuid) IS 'Whether the user counts some of an item in a warehouse blind, so that no total of it may be shown to him';
+
 CREATE TABLE wms.stock_value (
     org_id uuid DEFAULT core.org_id() NOT NULL,
     item_id uuid NOT NULL,
@@ -531,6 +559,55 @@ COMMENT ON COLUMN wms.stock_value.quantity IS 'How much lies there, over all pla
 COMMENT ON COLUMN wms.stock_value.unit_cost IS 'Cost of one unit when something lay there last: the price of what comes without one';
 
 COMMENT ON COLUMN wms.stock_value.method IS 'How the last posting valued what left: AVERAGE or FIFO';
+
+CREATE FUNCTION wms.abc_classes(org_id uuid, warehouse_id uuid) RETURNS TABLE(item_id uuid, abc_class text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_basis text := coalesce(core.setting('wms.abc_basis') #>> '{}', 'VALUE');
+  v_days integer := greatest((core.setting('wms.abc_days') #>> '{}')::integer, 1);
+  v_a numeric := (core.setting('wms.abc_a_percent') #>> '{}')::numeric / 100;
+  v_b numeric := (core.setting('wms.abc_b_percent') #>> '{}')::numeric / 100;
+begin
+  return query
+  with weighed as (
+    select v.item_id, v.value as weight
+    from wms.stock_value as v
+    where v_basis <> 'MOVEMENT'
+      and v.org_id = abc_classes.org_id
+      and v.warehouse_id = abc_classes.warehouse_id
+    union all
+    -- What left the places of the warehouse, at the value that it took along; moves inside it take none.
+    select l.item_id, - sum(l.value_delta)
+    from wms.stock_ledger as l
+    where v_basis = 'MOVEMENT'
+      and l.org_id = abc_classes.org_id
+      and l.warehouse_id = abc_classes.warehouse_id
+      and l.id >= core.uuid_floor(now() - make_interval(days => v_days))
+      and l.delta < 0
+    group by l.item_id
+  ),
+  ranked as (
+    select
+      w.item_id,
+      w.weight,
+      sum(w.weight) over (order by w.weight desc, w.item_id rows unbounded preceding) - w.weight as before,
+      sum(w.weight) over () as total
+    from weighed as w
+    where w.weight > 0
+  )
+  select
+    r.item_id,
+    case
+      when r.before < v_a * r.total then 'A'
+      when r.before < v_b * r.total then 'B'
+      else 'C'
+    end
+  from ranked as r;
+end
+$$;
+
+COMMENT ON FUNCTION wms.abc_classes(org_id uuid, warehouse_id uuid) IS 'Items of a warehouse by what they are worth, or what of them moved (setting wms.abc_basis): A for those that together make up wms.abc_a_percent, B for those up to wms.abc_b_percent, C for the others; items that are not listed are C.';
 
 CREATE FUNCTION wms.actions_of(entity text, id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -717,6 +794,121 @@ $$;
 
 COMMENT ON FUNCTION wms.ask_for_adjustment(adjustment wms.adjustment) IS 'Makes an adjustment that waits for a second person.';
 
+CREATE TABLE wms.count_rule (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    warehouse_id uuid NOT NULL,
+    zone text,
+    item_class text,
+    abc_class text,
+    every_days integer NOT NULL,
+    max_lines integer DEFAULT 100 NOT NULL,
+    is_blind boolean DEFAULT true NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    note text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    CONSTRAINT abc_class_known CHECK ((abc_class = ANY (ARRAY['A'::text, 'B'::text, 'C'::text]))),
+    CONSTRAINT class_known CHECK ((item_class = ANY (ARRAY['GOODS'::text, 'YARN'::text, 'FABRIC'::text, 'TRIM'::text, 'ACCESSORY'::text, 'PACKING'::text, 'FINISHED_GOODS'::text, 'COMMODITY'::text]))),
+    CONSTRAINT counted_every_so_often CHECK (((every_days >= 1) AND (every_days <= 3650))),
+    CONSTRAINT max_lines_in_range CHECK (((max_lines >= 1) AND (max_lines <= 1000))),
+    CONSTRAINT zone_not_blank CHECK ((btrim(zone) <> ''::text))
+);
+
+ALTER TABLE ONLY wms.count_rule FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.count_rule IS 'How often what lies in a warehouse, or in the part of it that the rule names, is counted. A job plans counts of what is due.';
+
+COMMENT ON COLUMN wms.count_rule.zone IS 'Positions of this zone; null: all';
+
+COMMENT ON COLUMN wms.count_rule.item_class IS 'Items of this class; null: all';
+
+COMMENT ON COLUMN wms.count_rule.abc_class IS 'Items of this class by value or movement (A, B or C, see wms.abc_classes); null: all';
+
+COMMENT ON COLUMN wms.count_rule.every_days IS 'What was counted this many days ago is due again; what never was, at once';
+
+COMMENT ON COLUMN wms.count_rule.max_lines IS 'How many lines a count has at most; the rest is due the next time';
+
+COMMENT ON COLUMN wms.count_rule.is_blind IS 'Whether its counts are blind';
+
+COMMENT ON COLUMN wms.count_rule.is_active IS 'Whether counts are planned by it';
+
+CREATE FUNCTION wms.balances_due(rule wms.count_rule, on_date date) RETURNS TABLE(balance_id uuid, item_id uuid, lot_id uuid, position_id uuid, abc_class text, last_counted_on date)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_time_zone text := (select o.time_zone from core.organization as o where o.id = rule.org_id);
+begin
+  return query
+  with class as materialized (
+    select a.item_id, a.abc_class
+    from wms.abc_classes(rule.org_id, rule.warehouse_id) as a
+  )
+  select
+    b.id,
+    b.item_id,
+    b.lot_id,
+    b.location_id,
+    coalesce(a.abc_class, 'C'),
+    (d.counted_at at time zone v_time_zone)::date
+  from wms.balance as b
+  inner join core.location as p
+    on p.org_id = b.org_id
+    and p.id = b.location_id
+  inner join core.item as i
+    on i.org_id = b.org_id
+    and i.id = b.item_id
+  left join class as a
+    on a.item_id = b.item_id
+  cross join lateral (
+    select max(l.counted_at) as counted_at
+    from wms.count_line as l
+    inner join wms.count_session as c
+      on c.org_id = l.org_id
+      and c.id = l.count_id
+      and c.status = 'POSTED'
+    where l.org_id = b.org_id
+      and l.item_id = b.item_id
+      and l.position_id = b.location_id
+      and l.lot_id is not distinct from b.lot_id
+      and l.counted_at is not null
+  ) as d
+  where b.org_id = rule.org_id
+    and b.warehouse_id = rule.warehouse_id
+    and b.quantity > 0
+    and (rule.zone is null or p.zone = rule.zone)
+    and (rule.item_class is null or i.class = rule.item_class)
+    and (rule.abc_class is null or coalesce(a.abc_class, 'C') = rule.abc_class)
+    and (d.counted_at is null or (d.counted_at at time zone v_time_zone)::date + rule.every_days <= on_date)
+    -- What is being counted, or waits for a second person, is not due: counting it would be refused.
+    and not exists (
+      select
+      from wms.count_line as l
+      where l.org_id = b.org_id
+        and l.item_id = b.item_id
+        and l.position_id = b.location_id
+        and l.lot_id is not distinct from b.lot_id
+        and l.is_open
+    )
+    and not exists (
+      select
+      from wms.adjustment as j
+      where j.org_id = b.org_id
+        and j.item_id = b.item_id
+        and j.position_id = b.location_id
+        and j.lot_id is not distinct from b.lot_id
+        and j.status = 'PENDING'
+    )
+  order by d.counted_at nulls first, b.item_id, b.location_id, b.lot_id
+  limit rule.max_lines;
+end
+$$;
+
+COMMENT ON FUNCTION wms.balances_due(rule wms.count_rule, on_date date) IS 'Balances that a rule has counted on a day, those that were counted longest ago first, max_lines at most. Counted is what was in a count that was posted.';
+
 CREATE FUNCTION wms.begin_layers(org_id uuid, item_id uuid, warehouse_id uuid, method text, quantity numeric, value numeric) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -819,22 +1011,58 @@ CREATE FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], plac
     AS $$
 declare
   v_balances uuid[];
-  v_missing boolean;
+  v_held integer;
   v_is_short boolean;
   v_has_no_value boolean;
   v_twice record;
 begin
-  v_balances := array(
-    select b.id
-    from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
-    left join wms.balance as b
-      on b.org_id = change_balances.org_id
-      and b.item_id = c.item_id
-      and b.location_id = c.location_id
-      and b.lot_id is not distinct from c.lot_id
-    order by c.n
-  );
-  if array_position(v_balances, null) is not null then
+  loop
+    -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
+    -- as long as a balance is missing, and nothing is changed when one of them is short.
+    with wanted as materialized (
+      select c.n, c.delta, c.hold, b.id
+      from unnest(items, lots, places, deltas, holds) with ordinality as c (item_id, lot_id, location_id, delta, hold, n)
+      left join wms.balance as b
+        on b.org_id = change_balances.org_id
+        and b.item_id = c.item_id
+        and b.location_id = c.location_id
+        and b.lot_id is not distinct from c.lot_id
+    ),
+    held as materialized (
+      select
+        b.id,
+        w.delta,
+        w.hold,
+        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short,
+        v.item_id is null as has_no_value
+      from wanted as w
+      inner join wms.balance as b
+        on b.org_id = change_balances.org_id
+        and b.id = w.id
+      left join wms.stock_value as v
+        on v.org_id = b.org_id
+        and v.item_id = b.item_id
+        and v.warehouse_id = b.warehouse_id
+      where not exists (select from wanted as m where m.id is null)
+      order by w.n
+      for update of b
+    ),
+    changed as (
+      update wms.balance as b
+      set
+        quantity = b.quantity + h.delta,
+        reserved = b.reserved + h.hold,
+        updated_at = now()
+      from held as h
+      where b.org_id = change_balances.org_id
+        and b.id = h.id
+        and not exists (select from held as s where s.is_short)
+    )
+    select (select array_agg(w.id order by w.n) from wanted as w), count(*), bool_or(h.is_short), bool_or(h.has_no_value)
+    into v_balances, v_held, v_is_short, v_has_no_value
+    from held as h;
+    exit when v_held > 0 or array_position(v_balances, null) is null;
+
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
@@ -844,53 +1072,13 @@ begin
     where c.balance_id is null
     order by c.n
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+  end loop;
 
-    v_balances := array(
-      select b.id
-      from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
-      left join wms.balance as b
-        on b.org_id = change_balances.org_id
-        and b.item_id = c.item_id
-        and b.location_id = c.location_id
-        and b.lot_id is not distinct from c.lot_id
-      order by c.n
-    );
-  end if;
-
-  -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs.
-  select
-    count(*) < cardinality(v_balances),
-    bool_or(h.change < 0 and h.available + h.change < 0),
-    bool_or(h.has_no_value)
-  into v_missing, v_is_short, v_has_no_value
-  from (
-    select b.quantity - b.reserved as available, c.delta - c.hold as change, v.item_id is null as has_no_value
-    from unnest(v_balances, deltas, holds) with ordinality as c (id, delta, hold, n)
-    inner join wms.balance as b
-      on b.org_id = change_balances.org_id
-      and b.id = c.id
-    left join wms.stock_value as v
-      on v.org_id = b.org_id
-      and v.item_id = b.item_id
-      and v.warehouse_id = b.warehouse_id
-    order by c.n
-    for update of b
-  ) as h;
-
-  if v_missing then
+  if v_held < cardinality(v_balances) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
   elsif v_is_short then
     perform wms.raise_short(org_id, v_balances, deltas, holds);
   end if;
-
-  update wms.balance as b
-  set
-    quantity = b.quantity + c.delta,
-    reserved = b.reserved + c.hold,
-    updated_at = now()
-  from unnest(v_balances, deltas, holds) as c (id, delta, hold)
-  where b.org_id = change_balances.org_id
-    and b.id = c.id;
 
   if array_remove(lots, null) <> '{}' then
     select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity
@@ -1022,27 +1210,60 @@ $$;
 
 COMMENT ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) IS 'Raises wms.partner_unknown or wms.partner_inactive (422); no partner is well.';
 
-CREATE FUNCTION wms.check_period(org_id uuid, warehouse_id uuid, on_date date) RETURNS void
+CREATE FUNCTION wms.check_period(closed wms.stock_period[], warehouse_id uuid, on_date date) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 declare
-  v_last_closed_on date;
+  v_period wms.stock_period;
 begin
-  select max(p.last_closed_on)
-  into v_last_closed_on
-  from wms.stock_period as p
-  where p.org_id = check_period.org_id
-    and (p.warehouse_id is null or p.warehouse_id = check_period.warehouse_id);
-  if on_date <= v_last_closed_on then
-    perform core.raise_error(
-      'wms.period_closed',
-      jsonb_build_object('posting_date', on_date, 'last_closed_on', v_last_closed_on, 'warehouse_id', warehouse_id)
-    );
-  end if;
+  foreach v_period in array closed loop
+    if on_date <= v_period.last_closed_on
+      and (v_period.warehouse_id is null or v_period.warehouse_id = check_period.warehouse_id) then
+      perform core.raise_error(
+        'wms.period_closed',
+        jsonb_build_object(
+          'posting_date', on_date, 'warehouse_id', warehouse_id,
+          'last_closed_on', (
+            select max(p.last_closed_on)
+            from unnest(closed) as p
+            where p.warehouse_id is null
+              or p.warehouse_id = check_period.warehouse_id
+          )
+        )
+      );
+    end if;
+  end loop;
 end
 $$;
 
-COMMENT ON FUNCTION wms.check_period(org_id uuid, warehouse_id uuid, on_date date) IS 'Raises wms.period_closed (423) when the day is closed in the warehouse or in all of them.';
+COMMENT ON FUNCTION wms.check_period(closed wms.stock_period[], warehouse_id uuid, on_date date) IS 'Raises wms.period_closed (423) when the day is closed in the warehouse or in all of them, by the periods of the organisation.';
+
+CREATE FUNCTION wms.check_room(movements wms.movement[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_place record;
+begin
+  if (core.setting('wms.is_capacity_checked') #>> '{}') = 'false' then
+    return;
+  end if;
+  -- One place after the other, in the order of their ids; what another line takes from there leaves only afterwards.
+  for v_place in
+    select
+      m.to_location_id,
+      array_agg(m.item_id order by m.item_id) as items,
+      array_agg(m.quantity order by m.item_id) as quantities
+    from unnest(movements) as m
+    where m.needs_room
+    group by m.to_location_id
+    order by m.to_location_id
+  loop
+    perform wms.require_capacity(v_place.to_location_id, v_place.items, v_place.quantities);
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION wms.check_room(movements wms.movement[]) IS 'Locks the positions with a limit that movements of a document reach (needs_room), and raises wms.capacity_exceeded (422) unless all of it fits in, if the organisation has it checked (wms.is_capacity_checked).';
 
 CREATE FUNCTION wms.check_warehouse(org_id uuid, warehouse_id uuid) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1088,7 +1309,7 @@ begin
     array[
       row(
         null, 1, 1, null, v_reservation.item_id, v_reservation.lot_id, v_reservation.location_id, null, null, null, quantity,
-        null, null, false, v_reservation.id, v_reservation.document_id, false, null, null
+        null, null, false, v_reservation.id, v_reservation.document_id, false, null, null, false
       )::wms.movement
     ]
   );
@@ -1796,11 +2017,55 @@ CREATE FUNCTION wms.is_gs1_number(digits text) RETURNS boolean
 
 COMMENT ON FUNCTION wms.is_gs1_number(digits text) IS 'Whether the last digit of a GTIN or SSCC is its check digit (GS1 General Specifications, 7.9).';
 
+CREATE TABLE wms.put_away_rule (
+    org_id uuid DEFAULT core.org_id() NOT NULL,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    warehouse_id uuid,
+    item_id uuid,
+    item_class text,
+    zone text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid DEFAULT core.user_id(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid DEFAULT core.user_id(),
+    is_required boolean DEFAULT false NOT NULL,
+    CONSTRAINT class_known CHECK ((item_class = ANY (ARRAY['GOODS'::text, 'YARN'::text, 'FABRIC'::text, 'TRIM'::text, 'ACCESSORY'::text, 'PACKING'::text, 'FINISHED_GOODS'::text, 'COMMODITY'::text]))),
+    CONSTRAINT item_or_class CHECK (((item_id IS NULL) OR (item_class IS NULL))),
+    CONSTRAINT zone_not_blank CHECK ((btrim(zone) <> ''::text))
+);
+
+ALTER TABLE ONLY wms.put_away_rule FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE wms.put_away_rule IS 'In which zone goods are put away first: those of an item, else of a class, else all; in one warehouse or in every one.';
+
+COMMENT ON COLUMN wms.put_away_rule.warehouse_id IS 'Warehouse that it holds in; null: in every one';
+
+COMMENT ON COLUMN wms.put_away_rule.item_id IS 'Item that it holds for; null: for all, or all of item_class';
+
+COMMENT ON COLUMN wms.put_away_rule.item_class IS 'Class of items that it holds for';
+
+COMMENT ON COLUMN wms.put_away_rule.zone IS 'Zone of positions that the goods belong in';
+
+COMMENT ON COLUMN wms.put_away_rule.is_required IS 'Whether the goods may lie on shelves of such zones only; else they go there first';
+
+CREATE FUNCTION wms.is_in_required_zone(zone text, org_id uuid, warehouse_id uuid, item_id uuid, item_class text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(bool_or((NOT (r.zone IS DISTINCT FROM is_in_required_zone.zone))), true) AS "coalesce" FROM wms.put_away_rule r WHERE ((r.org_id = is_in_required_zone.org_id) AND r.is_required AND (COALESCE(r.warehouse_id, is_in_required_zone.warehouse_id) = is_in_required_zone.warehouse_id) AND (COALESCE(r.item_id, is_in_required_zone.item_id) = is_in_required_zone.item_id) AND (COALESCE(r.item_class, is_in_required_zone.item_class) = is_in_required_zone.item_class)));
+
+COMMENT ON FUNCTION wms.is_in_required_zone(zone text, org_id uuid, warehouse_id uuid, item_id uuid, item_class text) IS 'Whether an item may lie on a shelf of the zone: of all others, if a put-away rule is required';
+
 CREATE FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid, item core.item) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (EXISTS (SELECT FROM (core.location p JOIN core.location w ON (((w.org_id = p.org_id) AND (w.id = (is_in_scope.count).warehouse_id)))) WHERE ((p.org_id = (is_in_scope.count).org_id) AND (p.id = is_in_scope.position_id) AND wms.is_position_of(p.kind, p.path, w.path) AND (((is_in_scope.count).zone IS NULL) OR (p.zone = (is_in_scope.count).zone)) AND (((is_in_scope.count).item_id IS NULL) OR ((is_in_scope.item).id = (is_in_scope.count).item_id)) AND (((is_in_scope.count).item_class IS NULL) OR ((is_in_scope.item).class = (is_in_scope.count).item_class)) AND (((is_in_scope.count).position_id IS NULL) OR (p.path OPERATOR(public.<@) (SELECT s.path FROM core.location s WHERE ((s.org_id = (is_in_scope.count).org_id) AND (s.id = (is_in_scope.count).position_id))))))));
 
 COMMENT ON FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid, item core.item) IS 'Whether a count is about an item at a position';
+
+CREATE FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid DEFAULT NULL::uuid, lot_id uuid DEFAULT NULL::uuid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((cardinality((SELECT wms.blind_counts() AS blind_counts)) > 0) AND (EXISTS (SELECT FROM wms.count_line l WHERE ((l.org_id = (SELECT core.org_id() AS org_id)) AND (l.position_id = is_stock_hidden.location_id) AND ((is_stock_hidden.item_id IS NULL) OR ((l.item_id = is_stock_hidden.item_id) AND (NOT (l.lot_id IS DISTINCT FROM is_stock_hidden.lot_id)))) AND l.is_open AND (l.count_id = ANY ((SELECT wms.blind_counts() AS blind_counts)::uuid[]))))));
+
+COMMENT ON FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid, lot_id uuid) IS 'Whether the user counts what lies at a position blind: an item (and lot), or anything there. For functions that run as owner, whom no policy holds back.';
 
 CREATE FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2279,7 +2544,7 @@ $$;
 
 COMMENT ON FUNCTION wms.move_goods(source wms.place, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) IS 'Moves goods from one position to others of its warehouse by one MOVE document, as far as they have room. Raises wms.same_position, wms.capacity_exceeded, wms.place_inactive, wms.position_elsewhere (422) and the errors of posting.';
 
-CREATE FUNCTION wms.move_stock(org_id uuid, movements wms.movement[]) RETURNS void
+CREATE FUNCTION wms.move_stock(org_id uuid, movements wms.movement[], valuation_method text) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
@@ -2291,6 +2556,7 @@ declare
   v_holds numeric[];
   v_values numeric[];
   v_is_missing boolean;
+  v_movement wms.movement;
 begin
   -- What changes, summed up by balance and in key order. Balances are for real places only.
   select
@@ -2317,10 +2583,15 @@ begin
   ) as c;
 
   v_is_missing := wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
-  if exists (select from unnest(movements) as m where m.reservation_id is not null) then
-    perform wms.take_reservations(org_id, movements);
-  end if;
-  v_values := wms.value_movements(org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing);
+  foreach v_movement in array movements loop
+    if v_movement.reservation_id is not null then
+      perform wms.take_reservations(org_id, movements);
+      exit;
+    end if;
+  end loop;
+  v_values := wms.value_movements(
+    org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing, valuation_method
+  );
 
   insert into wms.stock_ledger (
     org_id, item_id, lot_id, location_id, warehouse_id, delta, value_delta, document_id, line_id, occurred_at
@@ -2337,7 +2608,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION wms.move_stock(org_id uuid, movements wms.movement[]) IS 'Changes the balances, reservations and values that the movements touch, and writes the ledger, all at once. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
+COMMENT ON FUNCTION wms.move_stock(org_id uuid, movements wms.movement[], valuation_method text) IS 'Changes the balances, reservations and values that the movements touch, and writes the ledger, all at once. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
 
 CREATE FUNCTION wms.number_documents(documents wms.document[], today date) RETURNS void
     LANGUAGE plpgsql
@@ -2434,6 +2705,79 @@ CREATE FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid
 END;
 
 COMMENT ON FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) IS 'Balances of items in a warehouse of which something may be promised: unreserved stock at an active place that is picked from (neither RECEIVING, STAGING, SHIPPING nor QUARANTINE), of a lot that is approved and has not expired.';
+
+CREATE FUNCTION wms.plan_cycle_counts() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_org uuid;
+  v_planned integer := 0;
+begin
+  for v_org in
+    select distinct r.org_id
+    from wms.count_rule as r
+    where r.is_active
+    order by r.org_id
+  loop
+    perform set_config('erpgres.org_id', v_org::text, true);
+    v_planned := v_planned + cardinality(wms.plan_due_counts());
+    perform set_config('erpgres.org_id', '', true);
+  end loop;
+  return jsonb_build_object('planned', v_planned);
+end
+$$;
+
+COMMENT ON FUNCTION wms.plan_cycle_counts() IS 'Plans the counts that are due in every organisation; returns how many. To be run each night.';
+
+CREATE FUNCTION wms.plan_due_counts(warehouse_id uuid DEFAULT NULL::uuid) RETURNS uuid[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_org uuid := core.org_id();
+  v_today date := core.today();
+  v_rule wms.count_rule;
+  v_id uuid;
+  v_planned uuid[] := '{}';
+begin
+  for v_rule in
+    select r.*
+    from wms.count_rule as r
+    where r.org_id = v_org
+      and r.is_active
+      and (plan_due_counts.warehouse_id is null or r.warehouse_id = plan_due_counts.warehouse_id)
+      and not exists (
+        select
+        from wms.count_session as c
+        where c.org_id = r.org_id
+          and c.rule_id = r.id
+          and c.status in ('PLANNED', 'COUNTING', 'COUNTED', 'INVESTIGATING')
+      )
+    order by r.id
+  loop
+    if not exists (select from wms.balances_due(v_rule, v_today)) then
+      continue;
+    end if;
+    v_id := null;
+    -- Of two who plan at once one does.
+    insert into wms.count_session (
+      org_id, warehouse_id, zone, item_class, is_blind, planned_on, note, rule_id
+    )
+    values (
+      v_org, v_rule.warehouse_id, v_rule.zone, v_rule.item_class, v_rule.is_blind, v_today,
+      concat_ws(', ', 'Due every ' || v_rule.every_days || ' days', 'class ' || v_rule.abc_class), v_rule.id
+    )
+    on conflict (org_id, rule_id) where status in ('PLANNED', 'COUNTING', 'COUNTED', 'INVESTIGATING') do nothing
+    returning id into v_id;
+    if v_id is not null then
+      v_planned := v_planned || v_id;
+    end if;
+  end loop;
+  return v_planned;
+end
+$$;
+
+COMMENT ON FUNCTION wms.plan_due_counts(warehouse_id uuid) IS 'Plans a count for each active rule of the organisation, of one warehouse if it is named, of which something is due and which has no count that goes on; returns their ids.';
 
 CREATE FUNCTION wms.post_adjustment(adjustment wms.adjustment) RETURNS void
     LANGUAGE plpgsql
@@ -2532,12 +2876,17 @@ CREATE FUNCTION wms.post_documents(documents wms.document[], take_lines uuid[] D
     AS $$
 declare
   v_org uuid := documents[1].org_id;
+  v_user uuid := core.user_id();
+  v_settings jsonb := core.settings('{wms.second_person_total,wms.valuation_method}');
+  v_limit numeric := (v_settings ->> 'wms.second_person_total')::numeric;
   v_time_zone text;
   v_today date;
+  v_closed wms.stock_period[];
   v_movements wms.movement[];
-  v_lots uuid[];
-  v_limit numeric := (core.setting('wms.second_person_total') #>> '{}')::numeric;
+  v_lots uuid[] := '{}';
+  v_needs_room boolean := false;
   v_document wms.document;
+  v_movement wms.movement;
 begin
   v_time_zone := (select o.time_zone from core.organization as o where o.id = v_org);
   v_today := (now() at time zone v_time_zone)::date;
@@ -2551,7 +2900,7 @@ begin
     elsif v_limit > 0
       and v_document.status <> 'POSTING'
       and v_document.total >= v_limit
-      and v_document.created_by = core.user_id() then
+      and v_document.created_by = v_user then
       perform core.raise_error(
         'wms.poster_is_creator',
         jsonb_build_object(
@@ -2561,33 +2910,169 @@ begin
     end if;
   end loop;
 
-  -- The order of locks is the same for every posting: documents, the right to post into the period, lots, balances by key,
-  -- values by key, counters of the numbers.
-  perform wms.enter_period(v_org);
-  foreach v_document in array documents loop
-    perform wms.check_period(v_org, v_document.from_location_id, coalesce(v_document.posting_date, v_today));
-    if v_document.to_location_id is distinct from v_document.from_location_id then
-      perform wms.check_period(v_org, v_document.to_location_id, coalesce(v_document.posting_date, v_today));
+  -- The order of locks is the same for every posting: documents, places with a limit, the right to post into the period,
+  -- lots, balances by key, values by key, counters of the numbers.
+  v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
+  foreach v_movement in array v_movements loop
+    v_needs_room := v_needs_room or v_movement.needs_room;
+    if v_movement.lot_id is not null and v_movement.lot_id <> all (v_lots) then
+      v_lots := v_lots || v_movement.lot_id;
     end if;
   end loop;
+  if v_needs_room then
+    perform wms.check_room(v_movements);
+  end if;
 
-  v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
-  v_lots := array(select distinct m.lot_id from unnest(v_movements) as m where m.lot_id is not null);
-  if cardinality(v_lots) > 0 then
+  perform wms.enter_period(v_org);
+  v_closed := array(select p from wms.stock_period as p where p.org_id = v_org);
+  if v_closed <> '{}' then
+    foreach v_document in array documents loop
+      perform wms.check_period(v_closed, v_document.from_location_id, coalesce(v_document.posting_date, v_today));
+      perform wms.check_period(v_closed, v_document.to_location_id, coalesce(v_document.posting_date, v_today));
+    end loop;
+  end if;
+
+  if v_lots <> '{}' then
     perform wms.lock_lots(v_org, v_lots);
     -- Whoever held a lot while we waited for it is obeyed.
     v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
-    if exists (select from unnest(v_movements) as m where m.lot_id <> all (v_lots)) then
-      perform core.raise_error('wms.busy'); -- what is reserved has changed meanwhile
-    end if;
+    foreach v_movement in array v_movements loop
+      if v_movement.lot_id <> all (v_lots) then
+        perform core.raise_error('wms.busy'); -- what is reserved has changed meanwhile
+      end if;
+    end loop;
   end if;
 
-  perform wms.move_stock(v_org, v_movements);
+  perform wms.move_stock(v_org, v_movements, v_settings ->> 'wms.valuation_method');
   perform wms.number_documents(documents, v_today);
 end
 $$;
 
 COMMENT ON FUNCTION wms.post_documents(documents wms.document[], take_lines uuid[], take_reservations uuid[]) IS 'Posts documents of one organisation at once, all or nothing: checks them, moves their stock, gives them their numbers. The caller has locked them, in the order of their ids if they are many, and checked the right to post.';
+
+CREATE FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  v_document api.wms_documents;
+  v_header record;
+  v_lines jsonb;
+  v_present jsonb;
+begin
+  -- It was locked before, by events.lock_sync_drafts, if the caller may change it.
+  select d.* into v_document from api.wms_documents as d where d.id = put_synced_document.id;
+  -- What is gone already need not be removed.
+  if v_document.id is null
+    and content is null
+    and not jsonb_path_exists(put_synced_document.lines, '$[*] ? (@.content != null)')
+  then
+    return;
+  elsif is_deleted then
+    perform api.wms_document_delete(put_synced_document.id, v_document.version);
+    return;
+  end if;
+
+  -- A line that the device did not name stays; the order is that of the line numbers, new ones come last.
+  with given as (
+    select g.n, r.*, (g.line ->> 'id')::uuid as line_id, coalesce(jsonb_typeof(g.line -> 'content') <> 'object', true) as is_gone
+    from jsonb_array_elements(put_synced_document.lines) with ordinality as g (line, n)
+    cross join lateral jsonb_to_record(
+      case jsonb_typeof(g.line -> 'content') when 'object' then g.line -> 'content' else '{}' end
+    ) as r (
+      line_no numeric,
+      item_id uuid,
+      lot_id uuid,
+      from_position_id uuid,
+      to_position_id uuid,
+      quantity numeric,
+      unit_code text,
+      unit_price numeric
+    )
+  ),
+  present as (
+    select
+      0::bigint as n, l.line_no::numeric as line_no, l.item_id, l.lot_id, l.from_position_id, l.to_position_id, l.quantity,
+      l.unit_code, l.unit_price, l.id as line_id
+    from api.wms_document_lines as l
+    where l.org_id = core.org_id()
+      and l.document_id = put_synced_document.id
+  ),
+  wanted as (
+    select p.* from present as p where not exists (select from given as g where g.line_id = p.line_id)
+    union all
+    select
+      g.n, nullif(g.line_no, 0), g.item_id, g.lot_id, g.from_position_id, g.to_position_id, g.quantity, g.unit_code, g.unit_price,
+      g.line_id
+    from given as g
+    where not g.is_gone
+  )
+  select
+    (
+      select jsonb_agg(
+        jsonb_build_object(
+          'id', w.line_id, 'item_id', w.item_id, 'lot_id', w.lot_id, 'from_position_id', w.from_position_id,
+          'to_position_id', w.to_position_id, 'quantity', trim_scale(w.quantity), 'unit_code', w.unit_code,
+          'unit_price', trim_scale(w.unit_price)
+        )
+        order by w.line_no nulls last, w.n
+      )
+      from wanted as w
+    ),
+    (
+      select jsonb_agg(
+        jsonb_build_object(
+          'id', p.line_id, 'item_id', p.item_id, 'lot_id', p.lot_id, 'from_position_id', p.from_position_id,
+          'to_position_id', p.to_position_id, 'quantity', trim_scale(p.quantity), 'unit_code', p.unit_code,
+          'unit_price', trim_scale(p.unit_price)
+        )
+        order by p.line_no
+      )
+      from present as p
+    )
+  into v_lines, v_present;
+
+  select r.*
+  into v_header
+  from jsonb_to_record(coalesce(put_synced_document.content, '{}')) as r (
+    document_type text,
+    from_location_id uuid,
+    to_location_id uuid,
+    partner_id uuid,
+    reference text,
+    posting_date date
+  );
+  if v_document.id is null then
+    if content is null then
+      perform core.raise_error('wms.document_not_found', jsonb_build_object('id', put_synced_document.id));
+    end if;
+    perform api.wms_document_create(
+      v_header.document_type, v_header.from_location_id, v_header.to_location_id, v_header.partner_id, v_header.reference,
+      v_header.posting_date, v_lines, put_synced_document.id
+    );
+    return;
+  end if;
+
+  if content is not null
+    and (v_header.partner_id, v_header.reference, v_header.posting_date)
+      is distinct from (v_document.partner_id, v_document.reference, v_document.posting_date)
+  then
+    perform core.require_permission('wms.document.update');
+    update api.wms_documents as d
+    set
+      partner_id = v_header.partner_id,
+      reference = v_header.reference,
+      posting_date = v_header.posting_date,
+      version = v_document.version
+    where d.id = put_synced_document.id;
+    select d.version into v_document.version from api.wms_documents as d where d.id = put_synced_document.id;
+  end if;
+  if v_lines is distinct from v_present then
+    perform api.wms_document_lines_put(put_synced_document.id, v_document.version, v_lines);
+  end if;
+end
+$_$;
+
+COMMENT ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) IS 'Make a draft as a device has it, change its partner, reference, date and lines, or delete it: by the functions of the API, with the rights of the caller. lines holds those that the device changed ({id, content}; content null: removed); content is null when it changed lines alone.';
 
 CREATE FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -2599,7 +3084,9 @@ begin
     jsonb_build_object(
       'item', i.sku, 'item_id', b.item_id, 'lot', t.lot_no, 'lot_id', b.lot_id, 'place', p.code,
       'location_id', b.location_id, 'requested', trim_scale(c.hold - c.delta),
-      'available', trim_scale(b.quantity - b.reserved), 'unit', i.unit_code
+      'available',
+      case when not wms.is_stock_hidden(b.location_id, b.item_id, b.lot_id) then trim_scale(b.quantity - b.reserved) end,
+      'unit', i.unit_code
     )
     order by i.sku, p.code, t.lot_no
   )
@@ -2624,7 +3111,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) IS 'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them.';
+COMMENT ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) IS 'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them; how much lies there is not told to who counts it blind.';
 
 CREATE FUNCTION wms.read_gs1(code text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -2855,6 +3342,58 @@ begin
     );
   end if;
 
+  with part as materialized (
+    -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
+    -- its goods out of the reservation of another document, for which it picks.
+    select
+      d.ordinality::integer as document_no,
+      d.document_type,
+      d.status,
+      d.posting_date,
+      d.reverses,
+      d.from_location_id as from_end,
+      d.to_location_id as to_end,
+      l.document_id,
+      l.line_no,
+      l.id as line_id,
+      l.item_id,
+      case when r.is_own then r.lot_id else l.lot_id end as lot_id,
+      case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
+      l.to_position_id as to_location_id,
+      case
+        when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
+        when r.is_own then r.quantity
+        else l.quantity_base
+      end as quantity,
+      l.quantity_base as line_quantity,
+      coalesce(
+        l.booked_value,
+        -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
+        case
+          when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
+        end
+      ) as line_value,
+      r.id as reservation_id,
+      r.document_id as reservation_document_id,
+      not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried
+    from unnest(documents) with ordinality as d
+    inner join wms.document_line as l
+      on l.org_id = v_org
+      and l.document_id = d.id
+    left join unnest(v_parts) as r
+      on r.line_id = l.id
+  ),
+  -- However many lines there are, they are of a few warehouses.
+  warehouse as materialized (
+    select w.id, w.code, w.path, w.is_active
+    from core.location as w
+    where w.org_id = v_org
+      and w.id in (
+        select e.id
+        from unnest(documents) as d
+        cross join lateral unnest(array[d.from_location_id, d.to_location_id]) as e (id)
+      )
+  )
   select
     array_agg(
       row(
@@ -2867,7 +3406,8 @@ begin
           when coalesce(c.posting_date, today) = today then date_trunc('milliseconds', now())
           else (c.posting_date + 1)::timestamp at time zone read_movements.time_zone - interval '1 millisecond'
         end,
-        c.reverses
+        c.reverses,
+        c.needs_room
       )::wms.movement
       order by c.document_no, c.line_no, c.reservation_id
     ),
@@ -2876,6 +3416,12 @@ begin
         'line', c.line_no, 'code', c.problem, 'item', c.sku, 'item_id', c.item_id, 'lot', c.lot_no,
         'lot_status', c.lot_status, 'place', c.place, 'id', c.document_id
       )
+      || case
+        when c.problem = 'wms.zone_required' then jsonb_build_object(
+          'zones', array_to_string(wms.required_zones(v_org, c.to_end, c.item_id, c.item_class), ', ')
+        )
+        else '{}'
+      end
       order by c.document_no, c.line_no
     ) filter (where c.problem is not null)
   into v_movements, v_problems
@@ -2883,6 +3429,7 @@ begin
     select
       s.*,
       i.sku,
+      i.class as item_class,
       i.tracking,
       t.lot_no,
       t.status as lot_status,
@@ -2909,47 +3456,20 @@ begin
           and s.document_type not in ('RETURN', 'ADJUSTMENT', 'COUNT')
           and p.kind <> 'QUARANTINE'
           then 'wms.lot_not_approved'
-      end as problem
-    from (
-      -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
-      -- its goods out of the reservation of another document, for which it picks.
-      select
-        d.ordinality::integer as document_no,
-        d.document_type,
-        d.posting_date,
-        d.reverses,
-        d.from_location_id as from_end,
-        d.to_location_id as to_end,
-        l.document_id,
-        l.line_no,
-        l.id as line_id,
-        l.item_id,
-        case when r.is_own then r.lot_id else l.lot_id end as lot_id,
-        case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
-        l.to_position_id as to_location_id,
-        case
-          when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
-          when r.is_own then r.quantity
-          else l.quantity_base
-        end as quantity,
-        l.quantity_base as line_quantity,
-        coalesce(
-          l.booked_value,
-          -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
-          case
-            when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
-          end
-        ) as line_value,
-        r.id as reservation_id,
-        r.document_id as reservation_document_id,
-        not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried
-      from unnest(documents) with ordinality as d
-      inner join wms.document_line as l
-        on l.org_id = v_org
-        and l.document_id = d.id
-      left join unnest(v_parts) as r
-        on r.line_id = l.id
-    ) as s
+        -- Goods may be bound to zones: asked only where somebody has such a rule.
+        when p.kind in ('STORAGE', 'PICKING')
+          and s.reverses is null
+          and s.document_type not in ('ADJUSTMENT', 'COUNT')
+          and exists (select from wms.put_away_rule as r where r.org_id = v_org and r.is_required)
+          and not wms.is_in_required_zone(p.zone, v_org, s.to_end, s.item_id, i.class)
+          then 'wms.zone_required'
+      end as problem,
+      -- What functions put somewhere they have made room for; what was found somewhere lies there, and what is reversed did.
+      p.capacity is not null
+      and s.status <> 'POSTING'
+      and s.reverses is null
+      and s.document_type not in ('ADJUSTMENT', 'COUNT') as needs_room
+    from part as s
     inner join core.item as i
       on i.org_id = v_org
       and i.id = s.item_id
@@ -2959,12 +3479,10 @@ begin
     inner join core.location as p
       on p.org_id = v_org
       and p.id = s.to_location_id
-    left join core.location as w
-      on w.org_id = v_org
-      and w.id = s.from_end
-    left join core.location as x
-      on x.org_id = v_org
-      and x.id = s.to_end
+    left join warehouse as w
+      on w.id = s.from_end
+    left join warehouse as x
+      on x.id = s.to_end
     left join wms.lot as t
       on t.org_id = v_org
       and t.id = s.lot_id
@@ -3276,6 +3794,12 @@ end
 $$;
 
 COMMENT ON FUNCTION wms.require_position(position_id uuid, warehouse_id uuid) IS 'A position where goods may be put or taken, in the warehouse if one is named. Raises wms.position_unknown, wms.position_elsewhere, wms.place_inactive (422).';
+
+CREATE FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT array_agg(DISTINCT r.zone ORDER BY r.zone) AS array_agg FROM wms.put_away_rule r WHERE ((r.org_id = required_zones.org_id) AND r.is_required AND (COALESCE(r.warehouse_id, required_zones.warehouse_id) = required_zones.warehouse_id) AND (COALESCE(r.item_id, required_zones.item_id) = required_zones.item_id) AND (COALESCE(r.item_class, required_zones.item_class) = required_zones.item_class)));
+
+COMMENT ON FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) IS 'Zones of a warehouse whose shelves are the only ones for an item (put-away rules that are required); null: any';
 
 CREATE FUNCTION wms.reserve_line(line wms.document_line, quantity numeric, warehouse_id uuid, strategy text, expires_at timestamp with time zone) RETURNS numeric
     LANGUAGE plpgsql
@@ -3932,11 +4456,11 @@ $$;
 
 COMMENT ON FUNCTION wms.tg_view__refuse() IS 'INSTEAD OF any write to a view that nobody has the right to write; PostgreSQL looks for the right only if there is such a trigger.';
 
-CREATE FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean) RETURNS numeric[]
+CREATE FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean, valuation_method text) RETURNS numeric[]
     LANGUAGE plpgsql
     AS $$
 declare
-  v_method text := core.setting('wms.valuation_method') #>> '{}';
+  v_method text := case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end;
   v_movement wms.movement;
   v_keys text[];
   v_items uuid[];
@@ -3952,9 +4476,6 @@ declare
   v_booked numeric[];
   v_n integer;
 begin
-  if v_method is distinct from 'FIFO' then
-    v_method := 'AVERAGE';
-  end if;
   foreach v_movement in array movements loop
     v_is_inside := v_is_inside and v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
   end loop;
@@ -4066,7 +4587,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean) IS 'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says whether a value is missing.';
+COMMENT ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean, valuation_method text) IS 'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says whether a value is missing and how the organisation values its stock.';
 
 CREATE FUNCTION wms.virtual_place(org_id uuid, kind text) RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -4094,35 +4615,6 @@ CREATE FUNCTION wms.write_lines(lines wms.document_line[]) RETURNS void
 END;
 
 COMMENT ON FUNCTION wms.write_lines(lines wms.document_line[]) IS 'Inserts lines that wms.read_lines has checked.';
-
-CREATE TABLE wms.put_away_rule (
-    org_id uuid DEFAULT core.org_id() NOT NULL,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    warehouse_id uuid,
-    item_id uuid,
-    item_class text,
-    zone text NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_by uuid DEFAULT core.user_id(),
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_by uuid DEFAULT core.user_id(),
-    CONSTRAINT class_known CHECK ((item_class = ANY (ARRAY['GOODS'::text, 'YARN'::text, 'FABRIC'::text, 'TRIM'::text, 'ACCESSORY'::text, 'PACKING'::text, 'FINISHED_GOODS'::text, 'COMMODITY'::text]))),
-    CONSTRAINT item_or_class CHECK (((item_id IS NULL) OR (item_class IS NULL))),
-    CONSTRAINT zone_not_blank CHECK ((btrim(zone) <> ''::text))
-);
-
-ALTER TABLE ONLY wms.put_away_rule FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE wms.put_away_rule IS 'In which zone goods are put away first: those of an item, else of a class, else all; in one warehouse or in every one.';
-
-COMMENT ON COLUMN wms.put_away_rule.warehouse_id IS 'Warehouse that it holds in; null: in every one';
-
-COMMENT ON COLUMN wms.put_away_rule.item_id IS 'Item that it holds for; null: for all, or all of item_class';
-
-COMMENT ON COLUMN wms.put_away_rule.item_class IS 'Class of items that it holds for';
-
-COMMENT ON COLUMN wms.put_away_rule.zone IS 'Zone of positions that the goods belong in';
 
 CREATE TABLE wms.reversal (
     org_id uuid DEFAULT core.org_id() NOT NULL,
@@ -4191,6 +4683,9 @@ ALTER TABLE ONLY wms.count_expectation
 ALTER TABLE ONLY wms.count_line
     ADD CONSTRAINT count_line_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY wms.count_rule
+    ADD CONSTRAINT count_rule_pkey PRIMARY KEY (org_id, id);
+
 ALTER TABLE ONLY wms.count_session
     ADD CONSTRAINT count_session_pkey PRIMARY KEY (org_id, id);
 
@@ -4229,6 +4724,9 @@ ALTER TABLE ONLY wms.balance
 
 ALTER TABLE ONLY wms.handling_unit_content
     ADD CONSTRAINT one_content_per_item_and_lot UNIQUE NULLS NOT DISTINCT (org_id, handling_unit_id, item_id, lot_id);
+
+ALTER TABLE ONLY wms.count_rule
+    ADD CONSTRAINT one_count_rule_per_scope UNIQUE NULLS NOT DISTINCT (org_id, warehouse_id, zone, item_class, abc_class);
 
 ALTER TABLE ONLY wms.count_line
     ADD CONSTRAINT one_line_per_balance UNIQUE NULLS NOT DISTINCT (org_id, count_id, position_id, item_id, lot_id);
@@ -4285,6 +4783,8 @@ CREATE INDEX balance_warehouse_item_idx ON wms.balance USING btree (org_id, ware
 
 CREATE INDEX count_expectation_count_idx ON wms.count_expectation USING btree (org_id, count_id);
 
+CREATE INDEX count_line_balance_idx ON wms.count_line USING btree (org_id, item_id, position_id, lot_id, counted_at) WHERE (counted_at IS NOT NULL);
+
 CREATE INDEX count_line_item_idx ON wms.count_line USING btree (org_id, item_id, lot_id, id);
 
 CREATE INDEX count_line_list_idx ON wms.count_line USING btree (org_id, count_id, id);
@@ -4296,6 +4796,8 @@ CREATE INDEX count_session_document_idx ON wms.count_session USING btree (org_id
 CREATE INDEX count_session_item_idx ON wms.count_session USING btree (org_id, item_id) WHERE (item_id IS NOT NULL);
 
 CREATE INDEX count_session_position_idx ON wms.count_session USING btree (org_id, position_id) WHERE (position_id IS NOT NULL);
+
+CREATE INDEX count_session_rule_idx ON wms.count_session USING btree (org_id, rule_id, id) WHERE (rule_id IS NOT NULL);
 
 CREATE INDEX count_session_status_idx ON wms.count_session USING btree (org_id, status, id);
 
@@ -4351,7 +4853,11 @@ CREATE UNIQUE INDEX one_open_count_per_balance ON wms.count_line USING btree (or
 
 CREATE UNIQUE INDEX one_pending_adjustment_per_balance ON wms.adjustment USING btree (org_id, item_id, position_id, lot_id) NULLS NOT DISTINCT WHERE (status = 'PENDING'::text);
 
+CREATE UNIQUE INDEX one_unfinished_count_per_rule ON wms.count_session USING btree (org_id, rule_id) WHERE (status = ANY (ARRAY['PLANNED'::text, 'COUNTING'::text, 'COUNTED'::text, 'INVESTIGATING'::text]));
+
 CREATE INDEX put_away_rule_item_idx ON wms.put_away_rule USING btree (org_id, item_id);
+
+CREATE INDEX put_away_rule_required_idx ON wms.put_away_rule USING btree (org_id, warehouse_id, zone) WHERE is_required;
 
 CREATE INDEX reorder_rule_item_idx ON wms.reorder_rule USING btree (org_id, item_id, id);
 
@@ -4387,11 +4893,15 @@ CREATE TRIGGER check_item BEFORE INSERT ON wms.lot FOR EACH ROW EXECUTE FUNCTION
 
 CREATE TRIGGER check_partner BEFORE UPDATE OF partner_id ON wms.document FOR EACH ROW WHEN ((new.partner_id IS DISTINCT FROM old.partner_id)) EXECUTE FUNCTION wms.tg_document__check_partner();
 
+CREATE TRIGGER check_warehouse BEFORE INSERT ON wms.count_rule FOR EACH ROW EXECUTE FUNCTION wms.tg_reorder_rule__check_warehouse();
+
 CREATE TRIGGER check_warehouse BEFORE INSERT ON wms.reorder_rule FOR EACH ROW EXECUTE FUNCTION wms.tg_reorder_rule__check_warehouse();
 
 CREATE TRIGGER emit_delete AFTER DELETE ON wms.adjustment REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_adjustment__record();
 
 CREATE TRIGGER emit_delete AFTER DELETE ON wms.count_line REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_line__record();
+
+CREATE TRIGGER emit_delete AFTER DELETE ON wms.count_rule REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_rule__record();
 
 CREATE TRIGGER emit_delete AFTER DELETE ON wms.count_session REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count__record();
 
@@ -4417,6 +4927,8 @@ CREATE TRIGGER emit_insert AFTER INSERT ON wms.adjustment REFERENCING NEW TABLE 
 
 CREATE TRIGGER emit_insert AFTER INSERT ON wms.count_line REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_line__record();
 
+CREATE TRIGGER emit_insert AFTER INSERT ON wms.count_rule REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_rule__record();
+
 CREATE TRIGGER emit_insert AFTER INSERT ON wms.count_session REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count__record();
 
 CREATE TRIGGER emit_insert AFTER INSERT ON wms.document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document__record();
@@ -4441,6 +4953,8 @@ CREATE TRIGGER emit_update AFTER UPDATE ON wms.adjustment REFERENCING OLD TABLE 
 
 CREATE TRIGGER emit_update AFTER UPDATE ON wms.count_line REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_line__record();
 
+CREATE TRIGGER emit_update AFTER UPDATE ON wms.count_rule REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count_rule__record();
+
 CREATE TRIGGER emit_update AFTER UPDATE ON wms.count_session REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_count__record();
 
 CREATE TRIGGER emit_update AFTER UPDATE ON wms.document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_document__record();
@@ -4461,6 +4975,42 @@ CREATE TRIGGER emit_update AFTER UPDATE ON wms.reservation REFERENCING OLD TABLE
 
 CREATE TRIGGER emit_update AFTER UPDATE ON wms.stock_period REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION events.tg_wms_period__record();
 
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.adjustment FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.count_rule FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.count_session FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.document FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.handling_unit FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.lot FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.put_away_rule FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.reorder_rule FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_row AFTER DELETE OR UPDATE ON wms.stock_period FOR EACH STATEMENT WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_row();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.adjustment FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.count_rule FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.count_session FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.document FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.handling_unit FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.lot FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.put_away_rule FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.reorder_rule FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
+CREATE TRIGGER expect_version BEFORE DELETE OR UPDATE ON wms.stock_period FOR EACH ROW WHEN ((current_setting('erpgres.if_match'::text, true) <> ''::text)) EXECUTE FUNCTION core.tg_row__expect_version();
+
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.adjustment FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.adjustment');
 
 CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.count_session FOR EACH ROW EXECUTE FUNCTION core.tg_row__guard_status('wms.count_session');
@@ -4480,6 +5030,48 @@ CREATE TRIGGER keep_posted BEFORE UPDATE ON wms.document FOR EACH ROW WHEN (((ol
 CREATE TRIGGER maintain_delete AFTER DELETE ON wms.document_line REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION wms.tg_document_line__maintain();
 
 CREATE TRIGGER maintain_insert AFTER INSERT ON wms.document_line REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION wms.tg_document_line__maintain();
+
+CREATE TRIGGER note_delete AFTER DELETE ON wms.balance REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('wms.balance');
+
+CREATE TRIGGER note_delete AFTER DELETE ON wms.count_expectation REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_delete('wms.count_expectation');
+
+CREATE TRIGGER note_insert AFTER INSERT ON wms.balance REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('wms.balance');
+
+CREATE TRIGGER note_insert AFTER INSERT ON wms.count_expectation REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_insert('wms.count_expectation');
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.adjustment FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.balance FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.count_expectation FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.count_line FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.count_rule FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.count_session FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.document FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.document_line FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.handling_unit FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.handling_unit_content FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.lot FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.put_away_rule FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.reorder_rule FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.reservation FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_truncate AFTER TRUNCATE ON wms.stock_period FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_truncate();
+
+CREATE TRIGGER note_update AFTER UPDATE ON wms.balance REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('wms.balance');
+
+CREATE TRIGGER note_update AFTER UPDATE ON wms.count_expectation REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.tg_row__note_update('wms.count_expectation');
 
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON wms.stock_ledger FOR EACH STATEMENT EXECUTE FUNCTION wms.tg_stock_ledger__refuse();
 
@@ -4508,6 +5100,8 @@ CREATE TRIGGER search_update AFTER UPDATE ON wms.lot FOR EACH ROW WHEN (((old.id
 CREATE TRIGGER touch BEFORE UPDATE ON wms.adjustment FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
 CREATE TRIGGER touch BEFORE UPDATE ON wms.count_line FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
+
+CREATE TRIGGER touch BEFORE UPDATE ON wms.count_rule FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
 CREATE TRIGGER touch BEFORE UPDATE ON wms.count_session FOR EACH ROW EXECUTE FUNCTION core.tg_row__touch();
 
@@ -4631,6 +5225,9 @@ ALTER TABLE wms.reservation
 ALTER TABLE ONLY wms.adjustment
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
+ALTER TABLE ONLY wms.count_rule
+    ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
+
 ALTER TABLE ONLY wms.count_session
     ADD CONSTRAINT organization_exists FOREIGN KEY (org_id) REFERENCES core.organization(id);
 
@@ -4670,6 +5267,9 @@ ALTER TABLE ONLY wms.count_session
 ALTER TABLE ONLY wms.reversal
     ADD CONSTRAINT reversing_document_exists FOREIGN KEY (org_id, reversal_id) REFERENCES wms.document(org_id, id);
 
+ALTER TABLE ONLY wms.count_session
+    ADD CONSTRAINT rule_exists FOREIGN KEY (org_id, rule_id) REFERENCES wms.count_rule(org_id, id);
+
 ALTER TABLE ONLY wms.value_layer
     ADD CONSTRAINT stock_value_exists FOREIGN KEY (org_id, item_id, warehouse_id) REFERENCES wms.stock_value(org_id, item_id, warehouse_id);
 
@@ -4686,6 +5286,9 @@ ALTER TABLE ONLY wms.adjustment
     ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
 
 ALTER TABLE ONLY wms.balance
+    ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
+
+ALTER TABLE ONLY wms.count_rule
     ADD CONSTRAINT warehouse_exists FOREIGN KEY (org_id, warehouse_id) REFERENCES core.location(org_id, id);
 
 ALTER TABLE ONLY wms.count_session
@@ -4721,6 +5324,8 @@ CREATE POLICY analyst_select ON wms.count_expectation FOR SELECT TO analyst USIN
 
 CREATE POLICY analyst_select ON wms.count_line FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
+CREATE POLICY analyst_select ON wms.count_rule FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY analyst_select ON wms.count_session FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY analyst_select ON wms.document FOR SELECT TO analyst USING ((org_id = ( SELECT core.org_id() AS org_id)));
@@ -4755,6 +5360,8 @@ ALTER TABLE wms.count_expectation ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE wms.count_line ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE wms.count_rule ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE wms.count_session ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE wms.document ENABLE ROW LEVEL SECURITY;
@@ -4767,9 +5374,13 @@ ALTER TABLE wms.handling_unit_content ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE wms.lot ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY member_delete ON wms.count_rule FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.count_rule.delete'::text) AS has_permission)));
+
 CREATE POLICY member_delete ON wms.put_away_rule FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.put_away_rule.delete'::text) AS has_permission)));
 
 CREATE POLICY member_delete ON wms.reorder_rule FOR DELETE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.reorder_rule.delete'::text) AS has_permission)));
+
+CREATE POLICY member_insert ON wms.count_rule FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.count_rule.create'::text) AS has_permission)));
 
 CREATE POLICY member_insert ON wms.lot FOR INSERT TO member WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.lot.create'::text) AS has_permission)));
 
@@ -4779,13 +5390,19 @@ CREATE POLICY member_insert ON wms.reorder_rule FOR INSERT TO member WITH CHECK 
 
 CREATE POLICY member_select ON wms.adjustment FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
-CREATE POLICY member_select ON wms.balance FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+CREATE POLICY member_select ON wms.balance FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((NOT (EXISTS ( SELECT
+   FROM wms.count_session c
+  WHERE ((c.org_id = ( SELECT core.org_id() AS org_id)) AND (c.status = ANY (ARRAY['COUNTING'::text, 'INVESTIGATING'::text])) AND c.is_blind)))) OR (NOT (EXISTS ( SELECT
+   FROM wms.count_line l
+  WHERE ((l.org_id = balance.org_id) AND (l.item_id = balance.item_id) AND (l.position_id = balance.location_id) AND (NOT (l.lot_id IS DISTINCT FROM balance.lot_id)) AND l.is_open AND (l.count_id = ANY (( SELECT wms.blind_counts() AS blind_counts)::uuid[])))))))));
 
 CREATE POLICY member_select ON wms.count_expectation FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND (EXISTS ( SELECT
    FROM wms.count_session c
   WHERE ((c.org_id = count_expectation.org_id) AND (c.id = count_expectation.count_id) AND ((NOT c.is_blind) OR (c.status = ANY (ARRAY['COUNTED'::text, 'POSTED'::text]))))))));
 
 CREATE POLICY member_select ON wms.count_line FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_select ON wms.count_rule FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY member_select ON wms.count_session FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -4807,13 +5424,21 @@ CREATE POLICY member_select ON wms.reservation FOR SELECT TO member USING ((org_
 
 CREATE POLICY member_select ON wms.reversal FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
-CREATE POLICY member_select ON wms.stock_ledger FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+CREATE POLICY member_select ON wms.stock_ledger FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((NOT (EXISTS ( SELECT
+   FROM wms.count_session c
+  WHERE ((c.org_id = ( SELECT core.org_id() AS org_id)) AND (c.status = ANY (ARRAY['COUNTING'::text, 'INVESTIGATING'::text])) AND c.is_blind)))) OR (NOT (EXISTS ( SELECT
+   FROM wms.count_line l
+  WHERE ((l.org_id = stock_ledger.org_id) AND (l.item_id = stock_ledger.item_id) AND ((l.position_id = stock_ledger.location_id) OR (stock_ledger.warehouse_id IS NULL)) AND (NOT (l.lot_id IS DISTINCT FROM stock_ledger.lot_id)) AND l.is_open AND (l.count_id = ANY (( SELECT wms.blind_counts() AS blind_counts)::uuid[])))))))));
 
 CREATE POLICY member_select ON wms.stock_period FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
-CREATE POLICY member_select ON wms.stock_value FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+CREATE POLICY member_select ON wms.stock_value FOR SELECT TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ((NOT (EXISTS ( SELECT
+   FROM wms.count_session c
+  WHERE ((c.org_id = ( SELECT core.org_id() AS org_id)) AND (c.status = ANY (ARRAY['COUNTING'::text, 'INVESTIGATING'::text])) AND c.is_blind)))) OR (NOT wms.is_counted_blind(item_id, warehouse_id)))));
 
 CREATE POLICY member_select ON wms.value_layer FOR SELECT TO member USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY member_update ON wms.count_rule FOR UPDATE TO member USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.count_rule.update'::text) AS has_permission)));
 
 CREATE POLICY member_update ON wms.document FOR UPDATE TO member USING (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.document.update'::text) AS has_permission))) WITH CHECK (((org_id = ( SELECT core.org_id() AS org_id)) AND ( SELECT core.has_permission('wms.document.update'::text) AS has_permission)));
 
@@ -4830,6 +5455,8 @@ CREATE POLICY migrator_all ON wms.balance TO migrator USING (true) WITH CHECK (t
 CREATE POLICY migrator_all ON wms.count_expectation TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON wms.count_line TO migrator USING (true) WITH CHECK (true);
+
+CREATE POLICY migrator_all ON wms.count_rule TO migrator USING (true) WITH CHECK (true);
 
 CREATE POLICY migrator_all ON wms.count_session TO migrator USING (true) WITH CHECK (true);
 
@@ -4868,6 +5495,8 @@ CREATE POLICY owner_all ON wms.balance TO owner USING ((org_id = ( SELECT core.o
 CREATE POLICY owner_all ON wms.count_expectation TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON wms.count_line TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY owner_all ON wms.count_rule TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY owner_all ON wms.count_session TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -4917,9 +5546,13 @@ ALTER TABLE wms.stock_period ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE wms.stock_value ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY superadmin_delete ON wms.count_rule FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY superadmin_delete ON wms.put_away_rule FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_delete ON wms.reorder_rule FOR DELETE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id)));
+
+CREATE POLICY superadmin_insert ON wms.count_rule FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_insert ON wms.lot FOR INSERT TO superadmin WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
@@ -4936,6 +5569,8 @@ CREATE POLICY superadmin_select ON wms.count_expectation FOR SELECT TO superadmi
   WHERE ((c.org_id = count_expectation.org_id) AND (c.id = count_expectation.count_id) AND ((NOT c.is_blind) OR (c.status = ANY (ARRAY['COUNTED'::text, 'POSTED'::text])))))));
 
 CREATE POLICY superadmin_select ON wms.count_line FOR SELECT TO superadmin USING (true);
+
+CREATE POLICY superadmin_select ON wms.count_rule FOR SELECT TO superadmin USING (true);
 
 CREATE POLICY superadmin_select ON wms.count_session FOR SELECT TO superadmin USING (true);
 
@@ -4965,6 +5600,8 @@ CREATE POLICY superadmin_select ON wms.stock_value FOR SELECT TO superadmin USIN
 
 CREATE POLICY superadmin_select ON wms.value_layer FOR SELECT TO superadmin USING (true);
 
+CREATE POLICY superadmin_update ON wms.count_rule FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
+
 CREATE POLICY superadmin_update ON wms.document FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 CREATE POLICY superadmin_update ON wms.lot FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
@@ -4974,6 +5611,8 @@ CREATE POLICY superadmin_update ON wms.put_away_rule FOR UPDATE TO superadmin US
 CREATE POLICY superadmin_update ON wms.reorder_rule FOR UPDATE TO superadmin USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
 ALTER TABLE wms.value_layer ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY worker_select ON wms.count_rule FOR SELECT TO worker USING (true);
 
 CREATE POLICY worker_select ON wms.reservation FOR SELECT TO worker USING (true);
 
@@ -5071,10 +5710,22 @@ GRANT SELECT ON TABLE wms.stock_ledger TO member;
 GRANT SELECT ON TABLE wms.stock_ledger TO superadmin;
 GRANT SELECT ON TABLE wms.stock_ledger TO analyst;
 
+REVOKE ALL ON FUNCTION wms.blind_counts() FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.blind_counts() TO member;
+GRANT ALL ON FUNCTION wms.blind_counts() TO superadmin;
+GRANT ALL ON FUNCTION wms.blind_counts() TO migrator;
+
+REVOKE ALL ON FUNCTION wms.is_counted_blind(item_id uuid, warehouse_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.is_counted_blind(item_id uuid, warehouse_id uuid) TO member;
+GRANT ALL ON FUNCTION wms.is_counted_blind(item_id uuid, warehouse_id uuid) TO superadmin;
+GRANT ALL ON FUNCTION wms.is_counted_blind(item_id uuid, warehouse_id uuid) TO migrator;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.stock_value TO migrator;
 GRANT SELECT ON TABLE wms.stock_value TO member;
 GRANT SELECT ON TABLE wms.stock_value TO superadmin;
 GRANT SELECT ON TABLE wms.stock_value TO analyst;
+
+REVOKE ALL ON FUNCTION wms.abc_classes(org_id uuid, warehouse_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.actions_of(entity text, id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.actions_of(entity text, id uuid) TO member;
@@ -5091,6 +5742,47 @@ GRANT ALL ON FUNCTION wms.is_position_of(kind text, path public.ltree, warehouse
 REVOKE ALL ON FUNCTION wms.are_ends_of(document_type text, from_kind text, from_path public.ltree, from_warehouse_path public.ltree, to_kind text, to_path public.ltree, to_warehouse_path public.ltree) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.ask_for_adjustment(adjustment wms.adjustment) FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.count_rule TO migrator;
+GRANT SELECT,DELETE ON TABLE wms.count_rule TO member;
+GRANT SELECT,DELETE ON TABLE wms.count_rule TO superadmin;
+GRANT SELECT ON TABLE wms.count_rule TO analyst;
+GRANT SELECT ON TABLE wms.count_rule TO worker;
+
+GRANT INSERT(id) ON TABLE wms.count_rule TO member;
+GRANT INSERT(id) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(warehouse_id) ON TABLE wms.count_rule TO member;
+GRANT INSERT(warehouse_id) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(zone),UPDATE(zone) ON TABLE wms.count_rule TO member;
+GRANT INSERT(zone),UPDATE(zone) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE wms.count_rule TO member;
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(abc_class),UPDATE(abc_class) ON TABLE wms.count_rule TO member;
+GRANT INSERT(abc_class),UPDATE(abc_class) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(every_days),UPDATE(every_days) ON TABLE wms.count_rule TO member;
+GRANT INSERT(every_days),UPDATE(every_days) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(max_lines),UPDATE(max_lines) ON TABLE wms.count_rule TO member;
+GRANT INSERT(max_lines),UPDATE(max_lines) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(is_blind),UPDATE(is_blind) ON TABLE wms.count_rule TO member;
+GRANT INSERT(is_blind),UPDATE(is_blind) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(is_active),UPDATE(is_active) ON TABLE wms.count_rule TO member;
+GRANT INSERT(is_active),UPDATE(is_active) ON TABLE wms.count_rule TO superadmin;
+
+GRANT INSERT(note),UPDATE(note) ON TABLE wms.count_rule TO member;
+GRANT INSERT(note),UPDATE(note) ON TABLE wms.count_rule TO superadmin;
+
+GRANT UPDATE(version) ON TABLE wms.count_rule TO member;
+GRANT UPDATE(version) ON TABLE wms.count_rule TO superadmin;
+
+REVOKE ALL ON FUNCTION wms.balances_due(rule wms.count_rule, on_date date) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.begin_layers(org_id uuid, item_id uuid, warehouse_id uuid, method text, quantity numeric, value numeric) FROM PUBLIC;
 
@@ -5119,7 +5811,9 @@ GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO member;
 GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO superadmin;
 GRANT ALL ON FUNCTION wms.check_partner(org_id uuid, partner_id uuid) TO migrator;
 
-REVOKE ALL ON FUNCTION wms.check_period(org_id uuid, warehouse_id uuid, on_date date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.check_period(closed wms.stock_period[], warehouse_id uuid, on_date date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.check_room(movements wms.movement[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.check_warehouse(org_id uuid, warehouse_id uuid) FROM PUBLIC;
 
@@ -5255,7 +5949,37 @@ GRANT ALL ON FUNCTION wms.is_gs1_number(digits text) TO member;
 GRANT ALL ON FUNCTION wms.is_gs1_number(digits text) TO superadmin;
 GRANT ALL ON FUNCTION wms.is_gs1_number(digits text) TO migrator;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.put_away_rule TO migrator;
+GRANT SELECT,DELETE ON TABLE wms.put_away_rule TO member;
+GRANT SELECT,DELETE ON TABLE wms.put_away_rule TO superadmin;
+GRANT SELECT ON TABLE wms.put_away_rule TO analyst;
+
+GRANT INSERT(id) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(id) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(warehouse_id),UPDATE(warehouse_id) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(warehouse_id),UPDATE(warehouse_id) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(item_id),UPDATE(item_id) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(item_id),UPDATE(item_id) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(item_class),UPDATE(item_class) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(zone),UPDATE(zone) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(zone),UPDATE(zone) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT UPDATE(version) ON TABLE wms.put_away_rule TO member;
+GRANT UPDATE(version) ON TABLE wms.put_away_rule TO superadmin;
+
+GRANT INSERT(is_required),UPDATE(is_required) ON TABLE wms.put_away_rule TO member;
+GRANT INSERT(is_required),UPDATE(is_required) ON TABLE wms.put_away_rule TO superadmin;
+
+REVOKE ALL ON FUNCTION wms.is_in_required_zone(zone text, org_id uuid, warehouse_id uuid, item_id uuid, item_class text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid, item core.item) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid, lot_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) FROM PUBLIC;
 
@@ -5300,7 +6024,7 @@ REVOKE ALL ON FUNCTION wms.make_sscc(handling_unit_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.move_goods(source wms.place, item_id uuid, lot_id uuid, places uuid[], quantities numeric[], reason text, reference text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.move_stock(org_id uuid, movements wms.movement[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.move_stock(org_id uuid, movements wms.movement[], valuation_method text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.number_documents(documents wms.document[], today date) FROM PUBLIC;
 
@@ -5313,11 +6037,23 @@ REVOKE ALL ON FUNCTION wms.outermost(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.pickable_balances(org_id uuid, warehouse_id uuid, items uuid[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION wms.plan_cycle_counts() FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.plan_cycle_counts() TO worker;
+GRANT ALL ON FUNCTION wms.plan_cycle_counts() TO migrator;
+
+REVOKE ALL ON FUNCTION wms.plan_due_counts(warehouse_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.plan_due_counts(warehouse_id uuid) TO worker;
+GRANT ALL ON FUNCTION wms.plan_due_counts(warehouse_id uuid) TO migrator;
+
 REVOKE ALL ON FUNCTION wms.post_adjustment(adjustment wms.adjustment) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.post_at_once(document_type text, from_location_id uuid, to_location_id uuid, lines jsonb, reason text, reference text, posting_date date, partner_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.post_documents(documents wms.document[], take_lines uuid[], take_reservations uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) TO member;
+GRANT ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) TO partner;
 
 REVOKE ALL ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
 
@@ -5347,6 +6083,8 @@ REVOKE ALL ON FUNCTION wms.require_over_pick(document wms.document, line wms.doc
 REVOKE ALL ON FUNCTION wms.require_pickable(item core.item, lot_id uuid, position_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.require_position(position_id uuid, warehouse_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.reserve_line(line wms.document_line, quantity numeric, warehouse_id uuid, strategy text, expires_at timestamp with time zone) FROM PUBLIC;
 
@@ -5398,34 +6136,11 @@ REVOKE ALL ON FUNCTION wms.tg_stock_ledger__refuse() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.tg_view__refuse() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean, valuation_method text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.virtual_place(org_id uuid, kind text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.write_lines(lines wms.document_line[]) FROM PUBLIC;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.put_away_rule TO migrator;
-GRANT SELECT,DELETE ON TABLE wms.put_away_rule TO member;
-GRANT SELECT,DELETE ON TABLE wms.put_away_rule TO superadmin;
-GRANT SELECT ON TABLE wms.put_away_rule TO analyst;
-
-GRANT INSERT(id) ON TABLE wms.put_away_rule TO member;
-GRANT INSERT(id) ON TABLE wms.put_away_rule TO superadmin;
-
-GRANT INSERT(warehouse_id),UPDATE(warehouse_id) ON TABLE wms.put_away_rule TO member;
-GRANT INSERT(warehouse_id),UPDATE(warehouse_id) ON TABLE wms.put_away_rule TO superadmin;
-
-GRANT INSERT(item_id),UPDATE(item_id) ON TABLE wms.put_away_rule TO member;
-GRANT INSERT(item_id),UPDATE(item_id) ON TABLE wms.put_away_rule TO superadmin;
-
-GRANT INSERT(item_class),UPDATE(item_class) ON TABLE wms.put_away_rule TO member;
-GRANT INSERT(item_class),UPDATE(item_class) ON TABLE wms.put_away_rule TO superadmin;
-
-GRANT INSERT(zone),UPDATE(zone) ON TABLE wms.put_away_rule TO member;
-GRANT INSERT(zone),UPDATE(zone) ON TABLE wms.put_away_rule TO superadmin;
-
-GRANT UPDATE(version) ON TABLE wms.put_away_rule TO member;
-GRANT UPDATE(version) ON TABLE wms.put_away_rule TO superadmin;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE wms.reversal TO migrator;
 GRANT SELECT ON TABLE wms.reversal TO member;
