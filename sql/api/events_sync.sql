@@ -60,6 +60,11 @@ comment on column api.sync_columns.type is
   'Type on the device. Exact numbers and dates are strings there, moments are numbers: milliseconds since 1970';
 comment on column api.sync_columns.source_type is 'Type in the database';
 
+create trigger refuse
+instead of insert or update or delete on api.sync_columns
+for each row
+execute function core.tg_view__refuse();
+
 create view api.sync_functions
 with (security_invoker = true) as
 select

@@ -6110,15 +6110,11 @@ begin
       or btrim(tag_answer.headers ->> 'if-none-match') = '*'
     )
   then
-    -- lint: allow error_by_code: 304 is no error, and has no body
-    raise sqlstate 'PGRST' using
-      message = '{"code": "core.not_modified", "message": "The client has this answer"}',
-      detail = jsonb_build_object(
-        'status', 304,
-        'headers', jsonb_build_object(
-          'ETag', 'W/"' || v_tag || '"', 'Cache-Control', v_source.cache_control, 'Vary', 'Authorization'
-        )
-      );
+    perform core.raise_answer(
+      '{"code": "core.not_modified", "message": "The client has this answer"}',
+      304,
+      jsonb_build_object('ETag', 'W/"' || v_tag || '"', 'Cache-Control', v_source.cache_control, 'Vary', 'Authorization')
+    );
   end if;
   return set_config(
     'response.headers',

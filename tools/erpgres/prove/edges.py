@@ -161,8 +161,9 @@ def call_with_foreign_ids(
     turn = 0
     for f in surface.api_functions:
         for name, kind, _ in f.arguments:
-            # A client may make the id of what it makes.
-            if kind not in ("uuid", "uuid[]") or (name == "id" and f.name.endswith("_create")):
+            # A client may make the id of what it makes, and that of its device.
+            made = name == "device" or (name == "id" and f.name.endswith("_create"))
+            if kind not in ("uuid", "uuid[]") or made:
                 continue
             turn += 1
             for who in people:

@@ -105,7 +105,7 @@ def _samples(connection: Connection, table: Relation) -> list[Any]:
             [table.oid],
         ).fetchone()
         source = row[0] if row else source
-    owners = [c.name for c in table.columns if c.name in ("org_id", "user_id", "partner_id", "login", "kind", "status")]
+    owners = [c.name for c in table.columns if c.name in ("org_id", "user_id", "partner_id", "login", "device_id", "kind", "status")]
     if table.full == "core.organization":
         owners = ["id"]
     if not owners:
