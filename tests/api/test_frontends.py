@@ -318,6 +318,7 @@ def test_an_expired_token_is_renewed_once_for_all(
     assert (refused.value.code, refused.value.status) == ("gateway.token_expired", 401)
 
 
+@pytest.mark.drill
 def test_the_python_is_strictly_typed(model: Model, tmp_path: Path) -> None:
     (tmp_path / "erpgres.py").write_text((EXAMPLES / "erpgres.py").read_text())
     (tmp_path / "erpgres_types.py").write_text(python.render(model))

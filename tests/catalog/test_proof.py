@@ -219,6 +219,7 @@ def test_the_realtime_feed_is_asked_too(played: Any) -> None:
     assert "a bad token is refused" in rules()
 
 
+@pytest.mark.drill
 def test_the_questions_over_http_notice_what_is_broken(stack: State) -> None:
     """One mutation of each kind, committed in a database that a gateway shows; mended again before the next."""
     with stage.scratch(stack, lambda _: None) as name:

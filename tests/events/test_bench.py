@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from erpgres.bench import events
 
 
+@pytest.mark.drill
 def test_writes_are_measured_with_and_without_events(stack: Any) -> None:
     counted, measured = events.run(stack, rows=300, rounds=3, seconds=0, progress=lambda _: None)
     assert counted

@@ -285,6 +285,7 @@ def test_an_analyst_needs_an_organisation(run: Any, db: Any) -> None:
 # ---- bench ------------------------------------------------------------
 
 
+@pytest.mark.drill
 def test_the_benchmark_compares_both_forms_and_cleans_up(run: Any, db: Any) -> None:
     done = run("bench", "rls", "--rows", "1000", "--rounds", "3", "--format", "json")
     assert done.returncode in (0, 1), (

@@ -62,7 +62,7 @@ def test_the_plot_is_drawn(tmp_path: Path, suffix: str) -> None:
     ],
 )
 def test_answers_are_read_whole(answer: bytes, body: bytes) -> None:
-    assert api._body(answer) == body
+    assert api.body(answer) == body
 
 
 def test_clients_count_what_they_are_answered(stack: State) -> None:

@@ -121,6 +121,7 @@ def test_nothing_else_is_found(world: World) -> None:
     assert others == []
 
 
+@pytest.mark.drill
 def test_what_is_said_to_mend_can_be_run(world: World) -> None:
     refused = {"schema attic", "extension pg_trgm", "function core.on_ddl()"}  # in use; no such version ever was
     assert [line for line in world.failed if line.partition(": ")[0] not in refused] == []
@@ -220,6 +221,7 @@ def reread(found: surface.Surface) -> surface.Surface:
     }
 
 
+@pytest.mark.drill
 def test_a_plain_dump_restores_what_was_dumped(clone: str, stack: State, server: Server) -> None:
     """Under the empty search path that a dump sets, with rows: every operator and function is found by its schema."""
     with psycopg.connect(clone, autocommit=True) as connection:

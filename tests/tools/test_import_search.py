@@ -115,6 +115,7 @@ def test_what_changes_meanwhile_is_found_as_it_is(shop: Shop, large: Path) -> No
     assert shop.wrong() == [] and shop.pending() == [0]
 
 
+@pytest.mark.drill
 def test_a_worker_that_dies_loses_nothing(shop: Shop, large: Path) -> None:
     shop.load(large)
     with psycopg.connect(shop.worker_dsn) as dying:

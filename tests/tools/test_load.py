@@ -290,6 +290,7 @@ def following(number: str) -> str:
     return f"{head}-{int(count) + 1:06}"
 
 
+@pytest.mark.drill
 def test_a_second_load_is_refused_and_another_organisation_shares_the_partitions(migrator: str) -> None:
     load(migrator, SMALL)
     before = partitions(migrator)

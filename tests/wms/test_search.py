@@ -126,6 +126,7 @@ def test_it_is_refused(shop: World) -> None:
         assert shop.call("search", q=odd).status_code in (200, 422), odd
 
 
+@pytest.mark.drill
 def test_rows_from_before_are_brought_by_the_job(shop: World, db: Any) -> None:
     """As after an upgrade: the rows are there, the search knows nothing of them."""
     with db.transaction():

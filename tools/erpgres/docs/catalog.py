@@ -32,6 +32,7 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 SHOWN = ("api", "analytics")
 _MADE = re.compile(r"^\s*create (?:or replace )?(?:materialized )?(?:view|function|type) (\w+\.\w+)", re.M | re.I)
+_LOOKED = re.compile(r"has_permission\('[^']+'")
 _LITERAL = re.compile(r"'([a-z_]+(?:\.[a-z0-9_]+)+)'")
 _NAMED = re.compile(r"\b[a-z_]+(?:\.[a-z0-9_]+)+\b")
 _OWN_FAULT = "core.unknown_error"  # reached by all that raise an error, raised by none
@@ -311,6 +312,14 @@ class _Reader:
                     waiting += calls[name]
             literals = {code for name in reached for code in _LITERAL.findall(sources_by_name[name])}
             literals |= set(_NAMED.findall(row["comment"]))  # what triggers refuse is told there only
+            # A helper that looks whether somebody has a permission shows him more: that is none he needs to call it.
+            asked = {
+                code
+                for name in reached
+                for code in _LITERAL.findall(
+                    sources_by_name[name] if name == row["name"] else _LOOKED.sub("", sources_by_name[name])
+                )
+            } | set(_NAMED.findall(row["comment"]))
             modes = row["modes"] or ["i"] * len(row["types"])
             named = list(zip(row["names"] or [""] * len(modes), row["types"], modes, strict=True))
             inputs = [(name, kind) for name, kind, mode in named if mode in ("i", "b", "v")]
@@ -329,7 +338,7 @@ class _Reader:
                     result_columns=[Column(name, kind) for name, kind, mode in named if mode in ("t", "o", "b")],
                     volatility=row["volatility"],
                     roles=[role for role in API_ROLES if role in row["roles"] or None in row["roles"]],
-                    permissions=sorted(literals & permissions),
+                    permissions=sorted(asked & permissions),
                     errors=sorted((literals & errors) - {_OWN_FAULT}),
                 )
             )  # fmt: skip

@@ -20,6 +20,7 @@ from erpgres.prove.world import World
 Connection = psycopg.Connection[Any]
 
 SAMPLES = 8
+_OWNERS = ("org_id", "user_id", "partner_id", "login", "device_id", "kind", "status")
 # Kinds of columns that differ with who looks, or cannot be compared.
 _UNSTABLE = ("boolean", "json", "jsonb", "boolean[]")
 
@@ -105,7 +106,7 @@ def _samples(connection: Connection, table: Relation) -> list[Any]:
             [table.oid],
         ).fetchone()
         source = row[0] if row else source
-    owners = [c.name for c in table.columns if c.name in ("org_id", "user_id", "partner_id", "login", "device_id", "kind", "status")]
+    owners = [c.name for c in table.columns if c.name in _OWNERS]
     if table.full == "core.organization":
         owners = ["id"]
     if not owners:
