@@ -343,6 +343,7 @@ begin
       execute format('create trigger %I %s', v_trigger.name, v_trigger.definition);
       return next v_trigger.name || ' on ' || v_table.tab;
     end loop;
+    perform ops.copy_statement_triggers(i.inhparent, i.inhrelid) from pg_inherits as i where i.inhparent = v_table.tab;
   end loop;
 
   -- What no view shows any more needs no trigger.

@@ -166,6 +166,7 @@ def _clean(state: State) -> None:
             row[0] for row in connection.execute("select rolname from pg_roles where rolname !~ '^pg_' and oid <> 10")
         ]
         for role in left:
+            connection.execute(sql.SQL("drop owned by {}").format(sql.Identifier(role)))  # rights on settings
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
 
 
