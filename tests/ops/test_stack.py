@@ -272,6 +272,7 @@ def test_a_running_stack_refuses_another_port(state: State) -> None:
     assert healthy(state)
 
 
+@pytest.mark.drill
 def test_a_second_stack_in_the_foreground_beside_the_first(state: State, place: Path) -> None:
     # A path too long for sockets, which then lie under the temporary directory.
     second = State(place / ("long " * 25).strip())
