@@ -1,6 +1,9 @@
 -- Finds out from the catalog what each view of the API depends on, and makes the triggers that note changes of it.
 
-create or replace function core.api_objects()
+create or replace function core.api_objects(
+  roles regrole[] default '{member,partner}',
+  into_functions boolean default true
+)
 returns table (view_name text, classid oid, objid oid)
 language sql
 stable
@@ -28,7 +31,7 @@ as $$
       where r.classid = 'pg_class'::regclass
         and p.polrelid = r.objid
         and p.polcmd in ('r', '*')
-        and p.polroles && array['member'::regrole::oid, 'partner'::regrole::oid, 0::oid]
+        and p.polroles && (api_objects.roles::oid[] || 0::oid)
       union all
       -- columns that are computed
       select d.refclassid, d.refobjid
@@ -40,25 +43,28 @@ as $$
       -- what a function reads whose body the catalog has as a tree
       select d.refclassid, d.refobjid
       from pg_depend as d
-      where r.classid = 'pg_proc'::regclass and d.classid = r.classid and d.objid = r.objid
+      where api_objects.into_functions and r.classid = 'pg_proc'::regclass and d.classid = r.classid and d.objid = r.objid
       union all
       -- and of others what core.data_function says
       select 'pg_class'::regclass, to_regclass(s.source)
       from pg_proc as p
       join core.data_function as f on f.function_name = p.pronamespace::regnamespace || '.' || p.proname
       cross join unnest(f.reads) as s (source)
-      where r.classid = 'pg_proc'::regclass and p.oid = r.objid and to_regclass(s.source) is not null
+      where api_objects.into_functions
+        and r.classid = 'pg_proc'::regclass
+        and p.oid = r.objid
+        and to_regclass(s.source) is not null
     ) as e
     where e.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
   )
   select r.view_name, r.classid, r.objid from reached as r;
 $$;
 
-comment on function core.api_objects() is
-  'The relations and functions that the answer to a request of a member or partner for each view of the API depends on: its '
-  'definition, the policies of the tables behind it, and what functions among them read';
+comment on function core.api_objects(regrole[], boolean) is
+  'The relations and functions that the answer to a request of one of the roles for each view of the API depends on: its '
+  'definition, the policies of the tables behind it, and, into_functions, what functions among them read';
 
-grant execute on function core.api_objects() to migrator;
+grant execute on function core.api_objects(regrole[], boolean) to relay, migrator;
 
 -- What a view of the API depends on, of the kinds that decide about its tag.
 create or replace function core.api_dependencies()

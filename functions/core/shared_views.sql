@@ -7,33 +7,8 @@ stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  with recursive reached as (
-    select c.relname::text as view_name, c.tableoid as classid, c.oid as objid
-    from pg_class as c
-    where c.relnamespace = 'api'::regnamespace and c.relkind = 'v'
-    union
-    select r.view_name, e.refclassid, e.refobjid
-    from reached as r
-    cross join lateral (
-      select d.refclassid, d.refobjid
-      from pg_rewrite as w
-      join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-      where w.ev_class = r.objid
-      union all
-      select d.refclassid, d.refobjid
-      from pg_policy as p
-      join pg_depend as d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
-      where p.polrelid = r.objid
-        and p.polcmd in ('r', '*')
-        and p.polroles && array['member'::regrole::oid, 0::oid]
-      union all
-      select d.refclassid, d.refobjid
-      from pg_attrdef as a
-      join pg_depend as d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid
-      join pg_attribute as t on t.attrelid = a.adrelid and t.attnum = a.adnum and t.attgenerated <> ''
-      where a.adrelid = r.objid
-    ) as e
-    where r.classid = 'pg_class'::regclass and e.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
+  with reached as materialized (
+    select o.view_name, o.classid, o.objid from core.api_objects('{member}', false) as o
   ),
   -- Nothing that may ask who it is: of our functions only the one that names the organisation, and of PostgreSQL's none that
   -- reads the session.

@@ -88,12 +88,8 @@ begin
     perform core.raise_error('records.hold_not_found', jsonb_build_object('id', id));
   elsif v_hold.status <> 'ACTIVE' then
     perform core.raise_error('records.hold_released', jsonb_build_object('id', id));
-  elsif version <> v_hold.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'legal_hold', 'version', version, 'current_version', v_hold.version)
-    );
   end if;
+  perform core.check_version('legal_hold', version, v_hold.version);
   return v_hold;
 end
 $$;

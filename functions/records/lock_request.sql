@@ -36,12 +36,8 @@ begin
       'records.request_of_another_kind',
       jsonb_build_object('id', id, 'number', v_request.request_no, 'kind', v_request.kind, 'wanted', lock_request.kind)
     );
-  elsif version <> v_request.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'request', 'version', version, 'current_version', v_request.version)
-    );
   end if;
+  perform core.check_version('request', version, v_request.version);
   return v_request;
 end
 $$;

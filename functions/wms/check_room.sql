@@ -24,13 +24,10 @@ language sql
 stable
 parallel safe
 return (
-  select coalesce(bool_or(r.zone is not distinct from is_in_required_zone.zone), true)
-  from wms.put_away_rule as r
-  where r.org_id = is_in_required_zone.org_id
-    and r.is_required
-    and coalesce(r.warehouse_id, is_in_required_zone.warehouse_id) = is_in_required_zone.warehouse_id
-    and coalesce(r.item_id, is_in_required_zone.item_id) = is_in_required_zone.item_id
-    and coalesce(r.item_class, is_in_required_zone.item_class) = is_in_required_zone.item_class
+  select z.zones is null or coalesce(is_in_required_zone.zone = any (z.zones), false)
+  from wms.required_zones(
+    is_in_required_zone.org_id, is_in_required_zone.warehouse_id, is_in_required_zone.item_id, is_in_required_zone.item_class
+  ) as z (zones)
 );
 
 comment on function wms.is_in_required_zone(text, uuid, uuid, uuid, text) is

@@ -18,12 +18,9 @@ begin
 
   if not found then
     perform core.raise_error('wms.count_not_found', jsonb_build_object('id', lock_count.id));
-  elsif lock_count.version <> v_count.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'count_session', 'version', lock_count.version, 'current_version', v_count.version)
-    );
-  elsif v_count.status <> all (lock_count.statuses) then
+  end if;
+  perform core.check_version('count_session', lock_count.version, v_count.version);
+  if v_count.status <> all (lock_count.statuses) then
     perform core.raise_error('wms.count_status', jsonb_build_object('id', lock_count.id, 'status', v_count.status));
   end if;
   return v_count;

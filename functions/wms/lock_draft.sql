@@ -23,12 +23,8 @@ begin
       case when 'DRAFT' = any (statuses) then 'wms.document_not_draft' else 'wms.document_status' end,
       jsonb_build_object('id', id, 'status', v_document.status, 'number', v_document.number)
     );
-  elsif version <> v_document.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'document', 'version', version, 'current_version', v_document.version)
-    );
   end if;
+  perform core.check_version('document', version, v_document.version);
   return v_document;
 end
 $$;

@@ -18,12 +18,9 @@ begin
   for no key update;
   if not found then
     perform core.raise_error('wms.handling_unit_not_found', jsonb_build_object('id', lock_handling_unit.id));
-  elsif lock_handling_unit.version <> v_unit.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'handling_unit', 'version', lock_handling_unit.version, 'current_version', v_unit.version)
-    );
-  elsif v_unit.status <> 'OPEN' then
+  end if;
+  perform core.check_version('handling_unit', lock_handling_unit.version, v_unit.version);
+  if v_unit.status <> 'OPEN' then
     perform core.raise_error('wms.handling_unit_status', jsonb_build_object('sscc', v_unit.sscc, 'status', v_unit.status));
   end if;
   return v_unit;

@@ -22,14 +22,9 @@ begin
   for no key update;
   if not found then
     perform core.raise_error('wms.adjustment_not_found', jsonb_build_object('id', wms_adjustment_withdraw.id));
-  elsif wms_adjustment_withdraw.version <> v_adjustment.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object(
-        'table', 'adjustment', 'version', wms_adjustment_withdraw.version, 'current_version', v_adjustment.version
-      )
-    );
-  elsif v_adjustment.status <> 'PENDING' then
+  end if;
+  perform core.check_version('adjustment', wms_adjustment_withdraw.version, v_adjustment.version);
+  if v_adjustment.status <> 'PENDING' then
     perform core.raise_error('wms.adjustment_decided', jsonb_build_object('status', v_adjustment.status));
   elsif v_adjustment.created_by is distinct from core.user_id() then
     perform core.raise_error('wms.adjustment_of_another');

@@ -108,12 +108,9 @@ begin
   for no key update;
   if not found then
     perform core.raise_error('wms.document_not_found', jsonb_build_object('id', lock_reserved.document_id));
-  elsif lock_reserved.version <> v_document.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'document', 'version', lock_reserved.version, 'current_version', v_document.version)
-    );
-  elsif v_document.status not in ('RESERVED', 'PICKING') then
+  end if;
+  perform core.check_version('document', lock_reserved.version, v_document.version);
+  if v_document.status not in ('RESERVED', 'PICKING') then
     perform core.raise_error(
       'wms.document_not_reserved', jsonb_build_object('id', v_document.id, 'status', v_document.status)
     );

@@ -910,7 +910,7 @@ END;
 
 COMMENT ON FUNCTION core.api_key_allows(permission text) IS 'Whether the API key that opened the session has the permission on its list';
 
-CREATE FUNCTION core.api_objects() RETURNS TABLE(view_name text, classid oid, objid oid)
+CREATE FUNCTION core.api_objects(roles regrole[] DEFAULT '{member,partner}'::regrole[], into_functions boolean DEFAULT true) RETURNS TABLE(view_name text, classid oid, objid oid)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -935,7 +935,7 @@ CREATE FUNCTION core.api_objects() RETURNS TABLE(view_name text, classid oid, ob
       where r.classid = 'pg_class'::regclass
         and p.polrelid = r.objid
         and p.polcmd in ('r', '*')
-        and p.polroles && array['member'::regrole::oid, 'partner'::regrole::oid, 0::oid]
+        and p.polroles && (api_objects.roles::oid[] || 0::oid)
       union all
       -- columns that are computed
       select d.refclassid, d.refobjid
@@ -947,21 +947,24 @@ CREATE FUNCTION core.api_objects() RETURNS TABLE(view_name text, classid oid, ob
       -- what a function reads whose body the catalog has as a tree
       select d.refclassid, d.refobjid
       from pg_depend as d
-      where r.classid = 'pg_proc'::regclass and d.classid = r.classid and d.objid = r.objid
+      where api_objects.into_functions and r.classid = 'pg_proc'::regclass and d.classid = r.classid and d.objid = r.objid
       union all
       -- and of others what core.data_function says
       select 'pg_class'::regclass, to_regclass(s.source)
       from pg_proc as p
       join core.data_function as f on f.function_name = p.pronamespace::regnamespace || '.' || p.proname
       cross join unnest(f.reads) as s (source)
-      where r.classid = 'pg_proc'::regclass and p.oid = r.objid and to_regclass(s.source) is not null
+      where api_objects.into_functions
+        and r.classid = 'pg_proc'::regclass
+        and p.oid = r.objid
+        and to_regclass(s.source) is not null
     ) as e
     where e.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
   )
   select r.view_name, r.classid, r.objid from reached as r;
 $$;
 
-COMMENT ON FUNCTION core.api_objects() IS 'The relations and functions that the answer to a request of a member or partner for each view of the API depends on: its definition, the policies of the tables behind it, and what functions among them read';
+COMMENT ON FUNCTION core.api_objects(roles regrole[], into_functions boolean) IS 'The relations and functions that the answer to a request of one of the roles for each view of the API depends on: its definition, the policies of the tables behind it, and, into_functions, what functions among them read';
 
 CREATE FUNCTION core.approval_is_granted(entity text, entity_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -5683,33 +5686,8 @@ CREATE FUNCTION core.shared_views() RETURNS SETOF text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  with recursive reached as (
-    select c.relname::text as view_name, c.tableoid as classid, c.oid as objid
-    from pg_class as c
-    where c.relnamespace = 'api'::regnamespace and c.relkind = 'v'
-    union
-    select r.view_name, e.refclassid, e.refobjid
-    from reached as r
-    cross join lateral (
-      select d.refclassid, d.refobjid
-      from pg_rewrite as w
-      join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-      where w.ev_class = r.objid
-      union all
-      select d.refclassid, d.refobjid
-      from pg_policy as p
-      join pg_depend as d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
-      where p.polrelid = r.objid
-        and p.polcmd in ('r', '*')
-        and p.polroles && array['member'::regrole::oid, 0::oid]
-      union all
-      select d.refclassid, d.refobjid
-      from pg_attrdef as a
-      join pg_depend as d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid
-      join pg_attribute as t on t.attrelid = a.adrelid and t.attnum = a.adnum and t.attgenerated <> ''
-      where a.adrelid = r.objid
-    ) as e
-    where r.classid = 'pg_class'::regclass and e.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
+  with reached as materialized (
+    select o.view_name, o.classid, o.objid from core.api_objects('{member}', false) as o
   ),
   -- Nothing that may ask who it is: of our functions only the one that names the organisation, and of PostgreSQL's none that
   -- reads the session.
@@ -10411,8 +10389,9 @@ GRANT SELECT(created_by) ON TABLE core.api_key TO superadmin;
 
 REVOKE ALL ON FUNCTION core.api_key_allows(permission text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION core.api_objects() FROM PUBLIC;
-GRANT ALL ON FUNCTION core.api_objects() TO migrator;
+REVOKE ALL ON FUNCTION core.api_objects(roles regrole[], into_functions boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.api_objects(roles regrole[], into_functions boolean) TO relay;
+GRANT ALL ON FUNCTION core.api_objects(roles regrole[], into_functions boolean) TO migrator;
 
 REVOKE ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) TO partner;
@@ -11529,6 +11508,7 @@ GRANT SELECT ON TABLE core.data_change TO monitor;
 GRANT SELECT,DELETE ON TABLE core.data_change TO worker;
 GRANT SELECT,INSERT,DELETE ON TABLE core.data_change TO migrator;
 
+GRANT SELECT ON TABLE core.data_function TO relay;
 GRANT SELECT ON TABLE core.data_function TO monitor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.data_function TO migrator;
 

@@ -1346,12 +1346,8 @@ begin
     perform core.raise_error('records.hold_not_found', jsonb_build_object('id', id));
   elsif v_hold.status <> 'ACTIVE' then
     perform core.raise_error('records.hold_released', jsonb_build_object('id', id));
-  elsif version <> v_hold.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'legal_hold', 'version', version, 'current_version', v_hold.version)
-    );
   end if;
+  perform core.check_version('legal_hold', version, v_hold.version);
   return v_hold;
 end
 $$;
@@ -1463,12 +1459,8 @@ begin
       'records.request_of_another_kind',
       jsonb_build_object('id', id, 'number', v_request.request_no, 'kind', v_request.kind, 'wanted', lock_request.kind)
     );
-  elsif version <> v_request.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'request', 'version', version, 'current_version', v_request.version)
-    );
   end if;
+  perform core.check_version('request', version, v_request.version);
   return v_request;
 end
 $$;

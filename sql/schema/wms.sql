@@ -2049,9 +2049,15 @@ COMMENT ON COLUMN wms.put_away_rule.zone IS 'Zone of positions that the goods be
 
 COMMENT ON COLUMN wms.put_away_rule.is_required IS 'Whether the goods may lie on shelves of such zones only; else they go there first';
 
+CREATE FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT array_agg(DISTINCT r.zone ORDER BY r.zone) AS array_agg FROM wms.put_away_rule r WHERE ((r.org_id = required_zones.org_id) AND r.is_required AND (COALESCE(r.warehouse_id, required_zones.warehouse_id) = required_zones.warehouse_id) AND (COALESCE(r.item_id, required_zones.item_id) = required_zones.item_id) AND (COALESCE(r.item_class, required_zones.item_class) = required_zones.item_class)));
+
+COMMENT ON FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) IS 'Zones of a warehouse whose shelves are the only ones for an item (put-away rules that are required); null: any';
+
 CREATE FUNCTION wms.is_in_required_zone(zone text, org_id uuid, warehouse_id uuid, item_id uuid, item_class text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (SELECT COALESCE(bool_or((NOT (r.zone IS DISTINCT FROM is_in_required_zone.zone))), true) AS "coalesce" FROM wms.put_away_rule r WHERE ((r.org_id = is_in_required_zone.org_id) AND r.is_required AND (COALESCE(r.warehouse_id, is_in_required_zone.warehouse_id) = is_in_required_zone.warehouse_id) AND (COALESCE(r.item_id, is_in_required_zone.item_id) = is_in_required_zone.item_id) AND (COALESCE(r.item_class, is_in_required_zone.item_class) = is_in_required_zone.item_class)));
+    RETURN (SELECT ((z.zones IS NULL) OR COALESCE((is_in_required_zone.zone = ANY (z.zones)), false)) FROM wms.required_zones(is_in_required_zone.org_id, is_in_required_zone.warehouse_id, is_in_required_zone.item_id, is_in_required_zone.item_class) z(zones));
 
 COMMENT ON FUNCTION wms.is_in_required_zone(zone text, org_id uuid, warehouse_id uuid, item_id uuid, item_class text) IS 'Whether an item may lie on a shelf of the zone: of all others, if a put-away rule is required';
 
@@ -2259,12 +2265,9 @@ begin
 
   if not found then
     perform core.raise_error('wms.count_not_found', jsonb_build_object('id', lock_count.id));
-  elsif lock_count.version <> v_count.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'count_session', 'version', lock_count.version, 'current_version', v_count.version)
-    );
-  elsif v_count.status <> all (lock_count.statuses) then
+  end if;
+  perform core.check_version('count_session', lock_count.version, v_count.version);
+  if v_count.status <> all (lock_count.statuses) then
     perform core.raise_error('wms.count_status', jsonb_build_object('id', lock_count.id, 'status', v_count.status));
   end if;
   return v_count;
@@ -2293,12 +2296,8 @@ begin
       case when 'DRAFT' = any (statuses) then 'wms.document_not_draft' else 'wms.document_status' end,
       jsonb_build_object('id', id, 'status', v_document.status, 'number', v_document.number)
     );
-  elsif version <> v_document.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'document', 'version', version, 'current_version', v_document.version)
-    );
   end if;
+  perform core.check_version('document', version, v_document.version);
   return v_document;
 end
 $$;
@@ -2326,12 +2325,9 @@ begin
   for no key update;
   if not found then
     perform core.raise_error('wms.handling_unit_not_found', jsonb_build_object('id', lock_handling_unit.id));
-  elsif lock_handling_unit.version <> v_unit.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'handling_unit', 'version', lock_handling_unit.version, 'current_version', v_unit.version)
-    );
-  elsif v_unit.status <> 'OPEN' then
+  end if;
+  perform core.check_version('handling_unit', lock_handling_unit.version, v_unit.version);
+  if v_unit.status <> 'OPEN' then
     perform core.raise_error('wms.handling_unit_status', jsonb_build_object('sscc', v_unit.sscc, 'status', v_unit.status));
   end if;
   return v_unit;
@@ -2429,12 +2425,9 @@ begin
   for no key update;
   if not found then
     perform core.raise_error('wms.document_not_found', jsonb_build_object('id', lock_reserved.document_id));
-  elsif lock_reserved.version <> v_document.version then
-    perform core.raise_error(
-      'core.stale_version',
-      jsonb_build_object('table', 'document', 'version', lock_reserved.version, 'current_version', v_document.version)
-    );
-  elsif v_document.status not in ('RESERVED', 'PICKING') then
+  end if;
+  perform core.check_version('document', lock_reserved.version, v_document.version);
+  if v_document.status not in ('RESERVED', 'PICKING') then
     perform core.raise_error(
       'wms.document_not_reserved', jsonb_build_object('id', v_document.id, 'status', v_document.status)
     );
@@ -3794,12 +3787,6 @@ end
 $$;
 
 COMMENT ON FUNCTION wms.require_position(position_id uuid, warehouse_id uuid) IS 'A position where goods may be put or taken, in the warehouse if one is named. Raises wms.position_unknown, wms.position_elsewhere, wms.place_inactive (422).';
-
-CREATE FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) RETURNS text[]
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (SELECT array_agg(DISTINCT r.zone ORDER BY r.zone) AS array_agg FROM wms.put_away_rule r WHERE ((r.org_id = required_zones.org_id) AND r.is_required AND (COALESCE(r.warehouse_id, required_zones.warehouse_id) = required_zones.warehouse_id) AND (COALESCE(r.item_id, required_zones.item_id) = required_zones.item_id) AND (COALESCE(r.item_class, required_zones.item_class) = required_zones.item_class)));
-
-COMMENT ON FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) IS 'Zones of a warehouse whose shelves are the only ones for an item (put-away rules that are required); null: any';
 
 CREATE FUNCTION wms.reserve_line(line wms.document_line, quantity numeric, warehouse_id uuid, strategy text, expires_at timestamp with time zone) RETURNS numeric
     LANGUAGE plpgsql
@@ -5975,6 +5962,8 @@ GRANT UPDATE(version) ON TABLE wms.put_away_rule TO superadmin;
 GRANT INSERT(is_required),UPDATE(is_required) ON TABLE wms.put_away_rule TO member;
 GRANT INSERT(is_required),UPDATE(is_required) ON TABLE wms.put_away_rule TO superadmin;
 
+REVOKE ALL ON FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION wms.is_in_required_zone(zone text, org_id uuid, warehouse_id uuid, item_id uuid, item_class text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid, item core.item) FROM PUBLIC;
@@ -6083,8 +6072,6 @@ REVOKE ALL ON FUNCTION wms.require_over_pick(document wms.document, line wms.doc
 REVOKE ALL ON FUNCTION wms.require_pickable(item core.item, lot_id uuid, position_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.require_position(position_id uuid, warehouse_id uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.required_zones(org_id uuid, warehouse_id uuid, item_id uuid, item_class text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.reserve_line(line wms.document_line, quantity numeric, warehouse_id uuid, strategy text, expires_at timestamp with time zone) FROM PUBLIC;
 

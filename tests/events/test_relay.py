@@ -160,15 +160,15 @@ def test_a_right_that_is_given_or_taken_counts_at_once(
 
 
 def test_filters(stack: State, org: Any, partner: Any, stay: ExitStack) -> None:
-    one, two = partner(org), partner(org)
-
     def listen(filters: Any) -> Listener:
         return stay.enter_context(listening(stack, org.token(), filters=filters))
 
+    everything = listen(None)
+    one, two = partner(org), partner(org)
+    everything.until(about(two))  # they are told of, and nobody who comes now hears of them
     by_id = listen([{"entity_id": [str(two)]}])
     by_type = listen([{"entity": "partner", "type": ["partner.created"]}])
     by_either = listen([{"entity": ["role"]}, {"entity_id": [str(one)], "type": "partner.updated"}])
-    everything = listen(None)
     for partner_id in (one, two):
         org.db.execute("update core.partner set name = 'new' where id = %s", [partner_id])
     three = partner(org)
