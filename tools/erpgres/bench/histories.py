@@ -3,7 +3,8 @@
 Organisations with registers, which are partners whose name is a number that grows by one with every commit. Writers
 change them by SQL, with pauses between the change and its commit (so that commits come in another order than
 transaction numbers) and with rollbacks; users change them by the API and read at once; readers read all the time.
-Sessions end meanwhile, by their own users and by others. Of every answer it is asked:
+Guests are users of a partner and read what is their own. Sessions end meanwhile: by their own users, by others, with a
+user who is disabled, and with a guest who gets another partner. Of every answer it is asked:
 
 - does it show only what was committed, of this organisation, whole?
 - is it at least as new as the newest commit that was acknowledged to this user before he asked?
@@ -134,6 +135,20 @@ class World:
         self.by_id = {register.id: register for register in self.registers}
         self.random = random.Random(seed)
 
+    def guest(self, connection: psycopg.Connection[Any], partner_id: str) -> dict[str, str]:
+        """Make an EXTERNAL user of a partner; return his claims."""
+        tag = uuid.uuid4().hex[:12]
+        with connection.transaction():
+            user = _one(
+                connection, "insert into core.app_user (email, name, kind) values (%s, %s, 'EXTERNAL') returning id",
+                f"{tag}@example.com", tag,
+            )  # fmt: skip
+            connection.execute(
+                "insert into core.membership (org_id, user_id, kind, partner_id) values (%s, %s, 'EXTERNAL', %s)",
+                [self.org, user, partner_id],
+            )
+        return {"role": "partner", "sub": str(user), "org_id": self.org, "partner_id": partner_id}
+
     def user(self, connection: psycopg.Connection[Any]) -> dict[str, str]:
         """Make a user who may change partners; return his claims."""
         tag = uuid.uuid4().hex[:12]
@@ -159,41 +174,55 @@ class World:
 class Actor:
     """A user: reads, changes and reads again, signs out; keeps what was acknowledged to him."""
 
-    def __init__(self, world: World, found: Found, connection: psycopg.Connection[Any], other: World) -> None:
+    def __init__(self, world: World, found: Found, connection: psycopg.Connection[Any]) -> None:
         self.world = world
         self.found = found
         self.connection = connection
-        self.other = other
-        self.claims = world.user(connection)
         self.line = Line(world.state.port)
         self.own: Counter[str] = Counter()
         self.ended_at: float | None = None  # acknowledged to somebody
         self.is_out = False  # acknowledged to this user
+        self.is_ending = False  # somebody is about to end the session
+        self.is_disabled = False
+        self.next_claims: dict[str, str] | None = None
+        self.claims = self.new_claims()
         self.sign_in()
 
+    def new_claims(self) -> dict[str, str]:
+        """Make the user; return his claims."""
+        return self.world.user(self.connection)
+
     def sign_in(self) -> None:
-        """Open a session."""
+        """Open a session; of a new user when this one is disabled."""
+        if self.is_disabled:
+            self.claims, self.is_disabled = self.new_claims(), False
+            self.own.clear()
+        elif self.next_claims is not None:
+            self.claims, self.next_claims = self.next_claims, None
         self.session = open_session(self.connection, self.claims, 600)
         self.token = sign({**self.claims, "sid": self.session}, self.world.key, 600)
         self.ended_at, self.is_out = None, False
 
-    async def read(self) -> None:
-        """Read some registers and judge the answer."""
+    def question(self) -> tuple[str, set[str]]:
+        """Choose what to read; return the path and the registers that the answer must have."""
         chance = self.world.random.random()
         if chance < 0.7:
-            query, wanted = "select=id,name&order=id", set(self.world.by_id)
-        elif chance < 0.8:
-            query, wanted = "order=code.desc&limit=50", set(self.world.by_id)
-        else:
-            register = self.world.random.choice(self.world.registers)
-            query, wanted = f"select=id,name&id=eq.{register.id}", {register.id}
+            return "partners?select=id,name&order=id", set(self.world.by_id)
+        if chance < 0.8:
+            return "partners?order=code.desc&limit=50", set(self.world.by_id)
+        register = self.world.random.choice(self.world.registers)
+        return f"partners?select=id,name&id=eq.{register.id}", {register.id}
+
+    async def read(self) -> None:
+        """Read some registers and judge the answer."""
+        path, wanted = self.question()
         own = dict(self.own)
-        ended_at, is_out = self.ended_at, self.is_out
+        ended_at, is_out, is_ending = self.ended_at, self.is_out, self.is_ending
         asked = time.monotonic()
-        status, head, body = await self.line.ask("GET", f"/api/partners?{query}", self.token)
+        status, head, body = await self.line.ask("GET", f"/api/{path}", self.token)
         self.found.reads += 1
         if status == 401:
-            if self.ended_at is None:
+            if self.ended_at is None and not (is_ending or self.is_ending):
                 self.found.problems.append("an open session was refused")
             self.sign_in()
             return
@@ -231,7 +260,7 @@ class Actor:
             status, _, body = await self.line.ask(
                 "PATCH", f"/api/partners?id=eq.{register.id}", self.token, {"name": f"v{register.value + 1}"}
             )
-            if status == 401 and self.ended_at is not None:
+            if status == 401 and (self.ended_at is not None or self.is_ending):
                 self.sign_in()
                 return
             if status not in (200, 204):
@@ -247,7 +276,7 @@ class Actor:
     async def sign_out(self) -> None:
         """Sign out and try to read."""
         status, _, _ = await self.line.ask("POST", "/api/rpc/sign_out", self.token, {})
-        if status == 401 and self.ended_at is not None:
+        if status == 401 and (self.ended_at is not None or self.is_ending):
             self.sign_in()
             return
         self.ended_at, self.is_out = time.monotonic(), True
@@ -270,6 +299,56 @@ class Actor:
         self.line.close()
 
 
+class Guest(Actor):
+    """A user of a partner: reads what is his own, and is given another partner now and then."""
+
+    def new_claims(self) -> dict[str, str]:
+        """Make the user; return his claims."""
+        return self.world.guest(self.connection, self.world.random.choice(self.world.registers).id)
+
+    def question(self) -> tuple[str, set[str]]:
+        """He reads his own partner."""
+        more = self.world.random.choice(("", "&limit=1", f"&id=eq.{self.claims['partner_id']}"))
+        return f"own_partner?select=id,name{more}", {self.claims["partner_id"]}
+
+    async def run(self, is_over: Callable[[], bool]) -> None:
+        """Read until it is over."""
+        while not is_over():
+            await self.read()
+        self.line.close()
+
+
+async def _end(connection: psycopg.AsyncConnection[Any], actor: Actor, found: Found, chance: float) -> None:
+    """End somebody's session in one of the ways there are."""
+    if actor.ended_at is not None or actor.is_ending:
+        return
+    session, claims, random = actor.session, actor.claims, actor.world.random
+    actor.is_ending = True  # from now on he may be refused, and need not be
+    query: LiteralString
+    if chance < 0.5:
+        how, values = "ending a session", [session]
+        query = (
+            "update core.session set revoked_at = clock_timestamp(), revoked_because = 'REVOKED' "
+            "where id = %s and revoked_at is null"
+        )
+    elif isinstance(actor, Guest) and chance < 0.75:
+        others = [register.id for register in actor.world.registers if register.id != claims["partner_id"]]
+        partner_id = random.choice(others)
+        how, values = "another partner", [partner_id, claims["org_id"], claims["sub"]]
+        query = "update core.membership set partner_id = %s where org_id = %s and user_id = %s"
+        actor.next_claims = {**claims, "partner_id": partner_id}
+    else:
+        how, values = "disabling a user", [claims["sub"]]
+        query = "update core.app_user set is_active = false where id = %s"
+        actor.is_disabled = True
+    await connection.execute(query, values)
+    if actor.session == session:
+        actor.ended_at = time.monotonic()
+    actor.is_ending = False
+    found.kinds[how] += 1
+    found.histories += 1
+
+
 async def _write(world: World, found: Found, actors: list[Actor], is_over: Callable[[], bool], rate: float) -> None:
     """Change registers by SQL: now and then slowly, in vain, or by ending a session of somebody."""
     dsn = world.state.dsn("migrator")
@@ -277,18 +356,8 @@ async def _write(world: World, found: Found, actors: list[Actor], is_over: Calla
         while not is_over():
             await asyncio.sleep(world.random.expovariate(rate))
             chance = world.random.random()
-            if chance < 0.03:
-                actor = world.random.choice(actors)
-                session = actor.session
-                await connection.execute(
-                    "update core.session set revoked_at = clock_timestamp(), revoked_because = 'REVOKED' "
-                    "where id = %s and revoked_at is null",
-                    [session],
-                )
-                if actor.session == session and actor.ended_at is None:
-                    actor.ended_at = time.monotonic()
-                found.kinds["ending a session"] += 1
-                found.histories += 1
+            if chance < 0.04:
+                await _end(connection, world.random.choice(actors), found, world.random.random())
                 continue
             register = world.random.choice(world.registers)
             fails = chance > 0.9
@@ -336,7 +405,7 @@ async def _run(
     with connect(state.dsn("migrator"), autocommit=True) as connection:
         worlds = [World(state, connection, seed + n) for n in range(2)]
         actors = {
-            n: [Actor(world, found, connection, worlds[1 - n]) for _ in range(users)] for n, world in enumerate(worlds)
+            n: [kind(world, found, connection) for kind in (*[Actor] * users, Guest)] for n, world in enumerate(worlds)
         }
         began = time.monotonic()
         told = began
