@@ -277,14 +277,34 @@ def test_every_row_that_can_be_changed_carries_its_version(api: Any, org: Any, d
         assert answer.status_code in (412, 403), (view, answer.text)
 
 
-@pytest.mark.parametrize("function", ["user_disable", "user_enable"])
-def test_users_are_disabled_as_they_were_read(api: Any, org: Any, function: str) -> None:
+def test_functions_change_a_row_as_it_was_read(api: Any, org: Any) -> None:
     client = api(org.admin_token)
-    user = str(org.user())
-    version = client.get(f"users?id=eq.{user}&select=version").json()[0]["version"]
-    stale = client.post(f"rpc/{function}", json={"id": user, "version": version + 1})
-    assert (stale.status_code, code_of(stale)) == (412, "core.stale_version")
-    assert client.post(f"rpc/{function}", json={"id": user, "version": version}).status_code == 200
+
+    def make(view: str, **values: Any) -> str:
+        answer = client.post(view, json=values, headers={"Prefer": "return=representation"})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()[0]["id"])
+
+    units = [make("org_units", kind="DEPARTMENT", code=f"D{n}", name="D") for n in range(2)]
+    places = [make("locations", kind="ROOM", code=f"R{n}", name="R") for n in range(2)]
+    hook = client.post("rpc/webhook_create", json={"name": "W", "url": "https://192.0.2.1/x"}).json()["id"]
+    named, why = partner(client)["id"], {"reason": "A test"}
+    role = client.get("role_templates?role_id=not.is.null&limit=1").json()[0]["role_id"]
+    for view, row, function, values in (
+        ("partners", named, "partner_hold", why), ("partners", named, "partner_activate", why),
+        ("partners", named, "partner_deactivate", why), ("users", str(org.user()), "user_disable", {}),
+        ("users", str(org.user()), "user_enable", {}), ("roles", role, "role_reset", {}),
+        ("org_units", units[0], "org_unit_move", {"parent_id": units[1]}),
+        ("locations", places[0], "location_move", {"parent_id": places[1]}),
+        ("webhooks", hook, "webhook_disable", {}), ("webhooks", hook, "webhook_enable", {}),
+        ("webhooks", hook, "webhook_secret_rotate", {}),
+    ):  # fmt: skip
+        version = client.get(f"{view}?id=eq.{row}&select=version").json()[0]["version"]
+        stale = client.post(f"rpc/{function}", json={"id": row, **values, "version": version + 1})
+        assert (stale.status_code, code_of(stale)) == (412, "core.stale_version"), function
+        assert client.get(f"{view}?id=eq.{row}&select=version").json() == [{"version": version}]
+        done = client.post(f"rpc/{function}", json={"id": row, **values, "version": version})
+        assert done.status_code == 200, done.text
 
 
 def test_settings_are_changed_as_they_were_read(api: Any, org: Any) -> None:
