@@ -25,11 +25,14 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from browser import browser as browser
 from browser import chromium_program as chromium_program
 from erpgres.settings import ROOT
+from erpgres.stack import lifecycle, relay, supervise
 from erpgres.stack.state import State
 from erpgres.tokens import open_session, sign
 
 SHARED = "ERPGRES_TEST_SHARED"
 TEMPLATE = "erpgres_template"
+DISTURBED = "one % of it"  # a blank and a percent sign, which a path may have
+DISTURBED_RATE = "6000r/m burst 2000"
 
 
 def erpgres(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -81,8 +84,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and SHARED in os.environ:
         shared = Path(os.environ.pop(SHARED))
-        if (shared / "state").exists():
-            erpgres("down", "--state", str(shared / "state"))
+        for state in (shared / "state", shared / DISTURBED):
+            if state.exists():
+                erpgres("down", "--state", str(state))
         shutil.rmtree(shared, ignore_errors=True)
 
 
@@ -102,6 +106,37 @@ def stack() -> State:
                 pytest.exit(f"the stack did not start:\n{done.stdout}{done.stderr}", returncode=2)
             (shared / "up").touch()
     return State(state)
+
+
+@pytest.fixture
+def disturbed() -> Iterator[State]:
+    """The stack whose parts a test may kill, whose database it may lock, whose keys it may change.
+
+    One a run; the test has it alone and leaves it as it was, but for what repairs itself.
+    """
+    with locked("disturbed") as shared:
+        state = State(shared / DISTURBED)
+        if not (shared / "disturbed-up").exists():
+            done = erpgres(
+                "up", "-d", "--state", str(state.path), "--port", str(free_port()),
+                ERPGRES_RATE_USER=DISTURBED_RATE, ERPGRES_RATE_ADDRESS=DISTURBED_RATE,
+                ERPGRES_RATE_REALTIME=DISTURBED_RATE,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            (shared / "disturbed-up").touch()
+            state = State(state.path)
+        elif not is_whole(state):
+            done = erpgres("up", "-d", "--state", str(state.path))
+            assert done.returncode == 0, done.stderr
+        yield state
+
+
+def is_whole(state: State) -> bool:
+    """Say whether every part runs and the gateway, PostgREST, the database and the relay answer."""
+    parts = supervise.Supervisor(state).parts().values()
+    if not parts or any(part["statename"] != supervise.RUNNING for part in parts):
+        return False
+    return lifecycle.health(state)[1] is None and relay.health(state)[1] is None
 
 
 @pytest.fixture(scope="module")

@@ -64,24 +64,10 @@ def part_pids(state: State) -> dict[str, int]:
     return {name: int(part["pid"]) for name, part in supervise.Supervisor(state).parts().items()}
 
 
-@pytest.fixture(scope="module")
-def home(place: Path) -> Iterator[Path]:
-    """The state directory of this module's stack, in a path with a space and a percent sign."""
-    path = place / "one % of it"
-    done = run("up", "-d", "--state", path, "--port", str(free_ports()))
-    assert done.returncode == 0, done.stderr
-    yield path
-    run("down", "--state", path)
-
-
 @pytest.fixture
-def state(home: Path) -> State:
-    """That stack, running and healthy."""
-    state = State(home)
-    if not healthy(state):
-        done = run("up", "-d", "--state", home)
-        assert done.returncode == 0, done.stderr
-    return state
+def state(disturbed: State) -> State:
+    """The stack that may be disturbed, running and healthy, in a path with a blank and a percent sign."""
+    return disturbed
 
 
 def test_a_second_up_changes_nothing(state: State) -> None:
