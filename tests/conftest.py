@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -131,12 +132,19 @@ def disturbed() -> Iterator[State]:
         yield state
 
 
-def is_whole(state: State) -> bool:
-    """Say whether every part runs and the gateway, PostgREST, the database and the relay answer."""
-    parts = supervise.Supervisor(state).parts().values()
-    if not parts or any(part["statename"] != supervise.RUNNING for part in parts):
-        return False
-    return lifecycle.health(state)[1] is None and relay.health(state)[1] is None
+def is_whole(state: State, seconds: float = 5) -> bool:
+    """Say whether every part runs and the gateway, PostgREST, the database and the relay answer, or soon do."""
+    supervisor = supervise.Supervisor(state)
+    deadline = time.monotonic() + seconds
+    while parts := supervisor.parts().values():
+        if all(part["statename"] == supervise.RUNNING for part in parts) and not (
+            lifecycle.health(state)[1] or relay.health(state)[1]
+        ):
+            return True
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -272,17 +280,19 @@ class Organization:
         return row[0]
 
 
+def organization(stack: State, db: psycopg.Connection[tuple[Any, ...]]) -> Organization:
+    """Make an organisation in a stack."""
+    code = f"T{uuid.uuid4().hex[:12].upper()}"
+    row = db.execute("select core.create_organization(%s, %s, 'BD', 'USD')", [code, f"Test {code}"]).fetchone()
+    assert row is not None
+    return Organization(row[0], code, db, stack)
+
+
 @pytest.fixture
 def new_org(stack: State, db: psycopg.Connection[tuple[Any, ...]]) -> Callable[[], Organization]:
     """Make organisations: `new_org()`; none is shared with another test."""
 
-    def make() -> Organization:
-        code = f"T{uuid.uuid4().hex[:12].upper()}"
-        row = db.execute("select core.create_organization(%s, %s, 'BD', 'USD')", [code, f"Test {code}"]).fetchone()
-        assert row is not None
-        return Organization(row[0], code, db, stack)
-
-    return make
+    return lambda: organization(stack, db)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ import websockets
 from websockets.exceptions import ConnectionClosed
 
 from browser import browser, chromium_program  # noqa: F401 - fixtures
-from conftest import Organization, erpgres
+from conftest import Organization, erpgres, organization
 from erpgres import keys
 from erpgres.bench import relay as bench
 from erpgres.settings import ROOT
@@ -71,13 +71,7 @@ def db(own: State) -> Iterator[psycopg.Connection[Any]]:
 def make(own: State, db: psycopg.Connection[Any]) -> Make:
     """Make an organisation in that stack."""
 
-    def new() -> Organization:
-        code = f"T{uuid.uuid4().hex[:12].upper()}"
-        row = db.execute("select core.create_organization(%s, %s, 'BD', 'USD')", [code, code]).fetchone()
-        assert row is not None
-        return Organization(row[0], code, db, own)
-
-    return new
+    return lambda: organization(own, db)
 
 
 class Writer(threading.Thread):

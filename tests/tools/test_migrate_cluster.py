@@ -1,7 +1,7 @@
 """Preparing a cluster: as superuser, and as a DBA who has CREATEROLE only, on a cluster of the test's own.
 
-One case migrates all of it. The others stop after the first migration, which makes the schemas: test_stack.py migrates a
-database that a DBA owns, and every stack one of a superuser's.
+One case migrates all of it. The others stop after the first migration, which makes the schemas: test_stack.py migrates
+a database that a DBA owns, and every stack one of a superuser.
 """
 
 from __future__ import annotations
