@@ -1,4 +1,4 @@
-"""Fixtures of every test: one throw-away stack a run, organisations of one's own, HTTP clients, cloned databases."""
+"""Fixtures of every test: a throw-away stack for all, one to disturb, organisations, HTTP clients, cloned databases."""
 
 from __future__ import annotations
 
