@@ -1,4 +1,4 @@
-"""Fixtures of every test: one throw-away stack a run, organisations of one's own, HTTP clients, cloned databases."""
+"""Fixtures of every test: a throw-away stack for all, one to disturb, organisations, HTTP clients, cloned databases."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,11 +26,14 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from browser import browser as browser
 from browser import chromium_program as chromium_program
 from erpgres.settings import ROOT
+from erpgres.stack import lifecycle, relay, supervise
 from erpgres.stack.state import State
 from erpgres.tokens import open_session, sign
 
 SHARED = "ERPGRES_TEST_SHARED"
 TEMPLATE = "erpgres_template"
+DISTURBED = "one % of it"  # a blank and a percent sign, which a path may have
+DISTURBED_RATE = "6000r/m burst 2000"
 
 
 def erpgres(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -81,8 +85,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and SHARED in os.environ:
         shared = Path(os.environ.pop(SHARED))
-        if (shared / "state").exists():
-            erpgres("down", "--state", str(shared / "state"))
+        for state in (shared / "state", shared / DISTURBED):
+            if state.exists():
+                erpgres("down", "--state", str(state))
         shutil.rmtree(shared, ignore_errors=True)
 
 
@@ -102,6 +107,44 @@ def stack() -> State:
                 pytest.exit(f"the stack did not start:\n{done.stdout}{done.stderr}", returncode=2)
             (shared / "up").touch()
     return State(state)
+
+
+@pytest.fixture
+def disturbed() -> Iterator[State]:
+    """The stack whose parts a test may kill, whose database it may lock, whose keys it may change.
+
+    One a run; the test has it alone and leaves it as it was, but for what repairs itself.
+    """
+    with locked("disturbed") as shared:
+        state = State(shared / DISTURBED)
+        if not (shared / "disturbed-up").exists():
+            done = erpgres(
+                "up", "-d", "--state", str(state.path), "--port", str(free_port()),
+                ERPGRES_RATE_USER=DISTURBED_RATE, ERPGRES_RATE_ADDRESS=DISTURBED_RATE,
+                ERPGRES_RATE_REALTIME=DISTURBED_RATE,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            (shared / "disturbed-up").touch()
+            state = State(state.path)
+        elif not is_whole(state):
+            done = erpgres("up", "-d", "--state", str(state.path))
+            assert done.returncode == 0, done.stderr
+        yield state
+
+
+def is_whole(state: State, seconds: float = 5) -> bool:
+    """Say whether every part runs and the gateway, PostgREST, the database and the relay answer, or soon do."""
+    supervisor = supervise.Supervisor(state)
+    deadline = time.monotonic() + seconds
+    while parts := supervisor.parts().values():
+        if all(part["statename"] == supervise.RUNNING for part in parts) and not (
+            lifecycle.health(state)[1] or relay.health(state)[1]
+        ):
+            return True
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -237,17 +280,19 @@ class Organization:
         return row[0]
 
 
+def organization(stack: State, db: psycopg.Connection[tuple[Any, ...]]) -> Organization:
+    """Make an organisation in a stack."""
+    code = f"T{uuid.uuid4().hex[:12].upper()}"
+    row = db.execute("select core.create_organization(%s, %s, 'BD', 'USD')", [code, f"Test {code}"]).fetchone()
+    assert row is not None
+    return Organization(row[0], code, db, stack)
+
+
 @pytest.fixture
 def new_org(stack: State, db: psycopg.Connection[tuple[Any, ...]]) -> Callable[[], Organization]:
     """Make organisations: `new_org()`; none is shared with another test."""
 
-    def make() -> Organization:
-        code = f"T{uuid.uuid4().hex[:12].upper()}"
-        row = db.execute("select core.create_organization(%s, %s, 'BD', 'USD')", [code, f"Test {code}"]).fetchone()
-        assert row is not None
-        return Organization(row[0], code, db, stack)
-
-    return make
+    return lambda: organization(stack, db)
 
 
 @pytest.fixture

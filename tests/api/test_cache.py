@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from api.test_gateway_site import Site, running
-from conftest import Organization
+from conftest import Organization, organization
 from erpgres.relay import versions
 from erpgres.settings import ROOT
 from erpgres.stack import gateway
@@ -313,17 +313,21 @@ def test_a_new_relay_or_gateway_gives_nothing_of_before(org: Organization, db: A
             warm(member)
 
 
-def test_a_lost_database_connection_begins_anew(client: Any, org: Organization, db: Any, stack: State) -> None:
-    by_sql(db, org, "v0")
-    member = client(org.token())
-    warm(member)
-    with psycopg.connect(stack.dsn("postgres", stack.database), autocommit=True) as boss:
-        ended = boss.execute(
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'erpgres versions'"
-        ).fetchone()
-    assert ended is not None and ended[0] >= 1
-    until_new(member, "v1", by_sql(db, org, "v1"))
-    assert warm(member).json()[0]["name"] == "v1"
+def test_a_lost_database_connection_begins_anew(disturbed: State) -> None:
+    with psycopg.connect(disturbed.dsn("migrator"), autocommit=True) as db:
+        org = organization(disturbed, db)
+        by_sql(db, org, "v0")
+        headers = {"Authorization": f"Bearer {org.token()}"}
+        with httpx.Client(base_url=f"{disturbed.url}/api/", headers=headers, verify=False) as member:
+            warm(member)
+            with psycopg.connect(disturbed.dsn("postgres", disturbed.database), autocommit=True) as boss:
+                ended = boss.execute(
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                    " where application_name = 'erpgres versions'"
+                ).fetchone()
+            assert ended is not None and ended[0] >= 1
+            until_new(member, "v1", by_sql(db, org, "v1"))
+            assert warm(member).json()[0]["name"] == "v1"
 
 
 # ---- figures and limits ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import re
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from erpgres.bench.cuts import CASES, Cutter
+from erpgres.stack.state import State
 from erpgres.tokens import open_session, sign
 from wms.support import World
 
@@ -531,17 +532,49 @@ def test_a_connection_cut_anywhere(cutter: Cutter, case: str) -> None:
         assert tried.points > 8 and tried.wrong == [], tried
 
 
-def test_a_session_ended_at_each_moment(cutter: Cutter) -> None:
-    for tried in cutter.moments("insert", ["client", "session"]):
+@pytest.fixture
+def breaker(disturbed: State) -> Iterator[Cutter]:
+    """One who locks tables, changes the server's settings and ends sessions and PostgREST: not where others work."""
+    with psycopg.connect(disturbed.dsn("migrator"), autocommit=True) as db:
+        yield Cutter(disturbed, db)
+
+
+def test_a_session_ended_at_each_moment(breaker: Cutter) -> None:
+    for tried in breaker.moments("insert", ["client", "session"]):
         assert tried.wrong == [], tried
         # The client's going does not undo; the session's end undoes what was not committed.
         assert bool(tried.replayed) == (tried.cut.endswith("client") or tried.cut.startswith("committed")), tried
 
 
+def test_a_read_survives_dead_connections(breaker: Cutter) -> None:
+    """PostgREST learns by a failed request that an administrator ended a session; the gateway tries a read again."""
+    state = breaker.state
+    headers = {"Authorization": f"Bearer {breaker.token}"}
+    with (
+        httpx.Client(base_url=f"{state.url}/api/", headers=headers, verify=False, timeout=60) as client,
+        psycopg.connect(state.dsn("postgres"), autocommit=True) as boss,
+    ):
+
+        def end_sessions() -> None:
+            while client.post("rpc/health").status_code != 200:  # what the test before left behind
+                pass
+            found = boss.execute(
+                "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity"
+                " where usename = 'authenticator' and state = 'idle' and query not ilike 'listen %'"
+            ).fetchone()
+            assert found is not None and found[0] >= 1
+
+        end_sessions()
+        assert client.post("rpc/health").status_code == 503, "the control: nobody sends a POST again"
+        for method in ("GET", "HEAD"):
+            end_sessions()
+            assert {client.request(method, "rpc/health").status_code for _ in range(40)} == {200}
+
+
 @pytest.mark.drill
 @pytest.mark.parametrize("case", CASES)
-def test_every_cut(cutter: Cutter, case: str) -> None:
-    for tried in (*cutter.every_byte(case), *cutter.moments(case)):
+def test_every_cut(breaker: Cutter, case: str) -> None:
+    for tried in (*breaker.every_byte(case), *breaker.moments(case)):
         assert tried.wrong == [], tried
 
 

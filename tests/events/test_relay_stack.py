@@ -1,4 +1,4 @@
-"""The relay in a stack of its own: many listeners, its death, the database's, new keys, and a page in a browser."""
+"""The relay where it may be disturbed: many listeners, its death, the database's, new keys, and a page in a browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import websockets
 from websockets.exceptions import ConnectionClosed
 
 from browser import browser, chromium_program  # noqa: F401 - fixtures
-from conftest import Organization, erpgres, free_port
+from conftest import Organization, erpgres, organization
 from erpgres import keys
 from erpgres.bench import relay as bench
 from erpgres.settings import ROOT
@@ -54,16 +54,10 @@ new Realtime(url, {
 </script>"""
 
 
-@pytest.fixture(scope="module")
-def own(place: Path) -> Iterator[State]:
+@pytest.fixture
+def own(disturbed: State) -> State:
     """A running stack whose parts may be killed."""
-    path = place / "relay"
-    done = erpgres(
-        "up", "-d", "--state", str(path), "--port", str(free_port()), ERPGRES_RATE_REALTIME="6000r/m burst 2000"
-    )
-    assert done.returncode == 0, done.stderr
-    yield State(path)
-    erpgres("down", "--state", str(path))
+    return disturbed
 
 
 @pytest.fixture
@@ -77,13 +71,7 @@ def db(own: State) -> Iterator[psycopg.Connection[Any]]:
 def make(own: State, db: psycopg.Connection[Any]) -> Make:
     """Make an organisation in that stack."""
 
-    def new() -> Organization:
-        code = f"T{uuid.uuid4().hex[:12].upper()}"
-        row = db.execute("select core.create_organization(%s, %s, 'BD', 'USD')", [code, code]).fetchone()
-        assert row is not None
-        return Organization(row[0], code, db, own)
-
-    return new
+    return lambda: organization(own, db)
 
 
 class Writer(threading.Thread):

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from conftest import erpgres
+from conftest import erpgres, locked
 from erpgres.drift import compare, parameters, run, surface
 from erpgres.drift.mend import MIGRATE
 from erpgres.drift.run import Finding
@@ -156,6 +156,14 @@ def test_migrate_makes_the_layer_again(world: World, clone: str, stack: State) -
     assert [f"{item.fact.key}: {compare.describe(item)}" for item in left] == []
 
 
+@pytest.fixture
+def own_roles() -> Iterator[None]:
+    """The roles of the cluster are everybody's: one makes some that do not belong there, others would find them."""
+    with locked("roles"):
+        yield
+
+
+@pytest.mark.usefixtures("own_roles")
 def test_what_time_and_tenants_make_is_no_drift(server: Server, clone: str) -> None:
     """Partitions of past and future, an organisation, an analyst's login, an administrator of the cluster."""
     name = str(conninfo_to_dict(clone)["dbname"])
@@ -254,6 +262,7 @@ def test_a_plain_dump_restores_what_was_dumped(clone: str, stack: State, server:
         server.drop(name)
 
 
+@pytest.mark.usefixtures("own_roles")
 def test_the_command(stack: State, clone: str, tmp_path: Path) -> None:
     with psycopg.connect(clone) as connection:
         cluster.apply(stack.dsn("postgres"), stack.secret, connection.info.dbname)
@@ -285,6 +294,7 @@ def test_the_command(stack: State, clone: str, tmp_path: Path) -> None:
     assert done.returncode == 1 and "line 2" in done.stderr
 
 
+@pytest.mark.usefixtures("own_roles")
 def test_a_database_that_is_behind_is_compared_with_what_it_should_be(
     server: Server, new_database: Callable[[], str]
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from conftest import Organization
+from conftest import Organization, organization
 from erpgres.errors import CannotRun
 from erpgres.migrate.traffic import PLAN, Report, Traffic
 from erpgres.stack.state import State
@@ -40,14 +40,16 @@ path = "items?id=eq.{nothing}"
 
 
 @pytest.fixture
-def mix(org: Organization, stack: State, tmp_path: Path) -> Traffic:
+def mix(disturbed: State, tmp_path: Path) -> Traffic:
     """Load of a small mix, of which one request is refused, by an administrator of an organisation of its own."""
     path = tmp_path / "mix.toml"
     path.write_text(MIX)
-    user = org.user(administrator=True)
-    email = org.db.execute("select email from core.app_user where id = %s", [user]).fetchone()
+    with psycopg.connect(disturbed.dsn("migrator"), autocommit=True) as db:
+        org = organization(disturbed, db)
+        user = org.user(administrator=True)
+        email = db.execute("select email from core.app_user where id = %s", [user]).fetchone()
     assert email is not None
-    return Traffic(stack, rate=60, connections=4, user=email[0], organization=org.code, plan=path)
+    return Traffic(disturbed, rate=60, connections=4, user=email[0], organization=org.code, plan=path)
 
 
 def until(traffic: Traffic, requests: int) -> Report:
@@ -58,16 +60,16 @@ def until(traffic: Traffic, requests: int) -> Report:
     return report
 
 
-def test_waits_failures_and_phases_are_told_apart(mix: Traffic, stack: State) -> None:
+def test_waits_failures_and_phases_are_told_apart(mix: Traffic, disturbed: State) -> None:
     began = time.time()
     with mix as traffic:
         traffic.mark("quiet")
         until(traffic, 20)
-        with psycopg.connect(stack.dsn("postgres", stack.database)) as blocker:
+        with psycopg.connect(disturbed.dsn("postgres", disturbed.database)) as blocker:
             traffic.mark("locked")
             blocker.execute("lock table core.partner in exclusive mode")
             deadline = time.monotonic() + 30
-            # Another test may be the first who waits: long enough that somebody of this load waits most of it, too.
+            # Where others work, their requests would wait, and might give up.
             while not blocker.execute(
                 "select from pg_locks where not granted and relation = 'core.partner'::regclass"
                 " and clock_timestamp() - waitstart > interval '1 s'"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import select
 import socket
 import struct
 import time
@@ -246,9 +247,7 @@ class Cutter:
 
     def _stop(self, request: Request, table: str, end: str) -> None:
         holding = self._held(table) if table else self._no_commit()
-        with holding, self.connect() as connection:
-            connection.sendall(request.data)
-            pid = self._waiting(request.id)
+        with holding, self._waiting(request) as (connection, pid):
             if end == "session":
                 with psycopg.connect(self.state.dsn("postgres"), autocommit=True) as superuser:
                     superuser.execute("select pg_terminate_backend(%s, 5000)", [pid])
@@ -287,20 +286,33 @@ class Cutter:
                 raise CannotRun("the setting is not taken over")
             time.sleep(0.01)
 
-    def _waiting(self, id: str) -> int:
-        """Wait until the session of a request waits, for a lock or to be told of its commit; returns its process."""
-        until = time.monotonic() + 20
+    @contextmanager
+    def _waiting(self, request: Request) -> Iterator[tuple[socket.socket, int]]:
+        """Send a request and wait until its session waits, for a lock or to be told of its commit.
+
+        Yields the connection and the session's process. What is answered 503 is sent again: the pool of PostgREST may
+        hold a connection that died of what was ended before.
+        """
+        until = time.monotonic() + 60
         with psycopg.connect(self.state.dsn("postgres"), autocommit=True) as superuser:
             while time.monotonic() < until:
-                found = superuser.execute(
-                    "select a.pid from pg_stat_activity as a where a.application_name = %s"
-                    " and (a.wait_event_type = 'Lock' or a.wait_event = 'SyncRep')",
-                    [id],
-                ).fetchone()
-                if found:
-                    return int(found[0])
-                time.sleep(0.002)
-        raise CannotRun(f"the request {id} does not wait")
+                with self.connect() as connection:
+                    connection.sendall(request.data)
+                    while time.monotonic() < until and not select.select([connection], [], [], 0.002)[0]:
+                        found = superuser.execute(
+                            "select a.pid from pg_stat_activity as a where a.application_name = %s"
+                            " and (a.wait_event_type = 'Lock' or a.wait_event = 'SyncRep')",
+                            [request.id],
+                        ).fetchone()
+                        if found:
+                            yield connection, int(found[0])
+                            return
+                    answer = None
+                    with contextlib.suppress(*_GONE_AGAIN):
+                        answer = read(connection)
+                if answer is not None and answer.status != 503:
+                    raise CannotRun(f"the request {request.id} does not wait", str(answer))
+        raise CannotRun(f"the request {request.id} does not wait")
 
 
 def read(connection: socket.socket) -> Answer:

@@ -58,6 +58,9 @@ class Rate:
         return math.ceil(self.window / self.quota)
 
 
+# How often a read is tried that PostgREST cannot do because the connection to the database was dead.
+_READ_TRIES = 3
+
 # Tokens that were verified, with what they say. A token of 400 bytes takes about 600; the oldest give way.
 _MEMORY = "js_shared_dict_zone zone=callers:4m timeout=1h evict;"
 
@@ -191,11 +194,15 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
         f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=3 fail_timeout=30s;",
         "  keepalive 64;",
         "}",
+        "upstream postgrest_read {",
+        *[_again(state)] * _READ_TRIES,
+        "  keepalive 64;",
+        "}",
         "upstream relay {",
         f"  server {_quoted(f'unix:{state.relay_socket}')};",
         "}",
         "upstream postgrest_once {",
-        f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=3 fail_timeout=30s;",
+        *[_again(state)] * _READ_TRIES,
         *never_kept,
         "}",
         *(f"limit_req_zone $gateway_key_{tier} zone={tier}:10m rate={rate.nginx};" for tier, rate in rates.items()),
@@ -223,6 +230,11 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
             *(f"set_real_ip_from {network};" for network in trusted),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _again(state: State) -> str:
+    """Return PostgREST as one of several servers: the next is tried after a 503, and none is ever held for down."""
+    return f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=0;"
 
 
 def _cache(state: State) -> list[str]:
