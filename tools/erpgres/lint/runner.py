@@ -243,12 +243,13 @@ class Run:
         findings += self._text(tree, sources, names, whole=chosen is None)
         findings += self._catalog(tree, candidates, names, chosen)
         suppressions, bad = [], []
+        rules = known(self.root)
         for source in sources:
-            found, complaints = suppress.read(source, known(self.root))
+            found, complaints = suppress.read(source, rules)
             suppressions += found
             bad += complaints
         findings = suppress.apply(findings, suppressions)
-        entries, complaints = allow.read(self.root, known(self.root))
+        entries, complaints = allow.read(self.root, rules)
         findings, allowed = allow.apply(findings, entries, {source.shown for source in tree.sources if source.released})
         if suppress.RULE in names:
             findings += [*bad, *suppress.unused(suppressions, ran)]
