@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, cached_property
@@ -39,11 +39,11 @@ def kind_of(shown: str) -> str | None:
 
 
 @cache
-def _branches(kind: type[ast.Node]) -> tuple[str, ...]:
+def _branches(kind: Hashable) -> tuple[str, ...]:
     """Return the attributes of a kind of node that may hold nodes, the last first."""
     plain = {str, bool, int, float, bytes}
     found = []
-    for name, slot in reversed(kind.__slots__.items()):
+    for name, slot in reversed(vars(kind)["__slots__"].items()):
         kinds = slot[1] if isinstance(slot[1], tuple) else (slot[1],)
         if not all(one in plain or (isinstance(one, type) and issubclass(one, Enum)) for one in kinds):
             found.append(name)
