@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,21 @@ def kind_of(shown: str) -> str | None:
     return next((kind for folder, kind in _FOLDERS if shown.startswith(folder)), None)
 
 
-@cache
-def _branches(kind: Hashable) -> tuple[str, ...]:
+_branches_of: dict[Any, tuple[str, ...]] = {}
+
+
+def _branches(kind: Any) -> tuple[str, ...]:
     """Return the attributes of a kind of node that may hold nodes, the last first."""
+    if kind in _branches_of:
+        return _branches_of[kind]
     plain = {str, bool, int, float, bytes}
     found = []
-    for name, slot in reversed(vars(kind)["__slots__"].items()):
+    for name, slot in reversed(kind.__slots__.items()):
         kinds = slot[1] if isinstance(slot[1], tuple) else (slot[1],)
         if not all(one in plain or (isinstance(one, type) and issubclass(one, Enum)) for one in kinds):
             found.append(name)
-    return tuple(found)
+    _branches_of[kind] = tuple(found)
+    return _branches_of[kind]
 
 
 def walk(node: Any) -> Iterator[Any]:
