@@ -8,8 +8,9 @@ import click
 import httpx
 import psycopg
 import pytest
+from click.testing import CliRunner
 
-from conftest import TEMPLATE, Organization, erpgres, locked
+from conftest import TEMPLATE, Organization, cloned, locked
 from erpgres.cli import main
 from erpgres.docs import catalog, diagrams, examples, publish, reference, site
 from erpgres.docs.markdown import Book, Section, prose, slug, table
@@ -19,11 +20,17 @@ from erpgres.settings import DOMAINS
 from erpgres.stack.state import State
 
 
-@pytest.fixture
-def model(stack: State, clone: str) -> Model:
-    """The model of a freshly migrated database."""
-    with locked("template"):  # what clones are made of: nobody else may be connected to it then
+@pytest.fixture(scope="module")
+def model(stack: State) -> Model:
+    """The model of a freshly migrated database, which no test changes."""
+    with cloned(stack), locked("template"):  # what clones are made of: nobody else may be connected to it then
         return catalog.read(stack.dsn("migrator", TEMPLATE))
+
+
+def check(clone: str, stack: State) -> tuple[int, str]:
+    """Call `erpgres docs check` in this process: most of a process of its own would be imports."""
+    done = CliRunner().invoke(main, ["docs", "check", "--database-url", clone, "--state", str(stack.path)])
+    return done.exit_code, done.stdout
 
 
 def test_the_committed_pages_are_not_stale(model: Model) -> None:
@@ -50,14 +57,13 @@ def test_everything_has_its_place(model: Model) -> None:
 
 
 def test_a_changed_comment_makes_the_pages_stale(stack: State, clone: str) -> None:
-    fresh = erpgres("docs", "check", "--database-url", clone, ERPGRES_STATE=str(stack.path))
-    assert (fresh.returncode, fresh.stdout) == (0, "docs/reference is as the source says\n"), fresh.stdout
+    assert check(clone, stack) == (0, "docs/reference is as the source says\n")
     with psycopg.connect(clone, autocommit=True) as connection:
         connection.execute("comment on column api.partners.code is 'What everybody calls it'")
-    stale = erpgres("docs", "check", "--database-url", clone, ERPGRES_STATE=str(stack.path))
-    assert stale.returncode == 1
-    assert "+| `code` | text |  | POST/PATCH | What everybody calls it |" in stale.stdout
-    assert "docs/reference/api/core-views" in stale.stdout
+    code, told = check(clone, stack)
+    assert code == 1
+    assert "+| `code` | text |  | POST/PATCH | What everybody calls it |" in told
+    assert "docs/reference/api/core-views" in told
 
 
 def test_programs_that_guides_link_to_have_pages() -> None:

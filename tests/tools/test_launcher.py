@@ -16,7 +16,8 @@ TOOLS = ("sh", "readlink", "dirname", "cksum", "cat", "mkdir", "tail", "grep", "
 LOCKS = ("requirements-build.lock", "requirements.lock", "requirements-node.lock")
 INPUTS = ("erpgres", ".python-version", *LOCKS, "deploy/postgrest")
 
-# A Python that claims to be new enough; its `-m venv` makes an environment whose pip takes a moment and keeps a list.
+# A Python that claims to be new enough; its `-m venv` makes an environment whose pip keeps a list, and takes a moment
+# where two run at once.
 PYTHON = """#!/bin/sh
 case "$*" in
   *ensurepip*) exit {without_venv} ;;
@@ -25,7 +26,7 @@ case "$*" in
   --version) echo Python 3.12.0 ;;
   *'-m venv'*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   *'pip --version'*) ;;
-  *'install'*) echo "$*" >>"{log}"; sleep 0.5; echo 'ERROR: no index' >&2; exit {pip} ;;
+  *'install'*) echo "$*" >>"{log}"; sleep {moment}; echo 'ERROR: no index' >&2; exit {pip} ;;
   *'-m erpgres'*) echo "ran with PYTHONPATH=$PYTHONPATH: $*" ;;
 esac
 """
@@ -50,9 +51,11 @@ def installed(folder: Path) -> list[str]:
     return [call for call in (folder / "pip.log").read_text().splitlines() if call.endswith("requirements.lock")]
 
 
-def stand_in(path: Path, log: Path, *, without_venv: int = 0, too_old: int = 0, pip: int = 0) -> Path:
+def stand_in(
+    path: Path, log: Path, *, without_venv: int = 0, too_old: int = 0, pip: int = 0, moment: float = 0
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(PYTHON.format(log=log, without_venv=without_venv, too_old=too_old, pip=pip))
+    path.write_text(PYTHON.format(log=log, without_venv=without_venv, too_old=too_old, pip=pip, moment=moment))
     path.chmod(0o755)
     return path
 
@@ -117,7 +120,7 @@ def test_a_changed_lock_file_is_installed_again(checkout: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("tools", [TOOLS, (*TOOLS, "flock")], ids=["without flock", "with flock"])
 def test_two_first_runs_at_once_install_once(checkout: Path, tmp_path: Path, tools: tuple[str, ...]) -> None:
-    stand_in(tmp_path / "bin" / "python3.13", tmp_path / "pip.log")
+    stand_in(tmp_path / "bin" / "python3.13", tmp_path / "pip.log", moment=0.5)
     both = [
         subprocess.Popen([checkout / "erpgres", "x"], env=environment(checkout, tools=tools), stderr=subprocess.DEVNULL)
         for _ in range(2)

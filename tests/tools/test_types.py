@@ -9,10 +9,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 
-from conftest import erpgres
 from erpgres import npm
 from erpgres.apitypes import names, python, typescript
+from erpgres.cli import main
 from erpgres.docs import catalog, reference
 from erpgres.docs.model import Model
 from erpgres.stack.state import State
@@ -92,17 +93,22 @@ def test_a_misspelt_column_is_found_by_mypy(model: Model, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def called(*arguments: str) -> Result:
+    """Call `erpgres types` in this process: most of a process of its own would be imports."""
+    return CliRunner().invoke(main, ["types", *arguments])
+
+
 def test_the_command_writes_what_the_catalog_has(stack: State, model: Model, tmp_path: Path) -> None:
-    done = erpgres("types", "typescript", "--out", str(tmp_path / "types.ts"), ERPGRES_STATE=str(stack.path))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = called("typescript", "--out", str(tmp_path / "types.ts"), "--state", str(stack.path))
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
     text = (tmp_path / "types.ts").read_text()
     assert text == typescript.render(model)
     for view in model.api_views:
         assert f"\n      {view.short}: {{\n        Row: {{\n" in text
     for function in model.functions:
         assert f"\n      {function.name}: {{\n        Args: " in text
-    refused = erpgres("types", "python", "--out", str(tmp_path / "none" / "x.py"), ERPGRES_STATE=str(stack.path))
-    assert (refused.returncode, "cannot be written" in refused.stderr) == (2, True)
+    refused = called("python", "--out", str(tmp_path / "none" / "x.py"), "--state", str(stack.path))
+    assert (refused.exit_code, "cannot be written" in refused.stderr) == (2, True)
 
 
 def test_what_others_may_add_is_understood(clone: str) -> None:

@@ -37,18 +37,32 @@ def judge(clone: str) -> Iterator[runner.Candidates]:
         yield candidates
 
 
-def all_findings(
-    sources: list[Source], judge: runner.Candidates, *, only_expected: bool
-) -> Iterator[tuple[str, set[str], set[str]]]:
+def alone(sources: list[Source], judge: runner.Candidates) -> list[Finding]:
+    """What the catalog's rules find, of each source those that it should break."""
+    return [item for source in sources for item in judge.judge(source, expected(source))]
+
+
+def together(sources: list[Source], judge: runner.Candidates) -> list[Finding]:
+    """What all rules of the catalog find. Each source has a gadget of its own, so most can be asked about at once."""
+    own = [
+        Source.of(source.shown, source.text.replace("gadget", f"gadget{number}"), kind=source.kind)
+        for number, source in enumerate(sources, start=1)
+    ]
+    found, left = judge.judge_together(own)
+    assert len(left) < 5, [source.shown for source in left]
+    return found + [item for source in left for item in judge.judge(source)]
+
+
+def all_findings(sources: list[Source], by_catalog: list[Finding]) -> Iterator[tuple[str, set[str], set[str]]]:
     """For each source its name, the rules it should break and those it breaks."""
     by_squawk = squawk.check(sources, ROOT)
     styled = [source for source in sources if "style" in source.shown]
     by_style = style.check(styled, ROOT, None)
+    assert {item.file for item in by_catalog} <= {source.shown for source in sources}
     for source in sources:
         wanted = expected(source)
         found = runner.check_text([source], set(text_rules()))
-        found += [item for item in (*by_squawk, *by_style) if item.file == source.shown]
-        found += judge.judge(source, wanted if only_expected else None)
+        found += [item for item in (*by_squawk, *by_style, *by_catalog) if item.file == source.shown]
         suppressions, bad = suppress.read(source, runner.known())
         found = suppress.apply(found, suppressions)
         found += [*bad, *suppress.unused(suppressions, set(text_rules()) | {runner.SQUAWK})]
@@ -62,11 +76,18 @@ def test_there_are_enough_and_each_has_its_twin() -> None:
 
 
 def test_every_bad_migration_is_caught_by_its_rule(judge: runner.Candidates) -> None:
-    caught = {name: (wanted, found) for name, wanted, found in all_findings(read(BAD), judge, only_expected=True)}
+    bad = read(BAD)
+    caught = {name: (wanted, found) for name, wanted, found in all_findings(bad, alone(bad, judge))}
     assert all(wanted for wanted, _ in caught.values())
     assert {name: found for name, (wanted, found) in caught.items() if found != wanted} == {}
 
 
 def test_every_good_twin_passes_every_rule(judge: runner.Candidates) -> None:
-    caught = {name: found for name, _, found in all_findings(read(GOOD), judge, only_expected=False)}
+    good = read(GOOD)
+    caught = {name: found for name, _, found in all_findings(good, together(good, judge))}
     assert {name: found for name, found in caught.items() if found} == {}
+
+
+def test_bad_ones_that_are_judged_together_are_caught_too(judge: runner.Candidates) -> None:
+    pair = read([HERE / "bad" / "12_price_as_float.sql", HERE / "good" / "13_time_without_zone.sql"])
+    assert {(item.file, item.rule) for item in together(pair, judge)} == {(pair[0].shown, "no_float")}

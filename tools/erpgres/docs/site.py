@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape, unescape
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,6 +19,7 @@ import pygments.lexers
 import pygments.util
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from pygments.lexer import Lexer
 
 from erpgres import settings
 from erpgres.docs.examples import Example
@@ -89,8 +91,9 @@ def write(
     `inserts` are by source of a page; `packages` is the folder of the npm packages that the site takes along.
     """
     known = {page.source: page.path for page, _ in pages}
+    markdown = MarkdownIt("commonmark", {"html": False, "highlight": highlighted}).enable(["table", "strikethrough"])
     for page, text in pages:
-        _render(page, text, inserts.get(page.source, {}), known)
+        _render(markdown, page, text, inserts.get(page.source, {}), known)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(THEME), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
@@ -167,8 +170,7 @@ def _navigation(pages: list[Page]) -> list[tuple[str, list[Page]]]:
 # ---- one page -------------------------------------------------------------------------------------------------------
 
 
-def _render(page: Page, text: str, inserts: Mapping[str, str], known: Mapping[str, str]) -> None:
-    markdown = MarkdownIt("commonmark", {"html": False, "highlight": highlighted}).enable(["table", "strikethrough"])
+def _render(markdown: MarkdownIt, page: Page, text: str, inserts: Mapping[str, str], known: Mapping[str, str]) -> None:
     tokens = markdown.parse(re.sub(r"\A(?:<!--.*?-->\s*)+", "", text, flags=re.S))
     taken: set[str] = set()
     cuts = [0]
@@ -221,14 +223,23 @@ def _links(inline: Token, page: Page, known: Mapping[str, str]) -> None:
             child.tag, dropped = "span", False
 
 
+@cache
+def _lexer(language: str) -> Lexer | None:
+    try:
+        return pygments.lexers.get_lexer_by_name({"sh": "bash"}.get(language, language or "text"))
+    except pygments.util.ClassNotFound:
+        return None
+
+
+@cache
+def _formatter() -> pygments.formatters.HtmlFormatter[str]:
+    return pygments.formatters.HtmlFormatter(nowrap=True)
+
+
 def highlighted(text: str, language: str, _attributes: str = "") -> str:
     """Return code as HTML with classes for its words; what no lexer knows stays plain."""
-    try:
-        lexer = pygments.lexers.get_lexer_by_name({"sh": "bash"}.get(language, language or "text"))
-    except pygments.util.ClassNotFound:
-        return ""
-    formatter = pygments.formatters.HtmlFormatter(nowrap=True)
-    return str(pygments.highlight(text, lexer, formatter))
+    lexer = _lexer(language)
+    return "" if lexer is None else str(pygments.highlight(text, lexer, _formatter()))
 
 
 # ---- what is put into pages -----------------------------------------------------------------------------------------

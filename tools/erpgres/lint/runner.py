@@ -198,9 +198,32 @@ class Candidates:
             return [Finding(source.shown, self._line, SYNTAX, "", detail)]
         finally:
             self._connection.rollback()
-        locator = Locator(Tree(Path(), [source], settings.DOMAINS))
+        return self._placed(found, [source])
+
+    def judge_together(self, sources: list[Source]) -> tuple[list[Finding], list[Source]]:
+        """Apply migrations that do not need each other, ask the rules once, and undo all.
+
+        Returns what was not found before, and the sources that cannot be applied beside the others: to be judged alone.
+        """
+        beside: list[Source] = []
+        try:
+            self._connection.execute("select")  # begins the transaction that is undone
+            for source in sources:
+                try:
+                    with self._connection.transaction():
+                        self._apply(source)
+                    beside.append(source)
+                except psycopg.Error:
+                    pass
+            found = [item for item in catalog.query(self._connection, self._rules) if item not in self._before]
+        finally:
+            self._connection.rollback()
+        return self._placed(found, beside), [source for source in sources if source not in beside]
+
+    def _placed(self, found: list[Finding], sources: list[Source]) -> list[Finding]:
+        locator = Locator(Tree(Path(), sources, settings.DOMAINS))
         return [
-            Finding(item.file or source.shown, item.line or 1, item.rule, item.object, item.detail, item.hint)
+            Finding(item.file or sources[0].shown, item.line or 1, item.rule, item.object, item.detail, item.hint)
             for item in catalog.located(found, locator)
         ]
 
@@ -243,12 +266,13 @@ class Run:
         findings += self._text(tree, sources, names, whole=chosen is None)
         findings += self._catalog(tree, candidates, names, chosen)
         suppressions, bad = [], []
+        rules = known(self.root)
         for source in sources:
-            found, complaints = suppress.read(source, known(self.root))
+            found, complaints = suppress.read(source, rules)
             suppressions += found
             bad += complaints
         findings = suppress.apply(findings, suppressions)
-        entries, complaints = allow.read(self.root, known(self.root))
+        entries, complaints = allow.read(self.root, rules)
         findings, allowed = allow.apply(findings, entries, {source.shown for source in tree.sources if source.released})
         if suppress.RULE in names:
             findings += [*bad, *suppress.unused(suppressions, ran)]

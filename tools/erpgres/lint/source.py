@@ -6,6 +6,7 @@ import bisect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,17 +38,36 @@ def kind_of(shown: str) -> str | None:
     return next((kind for folder, kind in _FOLDERS if shown.startswith(folder)), None)
 
 
+_branches_of: dict[Any, tuple[str, ...]] = {}
+
+
+def _branches(kind: Any) -> tuple[str, ...]:
+    """Return the attributes of a kind of node that may hold nodes, the last first."""
+    if kind in _branches_of:
+        return _branches_of[kind]
+    plain = {str, bool, int, float, bytes}
+    found = []
+    for name, slot in reversed(kind.__slots__.items()):
+        kinds = slot[1] if isinstance(slot[1], tuple) else (slot[1],)
+        if not all(one in plain or (isinstance(one, type) and issubclass(one, Enum)) for one in kinds):
+            found.append(name)
+    _branches_of[kind] = tuple(found)
+    return _branches_of[kind]
+
+
 def walk(node: Any) -> Iterator[Any]:
     """Yield a parse tree's nodes, the root first."""
-    if isinstance(node, (list, tuple)):
-        for item in node:
-            yield from walk(item)
-    elif isinstance(node, ast.Node):
-        yield node
-        for name in node:
-            value = getattr(node, name)
-            if isinstance(value, (ast.Node, list, tuple)):
-                yield from walk(value)
+    waiting = [node]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, (list, tuple)):
+            waiting.extend(reversed(item))
+        elif isinstance(item, ast.Node):
+            yield item
+            for name in _branches(type(item)):
+                value = getattr(item, name)
+                if value is not None:
+                    waiting.append(value)
 
 
 @dataclass(frozen=True)
@@ -59,6 +79,11 @@ class Query:
     line: int
     is_global: bool = False  # its locations count from the start of the file
     is_plpgsql: bool = False
+
+    @cached_property
+    def nodes(self) -> list[Any]:
+        """All its nodes, as `walk` gives them: many rules look at them."""
+        return list(walk(self.node))
 
 
 @dataclass
@@ -340,6 +365,15 @@ class Source:
             first = start + (body.end() if body else 0)
             found.append((statement.node, self.line(first), self.line(position)))
         return found
+
+    @cached_property
+    def nodes(self) -> list[tuple[Any, int, list[Any]]]:
+        """Each statement that makes no function with its first line and all its nodes."""
+        return [
+            (node, line, list(walk(node)))
+            for node, line, _ in self.spans
+            if not isinstance(node, ast.CreateFunctionStmt)
+        ]
 
     @cached_property
     def functions(self) -> list[Function]:

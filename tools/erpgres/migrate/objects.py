@@ -220,7 +220,7 @@ def find(root: Path = settings.ROOT, domains: list[str] | None = None) -> list[R
 
     for folder, phase in (("functions", FUNCTIONS), ("policies", POLICY)):
         for path in sorted((root / folder).rglob("*.sql")):
-            domain = path.relative_to(root / folder).parts[0]
+            domain = sqlfile.name_of(path, root / folder).partition("/")[0]
             if domain not in names:
                 raise Refused(f"{sqlfile.name_of(path, root)}: no such domain: {domain}", f"one of {', '.join(names)}")
             add(path, phase, domain)

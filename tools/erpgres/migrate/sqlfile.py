@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,19 @@ class Statement(str):
 
 def name_of(path: Path, root: Path) -> str:
     """Return the path as it is shown and recorded: relative to the root, with forward slashes."""
-    return path.relative_to(root).as_posix()
+    shown, base = path.as_posix(), f"{root.as_posix()}/"
+    return shown[len(base) :] if shown.startswith(base) else path.relative_to(root).as_posix()
 
 
 def digest(path: Path) -> str:
     """Return the sha256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=128)
+def _parsed(text: str) -> tuple[Any, ...]:
+    """Return the parse tree of a text. It is shared by all who read the text: nobody may change it."""
+    return tuple(pglast.parse_sql(text))
 
 
 def parse(text: str, shown: str, *, is_check: bool = False) -> list[Statement]:
@@ -48,7 +56,7 @@ def parse(text: str, shown: str, *, is_check: bool = False) -> list[Statement]:
     Raises Refused with file and line when the text is not valid SQL.
     """
     try:
-        raw = pglast.parse_sql(text)
+        raw = _parsed(text)
     except pglast.parser.ParseError as error:
         message = str(error.args[0])
         position = int(error.args[1]) if len(error.args) > 1 and error.args[1] is not None else 0

@@ -27,7 +27,7 @@ class BodyParses(Rule):
                 continue
             try:
                 if function.language == "sql":
-                    pglast.parse_sql(function.body)
+                    pglast.parser.split(function.body)
                 else:
                     assert function.plpgsql is not None
             except pglast.parser.ParseError as error:
@@ -38,6 +38,6 @@ class BodyParses(Rule):
                     text, mode = step.data["query"], step.data.get("parseMode", 0)
                     text = text.partition("=")[2] if mode in (3, 4, 5) else text
                     try:
-                        pglast.parse_sql(text if mode == 0 else f"select {text}")
+                        pglast.parser.split(text if mode == 0 else f"select {text}")
                     except pglast.parser.ParseError as error:
                         yield Problem(step.line, f"{error.args[0]}: {' '.join(text.split())[:60]}", function.shown)

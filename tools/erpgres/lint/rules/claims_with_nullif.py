@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import API, FUNCTION, MIGRATION, POLICY, Source, walk
+from erpgres.lint.source import API, FUNCTION, MIGRATION, POLICY, Source
 
 _CAST = ("request.jwt", "request.headers", "request.cookies")
 
@@ -24,18 +25,16 @@ class ClaimsWithNullif(Rule):
 
     def check(self, source: Source) -> Iterator[Problem]:
         """Look at the calls of current_setting in statements and bodies."""
-        for statement, line, _ in source.spans:
-            if not isinstance(statement, ast.CreateFunctionStmt):
-                for detail, location in _bare(statement):
-                    yield Problem(source.line(location) if location > 0 else line, detail)
+        for _, line, nodes in source.nodes:
+            for detail, location in _bare(nodes):
+                yield Problem(source.line(location) if location > 0 else line, detail)
         for function in source.functions:
             for query in function.queries:
-                for detail, location in _bare(query.node):
+                for detail, location in _bare(query.nodes):
                     yield Problem(function.line_in(query, location), detail, function.shown)
 
 
-def _bare(root: object) -> Iterator[tuple[str, int]]:
-    nodes = list(walk(root))
+def _bare(nodes: list[Any]) -> Iterator[tuple[str, int]]:
     wrapped = set()
     for node in nodes:
         if isinstance(node, ast.A_Expr) and node.kind.name == "AEXPR_NULLIF":

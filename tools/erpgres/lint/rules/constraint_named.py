@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pglast import ast, enums
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import MIGRATION, Source, walk
+from erpgres.lint.source import MIGRATION, Source
 
 _NAMED = {
     enums.ConstrType.CONSTR_CHECK: "check",
@@ -31,10 +31,10 @@ class ConstraintNamed(Rule):
 
     def check(self, source: Source) -> Iterator[Problem]:
         """Look at the constraints of CREATE and ALTER TABLE and of domains."""
-        for statement, line, _ in source.spans:
+        for statement, line, nodes in source.nodes:
             if not isinstance(statement, (ast.CreateStmt, ast.AlterTableStmt, ast.CreateDomainStmt)):
                 continue
-            for node in walk(statement):
+            for node in nodes:
                 if not isinstance(node, ast.Constraint) or node.contype not in _NAMED:
                     continue
                 at = source.line(node.location) if node.location and node.location > 0 else line

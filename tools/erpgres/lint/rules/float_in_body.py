@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import API, FUNCTION, MIGRATION, Source, walk
+from erpgres.lint.source import API, FUNCTION, MIGRATION, Source
 
 _FLOATS = frozenset({"float4", "float8", "float", "real", "money"})
 
@@ -23,15 +23,15 @@ class FloatInBody(Rule):
 
     def check(self, source: Source) -> Iterator[Problem]:
         """Look at the types of casts and declarations."""
-        for statement, line, _ in source.spans:
+        for statement, line, nodes in source.nodes:
             if isinstance(statement, ast.ViewStmt):
-                for node in walk(statement.query):
+                for node in nodes:
                     if _is_float(node):
                         at = source.line(node.location) if node.location > 0 else line
                         yield Problem(at, "casts to floating point")
         for function in source.functions:
             for query in function.queries:
-                for node in walk(query.node):
+                for node in query.nodes:
                     if _is_float(node):
                         yield Problem(function.line_in(query, node.location), "casts to floating point", function.shown)
             lines = function.body.splitlines()

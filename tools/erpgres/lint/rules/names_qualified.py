@@ -9,7 +9,7 @@ from typing import Any
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import FUNCTION, MIGRATION, Function, Source, walk
+from erpgres.lint.source import FUNCTION, MIGRATION, Function, Source
 
 _TYPES_TEXT = """
     anyarray anycompatible anyelement anynonarray bigint bit bool boolean box bpchar bytea char character cid
@@ -42,7 +42,7 @@ class NamesQualified(Rule):
         for function in source.functions:
             transition = self._transition_tables(source) if function.is_trigger else set()
             for query in function.queries:
-                nodes = list(walk(query.node))
+                nodes = query.nodes
                 local = {node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)} | transition
                 clauses = [node for node in nodes if isinstance(node, ast.LockingClause)]
                 locked = {id(item) for clause in clauses for item in clause.lockedRels or ()}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import MIGRATION, Source, walk
+from erpgres.lint.source import MIGRATION, Source
 
 _EMPTYING = {"n": "on delete set null", "d": "on delete set default"}
 
@@ -24,8 +24,8 @@ class NoCascade(Rule):
 
     def check(self, source: Source) -> Iterator[Problem]:
         """Look at DROP and at foreign keys."""
-        for statement, line, _ in source.spans:
-            for node in walk(statement):
+        for _, line, nodes in source.nodes:
+            for node in nodes:
                 if isinstance(node, (ast.DropStmt, ast.AlterTableCmd)):
                     if node.behavior is not None and node.behavior.name == "DROP_CASCADE":
                         yield Problem(line, "DROP … CASCADE")

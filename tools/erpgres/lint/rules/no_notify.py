@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import FUNCTION, MIGRATION, Source, walk
+from erpgres.lint.source import FUNCTION, MIGRATION, Source
 
 
 class NoNotify(Rule):
@@ -22,16 +22,15 @@ class NoNotify(Rule):
 
     def check(self, source: Source) -> Iterator[Problem]:
         """Look for NOTIFY and pg_notify in statements and in bodies; a stable function writes nothing."""
-        for statement, line, _ in source.spans:
-            if not isinstance(statement, ast.CreateFunctionStmt):
-                for node in walk(statement):
-                    if _notifies(node):
-                        yield Problem(line, "sends a notification")
+        for _, line, nodes in source.nodes:
+            for node in nodes:
+                if _notifies(node):
+                    yield Problem(line, "sends a notification")
         for function in source.functions:
             if function.volatility in ("stable", "immutable"):
                 continue
             for query in function.queries:
-                for node in walk(query.node):
+                for node in query.nodes:
                     if _notifies(node):
                         line = function.line_in(query, getattr(node, "location", None))
                         yield Problem(line, "sends a notification", function.shown)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import FUNCTION, MIGRATION, Source, walk
+from erpgres.lint.source import FUNCTION, MIGRATION, Source
 
 
 class ParameterQualified(Rule):
@@ -26,7 +26,7 @@ class ParameterQualified(Rule):
         for function in source.functions:
             names = set(function.parameters)
             for query in function.queries:
-                nodes = list(walk(query.node))
+                nodes = query.nodes
                 if not any(isinstance(node, (ast.RangeVar, ast.RangeFunction)) for node in nodes):
                     continue  # no columns that a name could mean
                 for node in nodes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import ANALYTICS, API, Source, walk
+from erpgres.lint.source import ANALYTICS, API, Source
 
 
 class ViewColumnsListed(Rule):
@@ -22,10 +22,10 @@ class ViewColumnsListed(Rule):
 
     def check(self, source: Source) -> Iterator[Problem]:
         """Look for stars in the select lists of views."""
-        for statement, line, _ in source.spans:
+        for statement, line, nodes in source.nodes:
             if not isinstance(statement, (ast.ViewStmt, ast.CreateTableAsStmt)):
                 continue
-            for node in walk(statement.query):
+            for node in nodes:
                 if not isinstance(node, ast.ResTarget) or not isinstance(node.val, ast.ColumnRef):
                     continue
                 if isinstance(node.val.fields[-1], ast.A_Star):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pglast import ast
 
 from erpgres.lint.rule import Problem, Rule
-from erpgres.lint.source import FUNCTION, MIGRATION, Source, walk
+from erpgres.lint.source import FUNCTION, MIGRATION, Source
 
 
 class WriteWithoutWhere(Rule):
@@ -22,14 +22,13 @@ class WriteWithoutWhere(Rule):
 
     def check(self, source: Source) -> Iterator[Problem]:
         """Look at statements and bodies."""
-        for statement, line, _ in source.spans:
-            if not isinstance(statement, ast.CreateFunctionStmt):
-                for node in walk(statement):
-                    if _writes_all(node):
-                        yield Problem(line, _said(node))
+        for _, line, nodes in source.nodes:
+            for node in nodes:
+                if _writes_all(node):
+                    yield Problem(line, _said(node))
         for function in source.functions:
             for query in function.queries:
-                for node in walk(query.node):
+                for node in query.nodes:
                     if _writes_all(node):
                         relation = getattr(node, "relation", None)
                         line = function.line_in(query, relation.location if relation else None)
