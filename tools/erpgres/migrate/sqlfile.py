@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def parse(text: str, shown: str, *, is_check: bool = False) -> list[Statement]:
 
     Raises Refused with file and line when the text is not valid SQL.
     """
+    return list(_parsed(text, shown, is_check))
+
+
+# The tree of the repository's whole layer takes longer to make than to apply: a process that migrates twice makes it once.
+@lru_cache(maxsize=4096)
+def _parsed(text: str, shown: str, is_check: bool) -> tuple[Statement, ...]:
     try:
         raw = pglast.parse_sql(text)
     except pglast.parser.ParseError as error:
@@ -62,7 +69,7 @@ def parse(text: str, shown: str, *, is_check: bool = False) -> list[Statement]:
         end = start + item.stmt_len if item.stmt_len else len(text)
         line = text.count("\n", 0, start) + 1
         found.append(Statement(text[start:end].rstrip(), shown, line, item.stmt, is_check=is_check))
-    return found
+    return tuple(found)
 
 
 def read(path: Path, root: Path, *, is_check: bool = False) -> list[Statement]:
