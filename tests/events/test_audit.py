@@ -93,19 +93,28 @@ KEPT = ("events.event", "events.seal", "events.seal_run")
 
 
 @pytest.fixture(scope="module")
-def shared(stack: Any) -> Iterator[Sealed]:
-    """One for all others; its rows are kept beside, to be put back."""
+def shared(stack: Any) -> Iterator[tuple[Sealed, list[str]]]:
+    """One for all others, its rows kept beside, and the statements that put them back."""
+    back = []
     with cloned(stack) as name, sealing(stack, stack.dsn("postgres", name)) as made:
         for table in KEPT:
-            made.root.execute(f"create temporary table kept_{table[7:]} as select * from {table}")
-        yield made
+            row = made.root.execute(
+                "select string_agg(quote_ident(attname), ', ') from pg_attribute"
+                " where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''",
+                [table],
+            ).fetchone()
+            assert row is not None
+            kept = f"kept_{table.partition('.')[2]}"
+            made.root.execute(f"create temporary table {kept} as select {row[0]} from {table}".encode())
+            back += [f"delete from {table}", f"insert into {table} ({row[0]}) select {row[0]} from {kept}"]
+        yield made, back
 
 
 @pytest.fixture
-def sealed(shared: Sealed) -> Iterator[Sealed]:
-    yield shared
-    back = (f"delete from {table}; insert into {table} select * from kept_{table[7:]}" for table in KEPT)
-    shared.tamper(*";".join(back).split(";"))
+def sealed(shared: tuple[Sealed, list[str]]) -> Iterator[Sealed]:
+    made, back = shared
+    yield made
+    made.tamper(*back)
 
 
 def only(problems: list[audit.Problem], kind: str) -> audit.Problem:

@@ -51,7 +51,7 @@ def parse(text: str, shown: str, *, is_check: bool = False) -> list[Statement]:
     return list(_parsed(text, shown, is_check))
 
 
-# The tree of the repository's whole layer takes longer to make than to apply: a process that migrates twice makes it once.
+# More than a second for all files of the repository: a process that migrates twice does it once.
 @lru_cache(maxsize=4096)
 def _parsed(text: str, shown: str, is_check: bool) -> tuple[Statement, ...]:
     try:
