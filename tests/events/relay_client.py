@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from websockets.exceptions import ConnectionClosed
@@ -68,12 +70,18 @@ class Listener:
 
 @contextmanager
 def dial(state: State, headers: dict[str, str] | None = None, queue: int = 16) -> Iterator[Listener]:
-    """Connect and say nothing yet; so many messages are read ahead."""
+    """Connect and say nothing yet; so many messages are read ahead, with one only as little as the system allows."""
     url = f"{state.url}/realtime/ws".replace("http", "ws", 1)
+    there = urlsplit(url)
+    wire = socket.socket()
+    if queue == 1:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+    wire.connect((there.hostname, there.port))
     with connect(
-        url, additional_headers=headers, compression=None, close_timeout=1, max_size=1 << 26, max_queue=queue
-    ) as socket:
-        yield Listener(socket)
+        url, sock=wire, additional_headers=headers, compression=None, close_timeout=1, max_size=1 << 26,
+        max_queue=queue,
+    ) as connection:  # fmt: skip
+        yield Listener(connection)
 
 
 @contextmanager

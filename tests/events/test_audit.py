@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict
 
+from conftest import cloned
 from erpgres import audit
 from erpgres.cli import audit as cli
 from erpgres.errors import Refused
@@ -60,8 +62,8 @@ class Sealed:
         raise AssertionError("events stay without a seal")
 
 
-@pytest.fixture
-def sealed(stack: Any, clone: str) -> Iterator[Sealed]:
+@contextmanager
+def sealing(stack: Any, clone: str) -> Iterator[Sealed]:
     dsn = stack.dsn("migrator", conninfo_to_dict(clone)["dbname"])
     with psycopg.connect(clone, autocommit=True) as root:
         made = Sealed(dsn, root, [])
@@ -78,6 +80,41 @@ def sealed(stack: Any, clone: str) -> Iterator[Sealed]:
             )
             made.seal()
         yield made
+
+
+@pytest.fixture
+def own(stack: Any, clone: str) -> Iterator[Sealed]:
+    """A sealed database for a test that changes more than rows of events and seals."""
+    with sealing(stack, clone) as made:
+        yield made
+
+
+KEPT = ("events.event", "events.seal", "events.seal_run")
+
+
+@pytest.fixture(scope="module")
+def shared(stack: Any) -> Iterator[tuple[Sealed, list[str]]]:
+    """One for all others, its rows kept beside, and the statements that put them back."""
+    back = []
+    with cloned(stack) as name, sealing(stack, stack.dsn("postgres", name)) as made:
+        for table in KEPT:
+            row = made.root.execute(
+                "select string_agg(quote_ident(attname), ', ') from pg_attribute"
+                " where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''",
+                [table],
+            ).fetchone()
+            assert row is not None
+            kept = f"kept_{table.partition('.')[2]}"
+            made.root.execute(f"create temporary table {kept} as select {row[0]} from {table}".encode())
+            back += [f"delete from {table}", f"insert into {table} ({row[0]}) select {row[0]} from {kept}"]
+        yield made, back
+
+
+@pytest.fixture
+def sealed(shared: tuple[Sealed, list[str]]) -> Iterator[Sealed]:
+    made, back = shared
+    yield made
+    made.tamper(*back)
 
 
 def only(problems: list[audit.Problem], kind: str) -> audit.Problem:
@@ -141,15 +178,15 @@ def test_an_event_added_to_the_past_is_named(sealed: Sealed, org: int | None) ->
     assert (problem.org_id, problem.events) == (str(org_id), [str(row[0])])
 
 
-@pytest.mark.parametrize("how", ["drop table {0}", "alter table events.event detach partition {0}"])
-def test_a_partition_that_is_gone_is_named(sealed: Sealed, how: str) -> None:
-    lost = [str(event) for n in (0, 1) for event in sealed.events(n, old=True)]
-    sealed.root.execute(how.format("events.event_2025m03"))
-    problems = sealed.found()
-    assert {problem.kind for problem in problems} == {"partition_missing"}
-    assert {problem.partition for problem in problems} == {"events.event_2025m03"}
-    assert {problem.org_id for problem in problems} == set(map(str, sealed.orgs))
-    assert sorted(event for problem in problems for event in problem.events) == sorted(lost)
+def test_a_partition_that_is_gone_is_named(own: Sealed) -> None:
+    lost = [str(event) for n in (0, 1) for event in own.events(n, old=True)]
+    for how in ("alter table events.event detach partition {0}", "drop table {0}"):
+        own.root.execute(how.format("events.event_2025m03").encode())
+        problems = own.found()
+        assert {problem.kind for problem in problems} == {"partition_missing"}
+        assert {problem.partition for problem in problems} == {"events.event_2025m03"}
+        assert {problem.org_id for problem in problems} == set(map(str, own.orgs))
+        assert sorted(event for problem in problems for event in problem.events) == sorted(lost)
 
 
 def test_an_altered_seal_is_named(sealed: Sealed) -> None:
@@ -205,48 +242,46 @@ def test_a_chain_cut_off_at_its_end_is_found_by_the_anchor(sealed: Sealed, tmp_p
         sealed.found(anchor=tmp_path / "other")
 
 
-def test_an_archived_month_is_checked_by_its_hash(sealed: Sealed, tmp_path: Path) -> None:
+def test_an_archived_month_is_checked_by_its_hash(own: Sealed, tmp_path: Path) -> None:
     before = date(2025, 4, 1)
-    assert audit.archive(sealed.dsn, date(2025, 3, 31), tmp_path, lambda _: None) == [], "the month has not ended"
-    (done,) = audit.archive(sealed.dsn, before, tmp_path, lambda _: None)
+    assert audit.archive(own.dsn, date(2025, 3, 31), tmp_path, lambda _: None) == [], "the month has not ended"
+    (done,) = audit.archive(own.dsn, before, tmp_path, lambda _: None)
     assert (done.partition, done.events) == ("events.event_2025m03", 10)
     lines = list(map(json.loads, gzip.decompress((tmp_path / done.file).read_bytes()).decode().splitlines()))
-    assert {line[0] for line in lines} == set(map(str, sealed.orgs))
+    assert {line[0] for line in lines} == set(map(str, own.orgs))
     assert lines[0][-1]["text"] == 'a "quoted" text, ü'
-    assert sealed.root.execute("select to_regclass('events.event_2025m03')").fetchone() == (None,)
-    assert sealed.events(0, old=True) == []
-    report = audit.verify(sealed.dsn, archives=tmp_path)
+    assert own.root.execute("select to_regclass('events.event_2025m03')").fetchone() == (None,)
+    assert own.events(0, old=True) == []
+    report = audit.verify(own.dsn, archives=tmp_path)
     assert (report.problems, report.archived_events) == ([], 10)
-    assert audit.archive(sealed.dsn, before, tmp_path, lambda _: None) == []
-    told = sealed.root.execute(
-        "select payload ->> 'sha256' from events.event where type = 'organization.events_archived'"
-    )
+    assert audit.archive(own.dsn, before, tmp_path, lambda _: None) == []
+    told = own.root.execute("select payload ->> 'sha256' from events.event where type = 'organization.events_archived'")
     assert told.fetchall() == [(done.sha256,), (done.sha256,)]
 
     # The file is another: noticed where the files are at hand. The list of archives is another: noticed always.
     (tmp_path / done.file).write_bytes(gzip.compress(b"[]\n"))
-    assert sealed.found() == []
-    assert only(sealed.found(archives=tmp_path), "archive_differs").partition == done.partition
-    sealed.tamper("update events.archive set leaves_sha256 = sha256('x')")
-    assert only(sealed.found(), "archive_differs").partition == done.partition
-    sealed.tamper("delete from events.archive")
-    assert {problem.kind for problem in sealed.found()} == {"partition_missing"}
+    assert own.found() == []
+    assert only(own.found(archives=tmp_path), "archive_differs").partition == done.partition
+    own.tamper("update events.archive set leaves_sha256 = sha256('x')")
+    assert only(own.found(), "archive_differs").partition == done.partition
+    own.tamper("delete from events.archive")
+    assert {problem.kind for problem in own.found()} == {"partition_missing"}
 
 
-def test_nothing_is_archived_that_is_not_as_it_was_sealed(sealed: Sealed, tmp_path: Path) -> None:
-    sealed.root.execute(
+def test_nothing_is_archived_that_is_not_as_it_was_sealed(own: Sealed, tmp_path: Path) -> None:
+    own.root.execute(
         "insert into events.event (org_id, id, type, entity) "
         "values (%s, uuidv7(%s::timestamptz - clock_timestamp()), 'item.x', 'item')",
-        [sealed.orgs[0], OLD],
+        [own.orgs[0], OLD],
     )
     with pytest.raises(Refused, match="without a seal"):
-        audit.archive(sealed.dsn, date(2025, 4, 1), tmp_path, lambda _: None)
-    sealed.seal()
-    sealed.tamper("update events.event set type = 'item.y' where id = %(id)s", id=sealed.events(0, old=True)[0])
+        audit.archive(own.dsn, date(2025, 4, 1), tmp_path, lambda _: None)
+    own.seal()
+    own.tamper("update events.event set type = 'item.y' where id = %(id)s", id=own.events(0, old=True)[0])
     with pytest.raises(Refused, match="not as they were sealed"):
-        audit.archive(sealed.dsn, date(2025, 4, 1), tmp_path, lambda _: None)
+        audit.archive(own.dsn, date(2025, 4, 1), tmp_path, lambda _: None)
     assert list(tmp_path.iterdir()) == []
-    assert len(sealed.events(0, old=True)) == 6
+    assert len(own.events(0, old=True)) == 6
 
 
 def test_the_command_says_what_and_where(sealed: Sealed, tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def test_events_of_the_future_are_an_alarm(clone: str) -> None:
 
 
 def test_the_feed_loses_nothing_among_concurrent_writers(stack: Any, clone: str) -> None:
-    outcome = feed.check(as_tools(stack, clone), seconds=4, writers=12)
+    outcome = feed.check(as_tools(stack, clone), seconds=2.5, writers=12)
     assert outcome.commits > 20
     assert outcome.delivered == outcome.events > 20
     assert outcome.violations == 0, outcome
@@ -301,8 +301,8 @@ def test_the_feed_loses_nothing_among_concurrent_writers(stack: Any, clone: str)
 
 @pytest.mark.parametrize(("bug", "found"), [("id", "lost"), ("xid", "disordered")])
 def test_the_check_finds_a_feed_that_is_broken(stack: Any, clone: str, bug: str, found: str) -> None:
-    for seed in range(5):
-        outcome = feed.check(as_tools(stack, clone), seconds=3, writers=16, bug=bug, seed=seed)
+    for seed in range(10):
+        outcome = feed.check(as_tools(stack, clone), seconds=1.5, writers=16, bug=bug, seed=seed)
         if getattr(outcome, found):
             break
     assert getattr(outcome, found)

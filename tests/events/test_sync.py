@@ -464,8 +464,14 @@ def test_a_user_has_twenty_devices(world: World, phone: Device) -> None:
     assert world.db.execute("select events.purge_sync() ->> 'devices'").fetchone() == ("19",)
 
 
-def test_pulls_at_once_follow_one_another(stack: Any, world: World, phone: Device) -> None:
+def test_pulls_at_once_follow_one_another(stack: Any, world: World, phone: Device, acting: Any) -> None:
     with psycopg.connect(stack.dsn("migrator")) as other:
         other.execute("select from events.sync_device where device = %s for update", [phone.id])
-        refused(phone.client.post("rpc/sync_pull", json={"device": phone.id}), 503, "events.sync_busy")
+        with (
+            acting(world.org, world.org.users["admin"]) as session,
+            pytest.raises(psycopg.Error, match=r"events\.sync_busy") as busy,
+        ):
+            session.execute("set local lock_timeout = '100ms'")  # a request would wait as long as its role may
+            session.execute("select api.sync_pull(%s)", [phone.id])
+        assert json.loads(busy.value.diag.message_detail or "")["status"] == 503
     phone.pull()

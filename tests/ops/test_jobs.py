@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from conftest import conninfo, erpgres
+from conftest import called, conninfo, erpgres
 from erpgres.jobs import runs, worker
 from erpgres.jobs.schedule import next_moment
 from erpgres.jobs.settings import Settings
@@ -275,21 +275,21 @@ def test_the_worker_of_the_stack_and_the_command(stack: State) -> None:
     where = ("--state", str(stack.path), "--format", "json")
     done = erpgres("jobs", "run", "ops.ensure_partitions", "--wait", *where)
     assert (done.returncode, json.loads(done.stdout)[0]["state"]) == (0, "DONE"), done.stderr
-    done = erpgres("jobs", "list", *where)
+    done = called("jobs", "list", *where)
     listed = {job["job"]: job for job in json.loads(done.stdout)}
     assert listed["ops.ensure_partitions"]["last_seconds"] > 0, done.stderr
-    done = erpgres("jobs", "runs", "ops.ensure_partitions", *where)
+    done = called("jobs", "runs", "ops.ensure_partitions", *where)
     assert json.loads(done.stdout)[0]["state"] == "DONE"
-    done = erpgres("jobs", "run", "no.such_job", "--state", str(stack.path))
+    done = called("jobs", "run", "no.such_job", "--state", str(stack.path))
     assert (done.returncode, "there is no job no.such_job" in done.stderr) == (1, True)
-    done = erpgres("jobs", "retry", "00000000-0000-7000-8000-000000000000", "--state", str(stack.path))
+    done = called("jobs", "retry", "00000000-0000-7000-8000-000000000000", "--state", str(stack.path))
     assert (done.returncode, "there is no dead run" in done.stderr) == (1, True)
 
 
 def test_a_schedule_can_rest(stack: State, db: Connection) -> None:
     query = "select is_paused, planned_for is null from ops.job where name = 'ops.purge_job_runs'"
     where = ("ops.purge_job_runs", "--state", str(stack.path))
-    assert erpgres("jobs", "pause", *where).returncode == 0
+    assert called("jobs", "pause", *where).returncode == 0
     assert db.execute(query).fetchone() == (True, True)
-    assert erpgres("jobs", "resume", *where).returncode == 0
+    assert called("jobs", "resume", *where).returncode == 0
     until(lambda: db.execute(query).fetchone() == (False, False))  # the worker of the stack has planned it anew

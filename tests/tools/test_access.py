@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from conftest import erpgres
+from conftest import called, erpgres
 from erpgres import access, analysts
 from erpgres.setup import generate_password
 from erpgres.stack.state import State
@@ -20,8 +20,8 @@ from erpgres.stack.state import State
 
 @pytest.fixture
 def run(stack: State) -> Callable[..., Any]:
-    """Run a command on the stack; returns the process."""
-    return lambda *arguments: erpgres(*arguments, ERPGRES_STATE=str(stack.path))
+    """Run a command on the stack; returns what a process would."""
+    return lambda *arguments: called(*arguments, ERPGRES_STATE=str(stack.path))
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def flat(options: dict[str, str]) -> list[str]:
 
 
 def test_setup_makes_an_organisation_that_its_administrator_signs_in_to(
-    run: Any, stack: State, db: Any, asked: dict[str, str]
+    stack: State, db: Any, asked: dict[str, str]
 ) -> None:
-    done = run("setup", *flat(asked), "--format", "json")
+    done = erpgres("setup", *flat(asked), "--format", "json", ERPGRES_STATE=str(stack.path))
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["added"].keys() == {"organisations", "roles", "units", "places", "users", "passwords"}

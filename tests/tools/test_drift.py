@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from conftest import erpgres, locked
+from conftest import called, erpgres, locked
 from erpgres.drift import compare, parameters, run, surface
 from erpgres.drift.mend import MIGRATE
 from erpgres.drift.run import Finding
@@ -274,7 +274,7 @@ def test_the_command(stack: State, clone: str, tmp_path: Path) -> None:
         connection.execute("create table core.stray (id int)")
     meant = tmp_path / "meant.csv"
     meant.write_text("kind,object,reason\ntable,core.stray,somebody looks at it\n")
-    done = erpgres("drift", "--database-url", clone, "--except", str(meant), "--format", "json")
+    done = called("drift", "--database-url", clone, "--except", str(meant), "--format", "json")
     assert done.returncode == 1
     report = json.loads(done.stdout)
     assert not report["equal"] and report["accepted"] == ["table core.stray: somebody looks at it"]
@@ -290,7 +290,7 @@ def test_the_command(stack: State, clone: str, tmp_path: Path) -> None:
         "1 differences; 7 objects compared in 0.5 s",
     ]
     meant.write_text("kind,object,reason\ntable,core.stray,\n")
-    done = erpgres("drift", "--database-url", clone, "--except", str(meant))
+    done = called("drift", "--database-url", clone, "--except", str(meant))
     assert done.returncode == 1 and "line 2" in done.stderr
 
 

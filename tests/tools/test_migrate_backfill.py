@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ from erpgres.jobs.tasks import backfill as job
 from erpgres.migrate import backfill, bookkeeping, runner
 from erpgres.migrate.session import Session
 
-from .conftest import Tree
+from .conftest import Original, Tree
 
-PARTITIONED = pytest.mark.parametrize("things", ["partitions"], indirect=True)
+PARTITIONED = pytest.mark.parametrize("applied", ["partitions"], indirect=True)
 QUICK = backfill.Throttle(share=1.0, batch_seconds=0.001, transactions=1000)
 ORDER = """
 alter table core.thing add column twice int;
@@ -40,10 +40,18 @@ values (
 """
 
 
-@pytest.fixture(params=["one table", "partitions"])
-def things(request: pytest.FixtureRequest, tree: Tree) -> Tree:
+@pytest.fixture(scope="module", params=["one table", "partitions"])
+def applied(request: pytest.FixtureRequest, original: Callable[[Callable[[Tree], None]], Original]) -> Original:
+    return original(lambda tree: fill(tree, partitioned=request.param == "partitions"))
+
+
+@pytest.fixture
+def things(applied: Original) -> Tree:
     """3000 rows of three organisations behind forced row level security, and a back-fill that is ordered."""
-    partitioned = request.param == "partitions"
+    return applied.copy()
+
+
+def fill(tree: Tree, *, partitioned: bool) -> None:
     tree.migration(
         1,
         "core_thing",
@@ -67,8 +75,6 @@ def things(request: pytest.FixtureRequest, tree: Tree) -> Tree:
     tree.write("policies/core/_schema.sql", "grant usage on schema core to migrator;\n")
     tree.migrate()
     tree.migration(2, "core_expand", ORDER)
-    tree.migrate()
-    return tree
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from erpgres.cli import main
 
@@ -35,17 +34,26 @@ def call(server: Server, new_database: Callable[[], str], tmp_path: Path) -> Cal
     return Caller(server.as_role("migrator", new_database()), tmp_path / "state")
 
 
-def test_migrate_status_and_verify(call: Caller, server: Server) -> None:
+def test_migrate_and_its_status(call: Caller) -> None:
+    """The first migration is enough here: all of them, and the layer, are applied whenever a stack starts."""
     before = call("migrate", "status", "--format", "json")
     assert before.exit_code == 1 and json.loads(before.stdout)["applied"] == []
 
-    dry = call("migrate", "--dry-run")
+    dry = call("migrate", "--dry-run", "--target", "1")
     assert dry.exit_code == 0, dry.output
     assert "would have been applied V0001__core_claims.sql" in dry.stdout
+    assert json.loads(call("migrate", "status", "--format", "json").stdout)["applied"] == []
 
-    done = call("migrate", "--format", "json")
+    done = call("migrate", "--target", "1", "--format", "json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["applied"][0] == "V0001__core_claims.sql"
+    assert json.loads(done.stdout)["applied"] == ["V0001__core_claims.sql"]
+    behind = json.loads(call("migrate", "status", "--format", "json").stdout)
+    assert behind["applied"] == ["V0001__core_claims.sql"] and behind["pending"] and not behind["current"]
+
+
+def test_nothing_to_do_and_verify(clone: str, migrator: str, tmp_path: Path) -> None:
+    """On a database that is migrated."""
+    call = Caller(migrator, tmp_path / "state")
     assert call("migrate").stdout.startswith("nothing to do")
 
     after = call("migrate", "status", "--format", "json")
@@ -56,10 +64,21 @@ def test_migrate_status_and_verify(call: Caller, server: Server) -> None:
     assert all(finding["holds"] for finding in json.loads(verified.stdout))
     assert call("verify", "nowhere").exit_code == 1
 
-    database = conninfo_to_dict(call.dsn)["dbname"]
-    with psycopg.connect(make_conninfo(server.dsn, dbname=database), autocommit=True) as connection:
+    with psycopg.connect(clone, autocommit=True) as connection:
         connection.execute("grant usage on schema core to pg_monitor")
     assert call("schema", "check").exit_code == 1
+
+
+@pytest.mark.drill
+def test_drill_an_empty_database_is_migrated_by_the_command(call: Caller) -> None:
+    dry = call("migrate", "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert "would have been applied V0001__core_claims.sql" in dry.stdout
+    done = call("migrate", "--format", "json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["applied"][0] == "V0001__core_claims.sql"
+    assert call("migrate").stdout.startswith("nothing to do")
+    assert call("verify").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_scaled_copy_is_migrated_under_load(stack: State, checkout: Callable[[
     log = tmp_path / "access.log"
     log.write_text(LOG)
     run = Rehearse(
-        scale=0, live=stack.dsn("postgres", stack.database), root=root, rate=40, connections=6, seconds=1, log=log
+        scale=0, live=stack.dsn("postgres", stack.database), root=root, rate=40, connections=6, seconds=0.3, log=log
     )
     found = run()
     assert found.applied[-1].endswith("__core_rehearsed.sql")

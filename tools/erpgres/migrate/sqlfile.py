@@ -44,19 +44,20 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@lru_cache(maxsize=128)
-def _parsed(text: str) -> tuple[Any, ...]:
-    """Return the parse tree of a text. It is shared by all who read the text: nobody may change it."""
-    return tuple(pglast.parse_sql(text))
-
-
 def parse(text: str, shown: str, *, is_check: bool = False) -> list[Statement]:
     """Split SQL text into statements; leading comments of a statement are not part of it.
 
     Raises Refused with file and line when the text is not valid SQL.
     """
+    return list(_parsed(text, shown, is_check))
+
+
+# More than a second for all files of the repository: a process that migrates twice does it once. The parse trees are shared
+# by all who read the text: nobody may change them.
+@lru_cache(maxsize=4096)
+def _parsed(text: str, shown: str, is_check: bool) -> tuple[Statement, ...]:
     try:
-        raw = _parsed(text)
+        raw = pglast.parse_sql(text)
     except pglast.parser.ParseError as error:
         message = str(error.args[0])
         position = int(error.args[1]) if len(error.args) > 1 and error.args[1] is not None else 0
@@ -70,7 +71,7 @@ def parse(text: str, shown: str, *, is_check: bool = False) -> list[Statement]:
         end = start + item.stmt_len if item.stmt_len else len(text)
         line = text.count("\n", 0, start) + 1
         found.append(Statement(text[start:end].rstrip(), shown, line, item.stmt, is_check=is_check))
-    return found
+    return tuple(found)
 
 
 def read(path: Path, root: Path, *, is_check: bool = False) -> list[Statement]:
