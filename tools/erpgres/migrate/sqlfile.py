@@ -52,8 +52,8 @@ def parse(text: str, shown: str, *, is_check: bool = False) -> list[Statement]:
     return list(_parsed(text, shown, is_check))
 
 
-# More than a second for all files of the repository: a process that migrates twice does it once. The parse trees are shared
-# by all who read the text: nobody may change them.
+# More than a second for all files of the repository: a process that migrates twice does it once. The parse trees are
+# shared by all who read the text: nobody may change them.
 @lru_cache(maxsize=4096)
 def _parsed(text: str, shown: str, is_check: bool) -> tuple[Statement, ...]:
     try:
