@@ -9,6 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
+import jwt
 import psycopg
 
 Call = tuple[str, dict[str, Any]]
@@ -44,18 +46,25 @@ $$
 """
 
 
-def attempt(authenticator: str, claims: dict[str, Any], calls: Sequence[Call]) -> list[tuple[int, dict[str, Any]]]:
-    """Status and body of each call, by who has these claims; `authenticator` is the conninfo that PostgREST has."""
-    with psycopg.connect(authenticator) as connection:
-        connection.execute(
-            "select set_config('request.jwt.claims', %s, true), set_config('request.method', 'POST', true), "
-            "set_config('request.path', '/rpc/attempts', true), set_config('request.headers', '{}', true), "
-            "set_config('attempts.calls', %s, true), set_config('role', %s, true)",
-            [json.dumps(claims), json.dumps(calls), claims["role"]],
-        )
-        connection.execute("select core.pre_request()")
-        connection.execute(TRY)
-        row = connection.execute("select current_setting('attempts.found')").fetchone()
-        connection.rollback()
+def claims_of(client: httpx.Client) -> dict[str, Any]:
+    """The claims of the token that a client sends, whose session is then the same."""
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
+def attempt(
+    connection: psycopg.Connection[Any], claims: dict[str, Any], calls: Sequence[Call]
+) -> list[tuple[int, dict[str, Any]]]:
+    """Status and body of each call, by who has these claims, on a connection as `authenticator`, as PostgREST's are."""
+    connection.execute(
+        "select set_config('request.jwt.claims', %s, true), set_config('request.method', 'POST', true), "
+        "set_config('request.path', '/rpc/attempts', true), set_config('request.headers', '{}', true), "
+        "set_config('attempts.calls', %s, true), set_config('role', %s, true)",
+        [json.dumps(claims), json.dumps(calls), claims["role"]],
+    )
+    connection.execute("select core.pre_request()")
+    connection.execute(TRY)
+    row = connection.execute("select current_setting('attempts.found')").fetchone()
+    connection.rollback()
     assert row is not None
     return [(int(status), body) for status, body in json.loads(row[0])]

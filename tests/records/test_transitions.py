@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import psycopg
+import pytest
 
-from attempts import attempt
+from attempts import attempt, claims_of
 from records.signing import Office
 from records.support import REASON, World, in_days
 
@@ -55,6 +57,12 @@ STATES = {
         "DRAFT", "PENDING", "SENT_BACK", "APPROVED", "REJECTED", "CANCELLED", "IN_TRANSIT", "COMPLETED",
     ),
 }  # fmt: skip
+
+
+@pytest.fixture
+def session(stack: Any) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(stack.dsn("authenticator")) as connection:
+        yield connection
 
 
 def give(world: World, user_id: Any, template: str) -> None:
@@ -158,7 +166,7 @@ def outcome(status: int, body: dict[str, Any]) -> tuple[int, str]:
     return status, body["status"] if status == 200 else body["code"]
 
 
-def test_requests(world: World) -> None:
+def test_requests(world: World, session: psycopg.Connection[Any]) -> None:
     """All of (kind, state, step, person); what is allowed is exactly the table above, and each goes where it says.
 
     Asked in a session of each person, one for each state; over HTTP what passes, and each refusal of each person.
@@ -170,10 +178,7 @@ def test_requests(world: World) -> None:
     clients = {(who, unit): world.client("manager" if who == "requester" else who, unit) for who, unit in PEOPLE}
     world.users["other", "U1"] = other
     clients["manager", "U1"] = world.client("other")
-    claims = {
-        (who, unit): world.org.claims(world.users[{"requester": "manager", "manager": "other"}.get(who, who), unit])
-        for who, unit in PEOPLE
-    }
+    claims = {person: claims_of(client) for person, client in clients.items()}  # a signature is its session's
     every = [step for steps in STEPS.values() for step in steps]
     wrong, tried, passed = [], 0, 0
     refused: set[tuple[str, str]] = set()
@@ -197,7 +202,7 @@ def test_requests(world: World) -> None:
                     for step in steps
                 ]  # fmt: skip
                 calls = [(f"records_{step}", values) for step, values in zip(steps, asked, strict=True)]
-                answers = attempt(world.org.stack.dsn("authenticator"), claims[who, unit], calls)
+                answers = attempt(session, claims[who, unit], calls)
                 for step, values, answer in zip(steps, asked, answers, strict=True):
                     want = expected(kind, step, state, name, is_seen)
                     got = outcome(*answer)
@@ -254,7 +259,7 @@ CRATES = {
 }
 
 
-def test_crates(world: World) -> None:
+def test_crates(world: World, session: psycopg.Connection[Any]) -> None:
     """All of (state, step, person) of crates."""
     office = Office(world)
     crates = {"ACTIVE": office.due(1), "ARCHIVED": office.due(1)}
@@ -273,7 +278,7 @@ def test_crates(world: World) -> None:
         "transfer_request": {"purpose": "Moves", "target_unit_id": world.units["FIN"]},
     }
     people = ("requester", "approver", "store", "unit_admin", "viewer", "admin")
-    claims = {who: world.org.claims(world.user("manager" if who == "requester" else who)) for who in people}
+    claims = {who: claims_of(world.client("manager" if who == "requester" else who)) for who in people}
     wrong = []
     for state, crate in crates.items():
         assert world.row("crates", crate["id"])["status"] == state
@@ -282,7 +287,7 @@ def test_crates(world: World) -> None:
             for step in CRATES
         ]
         for who in people:
-            answers = attempt(world.org.stack.dsn("authenticator"), claims[who], calls)
+            answers = attempt(session, claims[who], calls)
             for (step, (holders, states)), call, (status, body) in zip(CRATES.items(), calls, answers, strict=True):
                 want = 403 if who not in holders else 200 if state in states else 409
                 if status != want:
