@@ -67,8 +67,8 @@ def filled(stack: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
         yield from fill(stack, name, ids)
 
 
-def fill(stack: Any, name: str, ids: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    with psycopg.connect(stack.dsn("postgres", name), autocommit=True) as db:
+def fill(stack: Any, database: str, ids: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    with psycopg.connect(stack.dsn("postgres", database), autocommit=True) as db:
 
         def one(query: str) -> Any:
             row = db.execute(query, ids).fetchone()  # type: ignore[call-overload]
@@ -97,7 +97,7 @@ def fill(stack: Any, name: str, ids: dict[str, Any]) -> Iterator[tuple[Any, dict
         db.execute("analyze")
         ids["id"] = one("select id from core.approval where org_id = %(org)s order by id limit 1 offset 1500")
         ids["entity_id"] = one("select entity_id from core.approval where org_id = %(org)s and id = %(id)s")
-    tools = stack.dsn("migrator", name)
+    tools = stack.dsn("migrator", database)
     with psycopg.connect(tools, autocommit=True) as session:
         claims = {"role": "member", "sub": str(ids["user"]), "org_id": str(ids["org"])}
         session.execute("select set_config('request.jwt.claims', %s, false)", [json.dumps(claims)])

@@ -11,7 +11,7 @@ import pytest
 
 from wms.support import World, own
 
-DOCUMENTS = 16_000
+DOCUMENTS = 24_000
 # Three years of documents: a partition a quarter, one row a document, one line each, one ledger pair each.
 FILL = """
   create temporary table made on commit drop as
