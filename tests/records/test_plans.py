@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
+from conftest import cloned
 from wms.support import own
 
 CRATES = 20_000
@@ -68,10 +70,10 @@ FILL = [
 ]
 
 
-@pytest.fixture
-def filled(clone: str) -> Any:
-    """A database with twenty thousand crates in forty units, and what sessions of its members see."""
-    with psycopg.connect(clone, autocommit=True) as db:
+@pytest.fixture(scope="module")
+def filled(stack: Any) -> Iterator[Any]:
+    """A database with twenty thousand crates in forty units, and what sessions of its members see; only read."""
+    with cloned(stack) as name, psycopg.connect(stack.dsn("postgres", name), autocommit=True) as db:
 
         def one(query: str, *values: Any) -> Any:
             row = db.execute(query, values).fetchone()  # type: ignore[call-overload]

@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+
+from conftest import cloned
 
 ROWS = 4_000
 # In two organisations: what is read is read by organisation first.
@@ -58,11 +59,16 @@ STATEMENTS = (
 )
 
 
-@pytest.fixture
-def filled(clone: str, stack: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+@pytest.fixture(scope="module")
+def filled(stack: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     """A session of a member who may read approvals and holds everywhere, in a database with many rows."""
     ids: dict[str, Any] = {"rows": ROWS}
-    with psycopg.connect(clone, autocommit=True) as db:
+    with cloned(stack) as name:
+        yield from fill(stack, name, ids)
+
+
+def fill(stack: Any, database: str, ids: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    with psycopg.connect(stack.dsn("postgres", database), autocommit=True) as db:
 
         def one(query: str) -> Any:
             row = db.execute(query, ids).fetchone()  # type: ignore[call-overload]
@@ -91,7 +97,7 @@ def filled(clone: str, stack: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
         db.execute("analyze")
         ids["id"] = one("select id from core.approval where org_id = %(org)s order by id limit 1 offset 1500")
         ids["entity_id"] = one("select entity_id from core.approval where org_id = %(org)s and id = %(id)s")
-    tools = stack.dsn("migrator", conninfo_to_dict(clone)["dbname"])
+    tools = stack.dsn("migrator", database)
     with psycopg.connect(tools, autocommit=True) as session:
         claims = {"role": "member", "sub": str(ids["user"]), "org_id": str(ids["org"])}
         session.execute("select set_config('request.jwt.claims', %s, false)", [json.dumps(claims)])

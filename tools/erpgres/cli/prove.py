@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 from pathlib import Path
 
@@ -34,7 +35,23 @@ from erpgres.stack.state import State
     show_default=True,
     envvar="ERPGRES_PROVE_EVERY",
     show_envvar=True,
-    help="Try one in so many mutants, columns, foreign keys, ids and places for a bad token: the proof in short.",
+    help="Try one in so many mutants, ways to ask a view, columns, foreign keys, ids and places for a bad token: the "
+    "proof in short.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    envvar="ERPGRES_PROVE_SEED",
+    show_envvar=True,
+    help="Which ones --every tries (default: others each time; the report says which).",
+)
+@click.option(
+    "--template",
+    metavar="DATABASE",
+    envvar="ERPGRES_PROVE_TEMPLATE",
+    show_envvar=True,
+    help="A migrated database of the cluster without rows and without sessions, to be copied instead of made anew.",
 )
 @click.option(
     "--report",
@@ -49,7 +66,15 @@ from erpgres.stack.state import State
 @state_option
 @click.pass_context
 def command(
-    context: click.Context, state: State, output: str, update: bool, full: bool, every: int, folder: Path | None
+    context: click.Context,
+    state: State,
+    output: str,
+    update: bool,
+    full: bool,
+    every: int,
+    seed: int | None,
+    template: str | None,
+    folder: Path | None,
 ) -> None:
     """Prove who can see and do what: every view, column and function, as every kind of user, through a gateway.
 
@@ -66,10 +91,14 @@ def command(
     """
     from erpgres.errors import DONE, REFUSED
     from erpgres.prove import report, run
+    from erpgres.prove.sample import EVERYTHING, Sample
 
+    if update and every > 1:
+        raise click.UsageError("--update writes the whole matrix: it goes without --every")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    proof = run.prove(state, say, full=full, every=every, update=update)
+    sample = Sample(every, secrets.randbelow(every) if seed is None else seed) if every > 1 else EVERYTHING
+    proof = run.prove(state, say, full=full, sample=sample, update=update, template=template)
     for path in report.write(proof, folder or state.path / "proof"):
         say(f"wrote {path}")
     click.echo(json.dumps(report.summary(proof), indent=2) if output == "json" else report.text(proof), nl=False)

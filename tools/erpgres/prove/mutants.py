@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from erpgres.prove.sample import Sample
 from erpgres.prove.surface import ROLES, Policy, Relation, Surface
 
 # Where a mutant is tried: the clone in which every right is granted, or the one with the rights as they are.
@@ -36,15 +36,12 @@ class Mutant:
     void: str | None = None
 
 
-def one_in(every: int, made: list[Mutant]) -> list[Mutant]:
-    """Every so manieth mutant of each kind, the first of each among them."""
-    met: Counter[str] = Counter()
-    kept = []
+def sample(chosen: Sample, made: list[Mutant]) -> list[Mutant]:
+    """Some mutants of each kind in each schema: one in so many, and at least one."""
+    groups: dict[tuple[str, str], list[Mutant]] = {}
     for mutant in made:
-        if met[mutant.kind] % every == 0:
-            kept.append(mutant)
-        met[mutant.kind] += 1
-    return kept
+        groups.setdefault((mutant.kind, mutant.object.removeprefix("schema ").split(".")[0]), []).append(mutant)
+    return [mutant for place, group in enumerate(groups.values()) for mutant in chosen.of(group, place)]
 
 
 def everything(surface: Surface, *, full: bool = False) -> list[Mutant]:

@@ -6,9 +6,9 @@ security decides. Writes are blind (no WHERE, nothing read), because a condition
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -148,16 +148,42 @@ def _free_column(connection: Connection, table: Relation) -> str | None:
     return str(row[0]) if row else None
 
 
+def note(connection: Connection, probes: Mapping[str, Probe]) -> None:
+    """Lay the questions down in the database, for `ask` and `ask_all`."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("truncate prove.probe")
+        cursor.executemany(
+            "insert into prove.probe values (%s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (name, n, p.relation.kind == "partition", p.query, p.update, p.delete, p.insert, p.move)
+                for n, (name, p) in enumerate(probes.items())
+                if p.relation.has_rls
+            ],
+        )
+
+
 def ask(connection: Connection, who: Principal, probe: Probe) -> Reach:
     """Ask one table as one principal; inside a transaction of a superuser, which is one again afterwards."""
+    return _ask(connection, who, "p.name = %s", [probe.relation.full])[probe.relation.full]
+
+
+def ask_all(connection: Connection, who: Principal, *, partitions: bool) -> dict[str, Reach]:
+    """Ask every table as one principal, and every partition if wanted."""
+    return _ask(connection, who, "%s or not p.is_partition", [partitions])
+
+
+def _ask(connection: Connection, who: Principal, which: LiteralString, values: list[Any]) -> dict[str, Reach]:
     connection.execute(who.become())
-    statements = [probe.update, probe.delete, *probe.insert, *probe.move]
-    row = connection.execute("select prove.rows(%s), prove.attempt(%s)", [probe.query, statements]).fetchone()
+    rows = connection.execute(
+        "select p.name, prove.rows(p.query), cardinality(p.insert), prove.reach(p) from prove.probe as p "
+        f"where {which} order by p.number",
+        values,
+    ).fetchall()
     connection.execute(BACK)
-    assert row is not None
-    seen, found = row
-    split = 2 + len(probe.insert)
-    return Reach(seen, found[0], found[1], tuple(found[2:split]), tuple(found[split:]))
+    return {
+        name: Reach(seen, found[0], found[1], tuple(found[2 : 2 + inserts]), tuple(found[2 + inserts :]))
+        for name, seen, inserts, found in rows
+    }
 
 
 class Scopes:

@@ -48,6 +48,8 @@ def summary(proof: Proof) -> dict[str, Any]:
         "holds": proof.holds,
         "version": VERSION,
         "full": proof.full,
+        "every": proof.sample.every,
+        "seed": proof.sample.seed,
         "seconds": {name: round(value, 1) for name, value in proof.seconds.items()},
         "requests": proof.requests,
         "questions_in_sql": proof.questions,
@@ -74,6 +76,8 @@ def text(proof: Proof) -> str:
     lines = [f"The proof {'holds' if proof.holds else 'DOES NOT HOLD'} (Erpgres {VERSION})", ""]
     for name, (covered, there) in told["coverage"].items():
         lines.append(f"{name:<12} {covered} of {there} asked ({100 * covered // max(there, 1)} %)")
+    if not proof.sample.is_all:
+        lines.append(f"{'in short':<12} one in {proof.sample.every}, --seed {proof.sample.seed}")
     lines.append(
         f"{'requests':<12} {proof.requests} through the gateway, {proof.questions} questions in SQL, "
         f"{proof.embedded} embedded rows looked at"

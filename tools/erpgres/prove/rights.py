@@ -5,13 +5,14 @@ Each statement touches no row (`limit 0`, `where false`), so only rights decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
 from erpgres.prove.principals import BACK
-from erpgres.prove.surface import API_ROLES, ROLES, Function, Relation, Surface
+from erpgres.prove.sample import EVERYTHING, Sample
+from erpgres.prove.surface import API_ROLES, ROLES, Column, Function, Relation, Surface
 
 Connection = psycopg.Connection[Any]
 Cells = dict[tuple[str, str], dict[str, str]]
@@ -42,49 +43,120 @@ def attempt(connection: Connection, role: str, statements: Sequence[str]) -> lis
     return list(row[0])
 
 
+# What is asked of each column. Of a whole relation, first: with all columns, which if given means that each is; with
+# none, which PostgreSQL lets pass for a right to any column, so that none is given if that is refused.
+PATTERNS = {
+    "select": "select {names} from {table} limit 0",
+    "insert": "insert into {table} ({names}) select {nulls} where false",
+    "update": "update {table} set {changes} where false",
+    "delete": "delete from {table} where false",
+    "truncate": "truncate {table}",
+}
+NO_COLUMN = {"select": "select from {table} limit 0", "insert": "insert into {table} select where false"}
+AT_ONCE = 60
+
+
 def relation(connection: Connection, role: str, what: Relation, only: str | None = None) -> dict[str, str]:
     """What the role may do with a relation: {right: columns as `*`, `-` or their names}; `only` asks one right."""
-    patterns = {
-        "select": "select {name} from {table} limit 0",
-        "insert": "insert into {table} ({name}) select null::{type} where false",
-        "update": "update {table} set {name} = null where false",
-        "delete": "delete from {table} where false",
-        "truncate": "truncate {table}",
-    }
-    asked = [right for right in patterns if only in (None, right) and (right != "truncate" or what.kind != "view")]
-    statements: list[str] = []
-    for right in asked:
-        for column in what.columns if right in COMMANDS else what.columns[:1]:
-            statements.append(patterns[right].format(name=f'"{column.name}"', type=column.type, table=what.full))
-    found = iter(attempt(connection, role, statements))
-    granted = _granted(connection, role, what)
-    cells = {}
-    for right in asked:
-        if right in WHOLE:
-            code = next(found)
-            # A table that others refer to is not truncated, whoever asks; the right is looked at first.
-            allowed_whole = _is_allowed(code) or (right == "truncate" and code == "0A000")
-            cells[right] = "yes" if allowed_whole else WITHOUT_EFFECT if granted[right] else "-"
+    return relations(connection, role, [what], only)[what.full]
+
+
+def relations(
+    connection: Connection, role: str, asked: Sequence[Relation], only: str | None = None, sample: Sample = EVERYTHING
+) -> dict[str, dict[str, str]]:
+    """What the role may do with relations. With a sample, columns that the catalog gives him no right to update and
+    that are refused all together are tried one by one only as the sample says."""
+    found: dict[str, dict[str, str]] = {}
+    for first in range(0, len(asked), AT_ONCE):
+        found |= _some_relations(connection, role, asked[first : first + AT_ONCE], only, sample)
+    return found
+
+
+def _some_relations(
+    connection: Connection, role: str, asked: Sequence[Relation], only: str | None, sample: Sample
+) -> dict[str, dict[str, str]]:
+    granted = _granted(connection, role, asked)
+    rights = [(what, right) for what in asked for right in PATTERNS if _is_asked(what, right, only)]
+    whole: list[tuple[Relation, str, bool]] = []
+    for what, right in rights:
+        whole.append((what, right, True))
+        if right in NO_COLUMN:
+            whole.append((what, right, False))
+    answers = dict(
+        zip(
+            [(what.full, right, is_all) for what, right, is_all in whole],
+            attempt(connection, role, [_statement(*question) for question in whole]),
+            strict=True,
+        )
+    )
+    single: list[tuple[Relation, str, Column]] = []
+    for place, (what, right) in enumerate(rights):
+        if right not in COMMANDS or answers[what.full, right, True].startswith("ok"):
             continue
-        allowed = [c.name for c in what.columns if _is_allowed(next(found))]
-        writable = [c.name for c in what.columns if right == "select" or c.writable]
-        idle = [name for name in granted[right] if name not in allowed]
-        cells[right] = _columns(allowed, writable) + (f" ({WITHOUT_EFFECT}: {' '.join(idle)})" if idle else "")
+        if answers.get((what.full, right, False), "").startswith("42501"):
+            continue
+        single += [
+            (what, right, column)
+            for number, column in enumerate(what.columns)
+            if right != "update" or granted[what.full][right] or sample.takes(place, number)
+        ]
+    codes = attempt(connection, role, [_statement(what, right, column) for what, right, column in single])
+    each = {
+        (what.full, right, c.name) for (what, right, c), code in zip(single, codes, strict=True) if _is_allowed(code)
+    }
+    cells: dict[str, dict[str, str]] = {what.full: {} for what in asked}
+    for what, right in rights:
+        code = answers[what.full, right, True]
+        idle = granted[what.full][right]
+        if right in WHOLE:
+            # A table that others refer to is not truncated, whoever asks; the right is looked at first.
+            is_allowed = _is_allowed(code) or (right == "truncate" and code == "0A000")
+            cells[what.full][right] = "yes" if is_allowed else WITHOUT_EFFECT if idle else "-"
+            continue
+        possible = [c.name for c in what.columns if right == "select" or c.writable]
+        allowed = (
+            possible if code.startswith("ok") else [c.name for c in what.columns if (what.full, right, c.name) in each]
+        )
+        idle = [name for name in idle if name not in allowed]
+        cells[what.full][right] = _columns(allowed, possible) + (
+            f" ({WITHOUT_EFFECT}: {' '.join(idle)})" if idle else ""
+        )
     return cells
 
 
-def _granted(connection: Connection, role: str, what: Relation) -> dict[str, list[str]]:
-    """What the catalog says is granted, used or not: {right: columns, or one word for the whole}."""
-    rows = connection.execute(
-        "select p, a.attname from unnest(%(columns)s::text[]) p "
-        "join pg_attribute a on a.attrelid = %(oid)s::bigint::oid "
+def _is_asked(what: Relation, right: str, only: str | None) -> bool:
+    return only in (None, right) and (right != "truncate" or what.kind != "view")
+
+
+def _statement(what: Relation, right: str, column: Column | bool) -> str:
+    """A statement that touches no row: with one column, with all that it can name (True), or with none (False)."""
+    if column is False:
+        return NO_COLUMN[right].format(table=what.full)
+    named = [column] if isinstance(column, Column) else [c for c in what.columns if right == "select" or c.writable]
+    named = named or list(what.columns)
+    return PATTERNS[right].format(
+        table=what.full,
+        names=", ".join(f'"{c.name}"' for c in named),
+        nulls=", ".join(f"null::{c.type}" for c in named),
+        changes=", ".join(f'"{c.name}" = null' for c in named),
+    )
+
+
+def _granted(connection: Connection, role: str, asked: Sequence[Relation]) -> dict[str, dict[str, list[str]]]:
+    """What the catalog says is granted, used or not: {relation: {right: columns, or one word for the whole}}."""
+    oids = {what.oid: what.full for what in asked}
+    found: dict[str, dict[str, list[str]]] = {what.full: {right: [] for right in (*COMMANDS, *WHOLE)} for what in asked}
+    for oid, right, name in connection.execute(
+        "select a.attrelid::bigint, p, a.attname from unnest(%(columns)s::text[]) p "
+        "join pg_attribute a on a.attrelid = any (%(oids)s::bigint[]::oid[]) "
         "and a.attnum > 0 and not a.attisdropped "
         "where has_column_privilege(%(role)s, a.attrelid, a.attnum, p) "
-        "union all select p, 'yes' from unnest(%(whole)s::text[]) p "
-        "where has_table_privilege(%(role)s, %(oid)s::bigint::oid, p)",
-        {"columns": list(COMMANDS), "whole": list(WHOLE), "role": role, "oid": what.oid},
-    ).fetchall()
-    return {right: [name for r, name in rows if r == right] for right in (*COMMANDS, *WHOLE)}
+        "union all select o, p, 'yes' from unnest(%(whole)s::text[]) p, unnest(%(oids)s::bigint[]) o "
+        "where has_table_privilege(%(role)s, o::oid, p)",
+        {"columns": list(COMMANDS), "whole": list(WHOLE), "role": role, "oids": list(oids)},
+    ):
+        found[oids[oid]][right].append(name)
+    return found
 
 
 def runs_as(connection: Connection, function: Function) -> str:
@@ -101,14 +173,24 @@ def runs_as(connection: Connection, function: Function) -> str:
 
 def other(connection: Connection, role: str, what: Relation) -> str:
     """What nobody should have on a relation: TRIGGER, REFERENCES, MAINTAIN, and any right that can be passed on."""
-    row = connection.execute(
-        "select string_agg(p || g, ', ' order by p, g) "
-        "from unnest(%s::text[]) p, unnest(array['', ' WITH GRANT OPTION']) g "
-        "where has_table_privilege(%s, %s::bigint::oid, p || g) and (g <> '' or p = any (%s))",
-        [[*NEVER, "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"], role, what.oid, list(NEVER)],
-    ).fetchone()
-    assert row is not None
-    return row[0] or "-"
+    return others(connection, role, [what])[what.full]
+
+
+def others(connection: Connection, role: str, asked: Sequence[Relation]) -> dict[str, str]:
+    """The same of many relations."""
+    rows = connection.execute(
+        "select o, string_agg(p || g, ', ' order by p, g) "
+        "from unnest(%s::bigint[]) o, unnest(%s::text[]) p, unnest(array['', ' WITH GRANT OPTION']) g "
+        "where has_table_privilege(%s, o::oid, p || g) and (g <> '' or p = any (%s)) group by o",
+        [
+            [what.oid for what in asked],
+            [*NEVER, "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"],
+            role,
+            list(NEVER),
+        ],
+    ).fetchall()
+    found = dict(rows)
+    return {what.full: found.get(what.oid, "-") for what in asked}
 
 
 def function(connection: Connection, role: str, functions: Sequence[Function]) -> dict[str, str]:
@@ -203,22 +285,21 @@ def roles(connection: Connection) -> Cells:
     return cells
 
 
-def matrix(connection: Connection, surface: Surface, relations: Iterable[Relation] | None = None) -> Cells:
+def matrix(connection: Connection, surface: Surface, sample: Sample = EVERYTHING) -> Cells:
     """All rights on relations, functions, schemas and sequences: {(object, right): {role: value}}."""
     cells: Cells = {}
-    for what in surface.relations if relations is None else relations:
-        for role in ROLES:
-            for right, value in relation(connection, role, what).items():
-                cells.setdefault((what.full, right), {})[role] = value
-            cells.setdefault((what.full, "other"), {})[role] = other(connection, role, what)
-    if relations is None:
-        for role in ROLES:
-            for name, value in function(connection, role, surface.functions).items():
-                cells.setdefault((name, "execute"), {})[role] = value
-            for name, value in schema(connection, role, surface.schemas).items():
-                cells.setdefault((f"schema {name}", "schema"), {})[role] = value
-            for name, value in sequence(connection, role, surface.sequences).items():
-                cells.setdefault((f"sequence {name}", "sequence"), {})[role] = value
+    for role in ROLES:
+        for full, rights in relations(connection, role, surface.relations, sample=sample).items():
+            for right, value in rights.items():
+                cells.setdefault((full, right), {})[role] = value
+        for full, value in others(connection, role, surface.relations).items():
+            cells.setdefault((full, "other"), {})[role] = value
+        for name, value in function(connection, role, surface.functions).items():
+            cells.setdefault((name, "execute"), {})[role] = value
+        for name, value in schema(connection, role, surface.schemas).items():
+            cells.setdefault((f"schema {name}", "schema"), {})[role] = value
+        for name, value in sequence(connection, role, surface.sequences).items():
+            cells.setdefault((f"sequence {name}", "sequence"), {})[role] = value
     return cells
 
 

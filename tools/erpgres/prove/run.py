@@ -13,6 +13,7 @@ import psycopg
 from erpgres.prove import edges, hunt, matrix, mutants, reach, realtime, rights, stage, surface, views, world
 from erpgres.prove.findings import Cells, Findings
 from erpgres.prove.principals import Principal, bad_tokens
+from erpgres.prove.sample import EVERYTHING, Sample
 from erpgres.prove.surface import Surface
 from erpgres.prove.web import Web
 from erpgres.prove.world import World
@@ -47,7 +48,7 @@ class Proof:
     functions: tuple[int, int] = (0, 0)
     uncovered: list[str] = field(default_factory=list)
     full: bool = False
-    every: int = 1
+    sample: Sample = EVERYTHING
 
     @property
     def holds(self) -> bool:
@@ -58,21 +59,31 @@ class Proof:
 
 
 def prove(
-    state: State, progress: Progress, *, full: bool = False, every: int = 1, update: bool = False, live: bool = True
+    state: State,
+    progress: Progress,
+    *,
+    full: bool = False,
+    sample: Sample = EVERYTHING,
+    update: bool = False,
+    live: bool = True,
+    template: str | None = None,
 ) -> Proof:
     """Prove who may do what on a running stack. `update` writes the matrix instead of comparing with it.
 
-    `every`: try one in so many of what comes in large numbers: mutants of each kind, columns as each role, foreign
-    keys, ids of another organisation, places for a bad token. `live`: also compare the running database's schema
-    with the proved one. Raises CannotRun without a superuser.
+    `sample`: try one in so many of what comes in large numbers: mutants of each kind and schema, ways to ask a view,
+    columns as each role, foreign keys, ids of another organisation, places for a bad token. `live`: also compare the
+    running database's schema with the proved one. `template`: a migrated database without rows to begin with.
+    Raises CannotRun without a superuser.
     """
     begun = time.monotonic()
-    with stage.scratch(state, progress) as name:
+    if not sample.is_all:
+        progress(f"one in {sample.every}, from {sample.seed} on (--every {sample.every} --seed {sample.seed})")
+    with stage.scratch(state, progress, template) as name:
         with stage.superuser(state.dsn("postgres", name)) as connection:
             progress("filling two organisations")
             people = world.make(connection)
             what = surface.read(connection)
-        proof = Proof(what, [*people.callers, *people.strangers, *people.sessions], [], full=full, every=every)
+        proof = Proof(what, [*people.callers, *people.strangers, *people.sessions], [], full=full, sample=sample)
         with stage.analysts(state, name, [people.ours.analyst, people.theirs.analyst]):
             copies = [stage.clone(state, name, number) for number in (1, 2)]
             proof.seconds["stage"] = time.monotonic() - begun
@@ -92,7 +103,8 @@ def prove(
         for changed in matrix.write(proof.found):
             progress(f"changed {matrix.FOLDER / changed}")
     else:
-        proof.differences = matrix.compare(matrix.read(), proof.found)
+        some = () if sample.is_all else ("views.csv", "functions.csv")
+        proof.differences = matrix.compare(matrix.read(), proof.found, some=some)
     proof.seconds["all"] = time.monotonic() - begun
     return proof
 
@@ -100,7 +112,7 @@ def prove(
 def _hunt(state: State, copies: list[str], what: Surface, people: World, proof: Proof, progress: Progress) -> None:
     """The SQL side: the matrix of rights and of policies, then the mutants."""
     begun = time.monotonic()
-    made = mutants.one_in(proof.every, mutants.everything(what, full=proof.full))
+    made = mutants.sample(proof.sample, mutants.everything(what, full=proof.full))
     progress(f"{len(made)} mutants")
     everybody = [*people.callers, *people.sessions]
     with stage.superuser(state.dsn("postgres", copies[0])) as connection:
@@ -116,7 +128,7 @@ def _hunt(state: State, copies: list[str], what: Surface, people: World, proof: 
         )
     with stage.superuser(state.dsn("postgres", copies[1])) as connection:
         with connection.transaction(force_rollback=True):
-            cells = rights.matrix(connection, what)
+            cells = rights.matrix(connection, what, proof.sample)
             cells |= rights.roles(connection)
         for function in what.functions:
             cells[function.full, "runs as"] = {"everybody": rights.runs_as(connection, function)}
@@ -143,19 +155,19 @@ def _ask(own: State, dsn: str, what: Surface, people: World, proof: Proof, progr
     calls: Cells = {}
     tokens: Cells = {}
     with stage.superuser(dsn) as connection, Web(own.port) as web:
-        known = views.learn(connection, what, people)
+        known = views.learn(connection, what, people, proof.sample)
         views.nothing_proved(connection, what, people, known, findings)
-        covered = views.ask(web, what, people, known, token, cells, findings, every=proof.every)
-        proof.embedded = edges.embed(web, what, people, known, token, findings, full=proof.full, every=proof.every)
-        called = edges.call(web, what, people, token, calls)
+        covered = views.ask(web, what, people, known, token, cells, findings, sample=proof.sample)
+        proof.embedded = edges.embed(web, what, people, known, token, findings, full=proof.full, sample=proof.sample)
+        called = edges.call(web, what, people, token, calls, proof.sample)
         bad = bad_tokens(key, people.good, people.mismatched)
         proof.tokens = [(t.name, t.says) for t in bad]
-        edges.refuse(web, what, bad, tokens, findings, full=proof.full, every=proof.every)
+        edges.refuse(web, what, bad, tokens, findings, full=proof.full, sample=proof.sample)
         realtime.ask(connection, people, tokens, findings)
         edges.describe(web, what, people, known, token, findings)
         edges.read_with_shared_texts(web, what, people, token, connection, findings)
         edges.call_with_foreign_ids(
-            web, what, people, known, token, connection, findings, full=proof.full, every=proof.every
+            web, what, people, known, token, connection, findings, full=proof.full, sample=proof.sample
         )
         for asked, answer in web.failed:
             if answer.status != 503:

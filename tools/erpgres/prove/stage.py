@@ -76,6 +76,31 @@ exception
 end
 $$;
 
+-- What a table is asked, so that a session asks all of them with one question.
+create table prove.probe (
+  name text primary key,
+  number integer not null,
+  is_partition boolean not null,
+  query text not null,
+  update text not null,
+  delete text not null,
+  insert text[] not null,
+  move text[] not null
+);
+grant select on prove.probe to public;
+
+-- A blind UPDATE that reaches no row reaches none with other values: those are not tried one by one.
+create function prove.reach(probe prove.probe) returns text[] language plpgsql as $$
+declare
+  v_update text[] := prove.attempt(array[probe.update]);
+begin
+  return v_update || prove.attempt(probe.delete || probe.insert) || case
+    when v_update[1] = 'ok 0' then array_fill('ok 0'::text, array[cardinality(probe.move)])
+    else prove.attempt(probe.move)
+  end;
+end
+$$;
+
 grant execute on all functions in schema prove to public;
 """
 
@@ -92,14 +117,19 @@ def superuser(dsn: str) -> Connection:
 
 
 @contextmanager
-def scratch(state: State, progress: Progress) -> Iterator[str]:
-    """Make a migrated database with the proof's helpers; gives its name, and drops it and its clones in the end."""
+def scratch(state: State, progress: Progress, template: str | None = None) -> Iterator[str]:
+    """Make a migrated database with the proof's helpers; gives its name, and drops it and its clones in the end.
+
+    `template`: a database of the cluster without rows to begin with; what it lacks is migrated.
+    """
     from erpgres.migrate import cluster, runner
 
     name = f"prove_{uuid.uuid4().hex[:8]}"
     progress(f"making the database {name}")
     superuser(state.dsn("postgres")).close()
     try:
+        if template:
+            _copy(state, template, name)
         cluster.apply(state.dsn("postgres"), state.secret, name)
         runner.migrate(state.dsn("migrator", name))
         with superuser(state.dsn("postgres", name)) as connection:
@@ -140,13 +170,17 @@ def _sweep(connection: Connection) -> None:
 def clone(state: State, name: str, number: int) -> str:
     """Clone the scratch database, to which nobody may be connected; returns the clone's name."""
     made = f"{name}_{number}"
+    _copy(state, name, made)
+    return made
+
+
+def _copy(state: State, template: str, name: str) -> None:
     with database.connect(state.dsn("postgres"), autocommit=True) as connection:
         connection.execute(
             sql.SQL("create database {} template {} strategy file_copy").format(
-                sql.Identifier(made), sql.Identifier(name)
+                sql.Identifier(name), sql.Identifier(template)
             )
         )
-    return made
 
 
 @contextmanager
