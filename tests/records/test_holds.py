@@ -73,6 +73,8 @@ def test_what_a_hold_refuses(office: Office) -> None:
     refused(world.call("hold_release", "compliance", id=crate["id"], reason="x" * 10), 404, "records.hold_not_found")
     stale = world.call("hold_release", "compliance", id=hold["id"], reason="x" * 10, version=7)
     refused(stale, 412, "core.stale_version")
+    stale = world.call("hold_add", "compliance", id=hold["id"], crates=[crate["id"]], version=7)
+    refused(stale, 412, "core.stale_version")
     gone = office.due(1)
     office.destroyed(gone)
     refuses(409, "records.hold_too_late", crates=[gone["id"]])

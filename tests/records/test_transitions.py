@@ -169,7 +169,8 @@ def outcome(status: int, body: dict[str, Any]) -> tuple[int, str]:
 def test_requests(world: World, session: psycopg.Connection[Any]) -> None:
     """All of (kind, state, step, person); what is allowed is exactly the table above, and each goes where it says.
 
-    Asked in a session of each person, one for each state; over HTTP what passes, and each refusal of each person.
+    Asked in a session of each person, one for each state; over HTTP what passes, each refusal of each person, and each step
+    with a stale version.
     """
     office = Office(world)
     give(world, world.user("manager"), "records_approver")  # who may approve must still not approve his own
@@ -182,6 +183,7 @@ def test_requests(world: World, session: psycopg.Connection[Any]) -> None:
     every = [step for steps in STEPS.values() for step in steps]
     wrong, tried, passed = [], 0, 0
     refused: set[tuple[str, str]] = set()
+    stale: set[str] = set()
     for kind, states in STATES.items():
         for state in states:
             request = in_state(office, kind, state)
@@ -214,7 +216,12 @@ def test_requests(world: World, session: psycopg.Connection[Any]) -> None:
                         refused.add((name, want[1]))
                         if (got := try_out(clients[who, unit], step, values)) != want:
                             wrong.append((kind, state, step, f"{name} over HTTP", got, want))
-    assert wrong == []
+                    if want[0] == 200 and step not in stale:
+                        stale.add(step)
+                        got = try_out(clients[who, unit], step, {**values, "version": request["version"] + 1})
+                        if got != (412, "core.stale_version"):
+                            wrong.append((kind, state, step, "a stale version", got, want))
+    assert wrong == [] and stale == set(every)
     assert len(refused) > 3 * len(PEOPLE)
     known = sum(len(states) * len({**STEPS["*"], **STEPS[kind]}) for kind, states in STATES.items())
     total = sum(map(len, STATES.values())) * len(every)
@@ -296,4 +303,7 @@ def test_crates(world: World, session: psycopg.Connection[Any]) -> None:
                     client = world.client("manager" if who == "requester" else who)
                     response = client.post(f"rpc/{call[0]}", json=call[1], headers={"Prefer": "tx=rollback"})
                     assert response.status_code == 200, (state, step, who, response.text)
+                    if not step.endswith("request"):
+                        response = client.post(f"rpc/{call[0]}", json={**call[1], "version": 99})
+                        assert response.json()["code"] == "core.stale_version", (state, step, response.text)
     assert wrong == []

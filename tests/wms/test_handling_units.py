@@ -165,6 +165,8 @@ def test_a_unit_is_refused(world: World, one: Warehouse, two: Warehouse, api: An
     refuse(422, "wms.not_in_handling_unit", "wms_handling_unit_unpack", **{**pack, "quantity": 4})
 
     move = {"id": pallet, "to_position_id": one.receiving}
+    for function, values in (("unpack", pack), ("move", move), ("nest", {"id": pallet, "parent_id": None})):
+        refuse(412, "core.stale_version", f"wms_handling_unit_{function}", **values, version=99)
     refuse(422, "wms.same_position", "wms_handling_unit_move", **{**move, "to_position_id": one.storage})
     refuse(422, "wms.position_elsewhere", "wms_handling_unit_move", **{**move, "to_position_id": two.storage})
     small = position(world, "S-1", capacity=2, capacity_unit="C62")

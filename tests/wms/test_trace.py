@@ -73,6 +73,7 @@ def test_it_is_refused(travelled: World, new_org: Any, api: Any) -> None:
     refused(travelled.call("wms_lot_trace", lot_id=lot, direction="UP"), 422, "wms.trace_direction")
     refused(travelled.call("wms_lot_trace", lot_id=lot, page_size=101), 422, "wms.page_size")
     refused(travelled.call("wms_lot_recall", lot_id=lot, reason=" "), 422, "core.reason_missing")
+    refused(travelled.call("wms_lot_recall", lot_id=lot, reason="metal", version=99), 412, "core.stale_version")
     stranger = api(new_org().admin_token)
     for function in ("wms_lot_trace", "wms_lot_report"):
         refused(travelled.call(function, lot_id=str(uuid.uuid4())), 404, "wms.lot_not_found")

@@ -205,7 +205,8 @@ def held_by_roles(world: World) -> set[tuple[str, str]]:
 def test_only_what_is_listed_passes(
     world: World, one: Warehouse, claims: dict[str, dict[str, Any]], roles: dict[str, httpx.Client], api: Any
 ) -> None:
-    """Asked in a session of each role, one for each state; over HTTP what passes, and one refusal of each action."""
+    """Asked in a session of each role, one for each state; over HTTP what passes, one refusal of each action, and
+    each function with a stale version."""
     steps, rights = listed(world) | AGAIN, held_by_roles(world)
     decider = api(world.org.token(administrator=True))
     states: dict[str, Rows] = {
@@ -218,6 +219,14 @@ def test_only_what_is_listed_passes(
     }
     wrong: list[str] = []
     refused: set[tuple[str, str, int]] = set()
+    functions = {ask("")[0] for actions in ACTIONS.values() for ask in actions.values()}
+    versioned = functions & {
+        name
+        for (name,) in world.db.execute(
+            "select proname from pg_proc where pronamespace = 'api'::regnamespace and 'version' = any (proargnames)"
+        )
+    }
+    stale: set[str] = set()
     passed = asked = 0
     with psycopg.connect(world.org.stack.dsn("authenticator")) as session:
         for entity, state, row in [(e, state, row) for e, rows in states.items() for state, row in rows.items()]:
@@ -237,7 +246,13 @@ def test_only_what_is_listed_passes(
                         response = client.post(f"rpc/{function}", json=arguments)
                         if response.status_code != status:
                             wrong.append(f"{entity} {state} {action} by {role} over HTTP: {response.text[:150]}")
+                    if expected == (200,) and function in versioned - stale:
+                        stale.add(function)
+                        response = client.post(f"rpc/{function}", json={**arguments, "version": 99})
+                        if (response.status_code, response.json().get("code")) != (412, "core.stale_version"):
+                            wrong.append(f"{entity} {state} {action} with a stale version: {response.text[:150]}")
     assert wrong == []
+    assert stale == versioned and len(stale) > 10
     assert asked > 500 and passed > 50, "the matrix is not empty"
 
 
