@@ -169,8 +169,8 @@ def outcome(status: int, body: dict[str, Any]) -> tuple[int, str]:
 def test_requests(world: World, session: psycopg.Connection[Any]) -> None:
     """All of (kind, state, step, person); what is allowed is exactly the table above, and each goes where it says.
 
-    Asked in a session of each person, one for each state; over HTTP what passes, each refusal of each person, and each step
-    with a stale version.
+    Asked in a session of each person, one for each state; over HTTP what passes, each refusal of each person, and each
+    step with a stale version.
     """
     office = Office(world)
     give(world, world.user("manager"), "records_approver")  # who may approve must still not approve his own
