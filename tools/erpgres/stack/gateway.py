@@ -132,7 +132,7 @@ def render(state: State) -> Path:
 
 def prepare(state: State) -> bool:
     """Do what `render` does and return whether any file is new, so that a running gateway has to read it again."""
-    texts = {name: (SOURCE / name).read_text() for name in ("nginx.conf", "gateway.js")}
+    texts = {path.name: path.read_text() for path in (SOURCE / "nginx.conf", *sorted(SOURCE.glob("*.js")))}
     texts |= site(state, inspect(state.nginx_binary))
     for directory in (state.etc, state.log, temporary(state)):
         if not directory.is_dir():
