@@ -154,7 +154,14 @@ def kill(state: State, part: str) -> None:
     until(lambda: pid_of(state, part) not in (0, pid))
 
 
-def persistent(state: State, token: str, stop: threading.Event, found: list[dict[str, Any]], ends: list[Any]) -> None:
+def persistent(
+    state: State,
+    token: str,
+    ready: threading.Event,
+    stop: threading.Event,
+    found: list[dict[str, Any]],
+    ends: list[Any],
+) -> None:
     """Listen, and come back with the cursor whenever the connection ends, until told to stop."""
     cursor: str | None = None
     while not stop.is_set():
@@ -162,6 +169,7 @@ def persistent(state: State, token: str, stop: threading.Event, found: list[dict
         try:
             with listening(state, token, cursor=cursor) as listener:
                 cursor = listener.cursor
+                ready.set()
                 while not stop.is_set():
                     try:
                         message = listener.hear(0.2)
@@ -177,11 +185,12 @@ def persistent(state: State, token: str, stop: threading.Event, found: list[dict
 
 @contextmanager
 def keeping(state: State, token: str) -> Iterator[tuple[list[dict[str, Any]], list[Any]]]:
-    """Run `persistent` beside the test; yields what it hears and how its connections ended."""
-    stop, found, ends = threading.Event(), list[dict[str, Any]](), list[Any]()
-    thread = threading.Thread(target=persistent, args=(state, token, stop, found, ends), daemon=True)
+    """Run `persistent` beside the test, once it listens; yields what it hears and how its connections ended."""
+    ready, stop, found, ends = threading.Event(), threading.Event(), list[dict[str, Any]](), list[Any]()
+    thread = threading.Thread(target=persistent, args=(state, token, ready, stop, found, ends), daemon=True)
     thread.start()
     try:
+        assert ready.wait(30), "nobody listens"
         yield found, ends
     finally:
         stop.set()
