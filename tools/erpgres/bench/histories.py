@@ -86,15 +86,18 @@ class Line:
         status = int(head[9:12])
         lower = head.lower()
         if status in (204, 304):
-            return status, head, b""
-        if "transfer-encoding: chunked" in lower:
+            whole = b""
+        elif "transfer-encoding: chunked" in lower:
             whole = b""
             while size := int(await self._reader.readline(), 16):
                 whole += (await self._reader.readexactly(size + 2))[:size]
             await self._reader.readline()
-            return status, head, whole
-        length = int(lower.split("content-length:")[1].split("\r\n")[0])
-        return status, head, await self._reader.readexactly(length)
+        else:
+            whole = await self._reader.readexactly(int(lower.split("content-length:")[1].split("\r\n")[0]))
+        if "\r\nconnection: close" in lower:  # after so many requests
+            self.close()
+            self._reader = self._writer = None
+        return status, head, whole
 
     def close(self) -> None:
         """Close it."""
