@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ def test_devices_end_equal_to_the_server(stack: Any) -> None:
     assert outcome.rows > 200 and outcome.calls["sync_push"] > 10
     assert outcome.did["device_loses_pull"] + outcome.did["device_loses_push"] > 0
     assert outcome.did["device_is_overtaken"] > 0
+    assert json.loads(json.dumps(outcome.public()))["calls"] == outcome.calls
 
 
 def test_the_comparison_finds_a_device_that_skips_an_answer(stack: Any) -> None:

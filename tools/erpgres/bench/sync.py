@@ -52,6 +52,10 @@ class Outcome:
     rows: int = 0
     problems: list[str] = field(default_factory=list)
 
+    def public(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {**vars(self), "did": dict(self.did), "calls": dict(self.calls)}
+
 
 @dataclass
 class Person:

@@ -31,8 +31,6 @@ def command(output: str, runs: int, steps: int, seed: int, bug: str | None) -> N
       erpgres bench sync --runs 500 --seed 7
       erpgres bench sync --runs 5 --bug cursor
     """
-    import dataclasses
-
     from erpgres.bench import sync as bench
     from erpgres.bench.feed import throw_away
     from erpgres.bench.posting import unlimited
@@ -47,5 +45,5 @@ def command(output: str, runs: int, steps: int, seed: int, bug: str | None) -> N
         f"problems: {len(outcome.problems)}",
         *(f"    {line}" for line in outcome.problems[:20]),
     ]
-    report(output, dataclasses.asdict(outcome), lines)
+    report(output, outcome.public(), lines)
     judge("" if outcome.problems else None)
