@@ -133,6 +133,7 @@ def _bring(dsn: str, connection: Connection, org_id: uuid.UUID | None) -> float:
         while worker.execute("select core.fill_search()").fetchone() != (0,):
             pass
         seconds = server.now() - began
+    connection.execute("analyze core.item, core.searchable")  # or the rows are looked for one by one among all others
     missing = connection.execute(
         "select count(*) from core.item as i where i.org_id = %s and not exists (select from core.searchable as s"
         " where s.org_id = i.org_id and s.entity = 'item' and s.id = i.id)",
