@@ -182,8 +182,11 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
     scratch = temporary(state)
     # Since 1.29.7 connections are kept unless that is forbidden; before, the word for it was not known.
     never_kept = ["  keepalive 0;"] if nginx.version >= (1, 29, 7) else []
+    # A worker that a reload replaces would close a connection on which a client is just sending the next request.
+    closed_late = ["keepalive_min_timeout 2s;"] if nginx.version >= (1, 27, 4) else []
     lines = [
         *([_MEMORY, *_cache(state)] if nginx.has_memory else []),
+        *closed_late,
         f"js_preload_object site from {_quoted(state.etc / 'gateway.json')};",
         f"access_log {_quoted(state.log / 'access.log')} gateway;",
         *(
