@@ -238,6 +238,15 @@ def test_the_database_of_the_lint_is_known_by_what_made_it(tmp_path: Path) -> No
     assert scratch.digest(root) != before
 
 
+def test_the_database_of_a_checkout_that_is_gone_is_removed(tmp_path: Path) -> None:
+    for name, checkout in (("cluster-1", tmp_path), ("cluster-2", tmp_path / "gone")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "checkout").write_text(str(checkout))
+    (tmp_path / "sqlfluff").mkdir()
+    scratch.drop_orphans(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cluster-1", "sqlfluff"]
+
+
 def test_a_variable_that_hides_another_stops_the_migration(shop: Any) -> None:
     shop.write(
         "functions/core/item_count.sql",

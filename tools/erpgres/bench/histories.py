@@ -138,40 +138,40 @@ class World:
         self.by_id = {register.id: register for register in self.registers}
         self.random = random.Random(seed)
 
+    def _account(self, connection: psycopg.Connection[Any], kind: str, partner_id: str | None = None) -> str:
+        """Make an account with a membership; return its id."""
+        tag = uuid.uuid4().hex[:12]
+        user = str(
+            _one(
+                connection, "insert into core.app_user (email, name, kind) values (%s, %s, %s) returning id",
+                f"{tag}@example.com", tag, kind,
+            )
+        )  # fmt: skip
+        connection.execute(
+            "insert into core.membership (org_id, user_id, kind, partner_id) values (%s, %s, %s, %s)",
+            [self.org, user, kind, partner_id],
+        )
+        return user
+
     def guest(self, connection: psycopg.Connection[Any], partner_id: str) -> dict[str, str]:
         """Make an EXTERNAL user of a partner; return his claims."""
-        tag = uuid.uuid4().hex[:12]
         with connection.transaction():
-            user = _one(
-                connection, "insert into core.app_user (email, name, kind) values (%s, %s, 'EXTERNAL') returning id",
-                f"{tag}@example.com", tag,
-            )  # fmt: skip
-            connection.execute(
-                "insert into core.membership (org_id, user_id, kind, partner_id) values (%s, %s, 'EXTERNAL', %s)",
-                [self.org, user, partner_id],
-            )
-        return {"role": "partner", "sub": str(user), "org_id": self.org, "partner_id": partner_id}
+            user = self._account(connection, "EXTERNAL", partner_id)
+        return {"role": "partner", "sub": user, "org_id": self.org, "partner_id": partner_id}
 
     def user(self, connection: psycopg.Connection[Any]) -> dict[str, str]:
         """Make a user who may change partners; return his claims."""
-        tag = uuid.uuid4().hex[:12]
         with connection.transaction():
-            user = _one(
-                connection, "insert into core.app_user (email, name, kind) values (%s, %s, 'INTERNAL') returning id",
-                f"{tag}@example.com", tag,
-            )  # fmt: skip
-            connection.execute(
-                "insert into core.membership (org_id, user_id, kind) values (%s, %s, 'INTERNAL')", [self.org, user]
-            )
+            user = self._account(connection, "INTERNAL")
             role = _one(
                 connection,
                 "insert into core.role (org_id, code, name, is_administrator) values (%s, %s, %s, true) returning id",
-                self.org, f"r_{tag}", tag,
+                self.org, f"r_{uuid.uuid4().hex[:12]}", "Administrator",
             )  # fmt: skip
             connection.execute(
                 "insert into core.user_role (org_id, user_id, role_id) values (%s, %s, %s)", [self.org, user, role]
             )
-        return {"role": "member", "sub": str(user), "org_id": self.org}
+        return {"role": "member", "sub": user, "org_id": self.org}
 
 
 class Actor:

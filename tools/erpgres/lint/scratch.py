@@ -78,12 +78,23 @@ def server(cache: Path, name: str = "cluster", more: str = "") -> Iterator[State
         raise CannotRun(f"{cache} cannot be written: {error.strerror}", "name another in ERPGRES_LINT_CACHE") from None
     state = State(cache / f"{name}-{hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]}")
     with state.locked():
+        drop_orphans(cache)
         _prepare(state, more)
         _control(state, "start")
         try:
             yield state
         finally:
             _control(state, "stop")
+
+
+def drop_orphans(cache: Path) -> None:
+    """Remove the clusters of checkouts that are gone, and stop those that were left running."""
+    for mark in cache.glob("*/checkout"):
+        if not Path(mark.read_text(encoding="utf-8", errors="surrogateescape")).exists():
+            state = State(mark.parent)
+            if state.pgdata.exists():
+                _control(state, "stop")
+            shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 def _prepare(state: State, more: str) -> None:
@@ -97,6 +108,7 @@ def _prepare(state: State, more: str) -> None:
     if not (state.pgdata / "PG_VERSION").exists():
         postgres.initialize(state)
     state.write(mark, programs)
+    (state.path / "checkout").write_text(str(ROOT), encoding="utf-8", errors="surrogateescape")
     state.write(state.etc / "pg_hba.conf", _HOST_RULES, mode=0o640, service=True)
     places = f"unix_socket_directories = '{state.run}'\nhba_file = '{state.etc / 'pg_hba.conf'}'\n"
     text = f"{_SETTINGS}{more}port = {state.postgres_port}\n{places}"
