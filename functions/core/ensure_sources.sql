@@ -160,6 +160,10 @@ declare
   v_table record;
   v_trigger record;
   v_gone record;
+  -- What is to be done to tables, and what is told of it: done at the end, since their writers wait from then on.
+  v_changes text[] := '{}';
+  v_told text[] := '{}';
+  v_partitioned oid[] := '{}';
 begin
   -- Triggers for what the registry of events does not know; its tables note changes where they record them.
   for v_table in
@@ -229,12 +233,12 @@ begin
             or substring(pg_get_triggerdef(t.oid) from '\((.*)\)$') = v_table.arguments
           )
       ) then
-        execute format('create or replace trigger %I %s', v_trigger.name, v_trigger.definition);
-        return next v_trigger.name || ' on ' || v_table.tab;
+        v_changes := v_changes || format('create or replace trigger %I %s', v_trigger.name, v_trigger.definition);
+        v_told := v_told || format('%s on %s', v_trigger.name, v_table.tab);
       end if;
     end loop;
     if v_table.is_partitioned then
-      perform ops.copy_statement_triggers(i.inhparent, i.inhrelid) from pg_inherits as i where i.inhparent = v_table.tab;
+      v_partitioned := v_partitioned || v_table.tab::oid;
     end if;
   end loop;
 
@@ -255,21 +259,19 @@ begin
     join pg_rewrite as w on w.ev_class = c.oid
     join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
     where c.relnamespace = 'api'::regnamespace and c.relkind in ('v', 'm') and d.refobjid <> c.oid
+  ),
+  referrers as materialized (
+    select b.view_name, array_agg(j.view_name order by j.view_name) as views
+    from bases as b
+    join pg_constraint as k on k.contype = 'f' and k.confrelid = b.tab and k.conparentid = 0
+    join bases as j on j.tab = k.conrelid
+    group by b.view_name
   )
   select
     c.relname::text,
     coalesce(p.sources, '{}'),
     coalesce(p.shared_sources, '{}'),
-    coalesce(
-      (
-        select array_agg(j.view_name order by j.view_name)
-        from bases as b
-        join pg_constraint as k on k.contype = 'f' and k.confrelid = b.tab and k.conparentid = 0
-        join bases as j on j.tab = k.conrelid
-        where b.view_name = c.relname
-      ),
-      '{}'
-    ),
+    coalesce((select e.views from referrers as e where e.view_name = c.relname), '{}'),
     case when p.has_moment then 'moment' when p.has_day then 'day' else 'none' end,
     v.cache_class,
     coalesce(p.problem, case when p.has_moment then 'it shows what changes with the time' end) is null,
@@ -346,10 +348,10 @@ begin
       ) as v (name, definition)
       where not exists (select from pg_trigger as t where t.tgrelid = v_table.tab and t.tgname = v.name)
     loop
-      execute format('create trigger %I %s', v_trigger.name, v_trigger.definition);
-      return next v_trigger.name || ' on ' || v_table.tab;
+      v_changes := v_changes || format('create trigger %I %s', v_trigger.name, v_trigger.definition);
+      v_told := v_told || format('%s on %s', v_trigger.name, v_table.tab);
     end loop;
-    perform ops.copy_statement_triggers(i.inhparent, i.inhrelid) from pg_inherits as i where i.inhparent = v_table.tab;
+    v_partitioned := v_partitioned || v_table.tab::oid;
   end loop;
 
   -- What no view shows any more needs no trigger.
@@ -372,9 +374,17 @@ begin
         where to_regclass(s.table_name) = coalesce(pg_partition_root(t.tgrelid), t.tgrelid) and cardinality(s.writes) = 0
       )
   loop
-    execute format('drop trigger if exists %I on %s', v_gone.tgname, v_gone.tab);
-    return next 'dropped ' || v_gone.tgname || ' on ' || v_gone.tab;
+    v_changes := v_changes || format('drop trigger if exists %I on %s', v_gone.tgname, v_gone.tab);
+    v_told := v_told || format('dropped %s on %s', v_gone.tgname, v_gone.tab);
   end loop;
+
+  for v_position in 1 .. cardinality(v_changes) loop
+    execute v_changes[v_position];
+    return next v_told[v_position];
+  end loop;
+  perform ops.copy_statement_triggers(i.inhparent, i.inhrelid)
+  from pg_inherits as i
+  where i.inhparent = any (v_partitioned);
 end
 $$;
 

@@ -9,12 +9,15 @@ parallel safe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_org uuid := core.org_id();
+  v_user uuid := core.user_id();
 begin
   return jsonb_build_object(
     'user', (
       select jsonb_build_object('id', u.id, 'email', u.email, 'name', u.name, 'kind', u.kind)
       from core.app_user as u
-      where u.id = core.user_id()
+      where u.id = v_user
     ),
     'organization', (
       select jsonb_build_object(
@@ -22,7 +25,7 @@ begin
         'today', core.today()
       )
       from core.organization as o
-      where o.id = core.org_id()
+      where o.id = v_org
     ),
     'organizations', core.my_organizations(),
     'session', (
@@ -34,12 +37,12 @@ begin
       where s.id = (core.claims() ->> 'sid')::uuid
     ),
     'has_second_factor', exists (
-      select from core.second_factor as f where f.user_id = core.user_id() and f.confirmed_at is not null
+      select from core.second_factor as f where f.user_id = v_user and f.confirmed_at is not null
     ),
     'partner', (
       select jsonb_build_object('id', p.id, 'code', p.code, 'name', p.name)
       from core.partner as p
-      where p.org_id = core.org_id() and p.id = core.partner_id()
+      where p.org_id = v_org and p.id = core.partner_id()
     ),
     'roles', (
       select coalesce(
@@ -47,13 +50,9 @@ begin
       )
       from core.user_role as u
       join core.role as r on r.org_id = u.org_id and r.id = u.role_id
-      where u.org_id = core.org_id() and u.user_id = core.user_id()
+      where u.org_id = v_org and u.user_id = v_user
     ),
-    'permissions', (
-      select coalesce(jsonb_agg(p.code order by p.code), '[]')
-      from core.permission as p
-      where core.has_permission(p.code)
-    )
+    'permissions', to_jsonb(core.held_permissions())
   );
 end
 $$;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -33,6 +34,39 @@ def test_administrator_has_every_permission(org: Any, api: Any) -> None:
     more = client.get("permissions", params=[*page, ("code", f"gt.{first[-1]}")])
     every = first + [row["code"] for row in more.json()]
     assert sorted(client.post("rpc/me").json()["permissions"]) == sorted(every) != []
+
+
+@pytest.mark.parametrize("who", ["roles", "roles and duties", "unit", "administrator", "api key", "superadmin"])
+def test_me_lists_what_is_permitted_one_by_one(org: Any, api: Any, db: Any, stack: Any, make: Any, who: str) -> None:
+    """`me` asks for all at once: it must say what each question by itself would be answered."""
+    given = ["core.item.create", "wms.document.post"]
+    if who == "roles and duties":
+        given += [code for (code,) in db.execute("select code from core.permission where is_duty")]
+    user_id = org.user(given, administrator=who in ("administrator", "api key"))
+    claims = org.claims(user_id)
+    if who == "unit":
+        unit = make(api(org.admin_token), "org_units", kind="BRANCH", code="B", name="B")["id"]
+        with db.transaction():
+            db.execute("update core.user_role set unit_id = %s where user_id = %s", [unit, user_id])
+    if who == "api key":
+        row = db.execute(
+            "insert into core.api_key (org_id, user_id, name, prefix, key_hash, permissions, expires_at)"
+            " values (%s, %s, 'key', 'key', sha256(%s::bytea), %s, now() + interval '1 day') returning id",
+            [org.id, user_id, user_id.bytes, ["core.item.create", "core.nothing.create"]],
+        ).fetchone()
+        claims["api_key"] = str(row[0])
+    role = "superadmin" if who == "superadmin" else "member"
+    with psycopg.connect(stack.dsn("authenticator")) as session:
+        whose = json.dumps({**claims, "role": role})
+        settings = {"request.jwt.claims": whose, "erpgres.org_id": str(org.id), "role": role}
+        for name, value in settings.items():
+            session.execute("select set_config(%s, %s, true)", [name, value])
+        one_by_one, at_once = session.execute(
+            "select coalesce(jsonb_agg(code) filter (where core.has_permission(code)), '[]'), api.me() -> 'permissions'"
+            " from api.permissions"
+        ).fetchone()
+    assert sorted(at_once) == sorted(one_by_one)
+    assert len(at_once) == {"roles": 2, "unit": 0, "api key": 1}.get(who, len(at_once)) and (at_once or who == "unit")
 
 
 def test_me_of_an_external_user(org: Any, api: Any, make: Any) -> None:

@@ -369,6 +369,38 @@ def test_what_is_ahead_is_committed_before_the_layer(shop: Tree, reader: Callabl
         shop.migrate()
 
 
+def test_a_table_that_is_made_ahead_is_protected_when_it_appears(shop: Tree) -> None:
+    """Its policies do not come with the layer, when it is used already and they would have to lock it."""
+    shop.migrate()
+    path = shop.migration(2, "core_ahead", "create table core.memo (id int constraint memo_pkey primary key);")
+    path.write_text(path.read_text().replace("-- breaking", "-- apply: ahead\n-- breaking"))
+    policy = "create policy memo_owner on core.memo to owner using ({});\ngrant select on core.memo to member;\n"
+    shop.write("policies/core/memo.sql", policy.format("true"))
+    good = (shop.root / "sql/api/core.sql").read_text()
+    shop.write("sql/api/core.sql", "create view api.items as select id, no_such_column from core.item;\n")
+    with pytest.raises(Refused, match="no_such_column"):
+        shop.migrate()
+    protected = "select relrowsecurity, relforcerowsecurity, (select array_agg(polname::text) from pg_policy"
+    protected += " where polrelid = c.oid), has_table_privilege('member', c.oid, 'select') from pg_class c"
+    assert shop.rows(f"{protected} where oid = 'core.memo'::regclass") == [(True, True, ["memo_owner"], True)]
+    shop.write("sql/api/core.sql", good)
+    with psycopg.connect(shop.admin_dsn) as other:
+        other.execute("select from core.memo")  # the layer has no need to lock it again
+        assert "policies/core/memo.sql" not in shop.migrate(attempts=1).repeatable
+    assert not shop.migrate().changed
+
+
+def test_a_policy_that_needs_the_layer_comes_with_it(shop: Tree) -> None:
+    shop.migrate()
+    path = shop.migration(2, "core_ahead", "create table core.memo (id int constraint memo_pkey primary key);")
+    path.write_text(path.read_text().replace("-- breaking", "-- apply: ahead\n-- breaking"))
+    shop.write("functions/core/may.sql", "create function core.may() returns boolean language sql return true;\n")
+    shop.write("policies/core/memo.sql", "create policy memo_owner on core.memo to owner using (core.may());\n")
+    assert "policies/core/memo.sql" in shop.migrate().repeatable
+    assert shop.value("select count(*) from pg_policy where polrelid = 'core.memo'::regclass") == 1
+    assert not shop.migrate().changed
+
+
 @pytest.fixture
 def reader(shop: Tree) -> Callable[[], Any]:
     return lambda: shop.value("select count(*) from api.items")

@@ -300,12 +300,13 @@ FILL = (
       where p.org_id = %(org)s and p.kind in ('STORAGE', 'SUPPLIER', 'CUSTOMER')
     )
     select
-      d.org_id, d.id, l.n, i.ids[1 + abs(hashint8(l.n + ('x' || right(d.id::text, 12))::bit(48)::bigint))
-        %% case l.n when 1 then 100 else i.many end],
+      d.org_id, d.id, l.n, (select i.ids from items as i)[
+        1 + abs(hashint8(l.n + ('x' || right(d.id::text, 12))::bit(48)::bigint))
+          %% case l.n when 1 then 100 else (select i.many from items as i) end
+      ],
       coalesce(f.id, s.id), coalesce(t.id, c.id), 5, 'C62', 5, 4
     from {document_part} as d
     cross join generate_series(1, %(lines)s) as l (n)
-    cross join items as i
     left join places as f on f.kind = 'STORAGE' and f.parent_id = d.from_location_id
     left join places as t on t.kind = 'STORAGE' and t.parent_id = d.to_location_id
     join places as s on s.kind = 'SUPPLIER'

@@ -44,7 +44,8 @@ select 'function', p.oid::regprocedure::text, our.nspname, 'routine', p.oid::big
        ))
   from pg_proc p
   join our on our.oid = p.pronamespace
- where not exists (
+ where 'function' = any (%(kinds)s::text[])
+   and not exists (
          select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
 union all
 select 'view', c.oid::regclass::text, our.nspname,
@@ -58,7 +59,8 @@ select 'view', c.oid::regclass::text, our.nspname,
   from pg_class c
   join our on our.oid = c.relnamespace
   left join column_access on column_access.attrelid = c.oid
- where c.relkind in ('v', 'm')
+ where 'view' = any (%(kinds)s::text[])
+   and c.relkind in ('v', 'm')
    and our.nspname = any (%(rebuilt)s::text[])
 union all
 select 'type', format_type(t.oid, null), our.nspname, 'type', t.oid::bigint,
@@ -73,7 +75,8 @@ select 'type', format_type(t.oid, null), our.nspname, 'type', t.oid::bigint,
        ))
   from pg_type t
   join our on our.oid = t.typnamespace
- where our.nspname = any (%(rebuilt)s::text[])
+ where 'type' = any (%(kinds)s::text[])
+   and our.nspname = any (%(rebuilt)s::text[])
    and (t.typtype in ('d', 'e', 'r')
         or t.typtype = 'c' and exists (select from pg_class c where c.oid = t.typrelid and c.relkind = 'c'))
 union all
@@ -82,7 +85,7 @@ select 'trigger', quote_ident(t.tgname) || ' on ' || t.tgrelid::regclass::text, 
   from pg_trigger t
   join pg_class c on c.oid = t.tgrelid
   join our on our.oid = c.relnamespace
- where not t.tgisinternal and t.tgparentid = 0
+ where 'trigger' = any (%(kinds)s::text[]) and not t.tgisinternal and t.tgparentid = 0
 union all
 select 'access', c.oid::regclass::text, our.nspname, 'table', c.oid::bigint,
        md5(concat_ws(
@@ -93,13 +96,16 @@ select 'access', c.oid::regclass::text, our.nspname, 'table', c.oid::bigint,
   join our on our.oid = c.relnamespace
   left join column_access on column_access.attrelid = c.oid
   left join policy on policy.polrelid = c.oid
- where c.relkind in ('r', 'p', 'f') and not c.relispartition
+ where 'access' = any (%(kinds)s::text[]) and c.relkind in ('r', 'p', 'f') and not c.relispartition
 union all
 select 'schema', quote_ident(our.nspname), our.nspname, 'schema', our.oid::bigint,
        md5(concat_ws(E'\\n', array(select unnest(n.nspacl)::text order by 1)::text))
   from our
   join pg_namespace n on n.oid = our.oid
+ where 'schema' = any (%(kinds)s::text[])
 """
+KINDS = ("function", "view", "type", "trigger", "access", "schema")
+GRANTED = ("view", "access", "schema")  # what policies and grants decide about
 
 
 @dataclass(frozen=True)
@@ -119,11 +125,13 @@ class Entry:
         return self.kind, self.identity
 
 
-def listing(session: Session, schemas: list[str], *, rebuilt: Sequence[str] = REBUILT) -> dict[tuple[str, str], Entry]:
+def listing(
+    session: Session, schemas: list[str], *, rebuilt: Sequence[str] = REBUILT, kinds: Sequence[str] = KINDS
+) -> dict[tuple[str, str], Entry]:
     """Return every object of our schemas that a repeatable file could have made. Needs a transaction."""
     path = session.value("select current_setting('search_path')")
     session.rows("select set_config('search_path', 'pg_catalog', true)")
-    rows = session.rows(_LISTING, {"schemas": schemas, "rebuilt": list(rebuilt)})
+    rows = session.rows(_LISTING, {"schemas": schemas, "rebuilt": list(rebuilt), "kinds": list(kinds)})
     session.rows("select set_config('search_path', %s, true)", [path])
     entries = [Entry(*row) for row in rows]
     return {entry.key: entry for entry in entries}

@@ -38,6 +38,7 @@ from erpgres.stack.state import State
 TABLE = "wms.drill"
 ALONE = "nothing (the load alone)"
 LIMIT_MS = 500.0
+LOCK_TOLD_MS = 50.0  # a longer wait for a lock of a change is told with the lock
 RATE_SHARE = 0.95  # of the rate that was asked for: less is told
 _TREES = ("migrations", "functions", "policies", "sql/api", "sql/analytics", "sql/reference")
 _LIMITS = "100000r/s burst 10000"
@@ -199,7 +200,8 @@ class Item:
     """What one change did to the clients.
 
     `over` counts waits over the limit; `alone_ms` is the longest wait in the seconds of the load alone before it;
-    `lock_ms` the longest wait for a lock that the change held, `client_lock_ms` for one that another client held;
+    `lock_ms` the longest wait for a lock that the change held (`lock` says which), `client_lock_ms` for one that
+    another client held;
     `slowest` the longest waits, with what was going on; `error` why it could not be applied.
     """
 
@@ -214,6 +216,7 @@ class Item:
     alone_p99_ms: float
     lock_ms: float
     client_lock_ms: float
+    lock: str = ""
     slowest: list[str] = field(default_factory=list)
     error: str | None = None
 
@@ -268,32 +271,43 @@ class Drill:
         return {**asdict(self), "items": items, "holds": self.holds, "broken": self.broken}
 
 
+@dataclass(frozen=True)
+class LockWait:
+    """The longest wait of API sessions for a lock: milliseconds, and which lock it was and who held it."""
+
+    ms: float = 0.0
+    lock: str = ""
+
+
 class _LockWatch:
     """Remembers the longest waits of API sessions for a lock: for one of a migration, and for one of another client."""
 
     # Who blocks is asked for those who wait only; whoever stands before them in the queue counts, too.
     _QUERY = """
-      select w.blocker is not null, max(extract(epoch from clock_timestamp() - l.waitstart)) * 1000
+      select distinct on (w.blocker is not null)
+             w.blocker is not null, extract(epoch from clock_timestamp() - l.waitstart) * 1000,
+             concat_ws(' ', l.mode, 'on', coalesce(l.relation::regclass::text, l.locktype), ', held by', w.blocker)
         from pg_locks l
         join pg_stat_activity a on a.pid = l.pid
         left join lateral (
-          select b.pid as blocker
+          select concat_ws(' ', b.application_name, b.wait_event,
+                   left(regexp_replace(b.query, '\\s+', ' ', 'g'), 60)) as blocker
             from unnest(pg_blocking_pids(l.pid)) as k (pid) join pg_stat_activity b on b.pid = k.pid
            where b.usename <> 'authenticator' limit 1) w on true
-       where not l.granted and a.usename = 'authenticator'
-       group by 1
+       where not l.granted and a.usename = 'authenticator' and l.waitstart is not null
+       order by 1, 2 desc
     """
 
     def __init__(self, dsn: str) -> None:
         self._dsn, self._stop = dsn, threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lock-watch", daemon=True)
-        self._longest = {True: 0.0, False: 0.0}
+        self._longest = {True: LockWait(), False: LockWait()}
         self._thread.start()
 
-    def take(self) -> tuple[float, float]:
-        """Return the longest since the last call in milliseconds: for a lock of a migration, of another client."""
-        found, self._longest = self._longest, {True: 0.0, False: 0.0}
-        return round(found[True], 1), round(found[False], 1)
+    def take(self) -> tuple[LockWait, LockWait]:
+        """Return the longest since the last call: for a lock of a migration, of another client."""
+        found, self._longest = self._longest, {True: LockWait(), False: LockWait()}
+        return found[True], found[False]
 
     def close(self) -> None:
         self._stop.set()
@@ -302,8 +316,9 @@ class _LockWatch:
     def _watch(self) -> None:
         with suppress(psycopg.Error), psycopg.connect(self._dsn, autocommit=True) as connection:
             while not self._stop.wait(0.02):
-                for by_change, waited in connection.execute(self._QUERY).fetchall():
-                    self._longest[by_change] = max(self._longest[by_change], float(waited or 0))
+                for by_change, waited, lock in connection.execute(self._QUERY).fetchall():
+                    if waited > self._longest[by_change].ms:
+                        self._longest[by_change] = LockWait(round(float(waited), 1), lock)
 
 
 def run(options: Options, progress: Progress, port: int = 8780) -> Drill:
@@ -541,7 +556,7 @@ class _Site:
             time.sleep(self.options.settle_seconds)
         traffic.mark("between")
         by_change, by_clients = watch.take()
-        item = Item(name, 0, 0, 0, 0, 0, 0, 0, 0, by_change, by_clients, error=error)
+        item = Item(name, 0, 0, 0, 0, 0, 0, 0, 0, by_change.ms, by_clients.ms, by_change.lock, error=error)
         self._fill_in(item, traffic.report())
         self.found.items.append(item)
         self._tell(line(item))
@@ -604,6 +619,9 @@ def text(found: Drill) -> str:
         f"{'':<40}" + "".join(f"{head:>12}" for head in HEADS),
         *(line(item) for item in found.items),
     ]
-    lines += [f"{item.name}: {slow}" for item in found.items for slow in item.slowest]
+    for item in found.items:
+        lines += [f"{item.name}: {slow}" for slow in item.slowest]
+        if item.lock_ms > LOCK_TOLD_MS:
+            lines.append(f"{item.name}: {item.lock_ms:.0f} ms for {item.lock}")
     lines += [f"failed: {failure}" for failure in found.failures]
     return "\n".join(lines + [f"broken: {said}" for said in found.broken])

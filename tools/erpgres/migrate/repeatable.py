@@ -7,8 +7,9 @@ changes nothing takes no lock on a table.
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from erpgres.migrate import aside, bookkeeping, catalog
 from erpgres.migrate.catalog import ANALYTICS_SCHEMA, REBUILT, Entry
 from erpgres.migrate.objects import API, POLICY, REFERENCE, Made, RepeatableFile, find
 from erpgres.migrate.session import NOT_REPLACED, NOT_YET_THERE, Session, StatementFailed, quoted
+from erpgres.migrate.sqlfile import Statement
 
 Key = tuple[str, str]
 
@@ -309,44 +311,92 @@ def _remember(session: Session, layer: Layer, file: RepeatableFile) -> None:
 
 
 def apply_policies(session: Session, layer: Layer, rebuilt: set[str], outcome: Outcome) -> None:
-    """Apply the policies and grants that changed or differ, and repeat the grants on a rebuilt `api`."""
+    """Apply the policies and grants that changed or differ, and repeat the grants on a rebuilt `api`.
+
+    What changes comes last: a policy locks its table until the commit, and requests wait behind that.
+    """
     layer.entries = catalog.listing(session, layer.schemas)
     policies = sorted((f for f in layer.files.values() if f.phase == POLICY), key=lambda file: file.order)
+    keys = _policy_keys(session, policies)
+    changed = []
+    for file in policies:
+        key = keys[file.shown]
+        entry = layer.entries.get(key)
+        if entry is None:
+            raise Refused(f"{file.shown}: there is no table {key[1]}", "a file here has the name of its table")
+        record = layer.objects.get(key)
+        if layer.recorded.get(file.shown) != file.sha256 or record != (file.shown, entry.fingerprint):
+            changed.append((file, entry))
+        elif "api" in rebuilt:
+            for statement in file.api_grants:
+                session.execute(statement)
     for key in [key for key, (path, _) in layer.objects.items() if path.startswith("policies/")]:
         path = layer.objects[key][0]
         if path not in layer.files and key in layer.entries:
             _clear(session, layer.entries[key])
             outcome.dropped.append(f"policies and grants of {key[1]}")
-    for file in policies:
-        key = _policy_key(session, file)
-        entry = layer.entries.get(key)
-        if entry is None:
-            raise Refused(f"{file.shown}: there is no table {key[1]}", "a file here has the name of its table")
-        record = layer.objects.get(key)
-        if layer.recorded.get(file.shown) == file.sha256 and record == (file.shown, entry.fingerprint):
-            if "api" in rebuilt:
-                for statement in file.api_grants:
-                    session.execute(statement)
-            continue
+    for file, entry in changed:
         _clear(session, entry)
-        if entry.kind == "access" and any(_makes_policy(statement) for statement in file.statements):
-            _enable(session, entry)
-        for statement in file.statements:
-            session.execute(statement)
-        layer.objects[key] = (file.shown, "")
+        _grant(session, file, entry, file.statements)
+        layer.objects[entry.key] = (file.shown, "")
         bookkeeping.record_file(session, file.shown, file.sha256)
         outcome.applied.append(file.shown)
+
+
+def protect(session: Session, layer: Layer, known: Container[Key]) -> None:
+    """Give the tables that are not `known` their policies and grants, as far as their files need nothing of the layer.
+
+    For a migration that commits ahead of the layer: its tables are used from then on, and a policy that came later
+    would have to lock them. The layer applies the files again, whole, if they are about more than their table.
+    """
+    layer.entries = catalog.listing(session, layer.schemas, kinds=catalog.GRANTED)
+    policies = [file for file in layer.files.values() if file.phase == POLICY and not file.is_schema]
+    done = []
+    for file in policies:
+        entry = layer.entries.get(_policy_keys(session, [file])[file.shown]) if file.domain in layer.domains else None
+        if entry is None or entry.key in known:
+            continue
+        try:
+            with session.savepoint():
+                _grant(session, file, entry, [s for s in file.statements if s not in file.api_grants])
+        except StatementFailed as error:
+            if error.sqlstate not in NOT_YET_THERE:
+                raise
+        else:
+            done.append((file, entry.key))
+    if not done:
+        return
+    entries = catalog.listing(session, layer.schemas, kinds=("access",))
+    objects = bookkeeping.recorded_objects(session)
+    for file, key in done:
+        if not file.api_grants:
+            objects[key] = (file.shown, entries[key].fingerprint)
+            bookkeeping.record_file(session, file.shown, file.sha256)
+    bookkeeping.record_objects(session, objects)
+
+
+def _grant(session: Session, file: RepeatableFile, entry: Entry, statements: Sequence[Statement]) -> None:
+    """Run the statements of a policy file on a table that has no policies and grants."""
+    if entry.kind == "access" and any(_makes_policy(statement) for statement in file.statements):
+        _enable(session, entry)
+    for statement in statements:
+        session.execute(statement)
 
 
 def _makes_policy(statement: object) -> bool:
     return type(getattr(statement, "node", None)).__name__ == "CreatePolicyStmt"
 
 
-def _policy_key(session: Session, file: RepeatableFile) -> Key:
-    """Return what a policy file is about: a table, or a schema."""
-    if file.is_schema:
-        return "schema", str(session.value("select quote_ident(%s)", [file.domain]))
-    return "access", str(session.value("select format('%%I.%%I', %s, %s)", [file.domain, file.path.stem]))
+def _policy_keys(session: Session, files: list[RepeatableFile]) -> dict[str, Key]:
+    """Return what policy files are about by their paths: a table, or a schema."""
+    names = [[file.shown, file.domain, "" if file.is_schema else file.path.stem] for file in files]
+    rows = session.rows(
+        "select f ->> 0, case f ->> 2 when '' then quote_ident(f ->> 1) else format('%%I.%%I', f ->> 1, f ->> 2) end"
+        " from jsonb_array_elements(%s::jsonb) as f",
+        [json.dumps(names)],
+    )
+    kinds = {file.shown: "schema" if file.is_schema else "access" for file in files}
+    return {shown: (kinds[shown], identity) for shown, identity in rows}
 
 
 def _clear(session: Session, entry: Entry) -> None:
@@ -370,7 +420,8 @@ def _enable(session: Session, entry: Entry) -> None:
 def finish(session: Session, layer: Layer, outcome: Outcome) -> None:
     """Drop what no file makes any more, forget its files, and record the layer as the catalog has it now."""
     before = bookkeeping.recorded_objects(session)
-    layer.entries = catalog.listing(session, layer.schemas)
+    # Not for nothing: requests wait behind what the policies have locked.
+    layer.entries |= catalog.listing(session, layer.schemas, kinds=catalog.GRANTED)
     left: list[Entry] = []
     for key, (path, _) in before.items():
         stays = key in layer.objects and layer.objects[key][0] in layer.files
@@ -388,7 +439,7 @@ def finish(session: Session, layer: Layer, outcome: Outcome) -> None:
     if errors:
         raise StillUsed(f"no file makes it any more, but it is still used\n{errors[0].message}", errors[0].hint)
     bookkeeping.forget_files(session, layer.gone())
-    if left:  # not for nothing: requests wait behind what the policies have locked
+    if left:
         layer.entries = catalog.listing(session, layer.schemas)
     layer.objects = {
         key: (path, layer.entries[key].fingerprint)

@@ -389,7 +389,7 @@ def _apply_group(
     """
     outcome = Outcome()
     loaded: list[str] = []
-    with session.transaction(rollback=run.dry_run):
+    with session.transaction(rollback=run.dry_run, promptly=True):
         bookkeeping.become_owner(session)
         session.rows("select set_config('lock_timeout', %s, true)", [f"{round(run.patience * 1000)}ms"])
         bookkeeping.create(session)
@@ -406,26 +406,30 @@ def _apply_group(
         steps.hold_off_maintenance(session, changes)
         session.rows("select set_config('lock_timeout', %s, true)", [f"{round(run.patience * 1000)}ms"])
         with session.patience(run.patience) if _is_ahead(group) else nullcontext():
+            known = set(layer.entries)
             _run_pgmigrate(session, run, group)
+            if _is_ahead(group) and run.is_whole:
+                repeatable.protect(session, layer, known)
         if with_layer:
             repeatable.put_up(session, layer, rebuilt, outcome)
             loaded = _load_reference(session, run, layer)
-            if session.value("select to_regprocedure('ops.ensure_partitions()') is not null"):
-                session.rows("select ops.ensure_partitions()")
-            if session.value("select to_regprocedure('events.ensure_triggers()') is not null"):
-                session.rows("select events.ensure_triggers()")
-            if session.value("select to_regprocedure('core.ensure_search()') is not null"):
-                session.rows("select core.ensure_search()")
+            _ensure(session, "ops.ensure_partitions()")
             repeatable.apply_policies(session, layer, rebuilt, outcome)
             repeatable.finish(session, layer, outcome)
-            if session.value("select to_regprocedure('core.ensure_sources()') is not null"):
-                session.rows("select core.ensure_sources()")
+            # What locks tables for a trigger comes last: their writers wait until the commit.
+            for function in ("core.ensure_sources()", "core.ensure_search()", "events.ensure_triggers()"):
+                _ensure(session, function)
         # PostgREST opens all its connections anew when it looks again, so it is told only of what it looks at.
         is_new = with_layer and run.has_new_relations
         if (group and not _is_ahead(group)) or rebuilt or outcome.applied or outcome.dropped or is_new:
             session.execute("notify pgrst")
     run.result.reference += loaded
     return outcome
+
+
+def _ensure(session: Session, function: str) -> None:
+    if session.value("select to_regprocedure(%s) is not null", [function]):
+        session.rows(f"select {function}")
 
 
 def _load_reference(session: Session, run: Run, layer: Layer) -> list[str]:

@@ -193,10 +193,16 @@ class Session:
                 raise StatementFailed(text, error) from None
 
     @contextmanager
-    def transaction(self, *, rollback: bool = False) -> Iterator[None]:
-        """One transaction: committed at the end, rolled back on an error or when asked."""
+    def transaction(self, *, rollback: bool = False, promptly: bool = False) -> Iterator[None]:
+        """One transaction: committed at the end, rolled back on an error or when asked.
+
+        `promptly`: it gives its locks back before the disk has the commit, which is waited for after that. What others
+        commit once they see it cannot be kept without it.
+        """
         self.execute("begin")
         try:
+            if promptly:
+                self.execute("set local synchronous_commit = off")
             yield
         except BaseException:
             if not self.connection.closed:
@@ -204,6 +210,8 @@ class Session:
                     self.execute("rollback")
             raise
         self.execute("rollback" if rollback else "commit")
+        if promptly and not rollback:
+            self.rows("select pg_logical_emit_message(false, 'erpgres migrate', '', true)")  # true: to the disk
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -150,7 +150,7 @@ def _note(session: Session, version: int, step: Step) -> None:
 
 
 def _run_inside(session: Session, version: int, step: Step, lock_timeout: float) -> None:
-    with session.transaction():
+    with session.transaction(promptly=True):
         bookkeeping.become_owner(session)
         if step.kind == CHECK:
             for statement in step.statements:

@@ -11,8 +11,7 @@
 create table {schema}.{new} (
   {key_definition},
   {definition},
-  constraint {new}_pkey primary key ({key}),
-  constraint {new}_of_{name} foreign key ({key}) references {table} ({key}) on delete cascade
+  constraint {new}_pkey primary key ({key})
 );
 
 comment on table {schema}.{new} is {meaning!r};
@@ -38,10 +37,6 @@ $$;
 comment on function {schema}.tg_{name}__sync_{new}() is
   'AFTER INSERT OR UPDATE: keeps the row of {new} equal to the columns that it takes over';
 
--- lint: allow right_tree: as its function
-create trigger sync_{new} after insert or update of {columns} on {table}
-for each row execute function {schema}.tg_{name}__sync_{new}();
-
 insert into ops.backfill (name, table_name, statement, remaining)
 values (
   '{name}_{new}',
@@ -51,3 +46,11 @@ values (
    on conflict do nothing',
   'select from {table} as t where not exists (select from {schema}.{new} as n where {same_key})'
 );
+
+-- What locks the old table comes last, so that its writers wait for nothing else.
+alter table {schema}.{new} add constraint {new}_of_{name}
+foreign key ({key}) references {table} ({key}) on delete cascade;
+
+-- lint: allow right_tree: as its function
+create trigger sync_{new} after insert or update of {columns} on {table}
+for each row execute function {schema}.tg_{name}__sync_{new}();
