@@ -167,6 +167,7 @@ def run(documents: int, items: int, rounds: int, progress: Progress, port: int) 
                 httpx.Client(base_url=f"{state.url}/api/", headers={"Authorization": f"Bearer {token}"}, verify=False)
             )
             connection.execute("set max_parallel_workers_per_gather = 0")
+            connection.execute("set plan_cache_mode = force_generic_plan")  # as for the connections of PostgREST
             return rls.clock(connection), [measure(connection, query, world, rounds, client) for query in QUERIES]
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -100,7 +100,7 @@ _VIEW = """\
 create view api.drills
 with (security_invoker = true)
 as
-select d.org_id, d.id, {quantity} as quantity, d.tag from wms.drill as d;
+select d.org_id, d.id, {columns}, d.tag from wms.drill as d;
 """
 
 # {rows} is put in here, the rest by the traffic: the rows that are asked for lie at many places of every partition.
@@ -418,8 +418,8 @@ class _Site:
             for statement in statements:
                 connection.execute(statement)
 
-    def _write_api(self, quantity: str) -> None:
-        (self.root / "sql/api/wms_drill.sql").write_text(_VIEW.format(quantity=quantity), encoding="utf-8")
+    def _write_api(self, columns: str) -> None:
+        (self.root / "sql/api/wms_drill.sql").write_text(_VIEW.format(columns=columns), encoding="utf-8")
 
     def _policies(self, table: str, view: str = "") -> None:
         path = self.root / f"policies/wms/{table}.sql"
@@ -482,7 +482,7 @@ class _Site:
             backfill.run(session, name, self.throttle, self.progress)
 
     def _change_type(self) -> None:
-        self._write_api("d.amount::integer")
+        self._write_api("d.amount::integer as quantity")
         self.migrate()
         self.new("change-type.contract", column="quantity", new="amount")
 
@@ -496,6 +496,7 @@ class _Site:
     def _replace_api(self) -> None:
         for path in sorted((self.root / "sql/api").glob("*.sql")):
             path.write_text(path.read_text(encoding="utf-8") + "-- replaced\n", encoding="utf-8")
+        self._write_api("d.amount::integer as quantity, d.place_id")  # clients may ask for a column more
         self.migrate()
 
     def _fill_later(self) -> None:
