@@ -46,6 +46,89 @@ def test_notify_is_sent_once_and_only_for_a_change(shop: Tree) -> None:
         assert [note.channel for note in listener.notifies(timeout=0.3)] == ["pgrst"]
 
 
+VIEW = """
+create view api.items with (security_invoker = true) as
+select id, name, core.item_price(id) as price{} from core.item;
+"""
+TOLD: dict[str, Callable[[Tree], Any]] = {
+    "a view has a column more": lambda t: t.write("sql/api/core.sql", VIEW.format(", 1 as one")),
+    "a view has another comment": lambda t: t.write(
+        "sql/api/core.sql", VIEW.format("") + "comment on view api.items is 'All items';\n"
+    ),
+    "a function is new": lambda t: t.write(
+        "functions/core/item_one.sql", "create function api.item_one(n int) returns int language sql stable return n;\n"
+    ),
+    "an argument has a default": lambda t: t.write(
+        "functions/core/item_rename.sql",
+        "create or replace function api.item_rename(item_id int, name text default '') returns setof api.items\n"
+        "language sql volatile as $$ select * from api.items where id = item_id $$;\n"
+        "grant execute on function api.item_rename to member;\n",
+    ),
+    "a function computes a column": lambda t: t.write(
+        "functions/core/shout.sql",
+        "create function api.shout(i api.items) returns text language sql stable return upper(i.name);\n",
+    ),
+    "a key of the table behind a view": lambda t: t.migration(
+        2, "core_key", "alter table core.item add constraint name_unique unique (name);"
+    ),
+    "a foreign key in steps": lambda t: t.migration(
+        2, "core_NONTRANSACTIONAL_key",
+        "grant usage on schema core to migrator;\ngrant select on core.item to migrator;\n"
+        "alter table core.item add column twin int;\n"
+        "alter table core.item add constraint twin_exists foreign key (twin) references core.item (id);",
+    ),
+    "a default behind a view": lambda t: t.migration(
+        2, "core_default", "alter table core.item alter column name set default 'new';"
+    ),
+}  # fmt: skip
+UNTOLD: dict[str, Callable[[Tree], Any]] = {
+    "a table has a column more": lambda t: t.migration(2, "core_note", "alter table core.item add column note text;"),
+    "a table is new": lambda t: t.migration(
+        2, "core_more", "create table core.more (id int constraint more_pkey primary key);"
+    ),
+    "a file has a comment more": lambda t: t.write(
+        "sql/api/core.sql", (t.root / "sql/api/core.sql").read_text() + "-- !"
+    ),
+    "a private function": lambda t: t.write(
+        "functions/core/alone.sql", "create function core.alone() returns int language sql return 1;\n"
+    ),
+    "a policy": lambda t: t.write(
+        "policies/core/item.sql", (t.root / "policies/core/item.sql").read_text().replace("id > 0", "id > 1")
+    ),
+    "a row": lambda t: t.write("sql/reference/core/item.csv", "id,name,price\n1,Shirt,9.50\n"),
+}
+
+
+@pytest.mark.parametrize(("what", "told"), [*((w, True) for w in TOLD), *((w, False) for w in UNTOLD)])
+def test_postgrest_is_told_of_what_it_keeps_and_of_nothing_else(shop: Tree, what: str, told: bool) -> None:
+    shop.write("sql/api/core.sql", VIEW.format(""))
+    shop.migrate()
+    (TOLD if told else UNTOLD)[what](shop)
+    with psycopg.connect(shop.admin_dsn, autocommit=True) as listener:
+        listener.execute("listen pgrst")
+        assert shop.migrate().changed
+        assert [note.channel for note in listener.notifies(timeout=0.2)] == ["pgrst"] * told
+        assert not shop.migrate().changed
+
+
+def test_postgrest_is_told_later_when_a_run_was_cut_off(shop: Tree) -> None:
+    """The steps were committed, nobody told it of the key; nothing else is left to do."""
+    shop.migrate()
+    shop.migration(2, "core_NONTRANSACTIONAL_key", "alter table core.item add constraint name_unique unique (name);")
+    good = (shop.root / "sql/api/core.sql").read_text()
+    shop.write("sql/api/core.sql", "create view api.items as select id, no_such_column from core.item;\n")
+    with psycopg.connect(shop.admin_dsn, autocommit=True) as listener:
+        listener.execute("listen pgrst")
+        with pytest.raises(Refused, match="no_such_column"):
+            shop.migrate()
+        assert list(listener.notifies(timeout=0.2)) == []
+        shop.write("sql/api/core.sql", good)
+        shop.migrate()
+        assert len(list(listener.notifies(timeout=0.2))) == 1
+        shop.migrate()
+        assert list(listener.notifies(timeout=0.2)) == []
+
+
 def test_a_run_that_changes_nothing_waits_for_no_lock(shop: Tree) -> None:
     shop.migrate()
     with psycopg.connect(shop.admin_dsn) as other:

@@ -72,6 +72,19 @@ comment on column ops.backfill.last_key is 'The primary key of the last row that
 comment on column ops.backfill.ordered_at is 'When the migration ran.';
 """
 
+_SCHEMA_CACHE = """
+create table ops.schema_cache (
+  reader text constraint schema_cache_pkey primary key,
+  sha256 text not null constraint sha256_is_64_hex_digits check (sha256 ~ '^[0-9a-f]{64}$'),
+  told_at timestamptz not null default now()
+);
+comment on table ops.schema_cache is
+  'What PostgREST was last told to look at again: erpgres migrate tells it when that changes.';
+comment on column ops.schema_cache.reader is 'Who keeps it: postgrest.';
+comment on column ops.schema_cache.sha256 is 'Digest of what the catalog has of it.';
+comment on column ops.schema_cache.told_at is 'When it was told.';
+"""
+
 _TABLES = """
 create table ops.repeatable_file (
   path text constraint repeatable_file_pkey primary key,
@@ -138,7 +151,7 @@ def create(session: Session) -> None:
         session.execute(_VERSION_COMMENTS)
     if not session.value("select to_regclass('ops.migration_file') is not null"):
         session.execute(_MIGRATION_FILE)
-    for table, text in (("migration_step", _STEPS), ("backfill", _BACKFILL)):
+    for table, text in (("migration_step", _STEPS), ("backfill", _BACKFILL), ("schema_cache", _SCHEMA_CACHE)):
         if not session.value("select to_regclass(%s) is not null", [f"{SCHEMA}.{table}"]):
             session.execute(text)
     if not has_tables(session):
@@ -219,6 +232,24 @@ def record_objects(session: Session, objects: dict[tuple[str, str], tuple[str, s
             " on conflict (kind, identity) do update set path = excluded.path, fingerprint = excluded.fingerprint",
             columns,
         )
+
+
+def record_schema_cache(session: Session, sha256: str) -> bool:
+    """Remember what PostgREST was told of; say whether that is new."""
+    told = session.execute(
+        "insert into ops.schema_cache as c (reader, sha256) values ('postgrest', %s) on conflict (reader)"
+        " do update set sha256 = excluded.sha256, told_at = now() where c.sha256 <> excluded.sha256",
+        [sha256],
+    )
+    return told > 0
+
+
+def recorded_schema_cache(session: Session) -> str | None:
+    """Return what PostgREST was told of."""
+    if not session.value("select to_regclass('ops.schema_cache') is not null"):
+        return None
+    found = session.rows("select sha256 from ops.schema_cache where reader = 'postgrest'")
+    return str(found[0][0]) if found else None
 
 
 def forget_files(session: Session, paths: list[str]) -> None:

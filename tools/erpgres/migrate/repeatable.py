@@ -349,12 +349,16 @@ def protect(session: Session, layer: Layer, known: Container[Key]) -> None:
     For a migration that commits ahead of the layer: its tables are used from then on, and a policy that came later
     would have to lock them. The layer applies the files again, whole, if they are about more than their table.
     """
-    layer.entries = catalog.listing(session, layer.schemas, kinds=catalog.GRANTED)
     policies = [file for file in layer.files.values() if file.phase == POLICY and not file.is_schema]
+    keys = _policy_keys(session, policies)
+    new = [file for file in policies if keys[file.shown] not in known]
+    if not new:
+        return
+    layer.entries = catalog.listing(session, layer.schemas, kinds=("access",))
     done = []
-    for file in policies:
-        entry = layer.entries.get(_policy_keys(session, [file])[file.shown]) if file.domain in layer.domains else None
-        if entry is None or entry.key in known:
+    for file in new:
+        entry = layer.entries.get(keys[file.shown])
+        if entry is None:
             continue
         try:
             with session.savepoint():

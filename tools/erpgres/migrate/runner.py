@@ -21,7 +21,7 @@ import pgmigrate
 from erpgres import settings
 from erpgres.data import reference
 from erpgres.errors import CannotRun, Refused
-from erpgres.migrate import aside, backfill, bookkeeping, files, references, repeatable, sqlfile, steps
+from erpgres.migrate import aside, backfill, bookkeeping, files, references, repeatable, schemacache, sqlfile, steps
 from erpgres.migrate.catalog import REBUILT
 from erpgres.migrate.files import Migration
 from erpgres.migrate.objects import REFERENCE
@@ -98,12 +98,6 @@ class Run:
     result: Result
     throttle: backfill.Throttle = field(default_factory=backfill.Throttle)
     failures: int = 0
-    has_new_relations: bool = False
-
-    def note_relations(self, migrations: list[Migration]) -> None:
-        """See whether a migration makes or drops what PostgREST embeds rows by."""
-        words = re.compile(r"\b(references|drop (constraint|table|column))\b", re.IGNORECASE)
-        self.has_new_relations |= any(words.search(m.path.read_text(encoding="utf-8")) for m in migrations)
 
     @property
     def patience(self) -> float:
@@ -269,7 +263,9 @@ def _is_current(session: Session, run: Run) -> bool:
         bookkeeping.become_owner(session)
         if not bookkeeping.has_tables(session) or run.pending(session):
             return False
-        return not run.is_whole or repeatable.inspect(session, run.root, run.domains).is_current()
+        if not run.is_whole:
+            return True
+        return repeatable.inspect(session, run.root, run.domains).is_current() and schemacache.is_told(session)
 
 
 @contextmanager
@@ -367,7 +363,6 @@ def _apply_next(session: Session, run: Run) -> bool:
             raise
         outcome = _apply_group(session, run, group, with_layer=True, drop_first=True)
     run.result.applied += [migration.name for migration in group]
-    run.note_relations(group)
     run.result.repeatable += outcome.applied
     run.result.dropped += outcome.dropped
     if run.dry_run and not last:
@@ -414,14 +409,14 @@ def _apply_group(
             repeatable.put_up(session, layer, rebuilt, outcome)
             loaded = _load_reference(session, run, layer)
             _ensure(session, "ops.ensure_partitions()")
+            if schemacache.is_new(session):
+                session.execute("notify pgrst")
             repeatable.apply_policies(session, layer, rebuilt, outcome)
             repeatable.finish(session, layer, outcome)
             # What locks tables for a trigger comes last: their writers wait until the commit.
             for function in ("core.ensure_sources()", "core.ensure_search()", "events.ensure_triggers()"):
                 _ensure(session, function)
-        # PostgREST opens all its connections anew when it looks again, so it is told only of what it looks at.
-        is_new = with_layer and run.has_new_relations
-        if (group and not _is_ahead(group)) or rebuilt or outcome.applied or outcome.dropped or is_new:
+        elif group and not _is_ahead(group):
             session.execute("notify pgrst")
     run.result.reference += loaded
     return outcome
@@ -487,7 +482,6 @@ def _apply_steps(session: Session, run: Run, migration: Migration) -> None:
         bookkeeping.record_migration(session, migration.version, migration.sha256)
         steps.forget(session, migration.version)
     run.result.applied.append(migration.name)
-    run.note_relations([migration])
 
 
 def _config(session: Session, base: str) -> pgmigrate.Config:
