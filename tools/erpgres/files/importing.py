@@ -325,7 +325,34 @@ class _Run:
             self._become("owner")
             self.connection.execute("analyze (skip_locked) core.import_row (org_id, import_id, line, rank, problems)")
             self._become(self.role)
+        is_kept = self._keep_read(done.headers)
         self.connection.execute("select core.check_import(%s)", [done.id])
+        if is_kept:
+            self._become("owner")
+            self.connection.execute("create index on pg_temp.import_read (line)")
+            self._become(self.role)
+
+    def _keep_read(self, headers: list[dict[str, str | None]]) -> bool:
+        """Make the table that core.check_import keeps what it reads in, so that loading need not read it again.
+
+        Not where rows lie in one another: what lies in a row can be read to its end when that one is there.
+        """
+        name, is_tree = self._one(
+            "select case when e.table_name is not null then e.read_function end, exists (select from core.import_column as c"
+            " where c.entity = e.code and c.is_path and c.name = any (%s)) from core.import_entity as e where e.code = %s",
+            [entry["column"] for entry in headers if entry["column"]], self.entity,
+        )  # fmt: skip
+        if name is None or is_tree:
+            return False
+        self._become("owner")
+        self.connection.execute(
+            sql.SQL(
+                "create temporary table import_read on commit drop as select f.* from {}(null, 0, 0) as f with no data"
+            ).format(sql.Identifier(*name.split(".")))
+        )
+        self.connection.execute("grant select, insert, delete on import_read to member, superadmin, migrator")
+        self._become(self.role)
+        return True
 
     def _load(self, done: Imported) -> None:
         """Load what is not refused; when rows are refused and all is wanted or nothing, leave nothing behind."""
