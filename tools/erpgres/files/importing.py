@@ -351,8 +351,9 @@ class _Run:
         Not where rows lie in one another: what lies in a row can be read to its end when that one is there.
         """
         name, is_tree = self._one(
-            "select case when e.table_name is not null then e.read_function end, exists (select from core.import_column as c"
-            " where c.entity = e.code and c.is_path and c.name = any (%s)) from core.import_entity as e where e.code = %s",
+            "select case when e.table_name is not null then e.read_function end, exists ("
+            "select from core.import_column as c where c.entity = e.code and c.is_path and c.name = any (%s)"
+            ") from core.import_entity as e where e.code = %s",
             [entry["column"] for entry in headers if entry["column"]], self.entity,
         )  # fmt: skip
         if name is None or is_tree:

@@ -59,9 +59,10 @@ class Source:
     def records(self, lines: int = 0, offset: int = 0) -> Iterator[tuple[int, list[str], int]]:
         """Read the rows of a CSV file after the header, as plain tuples: line, cells, position.
 
-        With an `offset` in bytes, which `lines` lines are before, those from there on.
+        With an `offset` in bytes, which `lines` lines are before, those from there on; for UTF-8 only.
         """
-        records = _records(self.path, self.encoding or "utf-8", self.delimiter or ",", lines, offset)
+        encoding = "utf-8" if offset else self.encoding or "utf-8"  # the mark stands at the beginning of the file alone
+        records = _records(self.path, encoding, self.delimiter or ",", lines, offset)
         if not offset:
             next(records, None)  # the header
         return records
