@@ -34,9 +34,11 @@ declare
   v_may_create boolean;
   v_may_update boolean;
   v_fixed text := '';
+  v_source text;
   v_where text;
   v_values text;
   v_is_found boolean;
+  v_is_kept boolean := to_regclass('pg_temp.import_read') is not null;
   v_row record;
 begin
   select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = check_import.import_id;
@@ -108,6 +110,13 @@ begin
   into v_fixed
   from core.import_column as c
   where c.entity = v_import.entity and c.is_fixed and c.target is not null and c.name = any (v_import.columns);
+  -- Nobody but the tools can make a table; theirs takes what is read, for core.load_import to load it from there.
+  v_source := format('%s($1, 1, 2147483647)', v_entity.read_function);
+  if v_is_kept then
+    execute format('insert into pg_temp.import_read select f.* from %s as f', v_source) using check_import.import_id;
+    v_source := 'pg_temp.import_read';
+  end if;
+  v_is_found := false;
   for v_row in execute format(
     'select x.* from ('
     'select f.line, coalesce(f.problems, core.import_problems('
@@ -115,9 +124,9 @@ begin
     'jsonb_build_object(''permission'', %3$L::text)) end%5$s), core.import_problems('
     'case when f.match_id is not null and not $3 and (%6$s) then core.import_problem(null, ''core.permission_missing'', null, '
     'jsonb_build_object(''permission'', %4$L::text)) end)) as problems '
-    'from %1$s($1, 1, 2147483647) as f '
-    '%7$s) as x where x.problems is not null',
-    v_entity.read_function, v_entity.table_name, v_entity.create_permission,
+    'from %1$s as f '
+    '%7$s%8$s) as x where x.problems is not null',
+    v_source, v_entity.table_name, v_entity.create_permission,
     coalesce(v_entity.update_permission, v_entity.create_permission),
     case when v_entity.update_permission is not null then v_fixed else '' end,
     coalesce(nullif(core.import_difference(v_import.entity, v_import.columns), ''), 'false'),
@@ -125,12 +134,20 @@ begin
       'left join core.import_row as r on r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line '
       'and f.match_id is not null left join %s as t on t.org_id = (select core.org_id()) and t.id = f.match_id',
       v_entity.table_name
-    ) else '' end
+    ) else '' end,
+    -- Of new rows, as most are, only some can be wrong.
+    case when v_is_kept then ' where f.problems is not null or f.match_id is not null or not $2' else '' end
   )
   using check_import.import_id, v_may_create, v_may_update
   loop
     perform core.refuse_import_row(check_import.import_id, v_row.line, v_row.problems);
+    v_is_found := true;
   end loop;
+  if v_is_kept and v_is_found then
+    execute 'delete from pg_temp.import_read as f where f.line in (select r.line from core.import_row as r '
+    'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is not null)'
+    using check_import.import_id;
+  end if;
 end
 $$;
 

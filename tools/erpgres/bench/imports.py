@@ -217,7 +217,10 @@ def make_bare(connection: Connection) -> None:
             sql.SQL("alter table public.bare_item add constraint {} ").format(sql.Identifier(name))
             + sql.SQL(definition)
         )
-    connection.execute("alter table public.bare_item alter column created_by set default null")
+    connection.execute(  # the import asks for the user once, too
+        "alter table public.bare_item"
+        " alter column created_by set default null, alter column updated_by set default null"
+    )
 
 
 def copy_bare(connection: Connection, path: Path, org_id: uuid.UUID) -> None:

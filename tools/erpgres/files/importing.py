@@ -26,7 +26,7 @@ from psycopg.types.json import Jsonb
 from erpgres.database import connect, reason
 from erpgres.errors import CannotRun, Refused
 from erpgres.files import refused as refused_file
-from erpgres.files.source import Source, look, text_of
+from erpgres.files.source import DELIMITERS, Plain, Source, look, text_of
 from erpgres.tokens import claims_of
 
 CHUNK = 20_000  # lines that are loaded by one statement
@@ -262,36 +262,49 @@ class _Run:
         )
         self.connection.execute("grant select on import_cells to member, superadmin, migrator")
         names = sql.SQL(", ").join([sql.Identifier("line"), sql.Identifier("note"), *cells])
-        statement = sql.SQL("copy pg_temp.import_cells ({}) from stdin (format csv)").format(names)
-        rows = self._xlsx_rows(places, done.decimal) if self.source.is_xlsx else self._csv_rows(places)
+        mark = self.source.delimiter if self.source.delimiter in DELIMITERS else ","
+        statement = sql.SQL("copy pg_temp.import_cells ({}) from stdin (format csv, delimiter {})").format(
+            names, sql.Literal(mark)
+        )
         with (
             self.progress("reading", self.source.size or None) as advance,
             self.connection.cursor() as cursor,
             cursor.copy(statement) as copy,
         ):
-            buffer = io.StringIO()
-            write = csv.writer(buffer, lineterminator="\n").writerows
-            before = position = 0
-            for position, part in rows:
-                write(part)
-                if buffer.tell() > _BLOCK:
-                    copy.write(buffer.getvalue())
-                    buffer.seek(0)
-                    buffer.truncate()
-                    advance(position - before)
-                    before = position
-            copy.write(buffer.getvalue())
-            advance(position - before)
+            before = 0
+            for position, block in self._blocks(places, mark, done.decimal):
+                copy.write(block)
+                advance(position - before)
+                before = position
         self._become(self.role)
 
-    def _csv_rows(self, places: list[int]) -> Iterator[_Part]:
+    def _blocks(self, places: list[int], mark: str, decimal: str) -> Iterator[tuple[int, bytes | str]]:
+        """Give what is copied: about where in the file it ends, and CSV of the lines, notes and cells."""
+        plain = Plain(self.source)
+        if places == list(range(len(self.source.headers))) and self.connection.info.encoding == "utf-8":
+            form = f"%d{mark}{mark}%b\n".encode()
+            for first, lines, position in plain.parts():
+                yield position, b"".join([form % numbered for numbered in enumerate(lines, first)])
+        is_xlsx = self.source.is_xlsx
+        buffer = io.StringIO()
+        write = csv.writer(buffer, delimiter=mark, lineterminator="\n").writerows
+        position = plain.offset
+        for position, part in self._xlsx_rows(places, decimal) if is_xlsx else self._csv_rows(places, plain):
+            write(part)
+            if buffer.tell() > _BLOCK:
+                yield position, buffer.getvalue()
+                buffer.seek(0)
+                buffer.truncate()
+        yield position, buffer.getvalue()
+
+    def _csv_rows(self, places: list[int], plain: Plain) -> Iterator[_Part]:
         """Give the rows in parts of some hundreds, since each step in Python costs as much as reading a row."""
         width = len(self.source.headers)
         may_hold_nul = self.source.may_hold_nul
         pick = itemgetter(*places) if len(places) > 1 else (lambda cells: (cells[places[0]],))
         part: list[tuple[Any, ...]] = []
-        position = 0
-        for line, cells, position in self.source.records():
+        position = plain.offset
+        for line, cells, position in self.source.records(plain.lines, plain.offset):
             if len(cells) == width:
                 values, note = pick(cells), ""
             else:
@@ -325,7 +338,35 @@ class _Run:
             self._become("owner")
             self.connection.execute("analyze (skip_locked) core.import_row (org_id, import_id, line, rank, problems)")
             self._become(self.role)
+        is_kept = self._keep_read(done.headers)
         self.connection.execute("select core.check_import(%s)", [done.id])
+        if is_kept:
+            self._become("owner")
+            self.connection.execute("create index on pg_temp.import_read (line)")
+            self._become(self.role)
+
+    def _keep_read(self, headers: list[dict[str, str | None]]) -> bool:
+        """Make the table that core.check_import keeps what it reads in, so that loading need not read it again.
+
+        Not where rows lie in one another: what lies in a row can be read to its end when that one is there.
+        """
+        name, is_tree = self._one(
+            "select case when e.table_name is not null then e.read_function end, exists ("
+            "select from core.import_column as c where c.entity = e.code and c.is_path and c.name = any (%s)"
+            ") from core.import_entity as e where e.code = %s",
+            [entry["column"] for entry in headers if entry["column"]], self.entity,
+        )  # fmt: skip
+        if name is None or is_tree:
+            return False
+        self._become("owner")
+        self.connection.execute(
+            sql.SQL(
+                "create temporary table import_read on commit drop as select f.* from {}(null, 0, 0) as f with no data"
+            ).format(sql.Identifier(*name.split(".")))
+        )
+        self.connection.execute("grant select, insert, delete on import_read to member, superadmin, migrator")
+        self._become(self.role)
+        return True
 
     def _load(self, done: Imported) -> None:
         """Load what is not refused; when rows are refused and all is wanted or nothing, leave nothing behind."""
