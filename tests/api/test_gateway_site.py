@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -408,6 +409,25 @@ def test_rates_are_read() -> None:
     assert gateway.rate("x", "100r/m burst 50") == gateway.Rate(100, 60, 50)
     assert gateway.rate("x", "10r/s") == gateway.Rate(10, 1, 0)
     assert (gateway.Rate(5, 60, 0).wait, gateway.Rate(100, 60, 0).wait, gateway.Rate(10, 1, 0).wait) == (12, 1, 1)
+
+
+def test_the_gateway_keeps_idle_connections_for_less_than_postgrest(stack: State) -> None:
+    """What is sent on a connection that PostgREST is closing is lost, and a write is not sent again."""
+    kept = re.findall(r"keepalive (\d+);\s+keepalive_timeout (\d+)s;", (stack.etc / "gateway-http.conf").read_text())
+    assert kept == [("64", "15"), ("64", "15")]
+
+
+@pytest.mark.drill
+def test_postgrest_keeps_idle_connections_for_longer_than_the_gateway(stack: State) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(stack.postgrest_socket))
+        connection.sendall(b"GET /rpc/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"0\r\n\r\n"):
+            answer += connection.recv(65536)
+        connection.settimeout(20)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
 
 
 def test_an_older_nginx_gets_its_own_words(unstarted: Callable[..., Site]) -> None:

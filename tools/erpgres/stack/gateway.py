@@ -61,6 +61,10 @@ class Rate:
 # How often a read is tried that PostgREST cannot do because the connection to the database was dead.
 _READ_TRIES = 3
 
+# PostgREST closes a connection that was idle for 30 to 60 seconds. One that the gateway is just using then loses its request,
+# which cannot be sent again when it writes: so the gateway closes it first.
+_KEPT = ("  keepalive 64;", "  keepalive_timeout 15s;")
+
 # Tokens that were verified, with what they say. A token of 400 bytes takes about 600; the oldest give way.
 _MEMORY = "js_shared_dict_zone zone=callers:4m timeout=1h evict;"
 
@@ -195,11 +199,11 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
         ),
         "upstream postgrest {",
         f"  server {_quoted(f'unix:{state.postgrest_socket}')} max_fails=3 fail_timeout=30s;",
-        "  keepalive 64;",
+        *_KEPT,
         "}",
         "upstream postgrest_read {",
         *[_again(state)] * _READ_TRIES,
-        "  keepalive 64;",
+        *_KEPT,
         "}",
         "upstream relay {",
         f"  server {_quoted(f'unix:{state.relay_socket}')};",
