@@ -32,7 +32,8 @@ declare
   v_n integer;
 begin
   foreach v_movement in array movements loop
-    v_is_inside := v_is_inside and v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+    v_is_inside := v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+    exit when not v_is_inside;
   end loop;
   if v_is_inside then
     -- Nothing changes its value inside a warehouse.
@@ -53,24 +54,22 @@ begin
     array_agg(h.warehouse_id)
   into v_keys, v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
   from (
-    select
-      v.item_id,
-      v.warehouse_id,
-      v.item_id::text || v.warehouse_id::text as key,
-      v.quantity,
-      v.value,
-      v.unit_cost,
-      v.method
+    -- Locked one after the other in the order of all: `offset 0` keeps the planner from joining otherwise.
+    select s.item_id::text || s.warehouse_id::text as key, s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
     from (
       select distinct s.item_id, s.warehouse_id
       from unnest(items, warehouses) as s (item_id, warehouse_id)
+      order by s.item_id, s.warehouse_id
     ) as s
-    inner join wms.stock_value as v
-      on v.org_id = value_movements.org_id
-      and v.item_id = s.item_id
-      and v.warehouse_id = s.warehouse_id
-    order by s.item_id, s.warehouse_id
-    for no key update of v
+    cross join lateral (
+      select v.quantity, v.value, v.unit_cost, v.method
+      from wms.stock_value as v
+      where v.org_id = value_movements.org_id
+        and v.item_id = s.item_id
+        and v.warehouse_id = s.warehouse_id
+      offset 0
+      for no key update
+    ) as v
   ) as h;
 
   if array_remove(v_old_methods, v_method) <> '{}' then
@@ -126,18 +125,21 @@ begin
     v_booked := v_booked || v_value;
   end loop;
 
-  update wms.stock_value as v
-  set
+  -- A merge that keeps what has no match joins in this order, and finds each by its key.
+  merge into wms.stock_value as v
+  using unnest(v_items, v_warehouses, v_quantities, v_values, v_costs)
+    as s (item_id, warehouse_id, quantity, value, unit_cost)
+  on v.org_id = value_movements.org_id
+    and v.item_id = s.item_id
+    and v.warehouse_id >= s.warehouse_id
+    and v.warehouse_id <= s.warehouse_id
+  when matched then update set
     quantity = s.quantity,
     value = s.value,
     unit_cost = s.unit_cost,
     method = v_method,
     updated_at = now()
-  from unnest(v_items, v_warehouses, v_quantities, v_values, v_costs)
-    as s (item_id, warehouse_id, quantity, value, unit_cost)
-  where v.org_id = value_movements.org_id
-    and v.item_id = s.item_id
-    and v.warehouse_id = s.warehouse_id;
+  when not matched then do nothing;
   return v_booked;
 end
 $$;
