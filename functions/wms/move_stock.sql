@@ -92,21 +92,22 @@ volatile
 parallel unsafe
 as $$
 declare
-  v_found integer;
-  v_changed integer;
-  v_short bigint[];
+  v_balances uuid[];
+  v_held uuid[];
+  v_changes numeric[];
+  v_hold_changes numeric[];
+  v_is_short boolean;
   v_has_no_value boolean;
   v_twice record;
 begin
   loop
-    -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is
-    -- locked as long as a balance is missing. One that is short is locked and stays as it is, so that the error can tell
-    -- what lies there.
+    -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
+    -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
+    -- joining otherwise than one by one in this order, each by its key, whatever the statistics say.
     with wanted as materialized (
       select c.n, c.delta, c.hold, b.id, v.item_id is null as has_no_value
       from unnest(items, lots, places, warehouses, deltas, holds) with ordinality
         as c (item_id, lot_id, location_id, warehouse_id, delta, hold, n)
-      -- Looked up one by one whatever the statistics say, here and below: `offset 0` keeps the planner from joining otherwise.
       left join lateral (
         select b.id
         from wms.balance as b
@@ -125,72 +126,59 @@ begin
         offset 0
       ) as v on true
     ),
-    changed as (
-      -- A merge that keeps what has no match, by conditions that nothing but a nested loop can join by: so the rows are
-      -- changed, and thereby locked, in the order of wanted.
-      merge into wms.balance as b
-      using (
-        select w.n, w.delta, w.hold, w.id
-        from wanted as w
-        where not exists (select from wanted as m where m.id is null)
-      ) as w
-      on b.org_id = change_balances.org_id
-        and b.id >= w.id
-        and b.id <= w.id
-      when matched then update set
-        quantity = b.quantity
-          + case when w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 then 0 else w.delta end,
-        reserved = b.reserved
-          + case when w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 then 0 else w.hold end,
-        updated_at = now()
-      when not matched then do nothing
-      returning w.n, w.delta < w.hold and old.quantity - old.reserved + w.delta - w.hold < 0 as is_short
+    held as (
+      select
+        w.id,
+        w.delta,
+        w.hold,
+        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
+      from wanted as w
+      cross join lateral (
+        select b.quantity, b.reserved
+        from wms.balance as b
+        where b.org_id = change_balances.org_id
+          and b.id = w.id
+        offset 0
+        for no key update
+      ) as b
+      where not exists (select from wanted as m where m.id is null)
     )
     select
-      (select count(w.id) from wanted as w),
+      (select array_agg(w.id order by w.n) from wanted as w),
       (select bool_or(w.has_no_value) from wanted as w),
-      count(*),
-      array_agg(h.n) filter (where h.is_short)
-    into v_found, v_has_no_value, v_changed, v_short
-    from changed as h;
-    exit when v_found = cardinality(items);
+      array_agg(h.id order by h.id),
+      array_agg(h.delta order by h.id),
+      array_agg(h.hold order by h.id),
+      bool_or(h.is_short)
+    into v_balances, v_has_no_value, v_held, v_changes, v_hold_changes, v_is_short
+    from held as h;
+    exit when v_held is not null or array_position(v_balances, null) is null;
 
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
     select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
-    from unnest(items, lots, places, warehouses) with ordinality as c (item_id, lot_id, location_id, warehouse_id, n)
-    where not exists (
-      select
-      from wms.balance as b
-      where b.org_id = change_balances.org_id
-        and b.item_id = c.item_id
-        and b.location_id = c.location_id
-        and b.lot_id is not distinct from c.lot_id
-    )
+    from unnest(items, lots, places, warehouses, v_balances) with ordinality
+      as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
+    where c.balance_id is null
     order by c.n
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
   end loop;
 
-  if v_changed < v_found then
+  if coalesce(cardinality(v_held), 0) < cardinality(v_balances) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
-  elsif v_short is not null then
-    perform wms.raise_short(
-      org_id,
-      array(
-        select b.id
-        from unnest(v_short) with ordinality as s (n, no)
-        left join wms.balance as b
-          on b.org_id = change_balances.org_id
-          and b.item_id = items[s.n]
-          and b.location_id = places[s.n]
-          and b.lot_id is not distinct from lots[s.n]
-        order by s.no
-      ),
-      array(select deltas[s.n] from unnest(v_short) with ordinality as s (n, no) order by s.no),
-      array(select holds[s.n] from unnest(v_short) with ordinality as s (n, no) order by s.no)
-    );
+  elsif v_is_short then
+    perform wms.raise_short(org_id, v_balances, deltas, holds);
   end if;
+
+  -- They are sorted, and each finds its change by halving.
+  update wms.balance as b
+  set
+    quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
+    reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
+    updated_at = now()
+  where b.org_id = change_balances.org_id
+    and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
     select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity

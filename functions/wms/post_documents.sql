@@ -152,20 +152,19 @@ parallel unsafe
 as $$
 declare
   v_group record;
-  v_number text;
 begin
   if cardinality(documents) = 1 then
-    -- By its id, so that only its partition is opened.
-    v_number := (
-      core.next_numbers(
-        'wms.' || lower(documents[1].document_type), array[documents[1].id], null,
-        coalesce(documents[1].posting_date, today)
-      )
-    )[1];
+    -- By its id, so that only its partition is opened. The number is taken when the row has been found: postings of the
+    -- same type wait for each other from there to their commit.
     update wms.document as d
     set
       status = 'POSTED',
-      number = v_number,
+      number = (
+        core.next_numbers(
+          'wms.' || lower(documents[1].document_type), array[documents[1].id], null,
+          coalesce(documents[1].posting_date, today)
+        )
+      )[1],
       posting_date = coalesce(documents[1].posting_date, today),
       posted_at = now(),
       posted_by = core.user_id()
@@ -174,7 +173,6 @@ begin
     return;
   end if;
 
-  -- The number comes last: postings of the same type wait for each other from here to their commit.
   for v_group in
     select
       d.document_type,

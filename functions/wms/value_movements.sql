@@ -93,16 +93,19 @@ begin
     if v_from is null then
       v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to], 4));
     else
-      v_value := case
-        when v_method = 'FIFO' then wms.take_layers(
+      if v_method = 'FIFO' then
+        v_value := wms.take_layers(
           org_id, v_movement.item_id, v_movement.from_warehouse_id, v_movement.quantity, v_movement.reverses
-        )
-        -- The last of it takes all that is left.
-        when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
-        -- What is reversed leaves at the value with which it came, as far as that still lies there.
-        when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
-        else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
-      end;
+        );
+      else
+        v_value := case
+          -- The last of it takes all that is left.
+          when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
+          -- What is reversed leaves at the value with which it came, as far as that still lies there.
+          when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
+          else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
+        end;
+      end if;
       v_quantities[v_from] := v_quantities[v_from] - v_movement.quantity;
       v_values[v_from] := v_values[v_from] - v_value;
       if v_quantities[v_from] > 0 then
@@ -125,21 +128,18 @@ begin
     v_booked := v_booked || v_value;
   end loop;
 
-  -- A merge that keeps what has no match joins in this order, and finds each by its key.
-  merge into wms.stock_value as v
-  using unnest(v_items, v_warehouses, v_quantities, v_values, v_costs)
-    as s (item_id, warehouse_id, quantity, value, unit_cost)
-  on v.org_id = value_movements.org_id
-    and v.item_id = s.item_id
-    and v.warehouse_id >= s.warehouse_id
-    and v.warehouse_id <= s.warehouse_id
-  when matched then update set
+  update wms.stock_value as v
+  set
     quantity = s.quantity,
     value = s.value,
     unit_cost = s.unit_cost,
     method = v_method,
     updated_at = now()
-  when not matched then do nothing;
+  from unnest(v_items, v_warehouses, v_quantities, v_values, v_costs)
+    as s (item_id, warehouse_id, quantity, value, unit_cost)
+  where v.org_id = value_movements.org_id
+    and v.item_id = s.item_id
+    and v.warehouse_id = s.warehouse_id;
   return v_booked;
 end
 $$;
