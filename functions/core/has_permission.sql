@@ -23,7 +23,7 @@ begin
   if current_setting('role') = 'superadmin' then
     return not core.is_duty(has_permission.permission);
   end if;
-  -- His roles first and each by its key, which `offset 0` makes sure of: joined otherwise, every role of the organisation is
+  -- His roles first and then each of them, which `offset 0` makes sure of: joined otherwise, every role of the organisation is
   -- looked at, and all that anybody holds.
   if exists (
     select

@@ -103,7 +103,7 @@ begin
   loop
     -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
     -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
-    -- joining otherwise than one by one in this order, each by its key, whatever the statistics say.
+    -- joining otherwise than one by one in this order, whatever the statistics say.
     with wanted as materialized (
       select c.n, c.delta, c.hold, b.id, v.item_id is null as has_no_value
       from unnest(items, lots, places, warehouses, deltas, holds) with ordinality

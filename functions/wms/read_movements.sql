@@ -48,8 +48,8 @@ begin
     );
   end if;
 
-  -- All is looked up by its key, one after the other, whatever the statistics say: `offset 0` keeps the planner from joining
-  -- otherwise. And what is not needed to go on (the words of an error) is not asked for here.
+  -- Everything is looked up line by line: `offset 0` keeps the planner from joining with all that the organisation has, which
+  -- seems cheap while a table is empty. And what is not needed to go on (the words of an error) is not asked for here.
   select
     array_agg(c.movement order by c.document_no, c.line_no, c.reservation_id),
     array_agg(c.problem order by c.document_no, c.line_no, c.reservation_id)
