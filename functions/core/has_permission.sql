@@ -13,8 +13,7 @@ as $$
 declare
   v_claims jsonb := core.claims();
   v_org uuid := core.org_id();
-  v_roles uuid[];
-  v_has_units boolean;
+  v_user uuid := (v_claims ->> 'sub')::uuid;
 begin
   -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
   if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
@@ -24,40 +23,50 @@ begin
   if current_setting('role') = 'superadmin' then
     return not core.is_duty(has_permission.permission);
   end if;
-  -- Step by step, each by its key: in one statement every role of the organisation is looked at, and all that anybody holds.
-  select
-    array_agg(u.role_id) filter (where u.unit_id is null),
-    coalesce(bool_or(u.unit_id is not null), false)
-  into v_roles, v_has_units
-  from core.user_role as u
-  where u.org_id = v_org
-    and u.user_id = (v_claims ->> 'sub')::uuid;
+  -- His roles first and then each of them, which `offset 0` makes sure of: joined otherwise, every role of the organisation is
+  -- looked at, and all that anybody holds.
   if exists (
     select
-    from core.role_permission as p
-    where p.org_id = v_org
-      and p.role_id = any (v_roles)
-      and p.permission = has_permission.permission
+    from core.user_role as u
+    cross join lateral (
+      select
+      from core.role_permission as p
+      where p.org_id = v_org
+        and p.role_id = u.role_id
+        and p.permission = has_permission.permission
+      offset 0
+    ) as p
+    where u.org_id = v_org
+      and u.user_id = v_user
+      and u.unit_id is null
   ) then
     return true;
   elsif exists (
     select
-    from core.role as r
-    where r.org_id = v_org
-      and r.id = any (v_roles)
-      and r.is_administrator
+    from core.user_role as u
+    cross join lateral (
+      select
+      from core.role as r
+      where r.org_id = v_org
+        and r.id = u.role_id
+        and r.is_administrator
+      offset 0
+    ) as r
+    where u.org_id = v_org
+      and u.user_id = v_user
+      and u.unit_id is null
   ) and not core.is_duty(has_permission.permission) then
     return true;
   end if;
   -- A statement of its own: most roles are held everywhere, and most questions name no unit.
-  return has_permission.unit_id is not null and v_has_units and exists (
+  return has_permission.unit_id is not null and exists (
     select
     from core.user_role as u
     join core.role as r on r.org_id = u.org_id and r.id = u.role_id
     join core.org_unit as held on held.org_id = u.org_id and held.id = u.unit_id
     join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
     where u.org_id = v_org
-      and u.user_id = (v_claims ->> 'sub')::uuid
+      and u.user_id = v_user
       and asked.id = has_permission.unit_id
       and (
         (r.is_administrator and not core.is_duty(has_permission.permission))

@@ -24,6 +24,7 @@ declare
   v_unit text;
   v_count integer := cardinality(next_numbers.entity_ids);
   v_digits integer;
+  v_last bigint;
   v_numbers text[];
   v_taken text;
 begin
@@ -66,40 +67,28 @@ begin
   v_digits := coalesce(substring(v_series.pattern from '\{number:([0-9]{1,2})\}'), '1')::integer;
 
   -- The row of the counter stays locked until the transaction ends: the next one waits, and takes the same numbers if we fail.
-  with counted as (
-    insert into core.number_counter as c (org_id, series_id, period, last_number)
-    values (v_org_id, v_series.id, case v_series.reset when 'YEAR' then v_year else '' end, v_count)
-    on conflict on constraint number_counter_pkey do update set last_number = c.last_number + v_count
-    returning c.last_number - v_count as first_number
-  ),
-  made as materialized (
-    select
-      n.entity_id,
-      n.ordinality,
+  insert into core.number_counter as c (org_id, series_id, period, last_number)
+  values (v_org_id, v_series.id, case v_series.reset when 'YEAR' then v_year else '' end, v_count)
+  on conflict on constraint number_counter_pkey do update set last_number = c.last_number + v_count
+  returning c.last_number - v_count into v_last;
+  for v_n in 1..v_count loop
+    v_last := v_last + 1;
+    v_numbers[v_n] := replace(
       replace(
-        replace(
-          regexp_replace(
-            v_series.pattern, '\{number(:[0-9]{1,2})?\}',
-            lpad(
-              (c.first_number + n.ordinality)::text,
-              greatest(v_digits, length((c.first_number + n.ordinality)::text)), '0'
-            ),
-            'g'
-          ), '{year}', v_year
-        ), '{unit}', coalesce(v_unit, '')
-      ) as number
-    from counted as c
-    cross join unnest(next_numbers.entity_ids) with ordinality as n (entity_id, ordinality)
-  ),
-  registered as (
-    insert into core.number_register (org_id, document_type, number, entity_id)
-    select v_org_id, next_numbers.document_type, m.number, m.entity_id
-    from made as m
-    on conflict do nothing
-    returning entity_id
-  )
-  select (select array_agg(m.number order by m.ordinality) from made as m), (select count(*) from registered)
-  into v_numbers, v_count;
+        regexp_replace(
+          v_series.pattern, '\{number(:[0-9]{1,2})?\}',
+          lpad(v_last::text, greatest(v_digits, length(v_last::text)), '0'),
+          'g'
+        ), '{year}', v_year
+      ), '{unit}', coalesce(v_unit, '')
+    );
+  end loop;
+
+  insert into core.number_register (org_id, document_type, number, entity_id)
+  select v_org_id, next_numbers.document_type, n.number, n.entity_id
+  from unnest(v_numbers, next_numbers.entity_ids) as n (number, entity_id)
+  on conflict do nothing;
+  get diagnostics v_count = row_count;
 
   if v_count < cardinality(v_numbers) then
     select min(n.number)

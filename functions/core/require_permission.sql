@@ -30,10 +30,12 @@ language plpgsql
 volatile
 parallel unsafe
 as $$
+declare
+  v_ignored text; -- an assignment takes less than a statement
 begin
   if not core.is_granted_already(require_permission_once.permission) then
-    perform core.require_permission(require_permission_once.permission);
-    perform set_config(
+    v_ignored := core.require_permission(require_permission_once.permission) is null;
+    v_ignored := set_config(
       'erpgres.granted',
       concat_ws(
         ' ', require_permission_once.permission, current_setting('role'), core.org_id(),

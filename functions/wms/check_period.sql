@@ -6,9 +6,11 @@ language plpgsql
 volatile
 parallel unsafe
 as $$
+declare
+  v_ignored boolean;
 begin
   -- Shared by all postings of the organisation; whoever closes days waits for those that began before.
-  perform pg_advisory_xact_lock_shared(ops.lock_key('wms.period', org_id));
+  v_ignored := pg_advisory_xact_lock_shared(ops.lock_key('wms.period', org_id)) is null;
 end
 $$;
 

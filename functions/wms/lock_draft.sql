@@ -7,12 +7,13 @@ volatile
 parallel unsafe
 as $$
 declare
+  v_org uuid := core.org_id();
   v_document wms.document;
 begin
   select d.*
   into v_document
   from wms.document as d
-  where d.org_id = core.org_id()
+  where d.org_id = v_org
     and d.id = lock_document.id
   for no key update;
 
@@ -24,7 +25,9 @@ begin
       jsonb_build_object('id', id, 'status', v_document.status, 'number', v_document.number)
     );
   end if;
-  perform core.check_version('document', version, v_document.version);
+  if version is not null then
+    perform core.check_version('document', version, v_document.version);
+  end if;
   return v_document;
 end
 $$;

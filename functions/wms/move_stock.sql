@@ -15,7 +15,8 @@ declare
   v_holds numeric[];
   v_values numeric[];
   v_is_missing boolean;
-  v_movement wms.movement;
+  v_has_reservation boolean;
+  v_ignored boolean;
 begin
   -- What changes, summed up by balance and in key order. Balances are for real places only.
   select
@@ -24,10 +25,18 @@ begin
     array_agg(c.location_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.warehouse_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.delta order by c.item_id, c.location_id, c.lot_id),
-    array_agg(c.hold order by c.item_id, c.location_id, c.lot_id)
-  into v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
+    array_agg(c.hold order by c.item_id, c.location_id, c.lot_id),
+    bool_or(c.has_reservation)
+  into v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds, v_has_reservation
   from (
-    select m.item_id, m.lot_id, s.location_id, s.warehouse_id, sum(s.delta) as delta, sum(s.hold) as hold
+    select
+      m.item_id,
+      m.lot_id,
+      s.location_id,
+      s.warehouse_id,
+      sum(s.delta) as delta,
+      sum(s.hold) as hold,
+      bool_or(m.reservation_id is not null) as has_reservation
     from unnest(movements) as m
     cross join lateral (
       values
@@ -42,12 +51,9 @@ begin
   ) as c;
 
   v_is_missing := wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
-  foreach v_movement in array movements loop
-    if v_movement.reservation_id is not null then
-      perform wms.take_reservations(org_id, movements);
-      exit;
-    end if;
-  end loop;
+  if v_has_reservation then
+    v_ignored := wms.take_reservations(org_id, movements) is null;
+  end if;
   v_values := wms.value_movements(
     org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing, valuation_method
   );
@@ -87,57 +93,66 @@ parallel unsafe
 as $$
 declare
   v_balances uuid[];
-  v_held integer;
+  v_held uuid[];
+  v_changes numeric[];
+  v_hold_changes numeric[];
   v_is_short boolean;
   v_has_no_value boolean;
   v_twice record;
 begin
   loop
     -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
-    -- as long as a balance is missing, and nothing is changed when one of them is short.
+    -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
+    -- joining otherwise than one by one in this order, whatever the statistics say.
     with wanted as materialized (
-      select c.n, c.delta, c.hold, b.id
-      from unnest(items, lots, places, deltas, holds) with ordinality as c (item_id, lot_id, location_id, delta, hold, n)
-      left join wms.balance as b
-        on b.org_id = change_balances.org_id
-        and b.item_id = c.item_id
-        and b.location_id = c.location_id
-        and b.lot_id is not distinct from c.lot_id
+      select c.n, c.delta, c.hold, b.id, v.item_id is null as has_no_value
+      from unnest(items, lots, places, warehouses, deltas, holds) with ordinality
+        as c (item_id, lot_id, location_id, warehouse_id, delta, hold, n)
+      left join lateral (
+        select b.id
+        from wms.balance as b
+        where b.org_id = change_balances.org_id
+          and b.item_id = c.item_id
+          and b.location_id = c.location_id
+          and b.lot_id is not distinct from c.lot_id
+        offset 0
+      ) as b on true
+      left join lateral (
+        select v.item_id
+        from wms.stock_value as v
+        where v.org_id = change_balances.org_id
+          and v.item_id = c.item_id
+          and v.warehouse_id = c.warehouse_id
+        offset 0
+      ) as v on true
     ),
-    held as materialized (
+    held as (
       select
-        b.id,
+        w.id,
         w.delta,
         w.hold,
-        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short,
-        v.item_id is null as has_no_value
+        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
       from wanted as w
-      inner join wms.balance as b
-        on b.org_id = change_balances.org_id
-        and b.id = w.id
-      left join wms.stock_value as v
-        on v.org_id = b.org_id
-        and v.item_id = b.item_id
-        and v.warehouse_id = b.warehouse_id
+      cross join lateral (
+        select b.quantity, b.reserved
+        from wms.balance as b
+        where b.org_id = change_balances.org_id
+          and b.id = w.id
+        offset 0
+        for no key update
+      ) as b
       where not exists (select from wanted as m where m.id is null)
-      order by w.n
-      for update of b
-    ),
-    changed as (
-      update wms.balance as b
-      set
-        quantity = b.quantity + h.delta,
-        reserved = b.reserved + h.hold,
-        updated_at = now()
-      from held as h
-      where b.org_id = change_balances.org_id
-        and b.id = h.id
-        and not exists (select from held as s where s.is_short)
     )
-    select (select array_agg(w.id order by w.n) from wanted as w), count(*), bool_or(h.is_short), bool_or(h.has_no_value)
-    into v_balances, v_held, v_is_short, v_has_no_value
+    select
+      (select array_agg(w.id order by w.n) from wanted as w),
+      (select bool_or(w.has_no_value) from wanted as w),
+      array_agg(h.id order by h.id),
+      array_agg(h.delta order by h.id),
+      array_agg(h.hold order by h.id),
+      bool_or(h.is_short)
+    into v_balances, v_has_no_value, v_held, v_changes, v_hold_changes, v_is_short
     from held as h;
-    exit when v_held > 0 or array_position(v_balances, null) is null;
+    exit when v_held is not null or array_position(v_balances, null) is null;
 
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
@@ -150,11 +165,20 @@ begin
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
   end loop;
 
-  if v_held < cardinality(v_balances) then
+  if coalesce(cardinality(v_held), 0) < cardinality(v_balances) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
   elsif v_is_short then
     perform wms.raise_short(org_id, v_balances, deltas, holds);
   end if;
+
+  -- They are sorted, and each finds its change by halving.
+  update wms.balance as b
+  set
+    quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
+    reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
+    updated_at = now()
+  where b.org_id = change_balances.org_id
+    and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
     select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity

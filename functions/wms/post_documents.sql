@@ -18,8 +18,8 @@ as $$
 declare
   v_org uuid := documents[1].org_id;
   v_user uuid := core.user_id();
-  v_settings jsonb := core.settings('{wms.second_person_total,wms.valuation_method}');
-  v_limit numeric := (v_settings ->> 'wms.second_person_total')::numeric;
+  v_settings jsonb;
+  v_limit numeric;
   v_time_zone text;
   v_today date;
   v_closed wms.stock_period[];
@@ -28,9 +28,16 @@ declare
   v_needs_room boolean := false;
   v_document wms.document;
   v_movement wms.movement;
+  v_ignored boolean; -- an assignment takes less than a statement, here and in what is called
 begin
-  v_time_zone := (select o.time_zone from core.organization as o where o.id = v_org);
-  v_today := (now() at time zone v_time_zone)::date;
+  select
+    o.time_zone,
+    (now() at time zone o.time_zone)::date,
+    core.settings('{wms.second_person_total,wms.valuation_method}')
+  into v_time_zone, v_today, v_settings
+  from core.organization as o
+  where o.id = v_org;
+  v_limit := (v_settings ->> 'wms.second_person_total')::numeric;
   foreach v_document in array documents loop
     if v_document.line_count = 0 then
       perform core.raise_error('wms.lines_missing', jsonb_build_object('id', v_document.id));
@@ -61,10 +68,10 @@ begin
     end if;
   end loop;
   if v_needs_room then
-    perform wms.check_room(v_movements);
+    v_ignored := wms.check_room(v_movements) is null;
   end if;
 
-  perform wms.enter_period(v_org);
+  v_ignored := wms.enter_period(v_org) is null;
   v_closed := array(select p from wms.stock_period as p where p.org_id = v_org);
   if v_closed <> '{}' then
     foreach v_document in array documents loop
@@ -74,7 +81,7 @@ begin
   end if;
 
   if v_lots <> '{}' then
-    perform wms.lock_lots(v_org, v_lots);
+    v_ignored := wms.lock_lots(v_org, v_lots) is null;
     -- Whoever held a lot while we waited for it is obeyed.
     v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
     foreach v_movement in array v_movements loop
@@ -84,8 +91,8 @@ begin
     end loop;
   end if;
 
-  perform wms.move_stock(v_org, v_movements, v_settings ->> 'wms.valuation_method');
-  perform wms.number_documents(documents, v_today);
+  v_ignored := wms.move_stock(v_org, v_movements, v_settings ->> 'wms.valuation_method') is null;
+  v_ignored := wms.number_documents(documents, v_today) is null;
 end
 $$;
 
@@ -145,20 +152,19 @@ parallel unsafe
 as $$
 declare
   v_group record;
-  v_number text;
 begin
   if cardinality(documents) = 1 then
-    -- By its id, so that only its partition is opened.
-    v_number := (
-      core.next_numbers(
-        'wms.' || lower(documents[1].document_type), array[documents[1].id], null,
-        coalesce(documents[1].posting_date, today)
-      )
-    )[1];
+    -- By its id, so that only its partition is opened. The number is taken when the row has been found: postings of the
+    -- same type wait for each other from there to their commit.
     update wms.document as d
     set
       status = 'POSTED',
-      number = v_number,
+      number = (
+        core.next_numbers(
+          'wms.' || lower(documents[1].document_type), array[documents[1].id], null,
+          coalesce(documents[1].posting_date, today)
+        )
+      )[1],
       posting_date = coalesce(documents[1].posting_date, today),
       posted_at = now(),
       posted_by = core.user_id()
@@ -167,7 +173,6 @@ begin
     return;
   end if;
 
-  -- The number comes last: postings of the same type wait for each other from here to their commit.
   for v_group in
     select
       d.document_type,

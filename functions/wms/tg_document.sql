@@ -7,8 +7,17 @@ volatile
 parallel unsafe
 as $$
 begin
-  perform core.raise_error('wms.document_frozen', jsonb_build_object('id', old.id, 'status', old.status));
-  return null;
+  -- Asked here and not as the condition of the trigger, which every update of a document would get ready anew.
+  if (
+    old.document_type, old.number, old.from_location_id, old.to_location_id, old.partner_id, old.reference,
+    old.posting_date, old.currency, old.line_count, old.total, old.posted_at, old.posted_by, old.reverses
+  ) is distinct from (
+    new.document_type, new.number, new.from_location_id, new.to_location_id, new.partner_id, new.reference,
+    new.posting_date, new.currency, new.line_count, new.total, new.posted_at, new.posted_by, new.reverses
+  ) then
+    perform core.raise_error('wms.document_frozen', jsonb_build_object('id', old.id, 'status', old.status));
+  end if;
+  return new;
 end
 $$;
 
@@ -18,16 +27,7 @@ comment on function wms.tg_document__keep_posted() is
 create or replace trigger keep_posted
 before update on wms.document
 for each row
-when (
-  old.status in ('POSTED', 'REVERSED', 'CANCELLED')
-  and (
-    old.document_type, old.number, old.from_location_id, old.to_location_id, old.partner_id, old.reference,
-    old.posting_date, old.currency, old.line_count, old.total, old.posted_at, old.posted_by, old.reverses
-  ) is distinct from (
-    new.document_type, new.number, new.from_location_id, new.to_location_id, new.partner_id, new.reference,
-    new.posting_date, new.currency, new.line_count, new.total, new.posted_at, new.posted_by, new.reverses
-  )
-)
+when (old.status in ('POSTED', 'REVERSED', 'CANCELLED'))
 execute function wms.tg_document__keep_posted();
 
 create or replace function wms.tg_document__check_partner()

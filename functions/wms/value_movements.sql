@@ -32,7 +32,8 @@ declare
   v_n integer;
 begin
   foreach v_movement in array movements loop
-    v_is_inside := v_is_inside and v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+    v_is_inside := v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+    exit when not v_is_inside;
   end loop;
   if v_is_inside then
     -- Nothing changes its value inside a warehouse.
@@ -53,24 +54,22 @@ begin
     array_agg(h.warehouse_id)
   into v_keys, v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
   from (
-    select
-      v.item_id,
-      v.warehouse_id,
-      v.item_id::text || v.warehouse_id::text as key,
-      v.quantity,
-      v.value,
-      v.unit_cost,
-      v.method
+    -- Locked one after the other in the order of all: `offset 0` keeps the planner from joining otherwise.
+    select s.item_id::text || s.warehouse_id::text as key, s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
     from (
       select distinct s.item_id, s.warehouse_id
       from unnest(items, warehouses) as s (item_id, warehouse_id)
+      order by s.item_id, s.warehouse_id
     ) as s
-    inner join wms.stock_value as v
-      on v.org_id = value_movements.org_id
-      and v.item_id = s.item_id
-      and v.warehouse_id = s.warehouse_id
-    order by s.item_id, s.warehouse_id
-    for no key update of v
+    cross join lateral (
+      select v.quantity, v.value, v.unit_cost, v.method
+      from wms.stock_value as v
+      where v.org_id = value_movements.org_id
+        and v.item_id = s.item_id
+        and v.warehouse_id = s.warehouse_id
+      offset 0
+      for no key update
+    ) as v
   ) as h;
 
   if array_remove(v_old_methods, v_method) <> '{}' then
@@ -94,16 +93,19 @@ begin
     if v_from is null then
       v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to], 4));
     else
-      v_value := case
-        when v_method = 'FIFO' then wms.take_layers(
+      if v_method = 'FIFO' then
+        v_value := wms.take_layers(
           org_id, v_movement.item_id, v_movement.from_warehouse_id, v_movement.quantity, v_movement.reverses
-        )
-        -- The last of it takes all that is left.
-        when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
-        -- What is reversed leaves at the value with which it came, as far as that still lies there.
-        when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
-        else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
-      end;
+        );
+      else
+        v_value := case
+          -- The last of it takes all that is left.
+          when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
+          -- What is reversed leaves at the value with which it came, as far as that still lies there.
+          when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
+          else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
+        end;
+      end if;
       v_quantities[v_from] := v_quantities[v_from] - v_movement.quantity;
       v_values[v_from] := v_values[v_from] - v_value;
       if v_quantities[v_from] > 0 then

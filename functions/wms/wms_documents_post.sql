@@ -17,8 +17,9 @@ declare
   v_document wms.document;
   v_documents wms.document[];
   v_is_ready boolean := true;
+  v_ignored boolean; -- an assignment takes less than a statement
 begin
-  perform core.require_permission_once('wms.document.post');
+  v_ignored := core.require_permission_once('wms.document.post') is null;
   if coalesce(cardinality(ids), 0) not between 1 and 100 then
     perform core.raise_error('wms.documents_out_of_range', jsonb_build_object('count', coalesce(cardinality(ids), 0)));
   end if;
@@ -43,7 +44,7 @@ begin
       perform wms.lock_document(v_id, null, '{DRAFT,RESERVED,PICKING,PACKED}');
     end loop;
   end if;
-  perform wms.post_documents(v_documents);
+  v_ignored := wms.post_documents(v_documents) is null;
 
   return query
     select d.*

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from wms.support import World, own
 
@@ -313,12 +314,34 @@ def reversals_and_closed_days(filled: Any) -> None:
         assert "Seq Scan" not in text and ("reversals" not in query or "Sort" not in text), text
 
 
+def a_posting_reads_what_it_moves(filled: Any) -> None:
+    """A document of five lines among two thousand items and eight thousand balances, alone and with another."""
+    world, (a, b, _), _ = filled
+    items = [row[0] for row in world.db.execute("select id from api.items order by id limit 5")]
+    lines = Jsonb([{"item_id": str(item), "quantity": 1} for item in items])
+    create = "select id from api.wms_document_create('TRANSFER', %s, %s, lines => %s)"
+    drafts = [world.db.execute(create, [a, b, lines]).fetchone()[0] for _ in range(3)]
+    for function, value in (("wms_document_post", drafts[0]), ("wms_documents_post", drafts[1:])):
+        world.db.execute("select pg_stat_force_next_flush()")  # what was read before is not told again
+        with world.db.transaction():
+            world.db.execute(f"select api.{function}(%s)", [value])  # type: ignore[call-overload]
+            read = dict(
+                world.db.execute(
+                    "select schemaname || '.' || relname, seq_tup_read + coalesce(idx_tup_fetch, 0)"
+                    " from pg_stat_xact_user_tables where relname ~ '^(document|stock|balance|item|location)'"
+                ).fetchall()
+            )
+        # Each line is read, checked by the key that the ledger has to it, and so on: a few times, not with all others.
+        much = {table: rows for table, rows in read.items() if rows > 100}
+        assert not much and read["core.item"] >= 5, much
+
+
 def test_hot_queries(filled: Any, subtests: pytest.Subtests) -> None:
     """One database for all of them: filling it is what takes time."""
     for check in (
         lists_of_documents, one_document_is_found_in_one_partition, stock_of_a_warehouse,
         the_ledger_of_an_item_and_a_document, stock_as_of_reads_only_what_came_after, what_is_promised,
-        reversals_and_closed_days,
+        reversals_and_closed_days, a_posting_reads_what_it_moves,
     ):  # fmt: skip
         with subtests.test(check.__name__):
             check(filled)
