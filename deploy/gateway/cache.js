@@ -107,12 +107,9 @@ function cache(parameters) {
       return;
     }
     seen.name = r.variables.request_id;
-    const kept = [seen.name, r.status, parameters.names(seen)];
-    ['Content-Type', 'Content-Range', 'ETag', 'Cache-Control', 'Vary', 'Preference-Applied', 'Content-Profile'].forEach((name) => {
-      if (out[name] !== undefined) {
-        kept.push(name, name === 'Content-Type' ? out[name].split(';')[0] : out[name]);  // nginx adds the charset again
-      }
-    });
+    // nginx adds the charset again.
+    const kept = [seen.name, r.status, parameters.names(seen), out['Content-Type'].split(';')[0], out['ETag']];
+    hits.OTHERS.forEach((name) => kept.push(out[name] === undefined ? '' : out[name]));
     seen.head = kept.join('\t');
   }
 
