@@ -106,11 +106,10 @@ function cache(parameters) {
         /no-store/.test(out['Cache-Control'] || '')) {
       return;
     }
-    seen.name = r.variables.request_id;
     // nginx adds the charset again.
-    const kept = [seen.name, r.status, parameters.names(seen), out['Content-Type'].split(';')[0], out['ETag']];
+    const kept = [r.variables.request_id, r.status, parameters.names(seen), out['Content-Type'].split(';')[0], out['ETag'], ''];
     hits.OTHERS.forEach((name) => kept.push(out[name] === undefined ? '' : out[name]));
-    seen.head = kept.join('\t');
+    seen.head = kept;
   }
 
   function keep(seen, data, last) {
@@ -122,8 +121,14 @@ function cache(parameters) {
       seen.held = [];
     } else if (last) {
       try {
-        ngx.shared.answers.set(seen.name, Buffer.concat(seen.held).toString());
-        ngx.shared.answers.set(seen.key, seen.head);
+        const data = Buffer.concat(seen.held);
+        let body = data.toString();
+        if (/[^\x00-\x7f]/.test(body)) {
+          seen.head[5] = 'base64';
+          body = data.toString('base64');
+        }
+        ngx.shared.answers.set(seen.head[0], body);
+        ngx.shared.answers.set(seen.key, seen.head.join('\t'));
       } catch (e) {
         // No room: nothing is kept.
       }
