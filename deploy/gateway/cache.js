@@ -1,9 +1,11 @@
 // Answers that are kept, to be given again by hits.js, which says what lies where. Written for njs 0.7.9 (Debian 12) and later, as
 // rules.js is.
-import hits from 'hits.js';
+import found from 'hits.js';
 
 // Made when it is needed (gateway.js).
 function cache(parameters) {
+  const hits = found.parts();
+
   // Returns 'cached ' when there is an answer that may be given, else ''; sets what the answer to come may be kept as.
   function kept(r, seen) {
     const words = seen.token.words;
@@ -108,7 +110,8 @@ function cache(parameters) {
     }
     // nginx adds the charset again.
     const kept = [r.variables.request_id, r.status, parameters.names(seen), out['Content-Type'].split(';')[0], out['ETag'], ''];
-    hits.OTHERS.forEach((name) => kept.push(out[name] === undefined ? '' : out[name]));
+    ['Cache-Control', 'Vary', 'Content-Range'].forEach((name) => kept.push(out[name] || ''));
+    ['Preference-Applied', 'Content-Profile'].filter((name) => out[name] !== undefined).forEach((name) => kept.push(name, out[name]));
     seen.head = kept;
   }
 

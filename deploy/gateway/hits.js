@@ -8,15 +8,13 @@
 // In `callers`, tokens that were verified:
 //   "<Authorization>"                    "<key> <expires> <session> <admission> ok <user> <role> <organisation>"
 // In `answers`:
-//   "<version> <role> <whose> <asked>"   "<name of the body>\t<status>\t<parameters>\t<Content-Type>\t<ETag>\t<coding>\t<others>…"
+//   "<version> <role> <whose> <asked>"   "<name of the body>\t<status>\t<parameters>\t<Content-Type>\t<ETag>\t<coding>\t<Cache-Control>\t<Vary>\t<Content-Range>"
+//                                        … "\t<name>\t<value>" for each other header
 //   "<name of the body>"                 the body. A name of its own for each: head and body are always of the same answer
 // A body with more than ASCII is kept in base64: njs would look at each character three times, which takes six times as long.
 //
 // njs runs the modules anew for each request, and this is all that a hit runs: each function here, each `+` of strings and each
 // look at a property costs it a tenth of a microsecond to one, a split, a closure or an object more.
-
-// The other headers of an answer that are kept, in this order.
-const OTHERS = ['Cache-Control', 'Vary', 'Content-Range', 'Preference-Applied', 'Content-Profile'];
 
 // What is known of this request, and what was found for it.
 let words;  // of its token
@@ -50,12 +48,6 @@ function find(r) {
   return told !== undefined && !hasWritten(memory) && take(memory, told.split(' '), asked);
 }
 
-// Says of whom and what the rest is asked, for a request that `find` does not know to be ordinary.
-function concern(caller, name) {
-  words = caller;
-  view = name;
-}
-
 // Whether a token that was verified has not ended, nor its key: keys come and go while the memory stays.
 function lasts(caller) {
   const now = Date.now() / 1000;
@@ -75,19 +67,15 @@ function mayKeep() {
 
 // Returns the versions that the view has now in the caller's organisation, or undefined when nobody can say.
 function versions(memory) {
-  lease = memory.versions.get('lease') || '';
+  const known = memory.versions;
+  lease = known.get('lease') || '';
   const at = lease.indexOf(' ');
   moment = +lease.slice(0, at);
   age = Date.now() - moment;
   // Read after the lease, so it is as new as the lease says, or newer.
   return at > 0 && age >= 0 && age < site.cache.lease_ms
-    ? memory.versions.get(`${lease.slice(at + 1)} ${words[7]} ${view}`)
+    ? known.get(`${lease.slice(at + 1)} ${words[7]} ${view}`)
     : undefined;
-}
-
-// Whether the clock was set, or nobody renews the lease.
-function isAbandoned() {
-  return lease !== '' && !(age >= 0 && age <= 1000);
 }
 
 // Whether the caller may have changed something since the relay looked.
@@ -103,12 +91,13 @@ function nameOf(parts, asked) {
 
 // Takes the answer out of the memory, if it is there and the database has admitted this session since anything about sessions changed.
 function take(memory, parts, asked) {
-  const found = words[3] === parts[2] ? memory.answers.get(nameOf(parts, asked)) : undefined;
+  const answers = memory.answers;
+  const found = words[3] === parts[2] ? answers.get(nameOf(parts, asked)) : undefined;
   if (found === undefined) {
     return false;
   }
   head = found.split('\t');
-  body = memory.answers.get(head[0]);
+  body = answers.get(head[0]);
   if (body === undefined) {
     return false;
   }
@@ -121,30 +110,26 @@ function give(r) {
   const out = r.headersOut;
   out['Cache-Status'] = 'erpgres; hit';
   out.ETag = head[4];
-  for (let i = 6; i < head.length; i++) {
-    if (head[i] !== '') {
-      out[OTHERS[i - 6]] = head[i];
-    }
+  if (head[6] !== '') {
+    out['Cache-Control'] = head[6];
+  }
+  if (head[7] !== '') {
+    out.Vary = head[7];
+  }
+  if (head[8] !== '') {
+    out['Content-Range'] = head[8];
+  }
+  for (let i = 9; i < head.length; i += 2) {
+    out[head[i]] = head[i + 1];
   }
   const wanted = r.headersIn['If-None-Match'];
-  if (wanted !== undefined && matches(wanted, head[4])) {
+  if (wanted !== undefined && parts().matches(wanted, head[4])) {
     ngx.shared.cache_counts.incr(`n ${view}`, 1, 0);
     r.return(304);
     return;
   }
   out['Content-Type'] = head[3];
   r.return(+head[1], head[5] === 'base64' ? Buffer.from(body, 'base64') : body);
-}
-
-function matches(wanted, tag) {
-  const list = wanted.split(',');
-  for (let i = 0; i < list.length; i++) {
-    const one = list[i].trim();
-    if (one === '*' || one.replace(/^W\//, '') === tag.replace(/^W\//, '')) {
-      return true;
-    }
-  }
-  return false;
 }
 
 // What the limits and the log ask: the caller and the names of the query's parameters, when an answer was found; else undefined.
@@ -156,4 +141,31 @@ function names() {
   return head[2];
 }
 
-export default {find, concern, lasts, mayKeep, versions, isAbandoned, hasWritten, nameOf, take, give, caller, names, OTHERS};
+// What else there is, for those who judge what is not ordinary, keep answers and compare tags.
+function parts() {
+  // Says of whom and what the rest is asked, for a request that `find` does not know to be ordinary.
+  function concern(caller, name) {
+    words = caller;
+    view = name;
+  }
+
+  // Whether the clock was set, or nobody renews the lease.
+  function isAbandoned() {
+    return lease !== '' && !(age >= 0 && age <= 1000);
+  }
+
+  function matches(wanted, tag) {
+    const list = wanted.split(',');
+    for (let i = 0; i < list.length; i++) {
+      const one = list[i].trim();
+      if (one === '*' || one.replace(/^W\//, '') === tag.replace(/^W\//, '')) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  return {concern, lasts, mayKeep, versions, isAbandoned, hasWritten, nameOf, take, matches};
+}
+
+export default {find, give, caller, names, parts};

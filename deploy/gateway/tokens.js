@@ -1,9 +1,11 @@
 // Who asks: the bearer token of a request. Written for njs 0.7.9 (Debian 12) and later, as gateway.js is.
 import crypto from 'crypto';
-import hits from 'hits.js';
+import found from 'hits.js';
 
 // Made when it is needed (gateway.js).
 function tokens() {
+  const hits = found.parts();
+
   // User, role and organisation of a token; "-" for one that is absent.
   const NAMES = /^[A-Za-z0-9_-]{1,64}( [A-Za-z0-9_-]{1,64}){2}$/;
 

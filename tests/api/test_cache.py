@@ -19,7 +19,7 @@ import jwt
 import psycopg
 import pytest
 
-from api.test_gateway_site import Site, running
+from api.test_gateway_site import OURS, Site, running
 from conftest import Organization, organization
 from erpgres.relay import versions
 from erpgres.settings import ROOT
@@ -211,6 +211,25 @@ def test_a_kept_answer_is_what_postgrest_said_to_the_last_byte(client: Any, org:
                     break
                 assert time.monotonic() < until, (kept.content, fresh.content)
             assert name.split("\t")[0] in kept.text and kept.headers["Content-Length"] == str(len(kept.content))
+
+
+def test_a_kept_answer_has_the_headers_of_any_other(client: Any, org: Organization, db: Any) -> None:
+    for n in range(20):  # long enough to be compressed
+        by_sql(db, org, f"Company number {n}", f"C{n:02}")
+    member = client(org.token())
+
+    def headers(answer: httpx.Response) -> list[tuple[str, str]]:
+        own = ("date", "x-request-id", "cache-status", "content-length", "transfer-encoding")
+        return sorted((name, value) for name, value in answer.headers.multi_items() if name not in own)
+
+    for asked in ({}, {"Origin": OURS}, {"Accept": "text/csv"}, {"Accept-Encoding": "gzip"}):
+        kept = warm(member, **asked)
+        assert headers(kept) == headers(member.get(QUERY, headers={"Cache-Control": "no-cache", **asked})), asked
+        same = {"If-None-Match": kept.headers["ETag"], **asked}
+        unchanged = warm(member, **same)
+        fresh = member.get(QUERY, headers={"Cache-Control": "no-cache", **same})
+        assert (unchanged.status_code, fresh.status_code) == (304, 304)
+        assert headers(unchanged) == headers(fresh), asked
 
 
 def test_the_rules_hold_where_an_answer_is_kept(client: Any, org: Organization, db: Any, site: Site) -> None:
