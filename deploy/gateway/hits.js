@@ -116,9 +116,6 @@ function give(r) {
   if (head[7] !== '') {
     out.Vary = head[7];
   }
-  if (head[8] !== '') {
-    out['Content-Range'] = head[8];
-  }
   for (let i = 9; i < head.length; i += 2) {
     out[head[i]] = head[i + 1];
   }
@@ -129,6 +126,9 @@ function give(r) {
     return;
   }
   out['Content-Type'] = head[3];
+  if (head[8] !== '') {
+    out['Content-Range'] = head[8];
+  }
   r.return(+head[1], head[5] === 'base64' ? Buffer.from(body, 'base64') : body);
 }
 
