@@ -585,8 +585,7 @@ CREATE FUNCTION core.has_permission(permission text, unit_id uuid DEFAULT NULL::
 declare
   v_claims jsonb := core.claims();
   v_org uuid := core.org_id();
-  v_roles uuid[];
-  v_has_units boolean;
+  v_user uuid := (v_claims ->> 'sub')::uuid;
 begin
   -- A session that an API key opened may do no more than the key says, now and not when its token was signed.
   if v_claims ? 'api_key' and not core.api_key_allows(has_permission.permission) then
@@ -596,40 +595,50 @@ begin
   if current_setting('role') = 'superadmin' then
     return not core.is_duty(has_permission.permission);
   end if;
-  -- Step by step, each by its key: in one statement every role of the organisation is looked at, and all that anybody holds.
-  select
-    array_agg(u.role_id) filter (where u.unit_id is null),
-    coalesce(bool_or(u.unit_id is not null), false)
-  into v_roles, v_has_units
-  from core.user_role as u
-  where u.org_id = v_org
-    and u.user_id = (v_claims ->> 'sub')::uuid;
+  -- His roles first and then each of them, which `offset 0` makes sure of: joined otherwise, every role of the organisation is
+  -- looked at, and all that anybody holds.
   if exists (
     select
-    from core.role_permission as p
-    where p.org_id = v_org
-      and p.role_id = any (v_roles)
-      and p.permission = has_permission.permission
+    from core.user_role as u
+    cross join lateral (
+      select
+      from core.role_permission as p
+      where p.org_id = v_org
+        and p.role_id = u.role_id
+        and p.permission = has_permission.permission
+      offset 0
+    ) as p
+    where u.org_id = v_org
+      and u.user_id = v_user
+      and u.unit_id is null
   ) then
     return true;
   elsif exists (
     select
-    from core.role as r
-    where r.org_id = v_org
-      and r.id = any (v_roles)
-      and r.is_administrator
+    from core.user_role as u
+    cross join lateral (
+      select
+      from core.role as r
+      where r.org_id = v_org
+        and r.id = u.role_id
+        and r.is_administrator
+      offset 0
+    ) as r
+    where u.org_id = v_org
+      and u.user_id = v_user
+      and u.unit_id is null
   ) and not core.is_duty(has_permission.permission) then
     return true;
   end if;
   -- A statement of its own: most roles are held everywhere, and most questions name no unit.
-  return has_permission.unit_id is not null and v_has_units and exists (
+  return has_permission.unit_id is not null and exists (
     select
     from core.user_role as u
     join core.role as r on r.org_id = u.org_id and r.id = u.role_id
     join core.org_unit as held on held.org_id = u.org_id and held.id = u.unit_id
     join core.org_unit as asked on asked.org_id = held.org_id and asked.path operator(public.<@) held.path
     where u.org_id = v_org
-      and u.user_id = (v_claims ->> 'sub')::uuid
+      and u.user_id = v_user
       and asked.id = has_permission.unit_id
       and (
         (r.is_administrator and not core.is_duty(has_permission.permission))
@@ -1212,9 +1221,11 @@ declare
   v_may_create boolean;
   v_may_update boolean;
   v_fixed text := '';
+  v_source text;
   v_where text;
   v_values text;
   v_is_found boolean;
+  v_is_kept boolean := to_regclass('pg_temp.import_read') is not null;
   v_row record;
 begin
   select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = check_import.import_id;
@@ -1286,6 +1297,13 @@ begin
   into v_fixed
   from core.import_column as c
   where c.entity = v_import.entity and c.is_fixed and c.target is not null and c.name = any (v_import.columns);
+  -- Nobody but the tools can make a table; theirs takes what is read, for core.load_import to load it from there.
+  v_source := format('%s($1, 1, 2147483647)', v_entity.read_function);
+  if v_is_kept then
+    execute format('insert into pg_temp.import_read select f.* from %s as f', v_source) using check_import.import_id;
+    v_source := 'pg_temp.import_read';
+  end if;
+  v_is_found := false;
   for v_row in execute format(
     'select x.* from ('
     'select f.line, coalesce(f.problems, core.import_problems('
@@ -1293,9 +1311,9 @@ begin
     'jsonb_build_object(''permission'', %3$L::text)) end%5$s), core.import_problems('
     'case when f.match_id is not null and not $3 and (%6$s) then core.import_problem(null, ''core.permission_missing'', null, '
     'jsonb_build_object(''permission'', %4$L::text)) end)) as problems '
-    'from %1$s($1, 1, 2147483647) as f '
-    '%7$s) as x where x.problems is not null',
-    v_entity.read_function, v_entity.table_name, v_entity.create_permission,
+    'from %1$s as f '
+    '%7$s%8$s) as x where x.problems is not null',
+    v_source, v_entity.table_name, v_entity.create_permission,
     coalesce(v_entity.update_permission, v_entity.create_permission),
     case when v_entity.update_permission is not null then v_fixed else '' end,
     coalesce(nullif(core.import_difference(v_import.entity, v_import.columns), ''), 'false'),
@@ -1303,12 +1321,20 @@ begin
       'left join core.import_row as r on r.org_id = (select core.org_id()) and r.import_id = $1 and r.line = f.line '
       'and f.match_id is not null left join %s as t on t.org_id = (select core.org_id()) and t.id = f.match_id',
       v_entity.table_name
-    ) else '' end
+    ) else '' end,
+    -- Of new rows, as most are, only some can be wrong.
+    case when v_is_kept then ' where f.problems is not null or f.match_id is not null or not $2' else '' end
   )
   using check_import.import_id, v_may_create, v_may_update
   loop
     perform core.refuse_import_row(check_import.import_id, v_row.line, v_row.problems);
+    v_is_found := true;
   end loop;
+  if v_is_kept and v_is_found then
+    execute 'delete from pg_temp.import_read as f where f.line in (select r.line from core.import_row as r '
+    'where r.org_id = (select core.org_id()) and r.import_id = $1 and r.problems is not null)'
+    using check_import.import_id;
+  end if;
 end
 $_$;
 
@@ -1951,6 +1977,10 @@ declare
   v_table record;
   v_trigger record;
   v_gone record;
+  -- What is to be done to tables, and what is told of it: done at the end, since their writers wait from then on.
+  v_changes text[] := '{}';
+  v_told text[] := '{}';
+  v_partitioned oid[] := '{}';
 begin
   -- Triggers for what the registry of events does not know; its tables note changes where they record them.
   for v_table in
@@ -2020,12 +2050,12 @@ begin
             or substring(pg_get_triggerdef(t.oid) from '\((.*)\)$') = v_table.arguments
           )
       ) then
-        execute format('create or replace trigger %I %s', v_trigger.name, v_trigger.definition);
-        return next v_trigger.name || ' on ' || v_table.tab;
+        v_changes := v_changes || format('create or replace trigger %I %s', v_trigger.name, v_trigger.definition);
+        v_told := v_told || format('%s on %s', v_trigger.name, v_table.tab);
       end if;
     end loop;
     if v_table.is_partitioned then
-      perform ops.copy_statement_triggers(i.inhparent, i.inhrelid) from pg_inherits as i where i.inhparent = v_table.tab;
+      v_partitioned := v_partitioned || v_table.tab::oid;
     end if;
   end loop;
 
@@ -2046,21 +2076,19 @@ begin
     join pg_rewrite as w on w.ev_class = c.oid
     join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
     where c.relnamespace = 'api'::regnamespace and c.relkind in ('v', 'm') and d.refobjid <> c.oid
+  ),
+  referrers as materialized (
+    select b.view_name, array_agg(j.view_name order by j.view_name) as views
+    from bases as b
+    join pg_constraint as k on k.contype = 'f' and k.confrelid = b.tab and k.conparentid = 0
+    join bases as j on j.tab = k.conrelid
+    group by b.view_name
   )
   select
     c.relname::text,
     coalesce(p.sources, '{}'),
     coalesce(p.shared_sources, '{}'),
-    coalesce(
-      (
-        select array_agg(j.view_name order by j.view_name)
-        from bases as b
-        join pg_constraint as k on k.contype = 'f' and k.confrelid = b.tab and k.conparentid = 0
-        join bases as j on j.tab = k.conrelid
-        where b.view_name = c.relname
-      ),
-      '{}'
-    ),
+    coalesce((select e.views from referrers as e where e.view_name = c.relname), '{}'),
     case when p.has_moment then 'moment' when p.has_day then 'day' else 'none' end,
     v.cache_class,
     coalesce(p.problem, case when p.has_moment then 'it shows what changes with the time' end) is null,
@@ -2137,10 +2165,10 @@ begin
       ) as v (name, definition)
       where not exists (select from pg_trigger as t where t.tgrelid = v_table.tab and t.tgname = v.name)
     loop
-      execute format('create trigger %I %s', v_trigger.name, v_trigger.definition);
-      return next v_trigger.name || ' on ' || v_table.tab;
+      v_changes := v_changes || format('create trigger %I %s', v_trigger.name, v_trigger.definition);
+      v_told := v_told || format('%s on %s', v_trigger.name, v_table.tab);
     end loop;
-    perform ops.copy_statement_triggers(i.inhparent, i.inhrelid) from pg_inherits as i where i.inhparent = v_table.tab;
+    v_partitioned := v_partitioned || v_table.tab::oid;
   end loop;
 
   -- What no view shows any more needs no trigger.
@@ -2163,9 +2191,17 @@ begin
         where to_regclass(s.table_name) = coalesce(pg_partition_root(t.tgrelid), t.tgrelid) and cardinality(s.writes) = 0
       )
   loop
-    execute format('drop trigger if exists %I on %s', v_gone.tgname, v_gone.tab);
-    return next 'dropped ' || v_gone.tgname || ' on ' || v_gone.tab;
+    v_changes := v_changes || format('drop trigger if exists %I on %s', v_gone.tgname, v_gone.tab);
+    v_told := v_told || format('dropped %s on %s', v_gone.tgname, v_gone.tab);
   end loop;
+
+  for v_position in 1 .. cardinality(v_changes) loop
+    execute v_changes[v_position];
+    return next v_told[v_position];
+  end loop;
+  perform ops.copy_statement_triggers(i.inhparent, i.inhrelid)
+  from pg_inherits as i
+  where i.inhparent = any (v_partitioned);
 end
 $_$;
 
@@ -2810,6 +2846,56 @@ end
 $$;
 
 COMMENT ON FUNCTION core.hash_password(password text) IS 'bcrypt of the base64 text of the SHA-256 of a password: bcrypt itself ignores all after 72 bytes';
+
+CREATE FUNCTION core.held_permissions() RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_claims jsonb := core.claims();
+  v_org uuid := core.org_id();
+  v_roles uuid[];
+  v_is_administrator boolean;
+  v_listed text[];
+begin
+  if v_claims ? 'api_key' then
+    v_listed := coalesce(
+      (select k.permissions from core.api_key as k where k.org_id = v_org and k.id = (v_claims ->> 'api_key')::uuid), '{}'
+    );
+  end if;
+  -- The role a SUPER_ADMIN's token switches to.
+  v_is_administrator := current_setting('role') = 'superadmin';
+  if not v_is_administrator then
+    select array_agg(u.role_id)
+    into v_roles
+    from core.user_role as u
+    where u.org_id = v_org
+      and u.user_id = (v_claims ->> 'sub')::uuid
+      and u.unit_id is null;
+    v_is_administrator := exists (
+      select from core.role as r where r.org_id = v_org and r.id = any (v_roles) and r.is_administrator
+    );
+  end if;
+  return coalesce(
+    (
+      select array_agg(p.code order by p.code)
+      from core.permission as p
+      where (v_listed is null or p.code = any (v_listed))
+        and (
+          (v_is_administrator and not p.is_duty)
+          or p.code in (
+            select held.permission
+            from core.role_permission as held
+            where held.org_id = v_org and held.role_id = any (v_roles)
+          )
+        )
+    ),
+    '{}'
+  );
+end
+$$;
+
+COMMENT ON FUNCTION core.held_permissions() IS 'The codes of the permissions for which core.has_permission(code) is true, sorted; never null';
 
 CREATE FUNCTION core.html_text(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3805,6 +3891,9 @@ declare
   v_update text := 'select null::integer as line where false';
   v_difference text;
   v_rows integer := 0;
+  v_matches integer;
+  v_is_read boolean := false;
+  v_seqscan text := current_setting('enable_seqscan');
   v_inserted integer := 0;
   v_updated integer := 0;
   v_refused integer := 0;
@@ -3824,13 +3913,22 @@ declare
 begin
   select i.* into strict v_import from core.import as i where i.org_id = core.org_id() and i.id = load_import.import_id;
   select e.* into strict v_entity from core.import_entity as e where e.code = v_import.entity;
-  select count(*) into v_rows
-  from core.import_row as r
-  where r.org_id = core.org_id()
-    and r.import_id = load_import.import_id
-    and r.line between load_import.first_line and load_import.last_line
-    and r.rank = load_import.rank
-    and r.problems is null;
+  -- For the tools core.check_import has kept what it read. Rows that are all new are taken from there.
+  if to_regclass('pg_temp.import_read') is not null then
+    execute 'select count(*), count(f.match_id) from pg_temp.import_read as f where f.line between $1 and $2'
+    into v_rows, v_matches
+    using load_import.first_line, load_import.last_line;
+    v_is_read := v_rows > 0 and v_matches = 0;
+  end if;
+  if not v_is_read then
+    select count(*) into v_rows
+    from core.import_row as r
+    where r.org_id = core.org_id()
+      and r.import_id = load_import.import_id
+      and r.line between load_import.first_line and load_import.last_line
+      and r.rank = load_import.rank
+      and r.problems is null;
+  end if;
   if v_rows = 0 then
     return '{"rows": 0, "inserted": 0, "updated": 0, "problems": []}';
   end if;
@@ -3867,7 +3965,7 @@ begin
     coalesce(string_agg(format(', %I', d.name), '' order by d.name), ''),
     coalesce(string_agg(format(', (select %s)', d.value), '' order by d.name), '')
   into v_also_columns, v_also_values
-  from (values ('org_id', 'core.org_id()'), ('created_by', 'core.user_id()')) as d (name, value)
+  from (values ('org_id', 'core.org_id()'), ('created_by', 'core.user_id()'), ('updated_by', 'core.user_id()')) as d (name, value)
   join pg_attribute as a
     on a.attrelid = to_regclass(v_entity.table_name) and a.attname = d.name and not a.attisdropped
   where has_column_privilege(a.attrelid, a.attnum, 'INSERT');
@@ -3882,7 +3980,23 @@ begin
   v_difference := core.import_difference(v_import.entity, v_import.columns);
 
   begin
-    if v_entity.table_name is not null then
+    if v_is_read then
+      -- The checks of foreign keys are planned when the first row is checked. They look for one row among few, most often,
+      -- and would read all of them for each row that is loaded.
+      perform set_config('enable_seqscan', 'off', true);
+      execute format(
+        'insert into %s (%s) select %s from pg_temp.import_read as f where f.line between $1 and $2 order by f.line',
+        v_entity.table_name, v_columns || v_also_columns, v_values || v_also_values
+      )
+      using load_import.first_line, load_import.last_line;
+      get diagnostics v_inserted = row_count;
+      perform set_config('enable_seqscan', v_seqscan, true);
+      if v_entity.load_function is not null then
+        execute 'select array_agg(f.line) from pg_temp.import_read as f where f.line between $1 and $2'
+        into v_new
+        using load_import.first_line, load_import.last_line;
+      end if;
+    elsif v_entity.table_name is not null then
       -- The rows are read once, for changes and for new ones. Changes come first, which the condition on their number
       -- sees to: they may free a unique value that a new row takes.
       if v_set is not null and v_entity.update_permission is not null then
@@ -3947,6 +4061,12 @@ begin
         v_constraint = constraint_name, v_column = column_name;
   end;
 
+  -- Whether somebody else made such rows meanwhile, or some are wrong, shows when they are read anew.
+  if v_is_read then
+    execute 'delete from pg_temp.import_read as f where f.line between $1 and $2'
+    using load_import.first_line, load_import.last_line;
+    return core.load_import(load_import.import_id, load_import.first_line, load_import.last_line, load_import.rank);
+  end if;
   if v_rows > 1 then
     -- By the number of rows, not of lines: refused ones between them do not count.
     select r.line into v_middle
@@ -4415,6 +4535,7 @@ declare
   v_unit text;
   v_count integer := cardinality(next_numbers.entity_ids);
   v_digits integer;
+  v_last bigint;
   v_numbers text[];
   v_taken text;
 begin
@@ -4457,40 +4578,28 @@ begin
   v_digits := coalesce(substring(v_series.pattern from '\{number:([0-9]{1,2})\}'), '1')::integer;
 
   -- The row of the counter stays locked until the transaction ends: the next one waits, and takes the same numbers if we fail.
-  with counted as (
-    insert into core.number_counter as c (org_id, series_id, period, last_number)
-    values (v_org_id, v_series.id, case v_series.reset when 'YEAR' then v_year else '' end, v_count)
-    on conflict on constraint number_counter_pkey do update set last_number = c.last_number + v_count
-    returning c.last_number - v_count as first_number
-  ),
-  made as materialized (
-    select
-      n.entity_id,
-      n.ordinality,
+  insert into core.number_counter as c (org_id, series_id, period, last_number)
+  values (v_org_id, v_series.id, case v_series.reset when 'YEAR' then v_year else '' end, v_count)
+  on conflict on constraint number_counter_pkey do update set last_number = c.last_number + v_count
+  returning c.last_number - v_count into v_last;
+  for v_n in 1..v_count loop
+    v_last := v_last + 1;
+    v_numbers[v_n] := replace(
       replace(
-        replace(
-          regexp_replace(
-            v_series.pattern, '\{number(:[0-9]{1,2})?\}',
-            lpad(
-              (c.first_number + n.ordinality)::text,
-              greatest(v_digits, length((c.first_number + n.ordinality)::text)), '0'
-            ),
-            'g'
-          ), '{year}', v_year
-        ), '{unit}', coalesce(v_unit, '')
-      ) as number
-    from counted as c
-    cross join unnest(next_numbers.entity_ids) with ordinality as n (entity_id, ordinality)
-  ),
-  registered as (
-    insert into core.number_register (org_id, document_type, number, entity_id)
-    select v_org_id, next_numbers.document_type, m.number, m.entity_id
-    from made as m
-    on conflict do nothing
-    returning entity_id
-  )
-  select (select array_agg(m.number order by m.ordinality) from made as m), (select count(*) from registered)
-  into v_numbers, v_count;
+        regexp_replace(
+          v_series.pattern, '\{number(:[0-9]{1,2})?\}',
+          lpad(v_last::text, greatest(v_digits, length(v_last::text)), '0'),
+          'g'
+        ), '{year}', v_year
+      ), '{unit}', coalesce(v_unit, '')
+    );
+  end loop;
+
+  insert into core.number_register (org_id, document_type, number, entity_id)
+  select v_org_id, next_numbers.document_type, n.number, n.entity_id
+  from unnest(v_numbers, next_numbers.entity_ids) as n (number, entity_id)
+  on conflict do nothing;
+  get diagnostics v_count = row_count;
 
   if v_count < cardinality(v_numbers) then
     select min(n.number)
@@ -5153,10 +5262,12 @@ COMMENT ON FUNCTION core.require_permission(permission text, unit_id uuid) IS 'R
 CREATE FUNCTION core.require_permission_once(permission text) RETURNS void
     LANGUAGE plpgsql
     AS $$
+declare
+  v_ignored text; -- an assignment takes less than a statement
 begin
   if not core.is_granted_already(require_permission_once.permission) then
-    perform core.require_permission(require_permission_once.permission);
-    perform set_config(
+    v_ignored := core.require_permission(require_permission_once.permission) is null;
+    v_ignored := set_config(
       'erpgres.granted',
       concat_ws(
         ' ', require_permission_once.permission, current_setting('role'), core.org_id(),
@@ -10576,6 +10687,8 @@ REVOKE ALL ON FUNCTION core.give_tokens(session_id uuid, claims jsonb) FROM PUBL
 
 REVOKE ALL ON FUNCTION core.hash_password(password text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.hash_password(password text) TO migrator;
+
+REVOKE ALL ON FUNCTION core.held_permissions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.html_text(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.html_text(value text) TO partner;

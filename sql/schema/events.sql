@@ -1561,7 +1561,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.address}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -1577,33 +1577,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'address.created', 'address', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('partner_id', n.partner_id, 'kind', n.kind, 'line1', n.line1, 'line2', n.line2, 'city', n.city, 'region', n.region, 'postal_code', n.postal_code, 'country_code', n.country_code, 'locode', n.locode)
-    from new_rows as n;
+    select n.org_id, v_xid, 'address.created', 'address', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.partner_id, n.kind, n.line1, n.line2, n.city, n.region, n.postal_code, n.country_code, n.locode) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'address.deleted', 'address', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('partner_id', o.partner_id, 'kind', o.kind, 'line1', o.line1, 'line2', o.line2, 'city', o.city, 'region', o.region, 'postal_code', o.postal_code, 'country_code', o.country_code, 'locode', o.locode)
-    from old_rows as o;
+    select o.org_id, v_xid, 'address.deleted', 'address', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.partner_id, o.kind, o.line1, o.line2, o.city, o.region, o.postal_code, o.country_code, o.locode) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'address.created' when n.org_id is null then 'address.deleted' else 'address.updated' end,
-      'address',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(n.partner_id, o.partner_id),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('partner_id', o.partner_id, 'kind', o.kind, 'line1', o.line1, 'line2', o.line2, 'city', o.city, 'region', o.region, 'postal_code', o.postal_code, 'country_code', o.country_code, 'locode', o.locode) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'address.updated', 'address', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request,
+      ('{' || ltrim(concat(
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.line1 is distinct from n.line1 then ',"line1":' || coalesce(to_jsonb(o.line1)::text, 'null') end,
@@ -1613,8 +1604,8 @@ begin
         case when o.postal_code is distinct from n.postal_code then ',"postal_code":' || coalesce(to_jsonb(o.postal_code)::text, 'null') end,
         case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(o.country_code)::text, 'null') end,
         case when o.locode is distinct from n.locode then ',"locode":' || coalesce(to_jsonb(o.locode)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('partner_id', n.partner_id, 'kind', n.kind, 'line1', n.line1, 'line2', n.line2, 'city', n.city, 'region', n.region, 'postal_code', n.postal_code, 'country_code', n.country_code, 'locode', n.locode) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.line1 is distinct from n.line1 then ',"line1":' || coalesce(to_jsonb(n.line1)::text, 'null') end,
@@ -1624,10 +1615,9 @@ begin
         case when o.postal_code is distinct from n.postal_code then ',"postal_code":' || coalesce(to_jsonb(n.postal_code)::text, 'null') end,
         case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(n.country_code)::text, 'null') end,
         case when o.locode is distinct from n.locode then ',"locode":' || coalesce(to_jsonb(n.locode)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.partner_id is distinct from n.partner_id or o.kind is distinct from n.kind or o.line1 is distinct from n.line1 or o.line2 is distinct from n.line2 or o.city is distinct from n.city or o.region is distinct from n.region or o.postal_code is distinct from n.postal_code or o.country_code is distinct from n.country_code or o.locode is distinct from n.locode or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -1666,7 +1656,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{core.api_key}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -1682,17 +1672,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'api_key.created', 'api_key', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('user_id', n.user_id, 'name', n.name, 'prefix', n.prefix, 'permissions', n.permissions, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at, 'revoked_by', n.revoked_by)
-    from new_rows as n;
+    select n.org_id, v_xid, 'api_key.created', 'api_key', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.user_id, n.name, n.prefix, n.permissions, n.expires_at, n.revoked_at, n.revoked_by) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'api_key.deleted', 'api_key', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('user_id', o.user_id, 'name', o.name, 'prefix', o.prefix, 'permissions', o.permissions, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at, 'revoked_by', o.revoked_by)
-    from old_rows as o;
+    select o.org_id, v_xid, 'api_key.deleted', 'api_key', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.user_id, o.name, o.prefix, o.permissions, o.expires_at, o.revoked_at, o.revoked_by) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -1708,7 +1699,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('user_id', o.user_id, 'name', o.name, 'prefix', o.prefix, 'permissions', o.permissions, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at, 'revoked_by', o.revoked_by) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.prefix is distinct from n.prefix then ',"prefix":' || coalesce(to_jsonb(o.prefix)::text, 'null') end,
@@ -1717,7 +1708,7 @@ begin
         case when o.revoked_at is distinct from n.revoked_at then ',"revoked_at":' || coalesce(to_jsonb(o.revoked_at)::text, 'null') end,
         case when o.revoked_by is distinct from n.revoked_by then ',"revoked_by":' || coalesce(to_jsonb(o.revoked_by)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('user_id', n.user_id, 'name', n.name, 'prefix', n.prefix, 'permissions', n.permissions, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at, 'revoked_by', n.revoked_by) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.prefix is distinct from n.prefix then ',"prefix":' || coalesce(to_jsonb(n.prefix)::text, 'null') end,
@@ -1728,6 +1719,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.user_id, o.name, o.prefix, o.permissions, o.expires_at, o.revoked_at, o.revoked_by) as old_values
+    cross join lateral (select n.user_id, n.name, n.prefix, n.permissions, n.expires_at, n.revoked_at, n.revoked_by) as new_values
     where o.org_id is null or n.org_id is null or o.user_id is distinct from n.user_id or o.name is distinct from n.name or o.prefix is distinct from n.prefix or o.permissions is distinct from n.permissions or o.expires_at is distinct from n.expires_at or o.revoked_at is distinct from n.revoked_at or o.revoked_by is distinct from n.revoked_by;
   end if;
   return null;
@@ -1800,7 +1793,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.approval}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -1816,33 +1809,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'approval.created', 'approval', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('entity', n.entity, 'entity_id', n.entity_id, 'kind', n.kind, 'amount', n.amount, 'currency', n.currency, 'unit_id', n.unit_id, 'requested_by', n.requested_by, 'requested_at', n.requested_at, 'round', n.round, 'status', n.status, 'step_count', n.step_count, 'ended_at', n.ended_at)
-    from new_rows as n;
+    select n.org_id, v_xid, 'approval.created', 'approval', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.entity, n.entity_id, n.kind, n.amount, n.currency, n.unit_id, n.requested_by, n.requested_at, n.round, n.status, n.step_count, n.ended_at) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'approval.deleted', 'approval', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('entity', o.entity, 'entity_id', o.entity_id, 'kind', o.kind, 'amount', o.amount, 'currency', o.currency, 'unit_id', o.unit_id, 'requested_by', o.requested_by, 'requested_at', o.requested_at, 'round', o.round, 'status', o.status, 'step_count', o.step_count, 'ended_at', o.ended_at)
-    from old_rows as o;
+    select o.org_id, v_xid, 'approval.deleted', 'approval', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.entity, o.entity_id, o.kind, o.amount, o.currency, o.unit_id, o.requested_by, o.requested_at, o.round, o.status, o.step_count, o.ended_at) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'approval.created' when n.org_id is null then 'approval.deleted' else case when o.status is distinct from n.status then 'approval.' || lower(n.status) else 'approval.updated' end end,
-      'approval',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(n.unit_id, o.unit_id),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('entity', o.entity, 'entity_id', o.entity_id, 'kind', o.kind, 'amount', o.amount, 'currency', o.currency, 'unit_id', o.unit_id, 'requested_by', o.requested_by, 'requested_at', o.requested_at, 'round', o.round, 'status', o.status, 'step_count', o.step_count, 'ended_at', o.ended_at) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'approval.' || lower(n.status) else 'approval.updated' end, 'approval', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
         case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(o.entity_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
@@ -1855,8 +1839,8 @@ begin
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.step_count is distinct from n.step_count then ',"step_count":' || coalesce(to_jsonb(o.step_count)::text, 'null') end,
         case when o.ended_at is distinct from n.ended_at then ',"ended_at":' || coalesce(to_jsonb(o.ended_at)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('entity', n.entity, 'entity_id', n.entity_id, 'kind', n.kind, 'amount', n.amount, 'currency', n.currency, 'unit_id', n.unit_id, 'requested_by', n.requested_by, 'requested_at', n.requested_at, 'round', n.round, 'status', n.status, 'step_count', n.step_count, 'ended_at', n.ended_at) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
         case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(n.entity_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
@@ -1869,10 +1853,9 @@ begin
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.step_count is distinct from n.step_count then ',"step_count":' || coalesce(to_jsonb(n.step_count)::text, 'null') end,
         case when o.ended_at is distinct from n.ended_at then ',"ended_at":' || coalesce(to_jsonb(n.ended_at)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.entity is distinct from n.entity or o.entity_id is distinct from n.entity_id or o.kind is distinct from n.kind or o.amount is distinct from n.amount or o.currency is distinct from n.currency or o.unit_id is distinct from n.unit_id or o.requested_by is distinct from n.requested_by or o.requested_at is distinct from n.requested_at or o.round is distinct from n.round or o.status is distinct from n.status or o.step_count is distinct from n.step_count or o.ended_at is distinct from n.ended_at or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -1911,7 +1894,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.approval_policy}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -1927,33 +1910,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'approval_policy.created', 'approval_policy', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('entity', n.entity, 'kind', n.kind, 'step_no', n.step_no, 'amount_from', n.amount_from, 'currency', n.currency, 'permission', n.permission, 'needs_signature', n.needs_signature, 'note', n.note)
-    from new_rows as n;
+    select n.org_id, v_xid, 'approval_policy.created', 'approval_policy', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.entity, n.kind, n.step_no, n.amount_from, n.currency, n.permission, n.needs_signature, n.note) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'approval_policy.deleted', 'approval_policy', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('entity', o.entity, 'kind', o.kind, 'step_no', o.step_no, 'amount_from', o.amount_from, 'currency', o.currency, 'permission', o.permission, 'needs_signature', o.needs_signature, 'note', o.note)
-    from old_rows as o;
+    select o.org_id, v_xid, 'approval_policy.deleted', 'approval_policy', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.entity, o.kind, o.step_no, o.amount_from, o.currency, o.permission, o.needs_signature, o.note) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'approval_policy.created' when n.org_id is null then 'approval_policy.deleted' else 'approval_policy.updated' end,
-      'approval_policy',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('entity', o.entity, 'kind', o.kind, 'step_no', o.step_no, 'amount_from', o.amount_from, 'currency', o.currency, 'permission', o.permission, 'needs_signature', o.needs_signature, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'approval_policy.updated', 'approval_policy', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(o.step_no)::text, 'null') end,
@@ -1962,8 +1936,8 @@ begin
         case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null') end,
         case when o.needs_signature is distinct from n.needs_signature then ',"needs_signature":' || coalesce(to_jsonb(o.needs_signature)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('entity', n.entity, 'kind', n.kind, 'step_no', n.step_no, 'amount_from', n.amount_from, 'currency', n.currency, 'permission', n.permission, 'needs_signature', n.needs_signature, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(n.step_no)::text, 'null') end,
@@ -1972,10 +1946,9 @@ begin
         case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null') end,
         case when o.needs_signature is distinct from n.needs_signature then ',"needs_signature":' || coalesce(to_jsonb(n.needs_signature)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.entity is distinct from n.entity or o.kind is distinct from n.kind or o.step_no is distinct from n.step_no or o.amount_from is distinct from n.amount_from or o.currency is distinct from n.currency or o.permission is distinct from n.permission or o.needs_signature is distinct from n.needs_signature or o.note is distinct from n.note or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -2014,7 +1987,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{core.approval_step}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2030,17 +2003,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'approval_step.created', 'approval_step', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('approval_id', n.approval_id, 'step_no', n.step_no, 'permission', n.permission, 'needs_signature', n.needs_signature, 'unit_id', n.unit_id, 'decided_by', n.decided_by, 'decided_at', n.decided_at, 'decision', n.decision, 'reason', n.reason, 'signature_id', n.signature_id)
-    from new_rows as n;
+    select n.org_id, v_xid, 'approval_step.created', 'approval_step', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.approval_id, n.step_no, n.permission, n.needs_signature, n.unit_id, n.decided_by, n.decided_at, n.decision, n.reason, n.signature_id) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'approval_step.deleted', 'approval_step', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('approval_id', o.approval_id, 'step_no', o.step_no, 'permission', o.permission, 'needs_signature', o.needs_signature, 'unit_id', o.unit_id, 'decided_by', o.decided_by, 'decided_at', o.decided_at, 'decision', o.decision, 'reason', o.reason, 'signature_id', o.signature_id)
-    from old_rows as o;
+    select o.org_id, v_xid, 'approval_step.deleted', 'approval_step', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.approval_id, o.step_no, o.permission, o.needs_signature, o.unit_id, o.decided_by, o.decided_at, o.decision, o.reason, o.signature_id) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -2056,7 +2030,7 @@ begin
       coalesce(n.unit_id, o.unit_id),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('approval_id', o.approval_id, 'step_no', o.step_no, 'permission', o.permission, 'needs_signature', o.needs_signature, 'unit_id', o.unit_id, 'decided_by', o.decided_by, 'decided_at', o.decided_at, 'decision', o.decision, 'reason', o.reason, 'signature_id', o.signature_id) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.approval_id is distinct from n.approval_id then ',"approval_id":' || coalesce(to_jsonb(o.approval_id)::text, 'null') end,
         case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(o.step_no)::text, 'null') end,
         case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null') end,
@@ -2068,7 +2042,7 @@ begin
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
         case when o.signature_id is distinct from n.signature_id then ',"signature_id":' || coalesce(to_jsonb(o.signature_id)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('approval_id', n.approval_id, 'step_no', n.step_no, 'permission', n.permission, 'needs_signature', n.needs_signature, 'unit_id', n.unit_id, 'decided_by', n.decided_by, 'decided_at', n.decided_at, 'decision', n.decision, 'reason', n.reason, 'signature_id', n.signature_id) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.approval_id is distinct from n.approval_id then ',"approval_id":' || coalesce(to_jsonb(n.approval_id)::text, 'null') end,
         case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(n.step_no)::text, 'null') end,
         case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null') end,
@@ -2082,6 +2056,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.approval_id, o.step_no, o.permission, o.needs_signature, o.unit_id, o.decided_by, o.decided_at, o.decision, o.reason, o.signature_id) as old_values
+    cross join lateral (select n.approval_id, n.step_no, n.permission, n.needs_signature, n.unit_id, n.decided_by, n.decided_at, n.decision, n.reason, n.signature_id) as new_values
     where o.org_id is null or n.org_id is null or o.approval_id is distinct from n.approval_id or o.step_no is distinct from n.step_no or o.permission is distinct from n.permission or o.needs_signature is distinct from n.needs_signature or o.unit_id is distinct from n.unit_id or o.decided_by is distinct from n.decided_by or o.decided_at is distinct from n.decided_at or o.decision is distinct from n.decision or o.reason is distinct from n.reason or o.signature_id is distinct from n.signature_id;
   end if;
   return null;
@@ -2121,7 +2097,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.contact}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2137,51 +2113,41 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'contact.created', 'contact', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('partner_id', n.partner_id, 'name', n.name, 'position', n."position", 'email', n.email, 'phone', n.phone, 'is_primary', n.is_primary)
-    from new_rows as n;
+    select n.org_id, v_xid, 'contact.created', 'contact', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.partner_id, n.name, n."position", n.email, n.phone, n.is_primary) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'contact.deleted', 'contact', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('partner_id', o.partner_id, 'name', o.name, 'position', o."position", 'email', o.email, 'phone', o.phone, 'is_primary', o.is_primary)
-    from old_rows as o;
+    select o.org_id, v_xid, 'contact.deleted', 'contact', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.partner_id, o.name, o."position", o.email, o.phone, o.is_primary) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'contact.created' when n.org_id is null then 'contact.deleted' else 'contact.updated' end,
-      'contact',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(n.partner_id, o.partner_id),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('partner_id', o.partner_id, 'name', o.name, 'position', o."position", 'email', o.email, 'phone', o.phone, 'is_primary', o.is_primary) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'contact.updated', 'contact', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request,
+      ('{' || ltrim(concat(
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o."position" is distinct from n."position" then ',"position":' || coalesce(to_jsonb(o."position")::text, 'null') end,
         case when o.email is distinct from n.email then ',"email":' || coalesce(to_jsonb(o.email)::text, 'null') end,
         case when o.phone is distinct from n.phone then ',"phone":' || coalesce(to_jsonb(o.phone)::text, 'null') end,
         case when o.is_primary is distinct from n.is_primary then ',"is_primary":' || coalesce(to_jsonb(o.is_primary)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('partner_id', n.partner_id, 'name', n.name, 'position', n."position", 'email', n.email, 'phone', n.phone, 'is_primary', n.is_primary) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o."position" is distinct from n."position" then ',"position":' || coalesce(to_jsonb(n."position")::text, 'null') end,
         case when o.email is distinct from n.email then ',"email":' || coalesce(to_jsonb(n.email)::text, 'null') end,
         case when o.phone is distinct from n.phone then ',"phone":' || coalesce(to_jsonb(n.phone)::text, 'null') end,
         case when o.is_primary is distinct from n.is_primary then ',"is_primary":' || coalesce(to_jsonb(n.is_primary)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.partner_id is distinct from n.partner_id or o.name is distinct from n.name or o."position" is distinct from n."position" or o.email is distinct from n.email or o.phone is distinct from n.phone or o.is_primary is distinct from n.is_primary or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -2231,7 +2197,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.exchange_rate}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2247,49 +2213,39 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'exchange_rate.created', 'exchange_rate', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('from_currency', n.from_currency, 'to_currency', n.to_currency, 'rate', n.rate, 'valid', n.valid, 'source', n.source)
-    from new_rows as n;
+    select n.org_id, v_xid, 'exchange_rate.created', 'exchange_rate', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.from_currency, n.to_currency, n.rate, n.valid, n.source) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'exchange_rate.deleted', 'exchange_rate', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('from_currency', o.from_currency, 'to_currency', o.to_currency, 'rate', o.rate, 'valid', o.valid, 'source', o.source)
-    from old_rows as o;
+    select o.org_id, v_xid, 'exchange_rate.deleted', 'exchange_rate', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.from_currency, o.to_currency, o.rate, o.valid, o.source) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'exchange_rate.created' when n.org_id is null then 'exchange_rate.deleted' else 'exchange_rate.updated' end,
-      'exchange_rate',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('from_currency', o.from_currency, 'to_currency', o.to_currency, 'rate', o.rate, 'valid', o.valid, 'source', o.source) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'exchange_rate.updated', 'exchange_rate', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.from_currency is distinct from n.from_currency then ',"from_currency":' || coalesce(to_jsonb(o.from_currency)::text, 'null') end,
         case when o.to_currency is distinct from n.to_currency then ',"to_currency":' || coalesce(to_jsonb(o.to_currency)::text, 'null') end,
         case when o.rate is distinct from n.rate then ',"rate":' || coalesce(to_jsonb(o.rate)::text, 'null') end,
         case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(o.valid)::text, 'null') end,
         case when o.source is distinct from n.source then ',"source":' || coalesce(to_jsonb(o.source)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('from_currency', n.from_currency, 'to_currency', n.to_currency, 'rate', n.rate, 'valid', n.valid, 'source', n.source) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.from_currency is distinct from n.from_currency then ',"from_currency":' || coalesce(to_jsonb(n.from_currency)::text, 'null') end,
         case when o.to_currency is distinct from n.to_currency then ',"to_currency":' || coalesce(to_jsonb(n.to_currency)::text, 'null') end,
         case when o.rate is distinct from n.rate then ',"rate":' || coalesce(to_jsonb(n.rate)::text, 'null') end,
         case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(n.valid)::text, 'null') end,
         case when o.source is distinct from n.source then ',"source":' || coalesce(to_jsonb(n.source)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.from_currency is distinct from n.from_currency or o.to_currency is distinct from n.to_currency or o.rate is distinct from n.rate or o.valid is distinct from n.valid or o.source is distinct from n.source or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -2328,7 +2284,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.item}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2344,33 +2300,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'item.created', 'item', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sku', n.sku, 'name', n.name, 'class', n.class, 'tracking', n.tracking, 'unit_code', n.unit_code, 'shelf_life_days', n.shelf_life_days, 'price', n.price, 'currency', n.currency, 'is_active', n.is_active)
-    from new_rows as n;
+    select n.org_id, v_xid, 'item.created', 'item', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.sku, n.name, n.class, n.tracking, n.unit_code, n.shelf_life_days, n.price, n.currency, n.is_active) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'item.deleted', 'item', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sku', o.sku, 'name', o.name, 'class', o.class, 'tracking', o.tracking, 'unit_code', o.unit_code, 'shelf_life_days', o.shelf_life_days, 'price', o.price, 'currency', o.currency, 'is_active', o.is_active)
-    from old_rows as o;
+    select o.org_id, v_xid, 'item.deleted', 'item', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.sku, o.name, o.class, o.tracking, o.unit_code, o.shelf_life_days, o.price, o.currency, o.is_active) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'item.created' when n.org_id is null then 'item.deleted' else 'item.updated' end,
-      'item',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('sku', o.sku, 'name', o.name, 'class', o.class, 'tracking', o.tracking, 'unit_code', o.unit_code, 'shelf_life_days', o.shelf_life_days, 'price', o.price, 'currency', o.currency, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'item.updated', 'item', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.sku is distinct from n.sku then ',"sku":' || coalesce(to_jsonb(o.sku)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.class is distinct from n.class then ',"class":' || coalesce(to_jsonb(o.class)::text, 'null') end,
@@ -2380,8 +2327,8 @@ begin
         case when o.price is distinct from n.price then ',"price":' || coalesce(to_jsonb(o.price)::text, 'null') end,
         case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(o.currency)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('sku', n.sku, 'name', n.name, 'class', n.class, 'tracking', n.tracking, 'unit_code', n.unit_code, 'shelf_life_days', n.shelf_life_days, 'price', n.price, 'currency', n.currency, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.sku is distinct from n.sku then ',"sku":' || coalesce(to_jsonb(n.sku)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.class is distinct from n.class then ',"class":' || coalesce(to_jsonb(n.class)::text, 'null') end,
@@ -2391,10 +2338,9 @@ begin
         case when o.price is distinct from n.price then ',"price":' || coalesce(to_jsonb(n.price)::text, 'null') end,
         case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(n.currency)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.sku is distinct from n.sku or o.name is distinct from n.name or o.class is distinct from n.class or o.tracking is distinct from n.tracking or o.unit_code is distinct from n.unit_code or o.shelf_life_days is distinct from n.shelf_life_days or o.price is distinct from n.price or o.currency is distinct from n.currency or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -2433,7 +2379,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{core.item_barcode}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2449,17 +2395,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'item_barcode.created', 'item_barcode', n.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('barcode', n.barcode, 'unit_code', n.unit_code)
-    from new_rows as n;
+    select n.org_id, v_xid, 'item_barcode.created', 'item_barcode', n.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.barcode, n.unit_code) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'item_barcode.deleted', 'item_barcode', o.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('barcode', o.barcode, 'unit_code', o.unit_code)
-    from old_rows as o;
+    select o.org_id, v_xid, 'item_barcode.deleted', 'item_barcode', o.item_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.barcode, o.unit_code) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -2475,16 +2422,18 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('barcode', o.barcode, 'unit_code', o.unit_code) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         ',"barcode":' || coalesce(to_jsonb(o.barcode)::text, 'null'),
         case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(o.unit_code)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('barcode', n.barcode, 'unit_code', n.unit_code) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         ',"barcode":' || coalesce(to_jsonb(n.barcode)::text, 'null'),
         case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(n.unit_code)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.barcode = o.barcode
+    cross join lateral (select o.barcode, o.unit_code) as old_values
+    cross join lateral (select n.barcode, n.unit_code) as new_values
     where o.org_id is null or n.org_id is null or o.unit_code is distinct from n.unit_code;
   end if;
   return null;
@@ -2524,7 +2473,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.location}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2540,33 +2489,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'location.created', 'location', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'unit_id', n.unit_id, 'capacity', n.capacity, 'capacity_unit', n.capacity_unit, 'zone', n.zone, 'time_zone', n.time_zone, 'latitude', n.latitude, 'longitude', n.longitude, 'is_active', n.is_active)
-    from new_rows as n;
+    select n.org_id, v_xid, 'location.created', 'location', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.parent_id, n.kind, n.code, n.name, n.path, n.unit_id, n.capacity, n.capacity_unit, n.zone, n.time_zone, n.latitude, n.longitude, n.is_active) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'location.deleted', 'location', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'unit_id', o.unit_id, 'capacity', o.capacity, 'capacity_unit', o.capacity_unit, 'zone', o.zone, 'time_zone', o.time_zone, 'latitude', o.latitude, 'longitude', o.longitude, 'is_active', o.is_active)
-    from old_rows as o;
+    select o.org_id, v_xid, 'location.deleted', 'location', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.parent_id, o.kind, o.code, o.name, o.path, o.unit_id, o.capacity, o.capacity_unit, o.zone, o.time_zone, o.latitude, o.longitude, o.is_active) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'location.created' when n.org_id is null then 'location.deleted' else 'location.updated' end,
-      'location',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(n.unit_id, o.unit_id),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'unit_id', o.unit_id, 'capacity', o.capacity, 'capacity_unit', o.capacity_unit, 'zone', o.zone, 'time_zone', o.time_zone, 'latitude', o.latitude, 'longitude', o.longitude, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'location.updated', 'location', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(o.parent_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
@@ -2580,8 +2520,8 @@ begin
         case when o.latitude is distinct from n.latitude then ',"latitude":' || coalesce(to_jsonb(o.latitude)::text, 'null') end,
         case when o.longitude is distinct from n.longitude then ',"longitude":' || coalesce(to_jsonb(o.longitude)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'unit_id', n.unit_id, 'capacity', n.capacity, 'capacity_unit', n.capacity_unit, 'zone', n.zone, 'time_zone', n.time_zone, 'latitude', n.latitude, 'longitude', n.longitude, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(n.parent_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
@@ -2595,10 +2535,9 @@ begin
         case when o.latitude is distinct from n.latitude then ',"latitude":' || coalesce(to_jsonb(n.latitude)::text, 'null') end,
         case when o.longitude is distinct from n.longitude then ',"longitude":' || coalesce(to_jsonb(n.longitude)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path::text is distinct from n.path::text or o.unit_id is distinct from n.unit_id or o.capacity is distinct from n.capacity or o.capacity_unit is distinct from n.capacity_unit or o.zone is distinct from n.zone or o.time_zone is distinct from n.time_zone or o.latitude is distinct from n.latitude or o.longitude is distinct from n.longitude or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -2637,7 +2576,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.number_series}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2653,47 +2592,37 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'number_series.created', 'number_series', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('document_type', n.document_type, 'unit_id', n.unit_id, 'pattern', n.pattern, 'reset', n.reset)
-    from new_rows as n;
+    select n.org_id, v_xid, 'number_series.created', 'number_series', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.document_type, n.unit_id, n.pattern, n.reset) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'number_series.deleted', 'number_series', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('document_type', o.document_type, 'unit_id', o.unit_id, 'pattern', o.pattern, 'reset', o.reset)
-    from old_rows as o;
+    select o.org_id, v_xid, 'number_series.deleted', 'number_series', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.document_type, o.unit_id, o.pattern, o.reset) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'number_series.created' when n.org_id is null then 'number_series.deleted' else 'number_series.updated' end,
-      'number_series',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(n.unit_id, o.unit_id),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('document_type', o.document_type, 'unit_id', o.unit_id, 'pattern', o.pattern, 'reset', o.reset) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'number_series.updated', 'number_series', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(o.document_type)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
         case when o.pattern is distinct from n.pattern then ',"pattern":' || coalesce(to_jsonb(o.pattern)::text, 'null') end,
         case when o.reset is distinct from n.reset then ',"reset":' || coalesce(to_jsonb(o.reset)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('document_type', n.document_type, 'unit_id', n.unit_id, 'pattern', n.pattern, 'reset', n.reset) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(n.document_type)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
         case when o.pattern is distinct from n.pattern then ',"pattern":' || coalesce(to_jsonb(n.pattern)::text, 'null') end,
         case when o.reset is distinct from n.reset then ',"reset":' || coalesce(to_jsonb(n.reset)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.document_type is distinct from n.document_type or o.unit_id is distinct from n.unit_id or o.pattern is distinct from n.pattern or o.reset is distinct from n.reset or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -2732,7 +2661,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.org_unit,access}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2748,51 +2677,41 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'org_unit.created', 'org_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'is_active', n.is_active)
-    from new_rows as n;
+    select n.org_id, v_xid, 'org_unit.created', 'org_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.parent_id, n.kind, n.code, n.name, n.path, n.is_active) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'org_unit.deleted', 'org_unit', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'is_active', o.is_active)
-    from old_rows as o;
+    select o.org_id, v_xid, 'org_unit.deleted', 'org_unit', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.parent_id, o.kind, o.code, o.name, o.path, o.is_active) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'org_unit.created' when n.org_id is null then 'org_unit.deleted' else 'org_unit.updated' end,
-      'org_unit',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('parent_id', o.parent_id, 'kind', o.kind, 'code', o.code, 'name', o.name, 'path', o.path, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'org_unit.updated', 'org_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(o.parent_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('parent_id', n.parent_id, 'kind', n.kind, 'code', n.code, 'name', n.name, 'path', n.path, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(n.parent_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.parent_id is distinct from n.parent_id or o.kind is distinct from n.kind or o.code is distinct from n.code or o.name is distinct from n.name or o.path::text is distinct from n.path::text or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -2831,7 +2750,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.id as org_id from new_rows as n union select o.id from old_rows as o) as r
+    from (select distinct n.id as org_id from new_rows as n) as r
     cross join unnest('{core.organization}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2847,33 +2766,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.id, v_xid, 'organization.created', 'organization', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'base_currency', n.base_currency, 'time_zone', n.time_zone, 'is_active', n.is_active)
-    from new_rows as n;
+    select n.id, v_xid, 'organization.created', 'organization', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.code, n.name, n.legal_name, n.country_code, n.base_currency, n.time_zone, n.is_active) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.id, v_xid, 'organization.deleted', 'organization', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'base_currency', o.base_currency, 'time_zone', o.time_zone, 'is_active', o.is_active)
-    from old_rows as o;
+    select o.id, v_xid, 'organization.deleted', 'organization', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.code, o.name, o.legal_name, o.country_code, o.base_currency, o.time_zone, o.is_active) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.id, o.id),
-      v_xid,
-      case when o.id is null then 'organization.created' when n.id is null then 'organization.deleted' else 'organization.updated' end,
-      'organization',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.id is null then jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'base_currency', o.base_currency, 'time_zone', o.time_zone, 'is_active', o.is_active) when o.id is not null then ('{' || ltrim(concat(
+      n.id, v_xid, 'organization.updated', 'organization', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(o.legal_name)::text, 'null') end,
@@ -2881,8 +2791,8 @@ begin
         case when o.base_currency is distinct from n.base_currency then ',"base_currency":' || coalesce(to_jsonb(o.base_currency)::text, 'null') end,
         case when o.time_zone is distinct from n.time_zone then ',"time_zone":' || coalesce(to_jsonb(o.time_zone)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.id is null then jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'base_currency', n.base_currency, 'time_zone', n.time_zone, 'is_active', n.is_active) when n.id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(n.legal_name)::text, 'null') end,
@@ -2890,10 +2800,9 @@ begin
         case when o.base_currency is distinct from n.base_currency then ',"base_currency":' || coalesce(to_jsonb(n.base_currency)::text, 'null') end,
         case when o.time_zone is distinct from n.time_zone then ',"time_zone":' || coalesce(to_jsonb(n.time_zone)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.id = o.id
-    where o.id is null or n.id is null or o.code is distinct from n.code or o.name is distinct from n.name or o.legal_name is distinct from n.legal_name or o.country_code is distinct from n.country_code or o.base_currency is distinct from n.base_currency or o.time_zone is distinct from n.time_zone or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    full join new_rows as n on n.id = o.id;
   end if;
   return null;
 end
@@ -2932,7 +2841,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.partner}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -2948,33 +2857,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'partner.created', 'partner', n.id, n.version, v_actor, v_session, null::uuid, n.id, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'tax_id', n.tax_id, 'currency', n.currency, 'credit_limit', n.credit_limit, 'status', n.status, 'note', n.note, 'status_reason', n.status_reason)
-    from new_rows as n;
+    select n.org_id, v_xid, 'partner.created', 'partner', n.id, n.version, v_actor, v_session, null::uuid, n.id, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.code, n.name, n.legal_name, n.country_code, n.tax_id, n.currency, n.credit_limit, n.status, n.note, n.status_reason) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'partner.deleted', 'partner', o.id, o.version, v_actor, v_session, null::uuid, o.id, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'tax_id', o.tax_id, 'currency', o.currency, 'credit_limit', o.credit_limit, 'status', o.status, 'note', o.note, 'status_reason', o.status_reason)
-    from old_rows as o;
+    select o.org_id, v_xid, 'partner.deleted', 'partner', o.id, o.version, v_actor, v_session, null::uuid, o.id, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.code, o.name, o.legal_name, o.country_code, o.tax_id, o.currency, o.credit_limit, o.status, o.note, o.status_reason) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'partner.created' when n.org_id is null then 'partner.deleted' else case when o.status is distinct from n.status then 'partner.' || lower(n.status) else 'partner.updated' end end,
-      'partner',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(n.id, o.id),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('code', o.code, 'name', o.name, 'legal_name', o.legal_name, 'country_code', o.country_code, 'tax_id', o.tax_id, 'currency', o.currency, 'credit_limit', o.credit_limit, 'status', o.status, 'note', o.note, 'status_reason', o.status_reason) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'partner.' || lower(n.status) else 'partner.updated' end, 'partner', n.id, n.version, v_actor, v_session, null::uuid, n.id, v_request,
+      ('{' || ltrim(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(o.legal_name)::text, 'null') end,
@@ -2985,8 +2885,8 @@ begin
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('code', n.code, 'name', n.name, 'legal_name', n.legal_name, 'country_code', n.country_code, 'tax_id', n.tax_id, 'currency', n.currency, 'credit_limit', n.credit_limit, 'status', n.status, 'note', n.note, 'status_reason', n.status_reason) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(n.legal_name)::text, 'null') end,
@@ -2997,10 +2897,9 @@ begin
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.code is distinct from n.code or o.name is distinct from n.name or o.legal_name is distinct from n.legal_name or o.country_code is distinct from n.country_code or o.tax_id is distinct from n.tax_id or o.currency is distinct from n.currency or o.credit_limit is distinct from n.credit_limit or o.status is distinct from n.status or o.note is distinct from n.note or o.status_reason is distinct from n.status_reason or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -3039,7 +2938,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{core.partner_role}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3055,17 +2954,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'partner_role.created', 'partner_role', n.partner_id, null::integer, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('role', n.role)
-    from new_rows as n;
+    select n.org_id, v_xid, 'partner_role.created', 'partner_role', n.partner_id, null::integer, v_actor, v_session, null::uuid, n.partner_id, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.role) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'partner_role.deleted', 'partner_role', o.partner_id, null::integer, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('role', o.role)
-    from old_rows as o;
+    select o.org_id, v_xid, 'partner_role.deleted', 'partner_role', o.partner_id, null::integer, v_actor, v_session, null::uuid, o.partner_id, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.role) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -3081,14 +2981,16 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(n.partner_id, o.partner_id),
       v_request,
-      case when n.org_id is null then jsonb_build_object('role', o.role) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         ',"role":' || coalesce(to_jsonb(o.role)::text, 'null')
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('role', n.role) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         ',"role":' || coalesce(to_jsonb(n.role)::text, 'null')
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.partner_id = o.partner_id and n.role = o.role
+    cross join lateral (select o.role) as old_values
+    cross join lateral (select n.role) as new_values
     where o.org_id is null or n.org_id is null or false;
   end if;
   return null;
@@ -3128,7 +3030,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{records.crate}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3144,33 +3046,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_crate.created', 'records_crate', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('barcode', n.barcode, 'unit_id', n.unit_id, 'bound_for_id', n.bound_for_id, 'status', n.status, 'status_reason', n.status_reason, 'is_for_central', n.is_for_central, 'is_permanent', n.is_permanent, 'minimum_on', n.minimum_on, 'is_retained', n.is_retained, 'destruction_on', n.destruction_on)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_crate.created', 'records_crate', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.barcode, n.unit_id, n.bound_for_id, n.status, n.status_reason, n.is_for_central, n.is_permanent, n.minimum_on, n.is_retained, n.destruction_on) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_crate.deleted', 'records_crate', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('barcode', o.barcode, 'unit_id', o.unit_id, 'bound_for_id', o.bound_for_id, 'status', o.status, 'status_reason', o.status_reason, 'is_for_central', o.is_for_central, 'is_permanent', o.is_permanent, 'minimum_on', o.minimum_on, 'is_retained', o.is_retained, 'destruction_on', o.destruction_on)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_crate.deleted', 'records_crate', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.barcode, o.unit_id, o.bound_for_id, o.status, o.status_reason, o.is_for_central, o.is_permanent, o.minimum_on, o.is_retained, o.destruction_on) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'records_crate.created' when n.org_id is null then 'records_crate.deleted' else case when o.status is distinct from n.status then 'records_crate.' || lower(n.status) else 'records_crate.updated' end end,
-      'records_crate',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(n.unit_id, o.unit_id),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('barcode', o.barcode, 'unit_id', o.unit_id, 'bound_for_id', o.bound_for_id, 'status', o.status, 'status_reason', o.status_reason, 'is_for_central', o.is_for_central, 'is_permanent', o.is_permanent, 'minimum_on', o.minimum_on, 'is_retained', o.is_retained, 'destruction_on', o.destruction_on) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'records_crate.' || lower(n.status) else 'records_crate.updated' end, 'records_crate', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.barcode is distinct from n.barcode then ',"barcode":' || coalesce(to_jsonb(o.barcode)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
         case when o.bound_for_id is distinct from n.bound_for_id then ',"bound_for_id":' || coalesce(to_jsonb(o.bound_for_id)::text, 'null') end,
@@ -3181,8 +3074,8 @@ begin
         case when o.minimum_on is distinct from n.minimum_on then ',"minimum_on":' || coalesce(to_jsonb(o.minimum_on)::text, 'null') end,
         case when o.is_retained is distinct from n.is_retained then ',"is_retained":' || coalesce(to_jsonb(o.is_retained)::text, 'null') end,
         case when o.destruction_on is distinct from n.destruction_on then ',"destruction_on":' || coalesce(to_jsonb(o.destruction_on)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('barcode', n.barcode, 'unit_id', n.unit_id, 'bound_for_id', n.bound_for_id, 'status', n.status, 'status_reason', n.status_reason, 'is_for_central', n.is_for_central, 'is_permanent', n.is_permanent, 'minimum_on', n.minimum_on, 'is_retained', n.is_retained, 'destruction_on', n.destruction_on) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.barcode is distinct from n.barcode then ',"barcode":' || coalesce(to_jsonb(n.barcode)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
         case when o.bound_for_id is distinct from n.bound_for_id then ',"bound_for_id":' || coalesce(to_jsonb(n.bound_for_id)::text, 'null') end,
@@ -3193,10 +3086,9 @@ begin
         case when o.minimum_on is distinct from n.minimum_on then ',"minimum_on":' || coalesce(to_jsonb(n.minimum_on)::text, 'null') end,
         case when o.is_retained is distinct from n.is_retained then ',"is_retained":' || coalesce(to_jsonb(n.is_retained)::text, 'null') end,
         case when o.destruction_on is distinct from n.destruction_on then ',"destruction_on":' || coalesce(to_jsonb(n.destruction_on)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.barcode is distinct from n.barcode or o.unit_id is distinct from n.unit_id or o.bound_for_id is distinct from n.bound_for_id or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.is_for_central is distinct from n.is_for_central or o.is_permanent is distinct from n.is_permanent or o.minimum_on is distinct from n.minimum_on or o.is_retained is distinct from n.is_retained or o.destruction_on is distinct from n.destruction_on or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -3235,7 +3127,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{records.crate_document}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3251,17 +3143,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_crate_document.created', 'records_crate_document', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('crate_id', n.crate_id, 'document_id', n.document_id, 'added_at', n.added_at, 'added_by', n.added_by, 'removed_at', n.removed_at, 'removed_by', n.removed_by)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_crate_document.created', 'records_crate_document', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.crate_id, n.document_id, n.added_at, n.added_by, n.removed_at, n.removed_by) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_crate_document.deleted', 'records_crate_document', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('crate_id', o.crate_id, 'document_id', o.document_id, 'added_at', o.added_at, 'added_by', o.added_by, 'removed_at', o.removed_at, 'removed_by', o.removed_by)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_crate_document.deleted', 'records_crate_document', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.crate_id, o.document_id, o.added_at, o.added_by, o.removed_at, o.removed_by) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -3277,7 +3170,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('crate_id', o.crate_id, 'document_id', o.document_id, 'added_at', o.added_at, 'added_by', o.added_by, 'removed_at', o.removed_at, 'removed_by', o.removed_by) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(o.added_at)::text, 'null') end,
@@ -3285,7 +3178,7 @@ begin
         case when o.removed_at is distinct from n.removed_at then ',"removed_at":' || coalesce(to_jsonb(o.removed_at)::text, 'null') end,
         case when o.removed_by is distinct from n.removed_by then ',"removed_by":' || coalesce(to_jsonb(o.removed_by)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('crate_id', n.crate_id, 'document_id', n.document_id, 'added_at', n.added_at, 'added_by', n.added_by, 'removed_at', n.removed_at, 'removed_by', n.removed_by) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(n.added_at)::text, 'null') end,
@@ -3295,6 +3188,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.crate_id, o.document_id, o.added_at, o.added_by, o.removed_at, o.removed_by) as old_values
+    cross join lateral (select n.crate_id, n.document_id, n.added_at, n.added_by, n.removed_at, n.removed_by) as new_values
     where o.org_id is null or n.org_id is null or o.crate_id is distinct from n.crate_id or o.document_id is distinct from n.document_id or o.added_at is distinct from n.added_at or o.added_by is distinct from n.added_by or o.removed_at is distinct from n.removed_at or o.removed_by is distinct from n.removed_by;
   end if;
   return null;
@@ -3334,7 +3229,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{records.custody}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3350,17 +3245,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_custody.created', 'records_custody', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('crate_id', n.crate_id, 'location_id', n.location_id, 'holder_id', n.holder_id, 'during', n.during, 'reason', n.reason, 'request_id', n.request_id, 'note', n.note)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_custody.created', 'records_custody', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.crate_id, n.location_id, n.holder_id, n.during, n.reason, n.request_id, n.note) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_custody.deleted', 'records_custody', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('crate_id', o.crate_id, 'location_id', o.location_id, 'holder_id', o.holder_id, 'during', o.during, 'reason', o.reason, 'request_id', o.request_id, 'note', o.note)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_custody.deleted', 'records_custody', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.crate_id, o.location_id, o.holder_id, o.during, o.reason, o.request_id, o.note) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -3376,7 +3272,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('crate_id', o.crate_id, 'location_id', o.location_id, 'holder_id', o.holder_id, 'during', o.during, 'reason', o.reason, 'request_id', o.request_id, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
         case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(o.location_id)::text, 'null') end,
         case when o.holder_id is distinct from n.holder_id then ',"holder_id":' || coalesce(to_jsonb(o.holder_id)::text, 'null') end,
@@ -3385,7 +3281,7 @@ begin
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('crate_id', n.crate_id, 'location_id', n.location_id, 'holder_id', n.holder_id, 'during', n.during, 'reason', n.reason, 'request_id', n.request_id, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
         case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(n.location_id)::text, 'null') end,
         case when o.holder_id is distinct from n.holder_id then ',"holder_id":' || coalesce(to_jsonb(n.holder_id)::text, 'null') end,
@@ -3396,6 +3292,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.crate_id, o.location_id, o.holder_id, o.during, o.reason, o.request_id, o.note) as old_values
+    cross join lateral (select n.crate_id, n.location_id, n.holder_id, n.during, n.reason, n.request_id, n.note) as new_values
     where o.org_id is null or n.org_id is null or o.crate_id is distinct from n.crate_id or o.location_id is distinct from n.location_id or o.holder_id is distinct from n.holder_id or o.during is distinct from n.during or o.reason is distinct from n.reason or o.request_id is distinct from n.request_id or o.note is distinct from n.note;
   end if;
   return null;
@@ -3435,7 +3333,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{records.destruction_certificate}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3451,17 +3349,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_destruction_certificate.created', 'records_destruction_certificate', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('certificate_no', n.certificate_no, 'request_id', n.request_id, 'crate_id', n.crate_id, 'unit_id', n.unit_id, 'method', n.method, 'vendor', n.vendor, 'executed_by', n.executed_by, 'executor_signature_id', n.executor_signature_id, 'witness_id', n.witness_id, 'witness_signature_id', n.witness_signature_id, 'executed_at', n.executed_at, 'document_count', n.document_count, 'sha256', n.sha256)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_destruction_certificate.created', 'records_destruction_certificate', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.certificate_no, n.request_id, n.crate_id, n.unit_id, n.method, n.vendor, n.executed_by, n.executor_signature_id, n.witness_id, n.witness_signature_id, n.executed_at, n.document_count, n.sha256) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_destruction_certificate.deleted', 'records_destruction_certificate', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('certificate_no', o.certificate_no, 'request_id', o.request_id, 'crate_id', o.crate_id, 'unit_id', o.unit_id, 'method', o.method, 'vendor', o.vendor, 'executed_by', o.executed_by, 'executor_signature_id', o.executor_signature_id, 'witness_id', o.witness_id, 'witness_signature_id', o.witness_signature_id, 'executed_at', o.executed_at, 'document_count', o.document_count, 'sha256', o.sha256)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_destruction_certificate.deleted', 'records_destruction_certificate', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.certificate_no, o.request_id, o.crate_id, o.unit_id, o.method, o.vendor, o.executed_by, o.executor_signature_id, o.witness_id, o.witness_signature_id, o.executed_at, o.document_count, o.sha256) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -3477,7 +3376,7 @@ begin
       coalesce(n.unit_id, o.unit_id),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('certificate_no', o.certificate_no, 'request_id', o.request_id, 'crate_id', o.crate_id, 'unit_id', o.unit_id, 'method', o.method, 'vendor', o.vendor, 'executed_by', o.executed_by, 'executor_signature_id', o.executor_signature_id, 'witness_id', o.witness_id, 'witness_signature_id', o.witness_signature_id, 'executed_at', o.executed_at, 'document_count', o.document_count, 'sha256', o.sha256) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.certificate_no is distinct from n.certificate_no then ',"certificate_no":' || coalesce(to_jsonb(o.certificate_no)::text, 'null') end,
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
@@ -3492,7 +3391,7 @@ begin
         case when o.document_count is distinct from n.document_count then ',"document_count":' || coalesce(to_jsonb(o.document_count)::text, 'null') end,
         case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(o.sha256)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('certificate_no', n.certificate_no, 'request_id', n.request_id, 'crate_id', n.crate_id, 'unit_id', n.unit_id, 'method', n.method, 'vendor', n.vendor, 'executed_by', n.executed_by, 'executor_signature_id', n.executor_signature_id, 'witness_id', n.witness_id, 'witness_signature_id', n.witness_signature_id, 'executed_at', n.executed_at, 'document_count', n.document_count, 'sha256', n.sha256) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.certificate_no is distinct from n.certificate_no then ',"certificate_no":' || coalesce(to_jsonb(n.certificate_no)::text, 'null') end,
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
@@ -3509,6 +3408,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.certificate_no, o.request_id, o.crate_id, o.unit_id, o.method, o.vendor, o.executed_by, o.executor_signature_id, o.witness_id, o.witness_signature_id, o.executed_at, o.document_count, o.sha256) as old_values
+    cross join lateral (select n.certificate_no, n.request_id, n.crate_id, n.unit_id, n.method, n.vendor, n.executed_by, n.executor_signature_id, n.witness_id, n.witness_signature_id, n.executed_at, n.document_count, n.sha256) as new_values
     where o.org_id is null or n.org_id is null or o.certificate_no is distinct from n.certificate_no or o.request_id is distinct from n.request_id or o.crate_id is distinct from n.crate_id or o.unit_id is distinct from n.unit_id or o.method is distinct from n.method or o.vendor is distinct from n.vendor or o.executed_by is distinct from n.executed_by or o.executor_signature_id is distinct from n.executor_signature_id or o.witness_id is distinct from n.witness_id or o.witness_signature_id is distinct from n.witness_signature_id or o.executed_at is distinct from n.executed_at or o.document_count is distinct from n.document_count or o.sha256 is distinct from n.sha256;
   end if;
   return null;
@@ -3548,7 +3449,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{records.document}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3564,33 +3465,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_document.created', 'records_document', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('unit_id', n.unit_id, 'document_number', n.document_number, 'name', n.name, 'kind', n.kind, 'description', n.description, 'barcode', n.barcode, 'retention_class_id', n.retention_class_id, 'dated_on', n.dated_on, 'closed_on', n.closed_on, 'event_on', n.event_on, 'due_on', n.due_on, 'status', n.status, 'status_reason', n.status_reason)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_document.created', 'records_document', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.unit_id, n.document_number, n.name, n.kind, n.description, n.barcode, n.retention_class_id, n.dated_on, n.closed_on, n.event_on, n.due_on, n.status, n.status_reason) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_document.deleted', 'records_document', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('unit_id', o.unit_id, 'document_number', o.document_number, 'name', o.name, 'kind', o.kind, 'description', o.description, 'barcode', o.barcode, 'retention_class_id', o.retention_class_id, 'dated_on', o.dated_on, 'closed_on', o.closed_on, 'event_on', o.event_on, 'due_on', o.due_on, 'status', o.status, 'status_reason', o.status_reason)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_document.deleted', 'records_document', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.unit_id, o.document_number, o.name, o.kind, o.description, o.barcode, o.retention_class_id, o.dated_on, o.closed_on, o.event_on, o.due_on, o.status, o.status_reason) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'records_document.created' when n.org_id is null then 'records_document.deleted' else case when o.status is distinct from n.status then 'records_document.' || lower(n.status) else 'records_document.updated' end end,
-      'records_document',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(n.unit_id, o.unit_id),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('unit_id', o.unit_id, 'document_number', o.document_number, 'name', o.name, 'kind', o.kind, 'description', o.description, 'barcode', o.barcode, 'retention_class_id', o.retention_class_id, 'dated_on', o.dated_on, 'closed_on', o.closed_on, 'event_on', o.event_on, 'due_on', o.due_on, 'status', o.status, 'status_reason', o.status_reason) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'records_document.' || lower(n.status) else 'records_document.updated' end, 'records_document', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
         case when o.document_number is distinct from n.document_number then ',"document_number":' || coalesce(to_jsonb(o.document_number)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
@@ -3604,8 +3496,8 @@ begin
         case when o.due_on is distinct from n.due_on then ',"due_on":' || coalesce(to_jsonb(o.due_on)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('unit_id', n.unit_id, 'document_number', n.document_number, 'name', n.name, 'kind', n.kind, 'description', n.description, 'barcode', n.barcode, 'retention_class_id', n.retention_class_id, 'dated_on', n.dated_on, 'closed_on', n.closed_on, 'event_on', n.event_on, 'due_on', n.due_on, 'status', n.status, 'status_reason', n.status_reason) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
         case when o.document_number is distinct from n.document_number then ',"document_number":' || coalesce(to_jsonb(n.document_number)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
@@ -3619,10 +3511,9 @@ begin
         case when o.due_on is distinct from n.due_on then ',"due_on":' || coalesce(to_jsonb(n.due_on)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.unit_id is distinct from n.unit_id or o.document_number is distinct from n.document_number or o.name is distinct from n.name or o.kind is distinct from n.kind or o.description is distinct from n.description or o.barcode is distinct from n.barcode or o.retention_class_id is distinct from n.retention_class_id or o.dated_on is distinct from n.dated_on or o.closed_on is distinct from n.closed_on or o.event_on is distinct from n.event_on or o.due_on is distinct from n.due_on or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -3661,7 +3552,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{records.legal_hold}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3677,33 +3568,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_legal_hold.created', 'records_legal_hold', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('hold_no', n.hold_no, 'matter', n.matter, 'reason', n.reason, 'status', n.status, 'status_reason', n.status_reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_legal_hold.created', 'records_legal_hold', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.hold_no, n.matter, n.reason, n.status, n.status_reason, n.placed_by, n.placed_at, n.released_by, n.released_at) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_legal_hold.deleted', 'records_legal_hold', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('hold_no', o.hold_no, 'matter', o.matter, 'reason', o.reason, 'status', o.status, 'status_reason', o.status_reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_legal_hold.deleted', 'records_legal_hold', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.hold_no, o.matter, o.reason, o.status, o.status_reason, o.placed_by, o.placed_at, o.released_by, o.released_at) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'records_legal_hold.created' when n.org_id is null then 'records_legal_hold.deleted' else case when o.status is distinct from n.status then 'records_legal_hold.' || lower(n.status) else 'records_legal_hold.updated' end end,
-      'records_legal_hold',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('hold_no', o.hold_no, 'matter', o.matter, 'reason', o.reason, 'status', o.status, 'status_reason', o.status_reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'records_legal_hold.' || lower(n.status) else 'records_legal_hold.updated' end, 'records_legal_hold', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.hold_no is distinct from n.hold_no then ',"hold_no":' || coalesce(to_jsonb(o.hold_no)::text, 'null') end,
         case when o.matter is distinct from n.matter then ',"matter":' || coalesce(to_jsonb(o.matter)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
@@ -3713,8 +3595,8 @@ begin
         case when o.placed_at is distinct from n.placed_at then ',"placed_at":' || coalesce(to_jsonb(o.placed_at)::text, 'null') end,
         case when o.released_by is distinct from n.released_by then ',"released_by":' || coalesce(to_jsonb(o.released_by)::text, 'null') end,
         case when o.released_at is distinct from n.released_at then ',"released_at":' || coalesce(to_jsonb(o.released_at)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('hold_no', n.hold_no, 'matter', n.matter, 'reason', n.reason, 'status', n.status, 'status_reason', n.status_reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.hold_no is distinct from n.hold_no then ',"hold_no":' || coalesce(to_jsonb(n.hold_no)::text, 'null') end,
         case when o.matter is distinct from n.matter then ',"matter":' || coalesce(to_jsonb(n.matter)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
@@ -3724,10 +3606,9 @@ begin
         case when o.placed_at is distinct from n.placed_at then ',"placed_at":' || coalesce(to_jsonb(n.placed_at)::text, 'null') end,
         case when o.released_by is distinct from n.released_by then ',"released_by":' || coalesce(to_jsonb(n.released_by)::text, 'null') end,
         case when o.released_at is distinct from n.released_at then ',"released_at":' || coalesce(to_jsonb(n.released_at)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.hold_no is distinct from n.hold_no or o.matter is distinct from n.matter or o.reason is distinct from n.reason or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.placed_by is distinct from n.placed_by or o.placed_at is distinct from n.placed_at or o.released_by is distinct from n.released_by or o.released_at is distinct from n.released_at or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -3766,7 +3647,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{records.legal_hold_item}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3782,17 +3663,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_legal_hold_item.created', 'records_legal_hold_item', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('hold_id', n.hold_id, 'crate_id', n.crate_id, 'document_id', n.document_id, 'is_active', n.is_active, 'added_at', n.added_at, 'added_by', n.added_by)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_legal_hold_item.created', 'records_legal_hold_item', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.hold_id, n.crate_id, n.document_id, n.is_active, n.added_at, n.added_by) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_legal_hold_item.deleted', 'records_legal_hold_item', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('hold_id', o.hold_id, 'crate_id', o.crate_id, 'document_id', o.document_id, 'is_active', o.is_active, 'added_at', o.added_at, 'added_by', o.added_by)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_legal_hold_item.deleted', 'records_legal_hold_item', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.hold_id, o.crate_id, o.document_id, o.is_active, o.added_at, o.added_by) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -3808,7 +3690,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('hold_id', o.hold_id, 'crate_id', o.crate_id, 'document_id', o.document_id, 'is_active', o.is_active, 'added_at', o.added_at, 'added_by', o.added_by) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.hold_id is distinct from n.hold_id then ',"hold_id":' || coalesce(to_jsonb(o.hold_id)::text, 'null') end,
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
@@ -3816,7 +3698,7 @@ begin
         case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(o.added_at)::text, 'null') end,
         case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(o.added_by)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('hold_id', n.hold_id, 'crate_id', n.crate_id, 'document_id', n.document_id, 'is_active', n.is_active, 'added_at', n.added_at, 'added_by', n.added_by) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.hold_id is distinct from n.hold_id then ',"hold_id":' || coalesce(to_jsonb(n.hold_id)::text, 'null') end,
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
@@ -3826,6 +3708,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.hold_id, o.crate_id, o.document_id, o.is_active, o.added_at, o.added_by) as old_values
+    cross join lateral (select n.hold_id, n.crate_id, n.document_id, n.is_active, n.added_at, n.added_by) as new_values
     where o.org_id is null or n.org_id is null or o.hold_id is distinct from n.hold_id or o.crate_id is distinct from n.crate_id or o.document_id is distinct from n.document_id or o.is_active is distinct from n.is_active or o.added_at is distinct from n.added_at or o.added_by is distinct from n.added_by;
   end if;
   return null;
@@ -3865,7 +3749,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{records.request}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -3881,33 +3765,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_request.created', 'records_request', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('request_no', n.request_no, 'kind', n.kind, 'status', n.status, 'status_reason', n.status_reason, 'crate_id', n.crate_id, 'unit_id', n.unit_id, 'target_unit_id', n.target_unit_id, 'purpose', n.purpose, 'is_full', n.is_full, 'document_count', n.document_count, 'expected_return_on', n.expected_return_on, 'round', n.round, 'crate_status', n.crate_status, 'requested_by', n.requested_by, 'requested_at', n.requested_at, 'approved_by', n.approved_by, 'approved_at', n.approved_at, 'rejected_by', n.rejected_by, 'rejected_at', n.rejected_at, 'sent_back_by', n.sent_back_by, 'sent_back_at', n.sent_back_at, 'cancelled_by', n.cancelled_by, 'cancelled_at', n.cancelled_at, 'issued_to', n.issued_to, 'issued_by', n.issued_by, 'issued_at', n.issued_at, 'returned_by', n.returned_by, 'returned_at', n.returned_at, 'sent_by', n.sent_by, 'sent_at', n.sent_at, 'completed_by', n.completed_by, 'completed_at', n.completed_at)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_request.created', 'records_request', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.request_no, n.kind, n.status, n.status_reason, n.crate_id, n.unit_id, n.target_unit_id, n.purpose, n.is_full, n.document_count, n.expected_return_on, n.round, n.crate_status, n.requested_by, n.requested_at, n.approved_by, n.approved_at, n.rejected_by, n.rejected_at, n.sent_back_by, n.sent_back_at, n.cancelled_by, n.cancelled_at, n.issued_to, n.issued_by, n.issued_at, n.returned_by, n.returned_at, n.sent_by, n.sent_at, n.completed_by, n.completed_at) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_request.deleted', 'records_request', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('request_no', o.request_no, 'kind', o.kind, 'status', o.status, 'status_reason', o.status_reason, 'crate_id', o.crate_id, 'unit_id', o.unit_id, 'target_unit_id', o.target_unit_id, 'purpose', o.purpose, 'is_full', o.is_full, 'document_count', o.document_count, 'expected_return_on', o.expected_return_on, 'round', o.round, 'crate_status', o.crate_status, 'requested_by', o.requested_by, 'requested_at', o.requested_at, 'approved_by', o.approved_by, 'approved_at', o.approved_at, 'rejected_by', o.rejected_by, 'rejected_at', o.rejected_at, 'sent_back_by', o.sent_back_by, 'sent_back_at', o.sent_back_at, 'cancelled_by', o.cancelled_by, 'cancelled_at', o.cancelled_at, 'issued_to', o.issued_to, 'issued_by', o.issued_by, 'issued_at', o.issued_at, 'returned_by', o.returned_by, 'returned_at', o.returned_at, 'sent_by', o.sent_by, 'sent_at', o.sent_at, 'completed_by', o.completed_by, 'completed_at', o.completed_at)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_request.deleted', 'records_request', o.id, o.version, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.request_no, o.kind, o.status, o.status_reason, o.crate_id, o.unit_id, o.target_unit_id, o.purpose, o.is_full, o.document_count, o.expected_return_on, o.round, o.crate_status, o.requested_by, o.requested_at, o.approved_by, o.approved_at, o.rejected_by, o.rejected_at, o.sent_back_by, o.sent_back_at, o.cancelled_by, o.cancelled_at, o.issued_to, o.issued_by, o.issued_at, o.returned_by, o.returned_at, o.sent_by, o.sent_at, o.completed_by, o.completed_at) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'records_request.created' when n.org_id is null then 'records_request.deleted' else case when o.status is distinct from n.status then 'records_request.' || lower(n.status) else 'records_request.updated' end end,
-      'records_request',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(n.unit_id, o.unit_id),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('request_no', o.request_no, 'kind', o.kind, 'status', o.status, 'status_reason', o.status_reason, 'crate_id', o.crate_id, 'unit_id', o.unit_id, 'target_unit_id', o.target_unit_id, 'purpose', o.purpose, 'is_full', o.is_full, 'document_count', o.document_count, 'expected_return_on', o.expected_return_on, 'round', o.round, 'crate_status', o.crate_status, 'requested_by', o.requested_by, 'requested_at', o.requested_at, 'approved_by', o.approved_by, 'approved_at', o.approved_at, 'rejected_by', o.rejected_by, 'rejected_at', o.rejected_at, 'sent_back_by', o.sent_back_by, 'sent_back_at', o.sent_back_at, 'cancelled_by', o.cancelled_by, 'cancelled_at', o.cancelled_at, 'issued_to', o.issued_to, 'issued_by', o.issued_by, 'issued_at', o.issued_at, 'returned_by', o.returned_by, 'returned_at', o.returned_at, 'sent_by', o.sent_by, 'sent_at', o.sent_at, 'completed_by', o.completed_by, 'completed_at', o.completed_at) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'records_request.' || lower(n.status) else 'records_request.updated' end, 'records_request', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.request_no is distinct from n.request_no then ',"request_no":' || coalesce(to_jsonb(o.request_no)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
@@ -3940,8 +3815,8 @@ begin
         case when o.sent_at is distinct from n.sent_at then ',"sent_at":' || coalesce(to_jsonb(o.sent_at)::text, 'null') end,
         case when o.completed_by is distinct from n.completed_by then ',"completed_by":' || coalesce(to_jsonb(o.completed_by)::text, 'null') end,
         case when o.completed_at is distinct from n.completed_at then ',"completed_at":' || coalesce(to_jsonb(o.completed_at)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('request_no', n.request_no, 'kind', n.kind, 'status', n.status, 'status_reason', n.status_reason, 'crate_id', n.crate_id, 'unit_id', n.unit_id, 'target_unit_id', n.target_unit_id, 'purpose', n.purpose, 'is_full', n.is_full, 'document_count', n.document_count, 'expected_return_on', n.expected_return_on, 'round', n.round, 'crate_status', n.crate_status, 'requested_by', n.requested_by, 'requested_at', n.requested_at, 'approved_by', n.approved_by, 'approved_at', n.approved_at, 'rejected_by', n.rejected_by, 'rejected_at', n.rejected_at, 'sent_back_by', n.sent_back_by, 'sent_back_at', n.sent_back_at, 'cancelled_by', n.cancelled_by, 'cancelled_at', n.cancelled_at, 'issued_to', n.issued_to, 'issued_by', n.issued_by, 'issued_at', n.issued_at, 'returned_by', n.returned_by, 'returned_at', n.returned_at, 'sent_by', n.sent_by, 'sent_at', n.sent_at, 'completed_by', n.completed_by, 'completed_at', n.completed_at) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.request_no is distinct from n.request_no then ',"request_no":' || coalesce(to_jsonb(n.request_no)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
@@ -3974,10 +3849,9 @@ begin
         case when o.sent_at is distinct from n.sent_at then ',"sent_at":' || coalesce(to_jsonb(n.sent_at)::text, 'null') end,
         case when o.completed_by is distinct from n.completed_by then ',"completed_by":' || coalesce(to_jsonb(n.completed_by)::text, 'null') end,
         case when o.completed_at is distinct from n.completed_at then ',"completed_at":' || coalesce(to_jsonb(n.completed_at)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.request_no is distinct from n.request_no or o.kind is distinct from n.kind or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.crate_id is distinct from n.crate_id or o.unit_id is distinct from n.unit_id or o.target_unit_id is distinct from n.target_unit_id or o.purpose is distinct from n.purpose or o.is_full is distinct from n.is_full or o.document_count is distinct from n.document_count or o.expected_return_on is distinct from n.expected_return_on or o.round is distinct from n.round or o.crate_status is distinct from n.crate_status or o.requested_by is distinct from n.requested_by or o.requested_at is distinct from n.requested_at or o.approved_by is distinct from n.approved_by or o.approved_at is distinct from n.approved_at or o.rejected_by is distinct from n.rejected_by or o.rejected_at is distinct from n.rejected_at or o.sent_back_by is distinct from n.sent_back_by or o.sent_back_at is distinct from n.sent_back_at or o.cancelled_by is distinct from n.cancelled_by or o.cancelled_at is distinct from n.cancelled_at or o.issued_to is distinct from n.issued_to or o.issued_by is distinct from n.issued_by or o.issued_at is distinct from n.issued_at or o.returned_by is distinct from n.returned_by or o.returned_at is distinct from n.returned_at or o.sent_by is distinct from n.sent_by or o.sent_at is distinct from n.sent_at or o.completed_by is distinct from n.completed_by or o.completed_at is distinct from n.completed_at or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -4016,7 +3890,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{records.request_document}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4032,17 +3906,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_request_document.created', 'records_request_document', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', n.request_id, 'document_id', n.document_id, 'issued_at', n.issued_at, 'returned_at', n.returned_at, 'returned_by', n.returned_by, 'missing_at', n.missing_at)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_request_document.created', 'records_request_document', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.request_id, n.document_id, n.issued_at, n.returned_at, n.returned_by, n.missing_at) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_request_document.deleted', 'records_request_document', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', o.request_id, 'document_id', o.document_id, 'issued_at', o.issued_at, 'returned_at', o.returned_at, 'returned_by', o.returned_by, 'missing_at', o.missing_at)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_request_document.deleted', 'records_request_document', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.request_id, o.document_id, o.issued_at, o.returned_at, o.returned_by, o.missing_at) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -4058,7 +3933,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('request_id', o.request_id, 'document_id', o.document_id, 'issued_at', o.issued_at, 'returned_at', o.returned_at, 'returned_by', o.returned_by, 'missing_at', o.missing_at) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.issued_at is distinct from n.issued_at then ',"issued_at":' || coalesce(to_jsonb(o.issued_at)::text, 'null') end,
@@ -4066,7 +3941,7 @@ begin
         case when o.returned_by is distinct from n.returned_by then ',"returned_by":' || coalesce(to_jsonb(o.returned_by)::text, 'null') end,
         case when o.missing_at is distinct from n.missing_at then ',"missing_at":' || coalesce(to_jsonb(o.missing_at)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('request_id', n.request_id, 'document_id', n.document_id, 'issued_at', n.issued_at, 'returned_at', n.returned_at, 'returned_by', n.returned_by, 'missing_at', n.missing_at) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.issued_at is distinct from n.issued_at then ',"issued_at":' || coalesce(to_jsonb(n.issued_at)::text, 'null') end,
@@ -4076,6 +3951,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.request_id, o.document_id, o.issued_at, o.returned_at, o.returned_by, o.missing_at) as old_values
+    cross join lateral (select n.request_id, n.document_id, n.issued_at, n.returned_at, n.returned_by, n.missing_at) as new_values
     where o.org_id is null or n.org_id is null or o.request_id is distinct from n.request_id or o.document_id is distinct from n.document_id or o.issued_at is distinct from n.issued_at or o.returned_at is distinct from n.returned_at or o.returned_by is distinct from n.returned_by or o.missing_at is distinct from n.missing_at;
   end if;
   return null;
@@ -4115,7 +3992,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{records.retention_class}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4131,33 +4008,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_retention_class.created', 'records_retention_class', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'years', n.years, 'counts_from', n.counts_from, 'disposal', n.disposal, 'legal_basis', n.legal_basis, 'is_active', n.is_active)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_retention_class.created', 'records_retention_class', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.code, n.name, n.years, n.counts_from, n.disposal, n.legal_basis, n.is_active) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_retention_class.deleted', 'records_retention_class', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'years', o.years, 'counts_from', o.counts_from, 'disposal', o.disposal, 'legal_basis', o.legal_basis, 'is_active', o.is_active)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_retention_class.deleted', 'records_retention_class', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.code, o.name, o.years, o.counts_from, o.disposal, o.legal_basis, o.is_active) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'records_retention_class.created' when n.org_id is null then 'records_retention_class.deleted' else 'records_retention_class.updated' end,
-      'records_retention_class',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('code', o.code, 'name', o.name, 'years', o.years, 'counts_from', o.counts_from, 'disposal', o.disposal, 'legal_basis', o.legal_basis, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'records_retention_class.updated', 'records_retention_class', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.years is distinct from n.years then ',"years":' || coalesce(to_jsonb(o.years)::text, 'null') end,
@@ -4165,8 +4033,8 @@ begin
         case when o.disposal is distinct from n.disposal then ',"disposal":' || coalesce(to_jsonb(o.disposal)::text, 'null') end,
         case when o.legal_basis is distinct from n.legal_basis then ',"legal_basis":' || coalesce(to_jsonb(o.legal_basis)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('code', n.code, 'name', n.name, 'years', n.years, 'counts_from', n.counts_from, 'disposal', n.disposal, 'legal_basis', n.legal_basis, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.years is distinct from n.years then ',"years":' || coalesce(to_jsonb(n.years)::text, 'null') end,
@@ -4174,10 +4042,9 @@ begin
         case when o.disposal is distinct from n.disposal then ',"disposal":' || coalesce(to_jsonb(n.disposal)::text, 'null') end,
         case when o.legal_basis is distinct from n.legal_basis then ',"legal_basis":' || coalesce(to_jsonb(n.legal_basis)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.code is distinct from n.code or o.name is distinct from n.name or o.years is distinct from n.years or o.counts_from is distinct from n.counts_from or o.disposal is distinct from n.disposal or o.legal_basis is distinct from n.legal_basis or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -4216,7 +4083,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{records.return_exception}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4232,17 +4099,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_return_exception.created', 'records_return_exception', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', n.request_id, 'document_id', n.document_id, 'kind', n.kind, 'note', n.note, 'resolution', n.resolution, 'resolved_at', n.resolved_at, 'resolved_by', n.resolved_by)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_return_exception.created', 'records_return_exception', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.request_id, n.document_id, n.kind, n.note, n.resolution, n.resolved_at, n.resolved_by) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_return_exception.deleted', 'records_return_exception', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', o.request_id, 'document_id', o.document_id, 'kind', o.kind, 'note', o.note, 'resolution', o.resolution, 'resolved_at', o.resolved_at, 'resolved_by', o.resolved_by)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_return_exception.deleted', 'records_return_exception', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.request_id, o.document_id, o.kind, o.note, o.resolution, o.resolved_at, o.resolved_by) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -4258,7 +4126,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('request_id', o.request_id, 'document_id', o.document_id, 'kind', o.kind, 'note', o.note, 'resolution', o.resolution, 'resolved_at', o.resolved_at, 'resolved_by', o.resolved_by) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
@@ -4267,7 +4135,7 @@ begin
         case when o.resolved_at is distinct from n.resolved_at then ',"resolved_at":' || coalesce(to_jsonb(o.resolved_at)::text, 'null') end,
         case when o.resolved_by is distinct from n.resolved_by then ',"resolved_by":' || coalesce(to_jsonb(o.resolved_by)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('request_id', n.request_id, 'document_id', n.document_id, 'kind', n.kind, 'note', n.note, 'resolution', n.resolution, 'resolved_at', n.resolved_at, 'resolved_by', n.resolved_by) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
@@ -4278,6 +4146,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.request_id, o.document_id, o.kind, o.note, o.resolution, o.resolved_at, o.resolved_by) as old_values
+    cross join lateral (select n.request_id, n.document_id, n.kind, n.note, n.resolution, n.resolved_at, n.resolved_by) as new_values
     where o.org_id is null or n.org_id is null or o.request_id is distinct from n.request_id or o.document_id is distinct from n.document_id or o.kind is distinct from n.kind or o.note is distinct from n.note or o.resolution is distinct from n.resolution or o.resolved_at is distinct from n.resolved_at or o.resolved_by is distinct from n.resolved_by;
   end if;
   return null;
@@ -4317,7 +4187,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{records.send_back}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4333,17 +4203,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'records_send_back.created', 'records_send_back', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', n.request_id, 'round', n.round, 'kind', n.kind, 'reason', n.reason, 'request', n.request)
-    from new_rows as n;
+    select n.org_id, v_xid, 'records_send_back.created', 'records_send_back', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.request_id, n.round, n.kind, n.reason, n.request) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'records_send_back.deleted', 'records_send_back', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('request_id', o.request_id, 'round', o.round, 'kind', o.kind, 'reason', o.reason, 'request', o.request)
-    from old_rows as o;
+    select o.org_id, v_xid, 'records_send_back.deleted', 'records_send_back', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.request_id, o.round, o.kind, o.reason, o.request) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -4359,14 +4230,14 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('request_id', o.request_id, 'round', o.round, 'kind', o.kind, 'reason', o.reason, 'request', o.request) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(o.round)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
         case when o.request is distinct from n.request then ',"request":' || coalesce(to_jsonb(o.request)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('request_id', n.request_id, 'round', n.round, 'kind', n.kind, 'reason', n.reason, 'request', n.request) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(n.round)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
@@ -4375,6 +4246,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.request_id, o.round, o.kind, o.reason, o.request) as old_values
+    cross join lateral (select n.request_id, n.round, n.kind, n.reason, n.request) as new_values
     where o.org_id is null or n.org_id is null or o.request_id is distinct from n.request_id or o.round is distinct from n.round or o.kind is distinct from n.kind or o.reason is distinct from n.reason or o.request is distinct from n.request;
   end if;
   return null;
@@ -4414,7 +4287,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.role,access}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4430,51 +4303,41 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'role.created', 'role', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'name', n.name, 'is_administrator', n.is_administrator, 'requires_second_factor', n.requires_second_factor, 'template', n.template, 'description', n.description)
-    from new_rows as n;
+    select n.org_id, v_xid, 'role.created', 'role', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.code, n.name, n.is_administrator, n.requires_second_factor, n.template, n.description) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'role.deleted', 'role', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'name', o.name, 'is_administrator', o.is_administrator, 'requires_second_factor', o.requires_second_factor, 'template', o.template, 'description', o.description)
-    from old_rows as o;
+    select o.org_id, v_xid, 'role.deleted', 'role', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.code, o.name, o.is_administrator, o.requires_second_factor, o.template, o.description) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'role.created' when n.org_id is null then 'role.deleted' else 'role.updated' end,
-      'role',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('code', o.code, 'name', o.name, 'is_administrator', o.is_administrator, 'requires_second_factor', o.requires_second_factor, 'template', o.template, 'description', o.description) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'role.updated', 'role', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.is_administrator is distinct from n.is_administrator then ',"is_administrator":' || coalesce(to_jsonb(o.is_administrator)::text, 'null') end,
         case when o.requires_second_factor is distinct from n.requires_second_factor then ',"requires_second_factor":' || coalesce(to_jsonb(o.requires_second_factor)::text, 'null') end,
         case when o.template is distinct from n.template then ',"template":' || coalesce(to_jsonb(o.template)::text, 'null') end,
         case when o.description is distinct from n.description then ',"description":' || coalesce(to_jsonb(o.description)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('code', n.code, 'name', n.name, 'is_administrator', n.is_administrator, 'requires_second_factor', n.requires_second_factor, 'template', n.template, 'description', n.description) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.is_administrator is distinct from n.is_administrator then ',"is_administrator":' || coalesce(to_jsonb(n.is_administrator)::text, 'null') end,
         case when o.requires_second_factor is distinct from n.requires_second_factor then ',"requires_second_factor":' || coalesce(to_jsonb(n.requires_second_factor)::text, 'null') end,
         case when o.template is distinct from n.template then ',"template":' || coalesce(to_jsonb(n.template)::text, 'null') end,
         case when o.description is distinct from n.description then ',"description":' || coalesce(to_jsonb(n.description)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.code is distinct from n.code or o.name is distinct from n.name or o.is_administrator is distinct from n.is_administrator or o.requires_second_factor is distinct from n.requires_second_factor or o.template is distinct from n.template or o.description is distinct from n.description or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -4513,7 +4376,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{core.role_permission,access}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4529,17 +4392,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'role_permission.created', 'role_permission', n.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('permission', n.permission)
-    from new_rows as n;
+    select n.org_id, v_xid, 'role_permission.created', 'role_permission', n.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.permission) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'role_permission.deleted', 'role_permission', o.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('permission', o.permission)
-    from old_rows as o;
+    select o.org_id, v_xid, 'role_permission.deleted', 'role_permission', o.role_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.permission) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -4555,14 +4419,16 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('permission', o.permission) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null')
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('permission', n.permission) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null')
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.role_id = o.role_id and n.permission = o.permission
+    cross join lateral (select o.permission) as old_values
+    cross join lateral (select n.permission) as new_values
     where o.org_id is null or n.org_id is null or false;
   end if;
   return null;
@@ -4602,7 +4468,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.setting}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4618,43 +4484,33 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'setting.created', 'setting', n.org_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', n.code, 'value', n.value)
-    from new_rows as n;
+    select n.org_id, v_xid, 'setting.created', 'setting', n.org_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.code, n.value) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'setting.deleted', 'setting', o.org_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('code', o.code, 'value', o.value)
-    from old_rows as o;
+    select o.org_id, v_xid, 'setting.deleted', 'setting', o.org_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.code, o.value) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'setting.created' when n.org_id is null then 'setting.deleted' else 'setting.updated' end,
-      'setting',
-      coalesce(n.org_id, o.org_id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('code', o.code, 'value', o.value) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'setting.updated', 'setting', n.org_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         ',"code":' || coalesce(to_jsonb(o.code)::text, 'null'),
         case when o.value is distinct from n.value then ',"value":' || coalesce(to_jsonb(o.value)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('code', n.code, 'value', n.value) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         ',"code":' || coalesce(to_jsonb(n.code)::text, 'null'),
         case when o.value is distinct from n.value then ',"value":' || coalesce(to_jsonb(n.value)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.code = o.code
-    where o.org_id is null or n.org_id is null or o.value is distinct from n.value or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.code = o.code;
   end if;
   return null;
 end
@@ -4693,7 +4549,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{core.signature}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4709,17 +4565,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'signature.created', 'signature', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('entity', n.entity, 'entity_id', n.entity_id, 'meaning', n.meaning, 'statement', n.statement, 'signer_id', n.signer_id, 'signer_name', n.signer_name, 'signer_email', n.signer_email, 'signer_roles', n.signer_roles, 'unit_id', n.unit_id, 'unit_name', n.unit_name, 'has_second_factor', n.has_second_factor, 'signed_at', n.signed_at, 'payload_sha256', n.payload_sha256, 'sha256', n.sha256)
-    from new_rows as n;
+    select n.org_id, v_xid, 'signature.created', 'signature', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.entity, n.entity_id, n.meaning, n.statement, n.signer_id, n.signer_name, n.signer_email, n.signer_roles, n.unit_id, n.unit_name, n.has_second_factor, n.signed_at, n.payload_sha256, n.sha256) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'signature.deleted', 'signature', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('entity', o.entity, 'entity_id', o.entity_id, 'meaning', o.meaning, 'statement', o.statement, 'signer_id', o.signer_id, 'signer_name', o.signer_name, 'signer_email', o.signer_email, 'signer_roles', o.signer_roles, 'unit_id', o.unit_id, 'unit_name', o.unit_name, 'has_second_factor', o.has_second_factor, 'signed_at', o.signed_at, 'payload_sha256', o.payload_sha256, 'sha256', o.sha256)
-    from old_rows as o;
+    select o.org_id, v_xid, 'signature.deleted', 'signature', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.entity, o.entity_id, o.meaning, o.statement, o.signer_id, o.signer_name, o.signer_email, o.signer_roles, o.unit_id, o.unit_name, o.has_second_factor, o.signed_at, o.payload_sha256, o.sha256) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -4735,7 +4592,7 @@ begin
       coalesce(n.unit_id, o.unit_id),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('entity', o.entity, 'entity_id', o.entity_id, 'meaning', o.meaning, 'statement', o.statement, 'signer_id', o.signer_id, 'signer_name', o.signer_name, 'signer_email', o.signer_email, 'signer_roles', o.signer_roles, 'unit_id', o.unit_id, 'unit_name', o.unit_name, 'has_second_factor', o.has_second_factor, 'signed_at', o.signed_at, 'payload_sha256', o.payload_sha256, 'sha256', o.sha256) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
         case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(o.entity_id)::text, 'null') end,
         case when o.meaning is distinct from n.meaning then ',"meaning":' || coalesce(to_jsonb(o.meaning)::text, 'null') end,
@@ -4751,7 +4608,7 @@ begin
         case when o.payload_sha256 is distinct from n.payload_sha256 then ',"payload_sha256":' || coalesce(to_jsonb(o.payload_sha256)::text, 'null') end,
         case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(o.sha256)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('entity', n.entity, 'entity_id', n.entity_id, 'meaning', n.meaning, 'statement', n.statement, 'signer_id', n.signer_id, 'signer_name', n.signer_name, 'signer_email', n.signer_email, 'signer_roles', n.signer_roles, 'unit_id', n.unit_id, 'unit_name', n.unit_name, 'has_second_factor', n.has_second_factor, 'signed_at', n.signed_at, 'payload_sha256', n.payload_sha256, 'sha256', n.sha256) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
         case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(n.entity_id)::text, 'null') end,
         case when o.meaning is distinct from n.meaning then ',"meaning":' || coalesce(to_jsonb(n.meaning)::text, 'null') end,
@@ -4769,6 +4626,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.entity, o.entity_id, o.meaning, o.statement, o.signer_id, o.signer_name, o.signer_email, o.signer_roles, o.unit_id, o.unit_name, o.has_second_factor, o.signed_at, o.payload_sha256, o.sha256) as old_values
+    cross join lateral (select n.entity, n.entity_id, n.meaning, n.statement, n.signer_id, n.signer_name, n.signer_email, n.signer_roles, n.unit_id, n.unit_name, n.has_second_factor, n.signed_at, n.payload_sha256, n.sha256) as new_values
     where o.org_id is null or n.org_id is null or o.entity is distinct from n.entity or o.entity_id is distinct from n.entity_id or o.meaning is distinct from n.meaning or o.statement is distinct from n.statement or o.signer_id is distinct from n.signer_id or o.signer_name is distinct from n.signer_name or o.signer_email is distinct from n.signer_email or o.signer_roles is distinct from n.signer_roles or o.unit_id is distinct from n.unit_id or o.unit_name is distinct from n.unit_name or o.has_second_factor is distinct from n.has_second_factor or o.signed_at is distinct from n.signed_at or o.payload_sha256 is distinct from n.payload_sha256 or o.sha256 is distinct from n.sha256;
   end if;
   return null;
@@ -4808,7 +4667,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.unit_conversion}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4824,51 +4683,41 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'unit_conversion.created', 'unit_conversion', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'from_unit', n.from_unit, 'to_unit', n.to_unit, 'factor_numerator', n.factor_numerator, 'factor_denominator', n.factor_denominator, 'valid', n.valid)
-    from new_rows as n;
+    select n.org_id, v_xid, 'unit_conversion.created', 'unit_conversion', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.item_id, n.from_unit, n.to_unit, n.factor_numerator, n.factor_denominator, n.valid) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'unit_conversion.deleted', 'unit_conversion', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'from_unit', o.from_unit, 'to_unit', o.to_unit, 'factor_numerator', o.factor_numerator, 'factor_denominator', o.factor_denominator, 'valid', o.valid)
-    from old_rows as o;
+    select o.org_id, v_xid, 'unit_conversion.deleted', 'unit_conversion', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.item_id, o.from_unit, o.to_unit, o.factor_numerator, o.factor_denominator, o.valid) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'unit_conversion.created' when n.org_id is null then 'unit_conversion.deleted' else 'unit_conversion.updated' end,
-      'unit_conversion',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('item_id', o.item_id, 'from_unit', o.from_unit, 'to_unit', o.to_unit, 'factor_numerator', o.factor_numerator, 'factor_denominator', o.factor_denominator, 'valid', o.valid) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'unit_conversion.updated', 'unit_conversion', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.from_unit is distinct from n.from_unit then ',"from_unit":' || coalesce(to_jsonb(o.from_unit)::text, 'null') end,
         case when o.to_unit is distinct from n.to_unit then ',"to_unit":' || coalesce(to_jsonb(o.to_unit)::text, 'null') end,
         case when o.factor_numerator is distinct from n.factor_numerator then ',"factor_numerator":' || coalesce(to_jsonb(o.factor_numerator)::text, 'null') end,
         case when o.factor_denominator is distinct from n.factor_denominator then ',"factor_denominator":' || coalesce(to_jsonb(o.factor_denominator)::text, 'null') end,
         case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(o.valid)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('item_id', n.item_id, 'from_unit', n.from_unit, 'to_unit', n.to_unit, 'factor_numerator', n.factor_numerator, 'factor_denominator', n.factor_denominator, 'valid', n.valid) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.from_unit is distinct from n.from_unit then ',"from_unit":' || coalesce(to_jsonb(n.from_unit)::text, 'null') end,
         case when o.to_unit is distinct from n.to_unit then ',"to_unit":' || coalesce(to_jsonb(n.to_unit)::text, 'null') end,
         case when o.factor_numerator is distinct from n.factor_numerator then ',"factor_numerator":' || coalesce(to_jsonb(n.factor_numerator)::text, 'null') end,
         case when o.factor_denominator is distinct from n.factor_denominator then ',"factor_denominator":' || coalesce(to_jsonb(n.factor_denominator)::text, 'null') end,
         case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(n.valid)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.item_id is distinct from n.item_id or o.from_unit is distinct from n.from_unit or o.to_unit is distinct from n.to_unit or o.factor_numerator is distinct from n.factor_numerator or o.factor_denominator is distinct from n.factor_denominator or o.valid is distinct from n.valid or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -4907,7 +4756,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{core.membership}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -4923,45 +4772,35 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'user.created', 'user', n.user_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('kind', n.kind, 'partner_id', n.partner_id, 'is_active', n.is_active)
-    from new_rows as n;
+    select n.org_id, v_xid, 'user.created', 'user', n.user_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.kind, n.partner_id, n.is_active) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'user.deleted', 'user', o.user_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('kind', o.kind, 'partner_id', o.partner_id, 'is_active', o.is_active)
-    from old_rows as o;
+    select o.org_id, v_xid, 'user.deleted', 'user', o.user_id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.kind, o.partner_id, o.is_active) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'user.created' when n.org_id is null then 'user.deleted' else 'user.updated' end,
-      'user',
-      coalesce(n.user_id, o.user_id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('kind', o.kind, 'partner_id', o.partner_id, 'is_active', o.is_active) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'user.updated', 'user', n.user_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('kind', n.kind, 'partner_id', n.partner_id, 'is_active', n.is_active) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.user_id = o.user_id
-    where o.org_id is null or n.org_id is null or o.kind is distinct from n.kind or o.partner_id is distinct from n.partner_id or o.is_active is distinct from n.is_active or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.user_id = o.user_id;
   end if;
   return null;
 end
@@ -5000,7 +4839,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{core.user_role,access}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5016,17 +4855,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'user_role.created', 'user_role', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, jsonb_build_object('user_id', n.user_id, 'role_id', n.role_id, 'unit_id', n.unit_id)
-    from new_rows as n;
+    select n.org_id, v_xid, 'user_role.created', 'user_role', n.id, null::integer, v_actor, v_session, n.unit_id, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.user_id, n.role_id, n.unit_id) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'user_role.deleted', 'user_role', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, jsonb_build_object('user_id', o.user_id, 'role_id', o.role_id, 'unit_id', o.unit_id)
-    from old_rows as o;
+    select o.org_id, v_xid, 'user_role.deleted', 'user_role', o.id, null::integer, v_actor, v_session, o.unit_id, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.user_id, o.role_id, o.unit_id) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -5042,18 +4882,20 @@ begin
       coalesce(n.unit_id, o.unit_id),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('user_id', o.user_id, 'role_id', o.role_id, 'unit_id', o.unit_id) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
         case when o.role_id is distinct from n.role_id then ',"role_id":' || coalesce(to_jsonb(o.role_id)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('user_id', n.user_id, 'role_id', n.role_id, 'unit_id', n.unit_id) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
         case when o.role_id is distinct from n.role_id then ',"role_id":' || coalesce(to_jsonb(n.role_id)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.user_id, o.role_id, o.unit_id) as old_values
+    cross join lateral (select n.user_id, n.role_id, n.unit_id) as new_values
     where o.org_id is null or n.org_id is null or o.user_id is distinct from n.user_id or o.role_id is distinct from n.role_id or o.unit_id is distinct from n.unit_id;
   end if;
   return null;
@@ -5126,7 +4968,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{events.webhook}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5142,33 +4984,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until)
-    from new_rows as n;
+    select n.org_id, v_xid, 'webhook.created', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.name, n.url, n.event_types, n.user_id, n.is_active, n.disabled_because, n.old_secret_until) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until)
-    from old_rows as o;
+    select o.org_id, v_xid, 'webhook.deleted', 'webhook', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.name, o.url, o.event_types, o.user_id, o.is_active, o.disabled_because, o.old_secret_until) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'webhook.created' when n.org_id is null then 'webhook.deleted' else 'webhook.updated' end,
-      'webhook',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('name', o.name, 'url', o.url, 'event_types', o.event_types, 'user_id', o.user_id, 'is_active', o.is_active, 'disabled_because', o.disabled_because, 'old_secret_until', o.old_secret_until) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'webhook.updated', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(o.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(o.event_types)::text, 'null') end,
@@ -5176,8 +5009,8 @@ begin
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
         case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end,
         case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(o.old_secret_until)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('name', n.name, 'url', n.url, 'event_types', n.event_types, 'user_id', n.user_id, 'is_active', n.is_active, 'disabled_because', n.disabled_because, 'old_secret_until', n.old_secret_until) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(n.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(n.event_types)::text, 'null') end,
@@ -5185,10 +5018,9 @@ begin
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
         case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end,
         case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(n.old_secret_until)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.name is distinct from n.name or o.url is distinct from n.url or o.event_types is distinct from n.event_types or o.user_id is distinct from n.user_id or o.is_active is distinct from n.is_active or o.disabled_because is distinct from n.disabled_because or o.old_secret_until is distinct from n.old_secret_until or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -5227,7 +5059,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.adjustment}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5243,33 +5075,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_adjustment.created', 'wms_adjustment', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', n.status, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'quantity_before', n.quantity_before, 'new_quantity', n.new_quantity, 'amount', n.amount, 'currency', n.currency, 'reason', n.reason, 'status_reason', n.status_reason, 'document_id', n.document_id, 'decided_at', n.decided_at, 'decided_by', n.decided_by)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_adjustment.created', 'wms_adjustment', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.status, n.warehouse_id, n.position_id, n.item_id, n.lot_id, n.quantity_before, n.new_quantity, n.amount, n.currency, n.reason, n.status_reason, n.document_id, n.decided_at, n.decided_by) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_adjustment.deleted', 'wms_adjustment', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', o.status, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'quantity_before', o.quantity_before, 'new_quantity', o.new_quantity, 'amount', o.amount, 'currency', o.currency, 'reason', o.reason, 'status_reason', o.status_reason, 'document_id', o.document_id, 'decided_at', o.decided_at, 'decided_by', o.decided_by)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_adjustment.deleted', 'wms_adjustment', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.status, o.warehouse_id, o.position_id, o.item_id, o.lot_id, o.quantity_before, o.new_quantity, o.amount, o.currency, o.reason, o.status_reason, o.document_id, o.decided_at, o.decided_by) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_adjustment.created' when n.org_id is null then 'wms_adjustment.deleted' else case when o.status is distinct from n.status then 'wms_adjustment.' || lower(n.status) else 'wms_adjustment.updated' end end,
-      'wms_adjustment',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('status', o.status, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'quantity_before', o.quantity_before, 'new_quantity', o.new_quantity, 'amount', o.amount, 'currency', o.currency, 'reason', o.reason, 'status_reason', o.status_reason, 'document_id', o.document_id, 'decided_at', o.decided_at, 'decided_by', o.decided_by) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_adjustment.' || lower(n.status) else 'wms_adjustment.updated' end, 'wms_adjustment', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(o.position_id)::text, 'null') end,
@@ -5284,8 +5107,8 @@ begin
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.decided_at is distinct from n.decided_at then ',"decided_at":' || coalesce(to_jsonb(o.decided_at)::text, 'null') end,
         case when o.decided_by is distinct from n.decided_by then ',"decided_by":' || coalesce(to_jsonb(o.decided_by)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('status', n.status, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'quantity_before', n.quantity_before, 'new_quantity', n.new_quantity, 'amount', n.amount, 'currency', n.currency, 'reason', n.reason, 'status_reason', n.status_reason, 'document_id', n.document_id, 'decided_at', n.decided_at, 'decided_by', n.decided_by) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(n.position_id)::text, 'null') end,
@@ -5300,10 +5123,9 @@ begin
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.decided_at is distinct from n.decided_at then ',"decided_at":' || coalesce(to_jsonb(n.decided_at)::text, 'null') end,
         case when o.decided_by is distinct from n.decided_by then ',"decided_by":' || coalesce(to_jsonb(n.decided_by)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.status is distinct from n.status or o.warehouse_id is distinct from n.warehouse_id or o.position_id is distinct from n.position_id or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.quantity_before is distinct from n.quantity_before or o.new_quantity is distinct from n.new_quantity or o.amount is distinct from n.amount or o.currency is distinct from n.currency or o.reason is distinct from n.reason or o.status_reason is distinct from n.status_reason or o.document_id is distinct from n.document_id or o.decided_at is distinct from n.decided_at or o.decided_by is distinct from n.decided_by or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -5342,7 +5164,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.count_session}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5358,33 +5180,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_count.created', 'wms_count', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', n.status, 'number', n.number, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'zone', n.zone, 'item_id', n.item_id, 'item_class', n.item_class, 'is_blind', n.is_blind, 'planned_on', n.planned_on, 'count_index', n.count_index, 'line_count', n.line_count, 'difference_count', n.difference_count, 'counters', n.counters, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason, 'started_at', n.started_at, 'started_by', n.started_by, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'assigned', n.assigned, 'rule_id', n.rule_id)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_count.created', 'wms_count', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.status, n.number, n.warehouse_id, n.position_id, n.zone, n.item_id, n.item_class, n.is_blind, n.planned_on, n.count_index, n.line_count, n.difference_count, n.counters, n.document_id, n.note, n.status_reason, n.started_at, n.started_by, n.counted_at, n.counted_by, n.posted_at, n.posted_by, n.assigned, n.rule_id) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_count.deleted', 'wms_count', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('status', o.status, 'number', o.number, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'zone', o.zone, 'item_id', o.item_id, 'item_class', o.item_class, 'is_blind', o.is_blind, 'planned_on', o.planned_on, 'count_index', o.count_index, 'line_count', o.line_count, 'difference_count', o.difference_count, 'counters', o.counters, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason, 'started_at', o.started_at, 'started_by', o.started_by, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'assigned', o.assigned, 'rule_id', o.rule_id)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_count.deleted', 'wms_count', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.status, o.number, o.warehouse_id, o.position_id, o.zone, o.item_id, o.item_class, o.is_blind, o.planned_on, o.count_index, o.line_count, o.difference_count, o.counters, o.document_id, o.note, o.status_reason, o.started_at, o.started_by, o.counted_at, o.counted_by, o.posted_at, o.posted_by, o.assigned, o.rule_id) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_count.created' when n.org_id is null then 'wms_count.deleted' else case when o.status is distinct from n.status then 'wms_count.' || lower(n.status) else 'wms_count.updated' end end,
-      'wms_count',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('status', o.status, 'number', o.number, 'warehouse_id', o.warehouse_id, 'position_id', o.position_id, 'zone', o.zone, 'item_id', o.item_id, 'item_class', o.item_class, 'is_blind', o.is_blind, 'planned_on', o.planned_on, 'count_index', o.count_index, 'line_count', o.line_count, 'difference_count', o.difference_count, 'counters', o.counters, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason, 'started_at', o.started_at, 'started_by', o.started_by, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'assigned', o.assigned, 'rule_id', o.rule_id) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_count.' || lower(n.status) else 'wms_count.updated' end, 'wms_count', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(o.number)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
@@ -5409,8 +5222,8 @@ begin
         case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(o.posted_by)::text, 'null') end,
         case when o.assigned is distinct from n.assigned then ',"assigned":' || coalesce(to_jsonb(o.assigned)::text, 'null') end,
         case when o.rule_id is distinct from n.rule_id then ',"rule_id":' || coalesce(to_jsonb(o.rule_id)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('status', n.status, 'number', n.number, 'warehouse_id', n.warehouse_id, 'position_id', n.position_id, 'zone', n.zone, 'item_id', n.item_id, 'item_class', n.item_class, 'is_blind', n.is_blind, 'planned_on', n.planned_on, 'count_index', n.count_index, 'line_count', n.line_count, 'difference_count', n.difference_count, 'counters', n.counters, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason, 'started_at', n.started_at, 'started_by', n.started_by, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'assigned', n.assigned, 'rule_id', n.rule_id) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(n.number)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
@@ -5435,10 +5248,9 @@ begin
         case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(n.posted_by)::text, 'null') end,
         case when o.assigned is distinct from n.assigned then ',"assigned":' || coalesce(to_jsonb(n.assigned)::text, 'null') end,
         case when o.rule_id is distinct from n.rule_id then ',"rule_id":' || coalesce(to_jsonb(n.rule_id)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.status is distinct from n.status or o.number is distinct from n.number or o.warehouse_id is distinct from n.warehouse_id or o.position_id is distinct from n.position_id or o.zone is distinct from n.zone or o.item_id is distinct from n.item_id or o.item_class is distinct from n.item_class or o.is_blind is distinct from n.is_blind or o.planned_on is distinct from n.planned_on or o.count_index is distinct from n.count_index or o.line_count is distinct from n.line_count or o.difference_count is distinct from n.difference_count or o.counters is distinct from n.counters or o.document_id is distinct from n.document_id or o.note is distinct from n.note or o.status_reason is distinct from n.status_reason or o.started_at is distinct from n.started_at or o.started_by is distinct from n.started_by or o.counted_at is distinct from n.counted_at or o.counted_by is distinct from n.counted_by or o.posted_at is distinct from n.posted_at or o.posted_by is distinct from n.posted_by or o.assigned is distinct from n.assigned or o.rule_id is distinct from n.rule_id or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -5477,7 +5289,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.count_line}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5493,33 +5305,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_count_line.created', 'wms_count_line', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('count_id', n.count_id, 'position_id', n.position_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'is_found', n.is_found, 'count_index', n.count_index, 'counted', n.counted, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'counters', n.counters, 'reason', n.reason)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_count_line.created', 'wms_count_line', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.count_id, n.position_id, n.item_id, n.lot_id, n.is_found, n.count_index, n.counted, n.counted_at, n.counted_by, n.counters, n.reason) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_count_line.deleted', 'wms_count_line', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('count_id', o.count_id, 'position_id', o.position_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'is_found', o.is_found, 'count_index', o.count_index, 'counted', o.counted, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'counters', o.counters, 'reason', o.reason)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_count_line.deleted', 'wms_count_line', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.count_id, o.position_id, o.item_id, o.lot_id, o.is_found, o.count_index, o.counted, o.counted_at, o.counted_by, o.counters, o.reason) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_count_line.created' when n.org_id is null then 'wms_count_line.deleted' else 'wms_count_line.updated' end,
-      'wms_count_line',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('count_id', o.count_id, 'position_id', o.position_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'is_found', o.is_found, 'count_index', o.count_index, 'counted', o.counted, 'counted_at', o.counted_at, 'counted_by', o.counted_by, 'counters', o.counters, 'reason', o.reason) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'wms_count_line.updated', 'wms_count_line', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.count_id is distinct from n.count_id then ',"count_id":' || coalesce(to_jsonb(o.count_id)::text, 'null') end,
         case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(o.position_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
@@ -5531,8 +5334,8 @@ begin
         case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(o.counted_by)::text, 'null') end,
         case when o.counters is distinct from n.counters then ',"counters":' || coalesce(to_jsonb(o.counters)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('count_id', n.count_id, 'position_id', n.position_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'is_found', n.is_found, 'count_index', n.count_index, 'counted', n.counted, 'counted_at', n.counted_at, 'counted_by', n.counted_by, 'counters', n.counters, 'reason', n.reason) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.count_id is distinct from n.count_id then ',"count_id":' || coalesce(to_jsonb(n.count_id)::text, 'null') end,
         case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(n.position_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
@@ -5544,10 +5347,9 @@ begin
         case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(n.counted_by)::text, 'null') end,
         case when o.counters is distinct from n.counters then ',"counters":' || coalesce(to_jsonb(n.counters)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.count_id is distinct from n.count_id or o.position_id is distinct from n.position_id or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.is_found is distinct from n.is_found or o.count_index is distinct from n.count_index or o.counted is distinct from n.counted or o.counted_at is distinct from n.counted_at or o.counted_by is distinct from n.counted_by or o.counters is distinct from n.counters or o.reason is distinct from n.reason or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -5586,7 +5388,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.count_rule}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5602,33 +5404,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_count_rule.created', 'wms_count_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', n.warehouse_id, 'zone', n.zone, 'item_class', n.item_class, 'abc_class', n.abc_class, 'every_days', n.every_days, 'max_lines', n.max_lines, 'is_blind', n.is_blind, 'is_active', n.is_active, 'note', n.note)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_count_rule.created', 'wms_count_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.warehouse_id, n.zone, n.item_class, n.abc_class, n.every_days, n.max_lines, n.is_blind, n.is_active, n.note) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_count_rule.deleted', 'wms_count_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', o.warehouse_id, 'zone', o.zone, 'item_class', o.item_class, 'abc_class', o.abc_class, 'every_days', o.every_days, 'max_lines', o.max_lines, 'is_blind', o.is_blind, 'is_active', o.is_active, 'note', o.note)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_count_rule.deleted', 'wms_count_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.warehouse_id, o.zone, o.item_class, o.abc_class, o.every_days, o.max_lines, o.is_blind, o.is_active, o.note) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_count_rule.created' when n.org_id is null then 'wms_count_rule.deleted' else 'wms_count_rule.updated' end,
-      'wms_count_rule',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('warehouse_id', o.warehouse_id, 'zone', o.zone, 'item_class', o.item_class, 'abc_class', o.abc_class, 'every_days', o.every_days, 'max_lines', o.max_lines, 'is_blind', o.is_blind, 'is_active', o.is_active, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'wms_count_rule.updated', 'wms_count_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(o.item_class)::text, 'null') end,
@@ -5638,8 +5431,8 @@ begin
         case when o.is_blind is distinct from n.is_blind then ',"is_blind":' || coalesce(to_jsonb(o.is_blind)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('warehouse_id', n.warehouse_id, 'zone', n.zone, 'item_class', n.item_class, 'abc_class', n.abc_class, 'every_days', n.every_days, 'max_lines', n.max_lines, 'is_blind', n.is_blind, 'is_active', n.is_active, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(n.item_class)::text, 'null') end,
@@ -5649,10 +5442,9 @@ begin
         case when o.is_blind is distinct from n.is_blind then ',"is_blind":' || coalesce(to_jsonb(n.is_blind)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.warehouse_id is distinct from n.warehouse_id or o.zone is distinct from n.zone or o.item_class is distinct from n.item_class or o.abc_class is distinct from n.abc_class or o.every_days is distinct from n.every_days or o.max_lines is distinct from n.max_lines or o.is_blind is distinct from n.is_blind or o.is_active is distinct from n.is_active or o.note is distinct from n.note or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -5691,7 +5483,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.document}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5707,33 +5499,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_document.created', 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by, 'reverses', n.reverses)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_document.created', 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.document_type, n.status, n.number, n.from_location_id, n.to_location_id, n.partner_id, n.reference, n.posting_date, n.currency, n.line_count, n.total, n.status_reason, n.posted_at, n.posted_by, n.cancelled_at, n.cancelled_by, n.reverses) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_document.deleted', 'wms_document', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by, 'reverses', o.reverses)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_document.deleted', 'wms_document', o.id, o.version, v_actor, v_session, null::uuid, o.partner_id, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.document_type, o.status, o.number, o.from_location_id, o.to_location_id, o.partner_id, o.reference, o.posting_date, o.currency, o.line_count, o.total, o.status_reason, o.posted_at, o.posted_by, o.cancelled_at, o.cancelled_by, o.reverses) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_document.created' when n.org_id is null then 'wms_document.deleted' else case when o.status is distinct from n.status then 'wms_document.' || lower(n.status) else 'wms_document.updated' end end,
-      'wms_document',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(n.partner_id, o.partner_id),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('document_type', o.document_type, 'status', o.status, 'number', o.number, 'from_location_id', o.from_location_id, 'to_location_id', o.to_location_id, 'partner_id', o.partner_id, 'reference', o.reference, 'posting_date', o.posting_date, 'currency', o.currency, 'line_count', o.line_count, 'total', o.total, 'status_reason', o.status_reason, 'posted_at', o.posted_at, 'posted_by', o.posted_by, 'cancelled_at', o.cancelled_at, 'cancelled_by', o.cancelled_by, 'reverses', o.reverses) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_document.' || lower(n.status) else 'wms_document.updated' end, 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request,
+      ('{' || ltrim(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(o.document_type)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(o.number)::text, 'null') end,
@@ -5751,8 +5534,8 @@ begin
         case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(o.cancelled_at)::text, 'null') end,
         case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(o.cancelled_by)::text, 'null') end,
         case when o.reverses is distinct from n.reverses then ',"reverses":' || coalesce(to_jsonb(o.reverses)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('document_type', n.document_type, 'status', n.status, 'number', n.number, 'from_location_id', n.from_location_id, 'to_location_id', n.to_location_id, 'partner_id', n.partner_id, 'reference', n.reference, 'posting_date', n.posting_date, 'currency', n.currency, 'line_count', n.line_count, 'total', n.total, 'status_reason', n.status_reason, 'posted_at', n.posted_at, 'posted_by', n.posted_by, 'cancelled_at', n.cancelled_at, 'cancelled_by', n.cancelled_by, 'reverses', n.reverses) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(n.document_type)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(n.number)::text, 'null') end,
@@ -5770,10 +5553,9 @@ begin
         case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(n.cancelled_at)::text, 'null') end,
         case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(n.cancelled_by)::text, 'null') end,
         case when o.reverses is distinct from n.reverses then ',"reverses":' || coalesce(to_jsonb(n.reverses)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.document_type is distinct from n.document_type or o.status is distinct from n.status or o.number is distinct from n.number or o.from_location_id is distinct from n.from_location_id or o.to_location_id is distinct from n.to_location_id or o.partner_id is distinct from n.partner_id or o.reference is distinct from n.reference or o.posting_date is distinct from n.posting_date or o.currency is distinct from n.currency or o.line_count is distinct from n.line_count or o.total is distinct from n.total or o.status_reason is distinct from n.status_reason or o.posted_at is distinct from n.posted_at or o.posted_by is distinct from n.posted_by or o.cancelled_at is distinct from n.cancelled_at or o.cancelled_by is distinct from n.cancelled_by or o.reverses is distinct from n.reverses or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -5812,7 +5594,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{wms.document_line}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5828,17 +5610,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_document_line.created', 'wms_document_line', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price, 'booked_value', n.booked_value)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_document_line.created', 'wms_document_line', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.document_id, n.line_no, n.item_id, n.lot_id, n.from_position_id, n.to_position_id, n.quantity, n.unit_code, n.quantity_base, n.unit_price, n.booked_value) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_document_line.deleted', 'wms_document_line', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price, 'booked_value', o.booked_value)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_document_line.deleted', 'wms_document_line', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.document_id, o.line_no, o.item_id, o.lot_id, o.from_position_id, o.to_position_id, o.quantity, o.unit_code, o.quantity_base, o.unit_price, o.booked_value) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -5854,7 +5637,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('document_id', o.document_id, 'line_no', o.line_no, 'item_id', o.item_id, 'lot_id', o.lot_id, 'from_position_id', o.from_position_id, 'to_position_id', o.to_position_id, 'quantity', o.quantity, 'unit_code', o.unit_code, 'quantity_base', o.quantity_base, 'unit_price', o.unit_price, 'booked_value', o.booked_value) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null'),
         case when o.line_no is distinct from n.line_no then ',"line_no":' || coalesce(to_jsonb(o.line_no)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
@@ -5867,7 +5650,7 @@ begin
         case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(o.unit_price)::text, 'null') end,
         case when o.booked_value is distinct from n.booked_value then ',"booked_value":' || coalesce(to_jsonb(o.booked_value)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('document_id', n.document_id, 'line_no', n.line_no, 'item_id', n.item_id, 'lot_id', n.lot_id, 'from_position_id', n.from_position_id, 'to_position_id', n.to_position_id, 'quantity', n.quantity, 'unit_code', n.unit_code, 'quantity_base', n.quantity_base, 'unit_price', n.unit_price, 'booked_value', n.booked_value) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null'),
         case when o.line_no is distinct from n.line_no then ',"line_no":' || coalesce(to_jsonb(n.line_no)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
@@ -5882,6 +5665,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.document_id = o.document_id and n.id = o.id
+    cross join lateral (select o.document_id, o.line_no, o.item_id, o.lot_id, o.from_position_id, o.to_position_id, o.quantity, o.unit_code, o.quantity_base, o.unit_price, o.booked_value) as old_values
+    cross join lateral (select n.document_id, n.line_no, n.item_id, n.lot_id, n.from_position_id, n.to_position_id, n.quantity, n.unit_code, n.quantity_base, n.unit_price, n.booked_value) as new_values
     where o.org_id is null or n.org_id is null or o.line_no is distinct from n.line_no or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.from_position_id is distinct from n.from_position_id or o.to_position_id is distinct from n.to_position_id or o.quantity is distinct from n.quantity or o.unit_code is distinct from n.unit_code or o.quantity_base is distinct from n.quantity_base or o.unit_price is distinct from n.unit_price or o.booked_value is distinct from n.booked_value;
   end if;
   return null;
@@ -5921,7 +5706,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.handling_unit}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -5937,33 +5722,24 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_handling_unit.created', 'wms_handling_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sscc', n.sscc, 'kind', n.kind, 'status', n.status, 'parent_id', n.parent_id, 'depth', n.depth, 'location_id', n.location_id, 'warehouse_id', n.warehouse_id, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_handling_unit.created', 'wms_handling_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.sscc, n.kind, n.status, n.parent_id, n.depth, n.location_id, n.warehouse_id, n.document_id, n.note, n.status_reason) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_handling_unit.deleted', 'wms_handling_unit', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('sscc', o.sscc, 'kind', o.kind, 'status', o.status, 'parent_id', o.parent_id, 'depth', o.depth, 'location_id', o.location_id, 'warehouse_id', o.warehouse_id, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_handling_unit.deleted', 'wms_handling_unit', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.sscc, o.kind, o.status, o.parent_id, o.depth, o.location_id, o.warehouse_id, o.document_id, o.note, o.status_reason) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_handling_unit.created' when n.org_id is null then 'wms_handling_unit.deleted' else case when o.status is distinct from n.status then 'wms_handling_unit.' || lower(n.status) else 'wms_handling_unit.updated' end end,
-      'wms_handling_unit',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('sscc', o.sscc, 'kind', o.kind, 'status', o.status, 'parent_id', o.parent_id, 'depth', o.depth, 'location_id', o.location_id, 'warehouse_id', o.warehouse_id, 'document_id', o.document_id, 'note', o.note, 'status_reason', o.status_reason) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_handling_unit.' || lower(n.status) else 'wms_handling_unit.updated' end, 'wms_handling_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.sscc is distinct from n.sscc then ',"sscc":' || coalesce(to_jsonb(o.sscc)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
@@ -5974,8 +5750,8 @@ begin
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('sscc', n.sscc, 'kind', n.kind, 'status', n.status, 'parent_id', n.parent_id, 'depth', n.depth, 'location_id', n.location_id, 'warehouse_id', n.warehouse_id, 'document_id', n.document_id, 'note', n.note, 'status_reason', n.status_reason) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.sscc is distinct from n.sscc then ',"sscc":' || coalesce(to_jsonb(n.sscc)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
@@ -5986,10 +5762,9 @@ begin
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.sscc is distinct from n.sscc or o.kind is distinct from n.kind or o.status is distinct from n.status or o.parent_id is distinct from n.parent_id or o.depth is distinct from n.depth or o.location_id is distinct from n.location_id or o.warehouse_id is distinct from n.warehouse_id or o.document_id is distinct from n.document_id or o.note is distinct from n.note or o.status_reason is distinct from n.status_reason or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -6028,7 +5803,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{wms.handling_unit_content}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -6044,17 +5819,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_handling_unit_content.created', 'wms_handling_unit_content', n.handling_unit_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('id', n.id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'quantity', n.quantity)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_handling_unit_content.created', 'wms_handling_unit_content', n.handling_unit_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.id, n.item_id, n.lot_id, n.quantity) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_handling_unit_content.deleted', 'wms_handling_unit_content', o.handling_unit_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('id', o.id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'quantity', o.quantity)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_handling_unit_content.deleted', 'wms_handling_unit_content', o.handling_unit_id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.id, o.item_id, o.lot_id, o.quantity) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -6070,13 +5846,13 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('id', o.id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'quantity', o.quantity) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         ',"id":' || coalesce(to_jsonb(o.id)::text, 'null'),
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(o.lot_id)::text, 'null') end,
         case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(o.quantity)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('id', n.id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'quantity', n.quantity) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         ',"id":' || coalesce(to_jsonb(n.id)::text, 'null'),
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(n.lot_id)::text, 'null') end,
@@ -6084,6 +5860,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
+    cross join lateral (select o.id, o.item_id, o.lot_id, o.quantity) as old_values
+    cross join lateral (select n.id, n.item_id, n.lot_id, n.quantity) as new_values
     where o.org_id is null or n.org_id is null or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.quantity is distinct from n.quantity;
   end if;
   return null;
@@ -6123,7 +5901,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.lot}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -6139,51 +5917,41 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_lot.created', 'wms_lot', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'lot_no', n.lot_no, 'expires_on', n.expires_on, 'status', n.status, 'status_reason', n.status_reason, 'note', n.note)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_lot.created', 'wms_lot', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.item_id, n.lot_no, n.expires_on, n.status, n.status_reason, n.note) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_lot.deleted', 'wms_lot', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'lot_no', o.lot_no, 'expires_on', o.expires_on, 'status', o.status, 'status_reason', o.status_reason, 'note', o.note)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_lot.deleted', 'wms_lot', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.item_id, o.lot_no, o.expires_on, o.status, o.status_reason, o.note) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_lot.created' when n.org_id is null then 'wms_lot.deleted' else case when o.status is distinct from n.status then 'wms_lot.' || lower(n.status) else 'wms_lot.updated' end end,
-      'wms_lot',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('item_id', o.item_id, 'lot_no', o.lot_no, 'expires_on', o.expires_on, 'status', o.status, 'status_reason', o.status_reason, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_lot.' || lower(n.status) else 'wms_lot.updated' end, 'wms_lot', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.lot_no is distinct from n.lot_no then ',"lot_no":' || coalesce(to_jsonb(o.lot_no)::text, 'null') end,
         case when o.expires_on is distinct from n.expires_on then ',"expires_on":' || coalesce(to_jsonb(o.expires_on)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('item_id', n.item_id, 'lot_no', n.lot_no, 'expires_on', n.expires_on, 'status', n.status, 'status_reason', n.status_reason, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.lot_no is distinct from n.lot_no then ',"lot_no":' || coalesce(to_jsonb(n.lot_no)::text, 'null') end,
         case when o.expires_on is distinct from n.expires_on then ',"expires_on":' || coalesce(to_jsonb(n.expires_on)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.item_id is distinct from n.item_id or o.lot_no is distinct from n.lot_no or o.expires_on is distinct from n.expires_on or o.status is distinct from n.status or o.status_reason is distinct from n.status_reason or o.note is distinct from n.note or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -6222,7 +5990,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.stock_period}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -6238,45 +6006,35 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_period.created', 'wms_period', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', n.warehouse_id, 'last_closed_on', n.last_closed_on, 'reason', n.reason)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_period.created', 'wms_period', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.warehouse_id, n.last_closed_on, n.reason) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_period.deleted', 'wms_period', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', o.warehouse_id, 'last_closed_on', o.last_closed_on, 'reason', o.reason)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_period.deleted', 'wms_period', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.warehouse_id, o.last_closed_on, o.reason) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_period.created' when n.org_id is null then 'wms_period.deleted' else 'wms_period.updated' end,
-      'wms_period',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('warehouse_id', o.warehouse_id, 'last_closed_on', o.last_closed_on, 'reason', o.reason) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'wms_period.updated', 'wms_period', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.last_closed_on is distinct from n.last_closed_on then ',"last_closed_on":' || coalesce(to_jsonb(o.last_closed_on)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('warehouse_id', n.warehouse_id, 'last_closed_on', n.last_closed_on, 'reason', n.reason) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.last_closed_on is distinct from n.last_closed_on then ',"last_closed_on":' || coalesce(to_jsonb(n.last_closed_on)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.warehouse_id is distinct from n.warehouse_id or o.last_closed_on is distinct from n.last_closed_on or o.reason is distinct from n.reason or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -6315,7 +6073,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.put_away_rule}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -6331,49 +6089,39 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_put_away_rule.created', 'wms_put_away_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', n.warehouse_id, 'item_id', n.item_id, 'item_class', n.item_class, 'zone', n.zone, 'is_required', n.is_required)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_put_away_rule.created', 'wms_put_away_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.warehouse_id, n.item_id, n.item_class, n.zone, n.is_required) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_put_away_rule.deleted', 'wms_put_away_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('warehouse_id', o.warehouse_id, 'item_id', o.item_id, 'item_class', o.item_class, 'zone', o.zone, 'is_required', o.is_required)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_put_away_rule.deleted', 'wms_put_away_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.warehouse_id, o.item_id, o.item_class, o.zone, o.is_required) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_put_away_rule.created' when n.org_id is null then 'wms_put_away_rule.deleted' else 'wms_put_away_rule.updated' end,
-      'wms_put_away_rule',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('warehouse_id', o.warehouse_id, 'item_id', o.item_id, 'item_class', o.item_class, 'zone', o.zone, 'is_required', o.is_required) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'wms_put_away_rule.updated', 'wms_put_away_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(o.item_class)::text, 'null') end,
         case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end,
         case when o.is_required is distinct from n.is_required then ',"is_required":' || coalesce(to_jsonb(o.is_required)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('warehouse_id', n.warehouse_id, 'item_id', n.item_id, 'item_class', n.item_class, 'zone', n.zone, 'is_required', n.is_required) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(n.item_class)::text, 'null') end,
         case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end,
         case when o.is_required is distinct from n.is_required then ',"is_required":' || coalesce(to_jsonb(n.is_required)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.warehouse_id is distinct from n.warehouse_id or o.item_id is distinct from n.item_id or o.item_class is distinct from n.item_class or o.zone is distinct from n.zone or o.is_required is distinct from n.is_required or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -6412,7 +6160,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select distinct n.org_id as org_id from new_rows as n) as r
     cross join unnest('{wms.reorder_rule}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -6428,51 +6176,41 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_reorder_rule.created', 'wms_reorder_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', n.item_id, 'warehouse_id', n.warehouse_id, 'minimum', n.minimum, 'maximum', n.maximum, 'multiple', n.multiple, 'note', n.note)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_reorder_rule.created', 'wms_reorder_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.item_id, n.warehouse_id, n.minimum, n.maximum, n.multiple, n.note) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_reorder_rule.deleted', 'wms_reorder_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('item_id', o.item_id, 'warehouse_id', o.warehouse_id, 'minimum', o.minimum, 'maximum', o.maximum, 'multiple', o.multiple, 'note', o.note)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_reorder_rule.deleted', 'wms_reorder_rule', o.id, o.version, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.item_id, o.warehouse_id, o.minimum, o.maximum, o.multiple, o.note) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
     select
-      coalesce(n.org_id, o.org_id),
-      v_xid,
-      case when o.org_id is null then 'wms_reorder_rule.created' when n.org_id is null then 'wms_reorder_rule.deleted' else 'wms_reorder_rule.updated' end,
-      'wms_reorder_rule',
-      coalesce(n.id, o.id),
-      coalesce(n.version, o.version),
-      v_actor,
-      v_session,
-      coalesce(null::uuid, null::uuid),
-      coalesce(null::uuid, null::uuid),
-      v_request,
-      case when n.org_id is null then jsonb_build_object('item_id', o.item_id, 'warehouse_id', o.warehouse_id, 'minimum', o.minimum, 'maximum', o.maximum, 'multiple', o.multiple, 'note', o.note) when o.org_id is not null then ('{' || ltrim(concat(
+      n.org_id, v_xid, 'wms_reorder_rule.updated', 'wms_reorder_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
+      ('{' || ltrim(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.minimum is distinct from n.minimum then ',"minimum":' || coalesce(to_jsonb(o.minimum)::text, 'null') end,
         case when o.maximum is distinct from n.maximum then ',"maximum":' || coalesce(to_jsonb(o.maximum)::text, 'null') end,
         case when o.multiple is distinct from n.multiple then ',"multiple":' || coalesce(to_jsonb(o.multiple)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('item_id', n.item_id, 'warehouse_id', n.warehouse_id, 'minimum', n.minimum, 'maximum', n.maximum, 'multiple', n.multiple, 'note', n.note) when n.org_id is not null then ('{' || ltrim(concat(
+      ), ',') || '}')::jsonb,
+      ('{' || ltrim(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.minimum is distinct from n.minimum then ',"minimum":' || coalesce(to_jsonb(n.minimum)::text, 'null') end,
         case when o.maximum is distinct from n.maximum then ',"maximum":' || coalesce(to_jsonb(n.maximum)::text, 'null') end,
         case when o.multiple is distinct from n.multiple then ',"multiple":' || coalesce(to_jsonb(n.multiple)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), ',') || '}')::jsonb
     from old_rows as o
-    full join new_rows as n on n.org_id = o.org_id and n.id = o.id
-    where o.org_id is null or n.org_id is null or o.item_id is distinct from n.item_id or o.warehouse_id is distinct from n.warehouse_id or o.minimum is distinct from n.minimum or o.maximum is distinct from n.maximum or o.multiple is distinct from n.multiple or o.note is distinct from n.note or o.version is distinct from n.version;
+    full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
   return null;
 end
@@ -6511,7 +6249,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.org_id as org_id from new_rows as n union select o.org_id from old_rows as o) as r
+    from (select n.org_id as org_id from new_rows as n union select o.org_id as org_id from old_rows as o) as r
     cross join unnest('{wms.reservation}'::text[]) as s (source)
     on conflict do nothing;
   end if;
@@ -6527,17 +6265,18 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.org_id, v_xid, 'wms_reservation.created', 'wms_reservation', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', n.document_id, 'line_id', n.line_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'location_id', n.location_id, 'warehouse_id', n.warehouse_id, 'quantity', n.quantity, 'status', n.status, 'ended_because', n.ended_because, 'expires_at', n.expires_at, 'ended_at', n.ended_at, 'ended_by', n.ended_by, 'reserved_at', n.reserved_at, 'reserved_by', n.reserved_by)
-    from new_rows as n;
+    select n.org_id, v_xid, 'wms_reservation.created', 'wms_reservation', n.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (select n.document_id, n.line_id, n.item_id, n.lot_id, n.location_id, n.warehouse_id, n.quantity, n.status, n.ended_because, n.expires_at, n.ended_at, n.ended_by, n.reserved_at, n.reserved_by) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.org_id, v_xid, 'wms_reservation.deleted', 'wms_reservation', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, jsonb_build_object('document_id', o.document_id, 'line_id', o.line_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'location_id', o.location_id, 'warehouse_id', o.warehouse_id, 'quantity', o.quantity, 'status', o.status, 'ended_because', o.ended_because, 'expires_at', o.expires_at, 'ended_at', o.ended_at, 'ended_by', o.ended_by, 'reserved_at', o.reserved_at, 'reserved_by', o.reserved_by)
-    from old_rows as o;
+    select o.org_id, v_xid, 'wms_reservation.deleted', 'wms_reservation', o.id, null::integer, v_actor, v_session, null::uuid, null::uuid, v_request, to_jsonb(old_values)
+    from old_rows as o
+    cross join lateral (select o.document_id, o.line_id, o.item_id, o.lot_id, o.location_id, o.warehouse_id, o.quantity, o.status, o.ended_because, o.expires_at, o.ended_at, o.ended_by, o.reserved_at, o.reserved_by) as old_values;
   else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
+
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
     )
@@ -6553,7 +6292,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then jsonb_build_object('document_id', o.document_id, 'line_id', o.line_id, 'item_id', o.item_id, 'lot_id', o.lot_id, 'location_id', o.location_id, 'warehouse_id', o.warehouse_id, 'quantity', o.quantity, 'status', o.status, 'ended_because', o.ended_because, 'expires_at', o.expires_at, 'ended_at', o.ended_at, 'ended_by', o.ended_by, 'reserved_at', o.reserved_at, 'reserved_by', o.reserved_by) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
         ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null'),
         case when o.line_id is distinct from n.line_id then ',"line_id":' || coalesce(to_jsonb(o.line_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
@@ -6569,7 +6308,7 @@ begin
         case when o.reserved_at is distinct from n.reserved_at then ',"reserved_at":' || coalesce(to_jsonb(o.reserved_at)::text, 'null') end,
         case when o.reserved_by is distinct from n.reserved_by then ',"reserved_by":' || coalesce(to_jsonb(o.reserved_by)::text, 'null') end
       ), ',') || '}')::jsonb end,
-      case when o.org_id is null then jsonb_build_object('document_id', n.document_id, 'line_id', n.line_id, 'item_id', n.item_id, 'lot_id', n.lot_id, 'location_id', n.location_id, 'warehouse_id', n.warehouse_id, 'quantity', n.quantity, 'status', n.status, 'ended_because', n.ended_because, 'expires_at', n.expires_at, 'ended_at', n.ended_at, 'ended_by', n.ended_by, 'reserved_at', n.reserved_at, 'reserved_by', n.reserved_by) when n.org_id is not null then ('{' || ltrim(concat(
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
         ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null'),
         case when o.line_id is distinct from n.line_id then ',"line_id":' || coalesce(to_jsonb(n.line_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
@@ -6587,6 +6326,8 @@ begin
       ), ',') || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.document_id = o.document_id and n.id = o.id
+    cross join lateral (select o.document_id, o.line_id, o.item_id, o.lot_id, o.location_id, o.warehouse_id, o.quantity, o.status, o.ended_because, o.expires_at, o.ended_at, o.ended_by, o.reserved_at, o.reserved_by) as old_values
+    cross join lateral (select n.document_id, n.line_id, n.item_id, n.lot_id, n.location_id, n.warehouse_id, n.quantity, n.status, n.ended_because, n.expires_at, n.ended_at, n.ended_by, n.reserved_at, n.reserved_by) as new_values
     where o.org_id is null or n.org_id is null or o.line_id is distinct from n.line_id or o.item_id is distinct from n.item_id or o.lot_id is distinct from n.lot_id or o.location_id is distinct from n.location_id or o.warehouse_id is distinct from n.warehouse_id or o.quantity is distinct from n.quantity or o.status is distinct from n.status or o.ended_because is distinct from n.ended_because or o.expires_at is distinct from n.expires_at or o.ended_at is distinct from n.ended_at or o.ended_by is distinct from n.ended_by or o.reserved_at is distinct from n.reserved_at or o.reserved_by is distinct from n.reserved_by;
   end if;
   return null;
@@ -6611,71 +6352,47 @@ declare
   v_after text;
   v_type text;
   v_sources text;
-begin
-  select e.* into strict v_entity from core.event_entity as e where e.entity = trigger_source.entity;
-  select
-    bool_or(a.attname = 'version'),
-    bool_or(a.attname = 'status')
-  into v_version, v_status
-  from pg_attribute as a
-  where a.attrelid = v_entity.table_name::regclass and a.attnum > 0 and not a.attisdropped;
-
-  -- Keys that are no id stand in every event; other columns of an update only if they differ. A column whose type knows
-  -- no equality, or has it in a schema that is not looked into, is compared as text. A function takes a hundred arguments, hence the parts of forty columns.
-  select
-    string_agg(format('jsonb_build_object(%s)', p.every), ' || ' order by p.part),
-    string_agg(p.differs, ' or ' order by p.part),
-    string_agg(format(E'concat(\n        %s\n      )', replace(p.changed, '?.', 'o.')), ' || ' order by p.part),
-    string_agg(format(E'concat(\n        %s\n      )', replace(p.changed, '?.', 'n.')), ' || ' order by p.part)
-  into v_all, v_differs, v_before, v_after
-  from (
+  v_keeps_key boolean;
+  v_join text;
+  -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other when
+  -- thousands come.
+  v_kept constant text := $kept$
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
     select
-      c.n / 40 as part,
-      string_agg(format('%L, ?.%I', c.name, c.name), ', ' order by c.n) as every,
-      string_agg(c.differs, ' or ' order by c.n) filter (where not c.is_key) as differs,
-      string_agg(case when c.is_key then c.pair else format('case when %s then %s end', c.differs, c.pair) end,
-        E',\n        ' order by c.n) as changed
-    from (
-      select
-        r.name,
-        r.is_key,
-        row_number() over () - 1 as n,
-        format(
-          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, 
-          case when r.type_name = 'json' or r.type_name like '%.%' then '::text' else '' end
-        ) as differs,
-        format('%L || coalesce(to_jsonb(?.%I)::text, ''null'')', ',' || to_json(r.name) || ':', r.name) as pair
-      from events.recorded_columns(trigger_source.entity) as r
-    ) as c
-    group by c.n / 40
-  ) as p;
-
-  v_new := replace(v_all, '?.', 'n.');
-  v_old := replace(v_all, '?.', 'o.');
-  v_before := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_before);
-  v_after := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_after);
-  v_differs := coalesce(v_differs, 'false');
-  v_type := format('%L', v_entity.entity || '.updated');
-  if v_status then
-    v_type := format(
-      'case when o.status is distinct from n.status then %L || lower(n.status) else %s end', v_entity.entity || '.', v_type
-    );
-  end if;
-
-  -- Which transaction changed what, for tags (core.data_tag), whatever else is left out.
-  select format('%L::text[]', array_agg(s.source order by s.n))
-  into v_sources
-  from (
-    select v_entity.table_name as source, 0 as n
-    union all
-    select w.source, w.n
-    from core.data_source as d
-    cross join unnest(d.writes) with ordinality as w (source, n)
-    where d.table_name = v_entity.table_name
-  ) as s;
-
-  return format(
-    $body$
+      n.%1$I, v_xid, %14$s, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request,
+      %15$s,
+      %16$s
+    from old_rows as o
+    full join new_rows as n on %17$s;
+$kept$;
+  -- A row whose key changed is one gone and one come.
+  v_any constant text := $any$
+    insert into events.event (
+      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
+    )
+    select
+      coalesce(n.%1$I, o.%1$I),
+      v_xid,
+      case when o.%1$I is null then %2$L when n.%1$I is null then %9$L else %14$s end,
+      %3$L,
+      coalesce(n.%4$I, o.%4$I),
+      coalesce(%5$s, %10$s),
+      v_actor,
+      v_session,
+      coalesce(%6$s, %11$s),
+      coalesce(%7$s, %12$s),
+      v_request,
+      case when n.%1$I is null then to_jsonb(old_values) when o.%1$I is not null then %15$s end,
+      case when o.%1$I is null then to_jsonb(new_values) when n.%1$I is not null then %16$s end
+    from old_rows as o
+    full join new_rows as n on %17$s
+    cross join lateral (%13$s) as old_values
+    cross join lateral (%8$s) as new_values
+    where o.%1$I is null or n.%1$I is null or %18$s%19$s;
+$any$;
+  v_body text := $body$
 declare
   -- As the default of the column says, but once a statement.
   v_xid xid8 := greatest(
@@ -6703,7 +6420,7 @@ begin
   else
     insert into core.data_change (org_id, source, xid)
     select r.org_id, s.source, pg_current_xact_id()
-    from (select n.%1$I as org_id from new_rows as n union select o.%1$I from old_rows as o) as r
+    from (@organizations) as r
     cross join unnest(%20$s) as s (source)
     on conflict do nothing;
   end if;
@@ -6719,41 +6436,129 @@ begin
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, after
     )
-    select n.%1$I, v_xid, %2$L, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request, %8$s
-    from new_rows as n;
+    select n.%1$I, v_xid, %2$L, %3$L, n.%4$I, %5$s, v_actor, v_session, %6$s, %7$s, v_request, to_jsonb(new_values)
+    from new_rows as n
+    cross join lateral (%8$s) as new_values;
   elsif tg_op = 'DELETE' then
     insert into events.event (
       org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before
     )
-    select o.%1$I, v_xid, %9$L, %3$L, o.%4$I, %10$s, v_actor, v_session, %11$s, %12$s, v_request, %13$s
-    from old_rows as o;
-  else
-    -- A full join can be hashed only: an inner one planned for a single row would compare every row with every other
-    -- when thousands come. And a row whose key changed is one gone and one come.
-    insert into events.event (
-      org_id, xid, type, entity, entity_id, entity_version, actor_id, session_id, unit_id, partner_id, request_id, before, after
-    )
-    select
-      coalesce(n.%1$I, o.%1$I),
-      v_xid,
-      case when o.%1$I is null then %2$L when n.%1$I is null then %9$L else %14$s end,
-      %3$L,
-      coalesce(n.%4$I, o.%4$I),
-      coalesce(%5$s, %10$s),
-      v_actor,
-      v_session,
-      coalesce(%6$s, %11$s),
-      coalesce(%7$s, %12$s),
-      v_request,
-      case when n.%1$I is null then %13$s when o.%1$I is not null then %15$s end,
-      case when o.%1$I is null then %8$s when n.%1$I is not null then %16$s end
+    select o.%1$I, v_xid, %9$L, %3$L, o.%4$I, %10$s, v_actor, v_session, %11$s, %12$s, v_request, to_jsonb(old_values)
     from old_rows as o
-    full join new_rows as n on %17$s
-    where o.%1$I is null or n.%1$I is null or %18$s%19$s;
-  end if;
+    cross join lateral (%13$s) as old_values;
+  else
+@updated  end if;
   return null;
 end
-$body$,
+$body$;
+begin
+  select e.* into strict v_entity from core.event_entity as e where e.entity = trigger_source.entity;
+  select
+    bool_or(a.attname = 'version'),
+    bool_or(a.attname = 'status')
+  into v_version, v_status
+  from pg_attribute as a
+  where a.attrelid = v_entity.table_name::regclass and a.attnum > 0 and not a.attisdropped;
+
+  -- Keys that are no id stand in every event; other columns of an update only if they differ. A column whose type knows
+  -- no equality, or has it in a schema that is not looked into, is compared as text. A function takes a hundred arguments,
+  -- hence the parts of forty columns.
+  select
+    string_agg(p.every, ', ' order by p.part),
+    string_agg(p.differs, ' or ' order by p.part),
+    string_agg(format(E'concat(\n        %s\n      )', replace(p.changed, '?.', 'o.')), ' || ' order by p.part),
+    string_agg(format(E'concat(\n        %s\n      )', replace(p.changed, '?.', 'n.')), ' || ' order by p.part)
+  into v_all, v_differs, v_before, v_after
+  from (
+    select
+      c.n / 40 as part,
+      string_agg(format('?.%I', c.name), ', ' order by c.n) as every,
+      string_agg(c.differs, ' or ' order by c.n) filter (where not c.is_key) as differs,
+      string_agg(case when c.is_key then c.pair else format('case when %s then %s end', c.differs, c.pair) end,
+        E',\n        ' order by c.n) as changed
+    from (
+      select
+        r.name,
+        r.is_key,
+        row_number() over () - 1 as n,
+        format(
+          'o.%1$I%2$s is distinct from n.%1$I%2$s', r.name, 
+          case when r.type_name = 'json' or r.type_name like '%.%' then '::text' else '' end
+        ) as differs,
+        format('%L || coalesce(to_jsonb(?.%I)::text, ''null'')', ',' || to_json(r.name) || ':', r.name) as pair
+      from events.recorded_columns(trigger_source.entity) as r
+    ) as c
+    group by c.n / 40
+  ) as p;
+
+  -- A row becomes an object in less time than by jsonb_build_object, which looks up the type of each name and value.
+  v_new := format('select %s', replace(v_all, '?.', 'n.'));
+  v_old := format('select %s', replace(v_all, '?.', 'o.'));
+  v_before := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_before);
+  v_after := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_after);
+  v_differs := coalesce(v_differs, 'false');
+  v_type := format('%L', v_entity.entity || '.updated');
+  if v_status then
+    v_type := format(
+      'case when o.status is distinct from n.status then %L || lower(n.status) else %s end', v_entity.entity || '.', v_type
+    );
+  end if;
+
+  -- Which transaction changed what, for tags (core.data_tag), whatever else is left out.
+  select format('%L::text[]', array_agg(s.source order by s.n))
+  into v_sources
+  from (
+    select v_entity.table_name as source, 0 as n
+    union all
+    select w.source, w.n
+    from core.data_source as d
+    cross join unnest(d.writes) with ordinality as w (source, n)
+    where d.table_name = v_entity.table_name
+  ) as s;
+
+  select string_agg(format('n.%1$I = o.%1$I', a.attname), ' and ' order by k.n)
+  into v_join
+  from pg_index as i
+  cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, n)
+  join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+  where i.indrelid = v_entity.table_name::regclass and i.indisprimary;
+
+  -- core.tg_row__touch keeps the key of whatever is updated, and counts its version: then nothing is to be asked about
+  -- either. For a few rows a statement is longer getting ready than at work, and each expression counts.
+  v_keeps_key := coalesce(v_version, false) and exists (
+    select
+    from pg_trigger as t
+    cross join lateral (
+      select case
+        when t.tgnargs = 0 then array['org_id', 'id']
+        else string_to_array(encode(t.tgargs, 'escape'), '\000')
+      end as columns
+    ) as k
+    where t.tgrelid = v_entity.table_name::regclass
+      and t.tgfoid = to_regprocedure('core.tg_row__touch()')
+      and t.tgtype = 19 -- before update, for each row
+      and t.tgenabled in ('O', 'A')
+      and t.tgqual is null
+      and t.tgattr::text = ''
+      and v_entity.org_column = any (k.columns)
+      and not exists (
+        select
+        from pg_index as i
+        join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+        where i.indrelid = t.tgrelid and i.indisprimary and a.attname <> all (k.columns)
+      )
+  );
+
+  v_body := replace(
+    v_body, '@organizations',
+    case
+      when v_keeps_key then 'select distinct n.%1$I as org_id from new_rows as n'
+      else 'select n.%1$I as org_id from new_rows as n union select o.%1$I as org_id from old_rows as o'
+    end
+  );
+  v_body := replace(v_body, '@updated', case when v_keeps_key then v_kept else v_any end);
+  return format(
+    v_body,
     v_entity.org_column, v_entity.entity || '.created', v_entity.entity, v_entity.id_column,
     case when v_version then 'n.version' else 'null::integer' end,
     coalesce('n.' || quote_ident(v_entity.unit_column), 'null::uuid'),
@@ -6763,14 +6568,7 @@ $body$,
     coalesce('o.' || quote_ident(v_entity.unit_column), 'null::uuid'),
     coalesce('o.' || quote_ident(v_entity.partner_column), 'null::uuid'),
     v_old, v_type, v_before, v_after,
-    (
-      select string_agg(format('n.%1$I = o.%1$I', a.attname), ' and ' order by k.n)
-      from pg_index as i
-      cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, n)
-      join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
-      where i.indrelid = v_entity.table_name::regclass and i.indisprimary
-    ),
-    v_differs,
+    v_join, v_differs,
     case when v_version then ' or o.version is distinct from n.version' else '' end,
     v_sources
   );

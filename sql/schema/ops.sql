@@ -639,6 +639,21 @@ COMMENT ON COLUMN ops.repeatable_object.path IS 'The file that made it.';
 
 COMMENT ON COLUMN ops.repeatable_object.fingerprint IS 'Digest of its definition and privileges in the catalog after it was made; a different one is drift.';
 
+CREATE TABLE ops.schema_cache (
+    reader text NOT NULL,
+    sha256 text NOT NULL,
+    told_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sha256_is_64_hex_digits CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+
+COMMENT ON TABLE ops.schema_cache IS 'What PostgREST was last told to look at again: erpgres migrate tells it when that changes.';
+
+COMMENT ON COLUMN ops.schema_cache.reader IS 'Who keeps it: postgrest.';
+
+COMMENT ON COLUMN ops.schema_cache.sha256 IS 'Digest of what the catalog has of it.';
+
+COMMENT ON COLUMN ops.schema_cache.told_at IS 'When it was told.';
+
 CREATE TABLE ops.schema_version (
     version bigint NOT NULL,
     description text NOT NULL,
@@ -717,6 +732,9 @@ ALTER TABLE ONLY ops.repeatable_file
 
 ALTER TABLE ONLY ops.repeatable_object
     ADD CONSTRAINT repeatable_object_pkey PRIMARY KEY (kind, identity);
+
+ALTER TABLE ONLY ops.schema_cache
+    ADD CONSTRAINT schema_cache_pkey PRIMARY KEY (reader);
 
 ALTER TABLE ONLY ops.schema_version
     ADD CONSTRAINT schema_version_pkey PRIMARY KEY (version);

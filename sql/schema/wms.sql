@@ -1011,57 +1011,66 @@ CREATE FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], plac
     AS $$
 declare
   v_balances uuid[];
-  v_held integer;
+  v_held uuid[];
+  v_changes numeric[];
+  v_hold_changes numeric[];
   v_is_short boolean;
   v_has_no_value boolean;
   v_twice record;
 begin
   loop
     -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
-    -- as long as a balance is missing, and nothing is changed when one of them is short.
+    -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
+    -- joining otherwise than one by one in this order, whatever the statistics say.
     with wanted as materialized (
-      select c.n, c.delta, c.hold, b.id
-      from unnest(items, lots, places, deltas, holds) with ordinality as c (item_id, lot_id, location_id, delta, hold, n)
-      left join wms.balance as b
-        on b.org_id = change_balances.org_id
-        and b.item_id = c.item_id
-        and b.location_id = c.location_id
-        and b.lot_id is not distinct from c.lot_id
+      select c.n, c.delta, c.hold, b.id, v.item_id is null as has_no_value
+      from unnest(items, lots, places, warehouses, deltas, holds) with ordinality
+        as c (item_id, lot_id, location_id, warehouse_id, delta, hold, n)
+      left join lateral (
+        select b.id
+        from wms.balance as b
+        where b.org_id = change_balances.org_id
+          and b.item_id = c.item_id
+          and b.location_id = c.location_id
+          and b.lot_id is not distinct from c.lot_id
+        offset 0
+      ) as b on true
+      left join lateral (
+        select v.item_id
+        from wms.stock_value as v
+        where v.org_id = change_balances.org_id
+          and v.item_id = c.item_id
+          and v.warehouse_id = c.warehouse_id
+        offset 0
+      ) as v on true
     ),
-    held as materialized (
+    held as (
       select
-        b.id,
+        w.id,
         w.delta,
         w.hold,
-        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short,
-        v.item_id is null as has_no_value
+        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
       from wanted as w
-      inner join wms.balance as b
-        on b.org_id = change_balances.org_id
-        and b.id = w.id
-      left join wms.stock_value as v
-        on v.org_id = b.org_id
-        and v.item_id = b.item_id
-        and v.warehouse_id = b.warehouse_id
+      cross join lateral (
+        select b.quantity, b.reserved
+        from wms.balance as b
+        where b.org_id = change_balances.org_id
+          and b.id = w.id
+        offset 0
+        for no key update
+      ) as b
       where not exists (select from wanted as m where m.id is null)
-      order by w.n
-      for update of b
-    ),
-    changed as (
-      update wms.balance as b
-      set
-        quantity = b.quantity + h.delta,
-        reserved = b.reserved + h.hold,
-        updated_at = now()
-      from held as h
-      where b.org_id = change_balances.org_id
-        and b.id = h.id
-        and not exists (select from held as s where s.is_short)
     )
-    select (select array_agg(w.id order by w.n) from wanted as w), count(*), bool_or(h.is_short), bool_or(h.has_no_value)
-    into v_balances, v_held, v_is_short, v_has_no_value
+    select
+      (select array_agg(w.id order by w.n) from wanted as w),
+      (select bool_or(w.has_no_value) from wanted as w),
+      array_agg(h.id order by h.id),
+      array_agg(h.delta order by h.id),
+      array_agg(h.hold order by h.id),
+      bool_or(h.is_short)
+    into v_balances, v_has_no_value, v_held, v_changes, v_hold_changes, v_is_short
     from held as h;
-    exit when v_held > 0 or array_position(v_balances, null) is null;
+    exit when v_held is not null or array_position(v_balances, null) is null;
 
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
@@ -1074,11 +1083,20 @@ begin
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
   end loop;
 
-  if v_held < cardinality(v_balances) then
+  if coalesce(cardinality(v_held), 0) < cardinality(v_balances) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
   elsif v_is_short then
     perform wms.raise_short(org_id, v_balances, deltas, holds);
   end if;
+
+  -- They are sorted, and each finds its change by halving.
+  update wms.balance as b
+  set
+    quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
+    reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
+    updated_at = now()
+  where b.org_id = change_balances.org_id
+    and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
     select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity
@@ -1427,9 +1445,11 @@ COMMENT ON FUNCTION wms.describe_lots(ids uuid[]) IS 'Number, and item, of lots 
 CREATE FUNCTION wms.enter_period(org_id uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
+declare
+  v_ignored boolean;
 begin
   -- Shared by all postings of the organisation; whoever closes days waits for those that began before.
-  perform pg_advisory_xact_lock_shared(ops.lock_key('wms.period', org_id));
+  v_ignored := pg_advisory_xact_lock_shared(ops.lock_key('wms.period', org_id)) is null;
 end
 $$;
 
@@ -2280,12 +2300,13 @@ CREATE FUNCTION wms.lock_document(id uuid, version integer, statuses text[]) RET
     LANGUAGE plpgsql
     AS $$
 declare
+  v_org uuid := core.org_id();
   v_document wms.document;
 begin
   select d.*
   into v_document
   from wms.document as d
-  where d.org_id = core.org_id()
+  where d.org_id = v_org
     and d.id = lock_document.id
   for no key update;
 
@@ -2297,7 +2318,9 @@ begin
       jsonb_build_object('id', id, 'status', v_document.status, 'number', v_document.number)
     );
   end if;
-  perform core.check_version('document', version, v_document.version);
+  if version is not null then
+    perform core.check_version('document', version, v_document.version);
+  end if;
   return v_document;
 end
 $$;
@@ -2549,7 +2572,8 @@ declare
   v_holds numeric[];
   v_values numeric[];
   v_is_missing boolean;
-  v_movement wms.movement;
+  v_has_reservation boolean;
+  v_ignored boolean;
 begin
   -- What changes, summed up by balance and in key order. Balances are for real places only.
   select
@@ -2558,10 +2582,18 @@ begin
     array_agg(c.location_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.warehouse_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.delta order by c.item_id, c.location_id, c.lot_id),
-    array_agg(c.hold order by c.item_id, c.location_id, c.lot_id)
-  into v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
+    array_agg(c.hold order by c.item_id, c.location_id, c.lot_id),
+    bool_or(c.has_reservation)
+  into v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds, v_has_reservation
   from (
-    select m.item_id, m.lot_id, s.location_id, s.warehouse_id, sum(s.delta) as delta, sum(s.hold) as hold
+    select
+      m.item_id,
+      m.lot_id,
+      s.location_id,
+      s.warehouse_id,
+      sum(s.delta) as delta,
+      sum(s.hold) as hold,
+      bool_or(m.reservation_id is not null) as has_reservation
     from unnest(movements) as m
     cross join lateral (
       values
@@ -2576,12 +2608,9 @@ begin
   ) as c;
 
   v_is_missing := wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
-  foreach v_movement in array movements loop
-    if v_movement.reservation_id is not null then
-      perform wms.take_reservations(org_id, movements);
-      exit;
-    end if;
-  end loop;
+  if v_has_reservation then
+    v_ignored := wms.take_reservations(org_id, movements) is null;
+  end if;
   v_values := wms.value_movements(
     org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing, valuation_method
   );
@@ -2608,20 +2637,19 @@ CREATE FUNCTION wms.number_documents(documents wms.document[], today date) RETUR
     AS $$
 declare
   v_group record;
-  v_number text;
 begin
   if cardinality(documents) = 1 then
-    -- By its id, so that only its partition is opened.
-    v_number := (
-      core.next_numbers(
-        'wms.' || lower(documents[1].document_type), array[documents[1].id], null,
-        coalesce(documents[1].posting_date, today)
-      )
-    )[1];
+    -- By its id, so that only its partition is opened. The number is taken when the row has been found: postings of the
+    -- same type wait for each other from there to their commit.
     update wms.document as d
     set
       status = 'POSTED',
-      number = v_number,
+      number = (
+        core.next_numbers(
+          'wms.' || lower(documents[1].document_type), array[documents[1].id], null,
+          coalesce(documents[1].posting_date, today)
+        )
+      )[1],
       posting_date = coalesce(documents[1].posting_date, today),
       posted_at = now(),
       posted_by = core.user_id()
@@ -2630,7 +2658,6 @@ begin
     return;
   end if;
 
-  -- The number comes last: postings of the same type wait for each other from here to their commit.
   for v_group in
     select
       d.document_type,
@@ -2870,8 +2897,8 @@ CREATE FUNCTION wms.post_documents(documents wms.document[], take_lines uuid[] D
 declare
   v_org uuid := documents[1].org_id;
   v_user uuid := core.user_id();
-  v_settings jsonb := core.settings('{wms.second_person_total,wms.valuation_method}');
-  v_limit numeric := (v_settings ->> 'wms.second_person_total')::numeric;
+  v_settings jsonb;
+  v_limit numeric;
   v_time_zone text;
   v_today date;
   v_closed wms.stock_period[];
@@ -2880,9 +2907,16 @@ declare
   v_needs_room boolean := false;
   v_document wms.document;
   v_movement wms.movement;
+  v_ignored boolean; -- an assignment takes less than a statement, here and in what is called
 begin
-  v_time_zone := (select o.time_zone from core.organization as o where o.id = v_org);
-  v_today := (now() at time zone v_time_zone)::date;
+  select
+    o.time_zone,
+    (now() at time zone o.time_zone)::date,
+    core.settings('{wms.second_person_total,wms.valuation_method}')
+  into v_time_zone, v_today, v_settings
+  from core.organization as o
+  where o.id = v_org;
+  v_limit := (v_settings ->> 'wms.second_person_total')::numeric;
   foreach v_document in array documents loop
     if v_document.line_count = 0 then
       perform core.raise_error('wms.lines_missing', jsonb_build_object('id', v_document.id));
@@ -2913,10 +2947,10 @@ begin
     end if;
   end loop;
   if v_needs_room then
-    perform wms.check_room(v_movements);
+    v_ignored := wms.check_room(v_movements) is null;
   end if;
 
-  perform wms.enter_period(v_org);
+  v_ignored := wms.enter_period(v_org) is null;
   v_closed := array(select p from wms.stock_period as p where p.org_id = v_org);
   if v_closed <> '{}' then
     foreach v_document in array documents loop
@@ -2926,7 +2960,7 @@ begin
   end if;
 
   if v_lots <> '{}' then
-    perform wms.lock_lots(v_org, v_lots);
+    v_ignored := wms.lock_lots(v_org, v_lots) is null;
     -- Whoever held a lot while we waited for it is obeyed.
     v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
     foreach v_movement in array v_movements loop
@@ -2936,8 +2970,8 @@ begin
     end loop;
   end if;
 
-  perform wms.move_stock(v_org, v_movements, v_settings ->> 'wms.valuation_method');
-  perform wms.number_documents(documents, v_today);
+  v_ignored := wms.move_stock(v_org, v_movements, v_settings ->> 'wms.valuation_method') is null;
+  v_ignored := wms.number_documents(documents, v_today) is null;
 end
 $$;
 
@@ -3066,6 +3100,67 @@ end
 $_$;
 
 COMMENT ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) IS 'Make a draft as a device has it, change its partner, reference, date and lines, or delete it: by the functions of the API, with the rights of the caller. lines holds those that the device changed ({id, content}; content null: removed); content is null when it changed lines alone.';
+
+CREATE FUNCTION wms.raise_problems(documents wms.document[], movements wms.movement[], problems text[]) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_org uuid := documents[1].org_id;
+  v_problems jsonb;
+begin
+  select jsonb_agg(
+    jsonb_build_object(
+      'line', m.line_no, 'code', k.problem, 'item', i.sku, 'item_id', m.item_id, 'lot', t.lot_no, 'lot_status', t.status,
+      'place',
+      case
+        when not w.is_active then w.code
+        when not x.is_active then x.code
+        when f.is_active and wms.is_position_of(f.kind, f.path, w.path) then p.code
+        else f.code
+      end,
+      'id', m.document_id
+    )
+    || case
+      when k.problem = 'wms.zone_required' then jsonb_build_object(
+        'zones', array_to_string(wms.required_zones(v_org, d.to_location_id, m.item_id, i.class), ', ')
+      )
+      else '{}'
+    end
+    order by m.document_no, m.line_no
+  )
+  into v_problems
+  from unnest(movements) with ordinality as m
+  inner join unnest(problems) with ordinality as k (problem, n)
+    on k.n = m.ordinality
+  inner join unnest(documents) as d
+    on d.id = m.document_id
+  inner join core.item as i
+    on i.org_id = v_org
+    and i.id = m.item_id
+  inner join core.location as f
+    on f.org_id = v_org
+    and f.id = m.from_location_id
+  inner join core.location as p
+    on p.org_id = v_org
+    and p.id = m.to_location_id
+  left join core.location as w
+    on w.org_id = v_org
+    and w.id = d.from_location_id
+  left join core.location as x
+    on x.org_id = v_org
+    and x.id = d.to_location_id
+  left join wms.lot as t
+    on t.org_id = v_org
+    and t.id = m.lot_id
+  where k.problem is not null;
+
+  perform core.raise_error(
+    v_problems -> 0 ->> 'code', (v_problems -> 0) - 'code' || jsonb_build_object('problems', v_problems)
+  );
+end
+$$;
+
+COMMENT ON FUNCTION wms.raise_problems(documents wms.document[], movements wms.movement[], problems text[]) IS 'Raises the error of the first of the movements that has a problem (its code), with every one in the details.';
 
 CREATE FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -3306,12 +3401,17 @@ CREATE FUNCTION wms.read_movements(documents wms.document[], take_lines uuid[], 
     AS $$
 declare
   v_org uuid := documents[1].org_id;
-  v_reserved uuid[];
+  v_reserved uuid[] := '{}';
   v_movements wms.movement[];
-  v_problems jsonb;
+  v_problems text[];
   v_parts wms.line_part[];
+  v_document wms.document;
 begin
-  v_reserved := array(select d.id from unnest(documents) as d where d.status in ('RESERVED', 'PICKING', 'PACKED'));
+  foreach v_document in array documents loop
+    if v_document.status in ('RESERVED', 'PICKING', 'PACKED') then
+      v_reserved := v_reserved || v_document.id;
+    end if;
+  end loop;
   if v_reserved <> '{}' or take_lines is not null then
     v_parts := array(
       select row(h.line_id, h.id, h.document_id, h.lot_id, h.location_id, h.quantity, true)::wms.line_part
@@ -3335,157 +3435,149 @@ begin
     );
   end if;
 
-  with part as materialized (
-    -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
-    -- its goods out of the reservation of another document, for which it picks.
-    select
-      d.ordinality::integer as document_no,
-      d.document_type,
-      d.status,
-      d.posting_date,
-      d.reverses,
-      d.from_location_id as from_end,
-      d.to_location_id as to_end,
-      l.document_id,
-      l.line_no,
-      l.id as line_id,
-      l.item_id,
-      case when r.is_own then r.lot_id else l.lot_id end as lot_id,
-      case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
-      l.to_position_id as to_location_id,
-      case
-        when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
-        when r.is_own then r.quantity
-        else l.quantity_base
-      end as quantity,
-      l.quantity_base as line_quantity,
-      coalesce(
-        l.booked_value,
-        -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
-        case
-          when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
-        end
-      ) as line_value,
-      r.id as reservation_id,
-      r.document_id as reservation_document_id,
-      not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried
-    from unnest(documents) with ordinality as d
-    inner join wms.document_line as l
-      on l.org_id = v_org
-      and l.document_id = d.id
-    left join unnest(v_parts) as r
-      on r.line_id = l.id
-  ),
-  -- However many lines there are, they are of a few warehouses.
-  warehouse as materialized (
-    select w.id, w.code, w.path, w.is_active
-    from core.location as w
-    where w.org_id = v_org
-      and w.id in (
-        select e.id
-        from unnest(documents) as d
-        cross join lateral unnest(array[d.from_location_id, d.to_location_id]) as e (id)
-      )
-  )
+  -- Everything is looked up line by line: `offset 0` keeps the planner from joining with all that the organisation has, which
+  -- seems cheap while a table is empty. And what is not needed to go on (the words of an error) is not asked for here.
   select
-    array_agg(
-      row(
-        c.document_id, c.document_no, c.line_no, c.line_id, c.item_id, c.lot_id, c.from_location_id, c.to_location_id,
-        c.from_warehouse_id, c.to_warehouse_id, c.quantity,
-        case when c.quantity = c.line_quantity then c.line_value else round(c.line_value * c.quantity / c.line_quantity, 4) end,
-        c.tracking, c.needs_approved, c.reservation_id, c.reservation_document_id,
-        c.reservation_id is not null and c.is_hold_carried,
-        case
-          when coalesce(c.posting_date, today) = today then date_trunc('milliseconds', now())
-          else (c.posting_date + 1)::timestamp at time zone read_movements.time_zone - interval '1 millisecond'
-        end,
-        c.reverses,
-        c.needs_room
-      )::wms.movement
-      order by c.document_no, c.line_no, c.reservation_id
-    ),
-    jsonb_agg(
-      jsonb_build_object(
-        'line', c.line_no, 'code', c.problem, 'item', c.sku, 'item_id', c.item_id, 'lot', c.lot_no,
-        'lot_status', c.lot_status, 'place', c.place, 'id', c.document_id
-      )
-      || case
-        when c.problem = 'wms.zone_required' then jsonb_build_object(
-          'zones', array_to_string(wms.required_zones(v_org, c.to_end, c.item_id, c.item_class), ', ')
-        )
-        else '{}'
-      end
-      order by c.document_no, c.line_no
-    ) filter (where c.problem is not null)
+    array_agg(c.movement order by c.document_no, c.line_no, c.reservation_id),
+    array_agg(c.problem order by c.document_no, c.line_no, c.reservation_id)
   into v_movements, v_problems
   from (
     select
-      s.*,
-      i.sku,
-      i.class as item_class,
-      i.tracking,
-      t.lot_no,
-      t.status as lot_status,
-      case when not f.is_virtual then s.from_end end as from_warehouse_id,
-      case when not p.is_virtual then s.to_end end as to_warehouse_id,
-      case
-        when not w.is_active then w.code
-        when not x.is_active then x.code
-        when f.is_active and wms.is_position_of(f.kind, f.path, w.path) then p.code
-        else f.code
-      end as place,
-      -- A lot that is held may come back, be corrected, be put aside, and go back where it came from.
-      s.reverses is null
-      and s.document_type not in ('RETURN', 'ADJUSTMENT', 'COUNT')
-      and p.kind <> 'QUARANTINE' as needs_approved,
+      s.document_no,
+      s.line_no,
+      s.reservation_id,
+      row(
+        s.document_id, s.document_no, s.line_no, s.line_id, s.item_id, s.lot_id, s.from_location_id, s.to_location_id,
+        case when not f.is_virtual then s.from_end end,
+        case when not p.is_virtual then s.to_end end,
+        s.quantity,
+        case when s.quantity = s.line_quantity then s.line_value else round(s.line_value * s.quantity / s.line_quantity, 4) end,
+        i.tracking,
+        -- A lot that is held may come back, be corrected, be put aside, and go back where it came from.
+        s.is_checked and s.document_type <> 'RETURN' and p.kind <> 'QUARANTINE',
+        s.reservation_id, s.reservation_document_id, s.is_hold_carried, s.occurred_at, s.reverses,
+        -- What functions put somewhere they have made room for; what was found somewhere lies there, and what is reversed did.
+        p.capacity is not null and s.is_checked and s.status <> 'POSTING'
+      )::wms.movement as movement,
       case
         when not i.is_active and s.reverses is null then 'wms.item_inactive'
-        when not w.is_active or not x.is_active or not f.is_active or not p.is_active then 'wms.place_inactive'
-        when not wms.are_ends_of(s.document_type, f.kind, f.path, w.path, p.kind, p.path, x.path) then 'wms.place_elsewhere'
+        when not s.is_from_active or not s.is_to_active or not f.is_active or not p.is_active then 'wms.place_inactive'
+        when not wms.are_ends_of(s.document_type, f.kind, f.path, s.from_path, p.kind, p.path, s.to_path)
+          then 'wms.place_elsewhere'
         when i.tracking <> 'NONE' and s.lot_id is null then 'wms.lot_required'
         when i.tracking = 'SERIAL' and s.quantity <> 1 then 'wms.serial_quantity'
-        when t.status <> 'APPROVED'
-          and s.reverses is null
-          and s.document_type not in ('RETURN', 'ADJUSTMENT', 'COUNT')
-          and p.kind <> 'QUARANTINE'
+        when t.status <> 'APPROVED' and s.is_checked and s.document_type <> 'RETURN' and p.kind <> 'QUARANTINE'
           then 'wms.lot_not_approved'
         -- Goods may be bound to zones: asked only where somebody has such a rule.
-        when p.kind in ('STORAGE', 'PICKING')
-          and s.reverses is null
-          and s.document_type not in ('ADJUSTMENT', 'COUNT')
+        when s.is_checked
+          and p.kind in ('STORAGE', 'PICKING')
           and exists (select from wms.put_away_rule as r where r.org_id = v_org and r.is_required)
           and not wms.is_in_required_zone(p.zone, v_org, s.to_end, s.item_id, i.class)
           then 'wms.zone_required'
-      end as problem,
-      -- What functions put somewhere they have made room for; what was found somewhere lies there, and what is reversed did.
-      p.capacity is not null
-      and s.status <> 'POSTING'
-      and s.reverses is null
-      and s.document_type not in ('ADJUSTMENT', 'COUNT') as needs_room
-    from part as s
-    inner join core.item as i
-      on i.org_id = v_org
-      and i.id = s.item_id
-    inner join core.location as f
-      on f.org_id = v_org
-      and f.id = s.from_location_id
-    inner join core.location as p
-      on p.org_id = v_org
-      and p.id = s.to_location_id
-    left join warehouse as w
-      on w.id = s.from_end
-    left join warehouse as x
-      on x.id = s.to_end
-    left join wms.lot as t
-      on t.org_id = v_org
-      and t.id = s.lot_id
+      end as problem
+    from (
+      -- A line is taken out of what is reserved for it, and what is not reserved, as the line says. A line may also take
+      -- its goods out of the reservation of another document, for which it picks.
+      select
+        d.ordinality::integer as document_no,
+        d.document_type,
+        d.status,
+        d.reverses,
+        d.reverses is null and d.document_type not in ('ADJUSTMENT', 'COUNT') as is_checked,
+        d.from_location_id as from_end,
+        d.to_location_id as to_end,
+        w.path as from_path,
+        w.is_active as is_from_active,
+        x.path as to_path,
+        x.is_active as is_to_active,
+        l.document_id,
+        l.line_no,
+        l.id as line_id,
+        l.item_id,
+        case when r.is_own then r.lot_id else l.lot_id end as lot_id,
+        case when r.is_own then r.location_id else l.from_position_id end as from_location_id,
+        l.to_position_id as to_location_id,
+        case
+          when r.id is null then l.quantity_base - coalesce(r.quantity, 0)
+          when r.is_own then r.quantity
+          else l.quantity_base
+        end as quantity,
+        l.quantity_base as line_quantity,
+        coalesce(
+          l.booked_value,
+          -- Prices of what leaves or comes back are those of sale, and say nothing of the value.
+          case
+            when d.document_type in ('IMPORT', 'ADJUSTMENT', 'COUNT') then round(l.quantity * l.unit_price, 4)
+          end
+        ) as line_value,
+        r.id as reservation_id,
+        r.document_id as reservation_document_id,
+        r.id is not null and not r.is_own and d.document_type in ('MOVE', 'TRANSFER') as is_hold_carried,
+        case
+          when coalesce(d.posting_date, today) = today then date_trunc('milliseconds', now())
+          else (d.posting_date + 1)::timestamp at time zone read_movements.time_zone - interval '1 millisecond'
+        end as occurred_at
+      from unnest(documents) with ordinality as d
+      left join lateral (
+        select w.path, w.is_active
+        from core.location as w
+        where w.org_id = v_org
+          and w.id = d.from_location_id
+        offset 0
+      ) as w on true
+      left join lateral (
+        select w.path, w.is_active
+        from core.location as w
+        where w.org_id = v_org
+          and w.id = d.to_location_id
+        offset 0
+      ) as x on true
+      cross join lateral (
+        select
+          l.document_id, l.line_no, l.id, l.item_id, l.lot_id, l.from_position_id, l.to_position_id, l.quantity,
+          l.quantity_base, l.unit_price, l.booked_value
+        from wms.document_line as l
+        where l.org_id = v_org
+          and l.document_id = d.id
+        offset 0
+      ) as l
+      left join unnest(v_parts) as r
+        on r.line_id = l.id
+      offset 0
+    ) as s
+    cross join lateral (
+      select i.tracking, i.is_active, i.class
+      from core.item as i
+      where i.org_id = v_org
+        and i.id = s.item_id
+      offset 0
+    ) as i
+    cross join lateral (
+      select f.kind, f.path, f.is_active, f.is_virtual
+      from core.location as f
+      where f.org_id = v_org
+        and f.id = s.from_location_id
+      offset 0
+    ) as f
+    cross join lateral (
+      select p.kind, p.path, p.is_active, p.is_virtual, p.zone, p.capacity
+      from core.location as p
+      where p.org_id = v_org
+        and p.id = s.to_location_id
+      offset 0
+    ) as p
+    left join lateral (
+      select t.status
+      from wms.lot as t
+      where t.org_id = v_org
+        and t.id = s.lot_id
+      offset 0
+    ) as t on true
     where s.quantity > 0
   ) as c;
 
-  if v_problems is not null then
-    perform core.raise_error(
-      v_problems -> 0 ->> 'code', (v_problems -> 0) - 'code' || jsonb_build_object('problems', v_problems)
-    );
+  if array_remove(v_problems, null) <> '{}' then
+    perform wms.raise_problems(documents, v_movements, v_problems);
   end if;
   return v_movements;
 end
@@ -4257,8 +4349,17 @@ CREATE FUNCTION wms.tg_document__keep_posted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-  perform core.raise_error('wms.document_frozen', jsonb_build_object('id', old.id, 'status', old.status));
-  return null;
+  -- Asked here and not as the condition of the trigger, which every update of a document would get ready anew.
+  if (
+    old.document_type, old.number, old.from_location_id, old.to_location_id, old.partner_id, old.reference,
+    old.posting_date, old.currency, old.line_count, old.total, old.posted_at, old.posted_by, old.reverses
+  ) is distinct from (
+    new.document_type, new.number, new.from_location_id, new.to_location_id, new.partner_id, new.reference,
+    new.posting_date, new.currency, new.line_count, new.total, new.posted_at, new.posted_by, new.reverses
+  ) then
+    perform core.raise_error('wms.document_frozen', jsonb_build_object('id', old.id, 'status', old.status));
+  end if;
+  return new;
 end
 $$;
 
@@ -4464,7 +4565,8 @@ declare
   v_n integer;
 begin
   foreach v_movement in array movements loop
-    v_is_inside := v_is_inside and v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+    v_is_inside := v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+    exit when not v_is_inside;
   end loop;
   if v_is_inside then
     -- Nothing changes its value inside a warehouse.
@@ -4485,24 +4587,22 @@ begin
     array_agg(h.warehouse_id)
   into v_keys, v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
   from (
-    select
-      v.item_id,
-      v.warehouse_id,
-      v.item_id::text || v.warehouse_id::text as key,
-      v.quantity,
-      v.value,
-      v.unit_cost,
-      v.method
+    -- Locked one after the other in the order of all: `offset 0` keeps the planner from joining otherwise.
+    select s.item_id::text || s.warehouse_id::text as key, s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
     from (
       select distinct s.item_id, s.warehouse_id
       from unnest(items, warehouses) as s (item_id, warehouse_id)
+      order by s.item_id, s.warehouse_id
     ) as s
-    inner join wms.stock_value as v
-      on v.org_id = value_movements.org_id
-      and v.item_id = s.item_id
-      and v.warehouse_id = s.warehouse_id
-    order by s.item_id, s.warehouse_id
-    for no key update of v
+    cross join lateral (
+      select v.quantity, v.value, v.unit_cost, v.method
+      from wms.stock_value as v
+      where v.org_id = value_movements.org_id
+        and v.item_id = s.item_id
+        and v.warehouse_id = s.warehouse_id
+      offset 0
+      for no key update
+    ) as v
   ) as h;
 
   if array_remove(v_old_methods, v_method) <> '{}' then
@@ -4526,16 +4626,19 @@ begin
     if v_from is null then
       v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to], 4));
     else
-      v_value := case
-        when v_method = 'FIFO' then wms.take_layers(
+      if v_method = 'FIFO' then
+        v_value := wms.take_layers(
           org_id, v_movement.item_id, v_movement.from_warehouse_id, v_movement.quantity, v_movement.reverses
-        )
-        -- The last of it takes all that is left.
-        when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
-        -- What is reversed leaves at the value with which it came, as far as that still lies there.
-        when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
-        else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
-      end;
+        );
+      else
+        v_value := case
+          -- The last of it takes all that is left.
+          when v_movement.quantity = v_quantities[v_from] then v_values[v_from]
+          -- What is reversed leaves at the value with which it came, as far as that still lies there.
+          when v_movement.reverses is not null then least(v_movement.line_value, v_values[v_from])
+          else round(v_values[v_from] * v_movement.quantity / v_quantities[v_from], 4)
+        end;
+      end if;
       v_quantities[v_from] := v_quantities[v_from] - v_movement.quantity;
       v_values[v_from] := v_values[v_from] - v_value;
       if v_quantities[v_from] > 0 then
@@ -5012,7 +5115,7 @@ CREATE TRIGGER guard_status BEFORE INSERT OR UPDATE OF status ON wms.reservation
 
 CREATE TRIGGER keep_packed BEFORE UPDATE ON wms.balance FOR EACH ROW WHEN ((new.packed > new.quantity)) EXECUTE FUNCTION wms.tg_balance__keep_packed();
 
-CREATE TRIGGER keep_posted BEFORE UPDATE ON wms.document FOR EACH ROW WHEN (((old.status = ANY (ARRAY['POSTED'::text, 'REVERSED'::text, 'CANCELLED'::text])) AND (((((((((((((old.document_type IS DISTINCT FROM new.document_type) OR (old.number IS DISTINCT FROM new.number)) OR (old.from_location_id IS DISTINCT FROM new.from_location_id)) OR (old.to_location_id IS DISTINCT FROM new.to_location_id)) OR (old.partner_id IS DISTINCT FROM new.partner_id)) OR (old.reference IS DISTINCT FROM new.reference)) OR (old.posting_date IS DISTINCT FROM new.posting_date)) OR (old.currency IS DISTINCT FROM new.currency)) OR (old.line_count IS DISTINCT FROM new.line_count)) OR (old.total IS DISTINCT FROM new.total)) OR (old.posted_at IS DISTINCT FROM new.posted_at)) OR (old.posted_by IS DISTINCT FROM new.posted_by)) OR (old.reverses IS DISTINCT FROM new.reverses)))) EXECUTE FUNCTION wms.tg_document__keep_posted();
+CREATE TRIGGER keep_posted BEFORE UPDATE ON wms.document FOR EACH ROW WHEN ((old.status = ANY (ARRAY['POSTED'::text, 'REVERSED'::text, 'CANCELLED'::text]))) EXECUTE FUNCTION wms.tg_document__keep_posted();
 
 CREATE TRIGGER maintain_delete AFTER DELETE ON wms.document_line REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION wms.tg_document_line__maintain();
 
@@ -6043,6 +6146,8 @@ REVOKE ALL ON FUNCTION wms.post_documents(documents wms.document[], take_lines u
 REVOKE ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) TO member;
 GRANT ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) TO partner;
+
+REVOKE ALL ON FUNCTION wms.raise_problems(documents wms.document[], movements wms.movement[], problems text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
 
