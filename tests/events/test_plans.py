@@ -71,3 +71,49 @@ def test_a_page_in_the_past_touches_two_months_at_most(many: Any, acting: Any, d
             "and id >= core.uuid_floor(now() - interval '1 day') order by id desc limit 20",
         )
     assert 1 <= text.count("Scan using event_") + text.count("Scan Backward using event_") <= 2, text
+
+
+def test_what_devices_sent_and_were_refused_is_found_by_index(org: Any, acting: Any, db: Any) -> None:
+    """A user's own, among those of the others; the newest page, one deep down, and those of one device."""
+    mine, other = org.user(), org.user()
+    devices = [
+        db.execute(
+            "insert into events.sync_device (org_id, user_id, device) values (%s, %s, uuidv7()) returning id",
+            [org.id, user_id],
+        ).fetchone()[0]
+        for user_id in (mine, other)
+    ]
+    for user_id, device in zip((mine, other), devices, strict=True):
+        db.execute(
+            "insert into events.sync_command (org_id, id, device_id, user_id, function, arguments, outcome)"
+            " select %s, uuidv7(), %s, %s, 'wms_document_post', '{}', 'DONE' from generate_series(1, 4000)",
+            [org.id, device, user_id],
+        )
+        db.execute(
+            "insert into events.sync_refusal (org_id, device_id, table_name, row_id, code)"
+            " select %s, %s, 'wms_documents', uuidv7(), 'wms.period_closed' from generate_series(1, 2000)",
+            [org.id, device],
+        )
+    db.execute("set role owner")
+    db.execute("analyze events.sync_command, events.sync_refusal, events.sync_device")
+    db.execute("reset role")
+    page = "order by id desc limit 20"
+    with acting(org, mine) as session:
+        texts = {}
+        for view in ("sync_commands", "sync_refusals"):
+            middle = session.execute(f"select id from api.{view} order by id desc limit 1 offset 1000").fetchone()[0]
+            texts[view, "newest"] = plan(session, f"select * from api.{view} {page}")
+            texts[view, "deep"] = plan(session, f"select * from api.{view} where id < %s {page}", middle)
+            texts[view, "one"] = plan(session, f"select * from api.{view} where id = %s", middle)
+            texts[view, "device"] = plan(session, f"select * from api.{view} where device_id = %s {page}", devices[0])
+    for (view, what), text in texts.items():
+        table = view.removesuffix("s")
+        assert f"Seq Scan on {table}" not in text, (view, what, text)
+        assert f"using {table}_" in text or "using row_refused_once" in text or f"on {table}_" in text, (
+            view,
+            what,
+            text,
+        )
+    for what in ("newest", "deep"):
+        assert "sync_command_user_id_idx" in texts["sync_commands", what], texts
+        assert " Sort (" not in texts["sync_commands", what], texts

@@ -34,29 +34,40 @@ routine as (
    where p.pronamespace = to_regnamespace(%(schema)s)
       or p.pronargs > 0 and p.proargtypes[0] in (select s.reltype from shown s)
 ),
+target as materialized (
+  select w.ev_class as view, string_to_array(left(t.target, 200), ' ') as words
+    from reached r
+    join pg_rewrite w on w.ev_class = r.oid
+    cross join lateral string_to_table(w.ev_action::text, ' :resname ') as t (target)
+),
+origin as materialized (
+  select t.view, t.words[1] as name, t.words[5]::oid as origin, t.words[7]::smallint as number
+    from target t
+   where t.words[4] = ':resorigtbl' and t.words[5] <> '0'
+),
 lines as (
   select concat_ws(' ', 'schema', obj_description(to_regnamespace(%(schema)s), 'pg_namespace')) as line
   union all
   select concat_ws(' ', 'relation', s.oid::regclass, s.relkind, pg_relation_is_updatable(s.oid, true),
-                   pg_get_viewdef(s.oid), obj_description(s.oid, 'pg_class'))
+                   obj_description(s.oid, 'pg_class'))
     from shown s
+  union all
+  -- Of the text of a view only where its columns come from that are part of a key: through them it is embedded.
+  select concat_ws(' ', 'from', o.view::regclass, o.name, o.origin::regclass, a.attname)
+    from origin o
+    join pg_attribute a on a.attrelid = o.origin and a.attnum = o.number
+    join pg_class c on c.oid = o.origin
+   where c.relkind in ('v', 'm')
+      or (o.origin, o.number) in (
+        select k.conrelid, unnest(k.conkey) from pg_constraint k where k.contype in ('p', 'u', 'f')
+         union all
+        select k.confrelid, unnest(k.confkey) from pg_constraint k where k.contype = 'f')
   union all
   select concat_ws(' ', 'column', s.oid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
                    a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(v.adbin, v.adrelid),
                    col_description(s.oid, a.attnum))
     from shown s
     join pg_attribute a on a.attrelid = s.oid and a.attnum > 0 and not a.attisdropped
-    left join pg_attrdef v on v.adrelid = a.attrelid and v.adnum = a.attnum
-  union all
-  -- Of a view's column what its table says of it is told: whether it may be null, and its default.
-  select concat_ws(' ', 'table column', a.attrelid::regclass, a.attname, a.attnotnull, a.attidentity,
-                   pg_get_expr(v.adbin, v.adrelid))
-    from reached r
-    join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
-    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
-                    and d.refobjid = a.attrelid and d.refobjsubid = a.attnum
-    join pg_rewrite w on w.oid = d.objid
-    join reached u on u.oid = w.ev_class
     left join pg_attrdef v on v.adrelid = a.attrelid and v.adnum = a.attnum
   union all
   select concat_ws(' ', 'key', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid),

@@ -61,8 +61,8 @@ class Rate:
 # How often a read is tried that PostgREST cannot do because the connection to the database was dead.
 _READ_TRIES = 3
 
-# PostgREST closes a connection that was idle for 30 to 60 seconds. One that the gateway is just using then loses its request,
-# which cannot be sent again when it writes: so the gateway closes it first.
+# PostgREST closes a connection that was idle for 30 to 60 seconds. One that the gateway is just using then loses its
+# request, which cannot be sent again when it writes: so the gateway closes it first.
 _KEPT = ("  keepalive 64;", "  keepalive_timeout 15s;")
 
 # Tokens that were verified, with what they say. A token of 400 bytes takes about 600; the oldest give way.
