@@ -285,6 +285,7 @@ class _Site:
         async def user(number: int, token: str) -> None:
             chance = random.Random(number)
             line = Line(self.state.port)
+            await asyncio.sleep(chance.uniform(0, 2))  # an address may have a hundred requests under way at a time
             await line.ask("GET", paths["buyers"], token)  # as when signing in: the first answer admits the session
             await asyncio.sleep(chance.uniform(0, 3.5))
             while time.monotonic() < until:
