@@ -426,9 +426,9 @@ def test_nothing_that_a_client_says_reaches_the_database_as_ours(
 
 
 def test_functions_whose_answer_is_a_secret_take_no_key(
-    admin: httpx.Client, api: Callable[..., httpx.Client], org: Any
+    admin: httpx.Client, api: Callable[..., httpx.Client], address: Callable[[], str], org: Any
 ) -> None:
-    anybody = api()
+    anybody = api(None, address())
     unkept = org.db.execute("select function_name from core.unkept_answer").fetchall()
     for (name,) in unkept:
         arguments = org.db.execute(

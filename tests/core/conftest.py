@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -72,12 +71,6 @@ class Person:
     email: str
     password: str
     org: Any
-
-
-@pytest.fixture
-def address() -> Callable[[], str]:
-    """Make addresses that nobody came from yet: the gateway lets one sign in five times a minute."""
-    return lambda: f"127.{random.randint(16, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
 
 
 @pytest.fixture

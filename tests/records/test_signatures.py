@@ -85,7 +85,7 @@ def test_equal_data_may_be_signed_twice_but_a_signature_is_used_once(office: Off
             )
 
 
-def test_a_wrong_password_counts_and_locks(office: Office) -> None:
+def test_a_wrong_password_counts_and_locks(office: Office, api: Any, address: Any) -> None:
     request = office.asked(office.due(1))
     wrong = {"password": "guessing"}
     refused(office.signs("approver", request, "APPROVE", **wrong), 403, "core.password_wrong")
@@ -100,9 +100,8 @@ def test_a_wrong_password_counts_and_locks(office: Office) -> None:
     locked = office.signs("approver", request, "APPROVE")
     refused(locked, 429, "core.sign_in_locked")
     assert int(locked.headers["Retry-After"]) > 0
-    again = office.call("sign_in", "approver", email=office.world.one(
-        "select email from core.app_user where id = %s", office.world.user("approver")
-    ), password=PASSWORD)  # fmt: skip
+    email = office.world.one("select email from core.app_user where id = %s", office.world.user("approver"))
+    again = api(None, address()).post("rpc/sign_in", json={"email": email, "password": PASSWORD})
     refused(again, 429, "core.sign_in_locked")
     assert office.world.rows("requests", "approver", id=f"eq.{request['id']}")[0]["status"] == "PENDING"
     # A right one forgets the failures before it.
@@ -137,7 +136,7 @@ def test_the_second_factor_is_asked_for_as_well(office: Office) -> None:
     refused(office.signs("approver", request, "APPROVE", totp_code=code), 403, "core.password_wrong")
 
 
-def test_who_signs_what(office: Office, api: Any) -> None:
+def test_who_signs_what(office: Office, api: Any, address: Any) -> None:
     world = office.world
     request = office.asked(office.due(1))
     refused(office.signs("viewer", request, "APPROVE"), 403, "core.permission_missing")
@@ -149,7 +148,7 @@ def test_who_signs_what(office: Office, api: Any) -> None:
     refused(api().post("rpc/sign", json=body), 401, "42501")
     # A machine does not sign.
     key = office.call("api_key_create", "admin", name="Robot", permissions=["records.request.read"]).json()["key"]
-    robot = api(api().post("rpc/api_key_sign_in", json={"key": key}).json()["access_token"])
+    robot = api(api(None, address()).post("rpc/api_key_sign_in", json={"key": key}).json()["access_token"])
     refused(robot.post("rpc/sign", json=body), 403, "core.api_key_refused")
     # Who has no password here proves nothing.
     world.db.execute("delete from core.credential where user_id = %s", [world.user("approver")])
