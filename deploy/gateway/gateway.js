@@ -1,5 +1,5 @@
 // What nginx calls (nginx.conf says when). njs runs all modules anew for each request, and each function that it has to make costs: so
-// an answer from memory is found and given by hits.js alone, and the rules are made by the first who needs them.
+// hits.js alone does what answers from memory and most other reads need, and the rules are made by the first who needs them.
 import hits from 'hits.js';
 import make from 'rules.js';
 
@@ -13,7 +13,8 @@ function rules() {
 }
 
 function verdict(r) {
-  return hits.find(r) ? 'cached ' : rules().verdict(r);
+  const ruling = hits.judge(r);
+  return ruling === undefined ? rules().verdict(r) : ruling;
 }
 
 function cached(r) {
@@ -31,11 +32,11 @@ function caller(r) {
 }
 
 function keys(r) {
-  return hits.caller() === undefined ? rules().keys(r) : hits.names();
+  return hits.caller() === undefined ? rules().keys(r) : hits.names(r);
 }
 
 function query(r) {
-  return rules().query(r);
+  return hits.caller() === undefined ? rules().query(r) : hits.query(r);
 }
 
 function told(r) {
@@ -67,7 +68,9 @@ function versions(r) {
 }
 
 function filter_header(r) {
-  return rules().filter_header(r);
+  if (hits.caller() === undefined || r.status >= 400) {
+    rules().filter_header(r);
+  }
 }
 
 function filter_counted(r) {
@@ -75,7 +78,12 @@ function filter_counted(r) {
 }
 
 function filter_body(r, data, flags) {
-  rules().filter_body(r, data, flags);
+  if (hits.caller() === undefined || r.status >= 400) {
+    rules().filter_body(r, data, flags);
+    return;
+  }
+  r.sendBuffer(data, flags);
+  r.done();
 }
 
 export default {

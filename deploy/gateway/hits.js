@@ -1,5 +1,6 @@
-// Answers from memory: whether there is one that a request may get, and giving it. docs/caching/gateway.md says why none of them is
-// older than it may be. Written for njs 0.7.9 (Debian 12) and later, as rules.js is.
+// Ordinary reads of a known caller: whether there is an answer in memory that he may get, giving it, and what nginx asks of a read that
+// goes to PostgREST. docs/caching/gateway.md says why no answer is older than it may be. Written for njs 0.7.9 (Debian 12) and later,
+// as rules.js is.
 //
 // What the relay tells lies in `versions`:
 //   "lease"                              "<moment> <epoch>": all that was committed before that moment of our clock is in …
@@ -13,10 +14,11 @@
 //   "<name of the body>"                 the body. A name of its own for each: head and body are always of the same answer
 // A body with more than ASCII is kept in base64: njs would look at each character three times, which takes six times as long.
 //
-// njs runs the modules anew for each request, and this is all that a hit runs: each function here, each `+` of strings and each
-// look at a property costs it a tenth of a microsecond to one, a split, a closure or an object more.
+// njs runs the modules anew for each request, and this is all that a hit and most other reads run: each function here, each `+` of
+// strings and each look at a property costs them a tenth of a microsecond to one, a split, a closure or an object more.
 
 // What is known of this request, and what was found for it.
+let judged = false;  // here, without the rules
 let words;  // of its token
 let view;
 let lease;
@@ -25,27 +27,39 @@ let age;
 let head;
 let body;
 
-// Tells whether there is an answer for a request of which $gateway_asked says all that matters (nginx.conf; '' for others). Which
-// rules the request obeys need not be asked: only what obeyed them all is kept, under a name that holds everything they look at.
-function find(r) {
+// Returns the verdict of the rules (rules.js) on a request of which $gateway_asked says all that matters (nginx.conf; '' for others):
+// 'cached ' when there is an answer for it, '' when PostgREST is to be asked; or undefined, and then the rules have to be asked.
+// For an answer in memory they need not be: only what obeyed them all is kept, under a name that holds everything they look at. Nor for
+// a plain query: of what they look at it and $gateway_asked leave the token, headers that came twice and answers that are kept.
+function judge(r) {
   const variables = r.variables;
   const asked = variables.gateway_asked;
   const memory = ngx.shared;
-  if (asked === '' || !site.cache || memory === undefined || memory.answers === undefined ||
+  if (asked === '' || memory === undefined || memory.callers === undefined ||
       Object.keys(r.headersIn).length !== r.rawHeadersIn.length) {  // a header came twice
-    return false;
+    return undefined;
   }
   const kept = memory.callers.get(variables.http_authorization || '');
   if (kept === undefined) {
-    return false;
+    return undefined;
   }
   words = kept.split(' ');
-  if (!lasts(words) || words[5] === '-' || !mayKeep()) {
-    return false;
+  if (!lasts(words) || words[5] === '-') {
+    return undefined;
   }
-  view = asked.slice(0, asked.indexOf('?'));
-  const told = versions(memory);
-  return told !== undefined && !hasWritten(memory) && take(memory, told.split(' '), asked);
+  if (site.cache && memory.answers !== undefined && mayKeep()) {
+    view = asked.slice(0, asked.indexOf('?'));
+    const told = versions(memory);
+    judged = told !== undefined && !hasWritten(memory) && take(memory, told.split(' '), asked);
+    if (judged) {
+      return 'cached ';
+    }
+    if (told !== undefined || memory.versions.get(`v ${view}`) !== undefined) {
+      return undefined;  // the answer to come may be kept
+    }
+  }
+  judged = variables.gateway_plain === '1' && site.page_max >= 100;
+  return judged ? '' : undefined;
 }
 
 // Whether a token that was verified has not ended, nor its key: keys come and go while the memory stays.
@@ -132,13 +146,30 @@ function give(r) {
   r.return(+head[1], head[5] === 'base64' ? Buffer.from(body, 'base64') : body);
 }
 
-// What the limits and the log ask: the caller and the names of the query's parameters, when an answer was found; else undefined.
+// What nginx asks for a request that was judged here: the words of its caller (undefined: it was not), the query for PostgREST, and the
+// names of its parameters. A query that was judged is plain.
 function caller() {
-  return body === undefined ? undefined : words;
+  return judged ? words : undefined;
 }
 
-function names() {
-  return head[2];
+function query(r) {
+  const asked = r.variables.args || '';
+  if (`&${asked}`.indexOf('&limit=') >= 0) {
+    return asked;
+  }
+  return `${asked}${asked === '' ? '' : '&'}limit=${site.page_default}`;
+}
+
+function names(r) {
+  if (body !== undefined) {
+    return head[2];
+  }
+  const asked = r.variables.args || '';
+  const parts = asked.split('&');
+  for (let i = 0; i < parts.length; i++) {
+    parts[i] = parts[i].slice(0, parts[i].indexOf('='));
+  }
+  return parts.join(',');
 }
 
 // What else there is, for those who judge what is not ordinary, keep answers and compare tags.
@@ -168,4 +199,4 @@ function parts() {
   return {concern, lasts, mayKeep, versions, isAbandoned, hasWritten, nameOf, take, matches};
 }
 
-export default {find, give, caller, names, parts};
+export default {judge, give, caller, query, names, parts};

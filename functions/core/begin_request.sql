@@ -12,7 +12,7 @@ declare
 begin
   v_ignored := core.pre_request() is null;
   -- The gateway sends this header with a writing request that has a key, and drops what a client says in it.
-  if strpos(nullif(current_setting('request.headers', true), ''), '"x-idempotency":"') > 0 then
+  if nullif(current_setting('request.headers', true), '') like '%"x-idempotency":"%' then
     if core.begin_idempotent() then
       -- PostgREST builds every answer with json_agg; found in api first, it is the one that keeps what it builds.
       perform set_config('search_path', 'api, pg_catalog, public', true);

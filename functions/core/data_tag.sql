@@ -13,7 +13,7 @@ declare
   v_xid xid8;
   v_last xid8;
   v_tag text := '';
-  v_snapshot pg_snapshot := pg_current_snapshot();
+  v_snapshot pg_snapshot;
 begin
   foreach v_source in array data_tag.sources loop
     select d.xid
@@ -26,12 +26,14 @@ begin
       and d.source = v_source
     order by d.xid desc
     limit 1;
-    v_tag := concat(v_tag, ' ', v_xid);
+    v_tag := v_tag || ' ' || coalesce(v_xid::text, '');
     v_last := greatest(v_last, v_xid);
   end loop;
-  if v_last is null or v_last < pg_snapshot_xmin(v_snapshot) then
+  if v_last is null or v_last < pg_snapshot_xmin(pg_current_snapshot()) then
     return v_tag; -- all up to the newest have ended
-  elsif v_last >= pg_snapshot_xmax(v_snapshot) or pg_is_in_recovery() then
+  end if;
+  v_snapshot := pg_current_snapshot();
+  if v_last >= pg_snapshot_xmax(v_snapshot) or pg_is_in_recovery() then
     return null;
   end if;
   -- Of those that began before the newest and have not ended the snapshot sees nothing, later ones will.

@@ -1,6 +1,7 @@
 -- What runs before each request of the API: who is this, may he still come in, and has he what he asks for already?
 
--- Definer: a user need not be able to read what is checked here.
+-- Definer: a user need not be able to read what is checked here. Each expression is set up anew in each transaction, which
+-- takes longer than evaluating it: so few of them, and what most requests do not need stands in functions of its own.
 create or replace function core.pre_request()
 returns void
 language plpgsql
@@ -12,71 +13,49 @@ as $$
 declare
   v_role text := current_setting('role');
   v_headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
-  v_token record;
-  v_session core.session;
-  v_ignored text; -- an assignment takes less than a statement, and all of this runs for every request
+  v_claims jsonb;
+  v_org_id uuid;
+  v_has_api_key boolean;
+  v_identity text;
+  v_ignored text; -- an assignment takes less than a statement
 begin
-  -- Nothing here may write a table: GET runs read only.
-  if v_headers ? 'x-request-id' then
-    v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
-  end if;
+  -- Nothing here may write a table: GET runs read only. Without the header the name stays as it was.
+  v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
   if v_role = 'anon' then
     return;
   end if;
 
+  v_claims := core.claims();
+  -- From here on core.org_id() need not read the claims.
+  v_ignored := set_config('erpgres.org_id', v_claims ->> 'org_id', true);
   begin
-    select t.*
-    into v_token
-    from jsonb_to_record(core.claims()) as t (sub uuid, org_id uuid, partner_id uuid, sid uuid, api_key uuid, iss text);
+    -- A token of ours, whose session lets in all that it names and nothing is left to do for: it ends with its session,
+    -- which knows whether its user may come in (core.readmit).
+    select s.org_id, s.api_key_id is not null, s.id
+    into v_org_id, v_has_api_key, v_identity
+    from core.session as s
+    where s.id = (v_claims ->> 'sid')::uuid
+      and s.user_id = (v_claims ->> 'sub')::uuid
+      and s.org_id = (v_claims ->> 'org_id')::uuid
+      and s.partner_id is not distinct from (v_claims ->> 'partner_id')::uuid
+      and s.api_key_id is not distinct from (v_claims ->> 'api_key')::uuid
+      and s.role = v_role
+      and s.is_admitted
+      and not s.is_limited
+      and s.revoked_at is null
+      and s.expires_at > now();
   exception
     when invalid_text_representation then
-      perform core.raise_error('core.token_malformed');
+      null; -- core.examine_token says so
   end;
-  if v_token.sub is null then
-    perform core.raise_error('core.token_malformed');
-  elsif v_token.org_id is null and v_role in ('member', 'partner') then
-    perform core.raise_error('core.organization_missing');
-  end if;
-  -- From here on core.org_id() need not read the claims.
-  v_ignored := set_config('erpgres.org_id', v_token.org_id::text, true);
-
-  if v_token.sid is null then
-    -- A token of an outside provider has no session.
-    perform core.check_outside_token(v_token.iss, v_role, v_token.partner_id);
-  else
-    -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
-    select * into v_session from core.session as s where s.id = v_token.sid;
-    if not found
-      or v_session.user_id <> v_token.sub
-      or v_session.org_id is distinct from v_token.org_id
-      or v_session.partner_id is distinct from v_token.partner_id
-      or v_session.api_key_id is distinct from v_token.api_key
-    then
-      perform core.raise_error('core.session_ended');
-    elsif v_session.role <> v_role then
-      perform core.raise_error('core.role_mismatch');
-    elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
-      v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
-      perform core.raise_error(
-        case
-          when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
-          else 'core.user_inactive'
-        end
-      );
-    elsif v_session.is_limited
-      and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
-    then
-      perform core.raise_error('core.second_factor_setup');
-    end if;
+  if v_identity is null then
+    v_identity := core.examine_token(v_claims, v_role);
+    v_org_id := core.org_id();
+    v_has_api_key := v_claims ->> 'api_key' is not null;
   end if;
 
   if current_setting('request.method', true) in ('GET', 'HEAD') then
-    -- A session is one user's in one organisation.
-    v_ignored := core.tag_answer(
-      v_headers, v_role, v_token.org_id,
-      coalesce(v_token.sid::text, concat_ws(' ', v_token.sub, v_token.org_id, v_token.partner_id)),
-      v_token.api_key is not null
-    );
+    v_ignored := core.tag_answer(v_headers, v_role, v_org_id, v_identity, v_has_api_key);
   elsif v_headers ? 'if-match' then
     perform core.expect_version(v_headers ->> 'if-match');
   end if;
@@ -91,6 +70,67 @@ comment on function core.pre_request() is
   'a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
 
 grant execute on function core.pre_request() to anon, partner, member, superadmin, migrator;
+
+create or replace function core.examine_token(claims jsonb, role text)
+returns text
+language plpgsql
+stable
+parallel safe
+as $$
+declare
+  v_token record;
+  v_session core.session;
+begin
+  begin
+    select t.*
+    into v_token
+    from jsonb_to_record(examine_token.claims) as t (
+      sub uuid, org_id uuid, partner_id uuid, sid uuid, api_key uuid, iss text
+    );
+  exception
+    when invalid_text_representation then
+      perform core.raise_error('core.token_malformed');
+  end;
+  if v_token.sub is null then
+    perform core.raise_error('core.token_malformed');
+  elsif v_token.org_id is null and examine_token.role in ('member', 'partner') then
+    perform core.raise_error('core.organization_missing');
+  elsif v_token.sid is null then
+    perform core.check_outside_token(v_token.iss, examine_token.role, v_token.partner_id);
+    return concat_ws(' ', v_token.sub, v_token.org_id, v_token.partner_id);
+  end if;
+
+  select * into v_session from core.session as s where s.id = v_token.sid;
+  if not found
+    or v_session.user_id <> v_token.sub
+    or v_session.org_id is distinct from v_token.org_id
+    or v_session.partner_id is distinct from v_token.partner_id
+    or v_session.api_key_id is distinct from v_token.api_key
+  then
+    perform core.raise_error('core.session_ended');
+  elsif v_session.role <> examine_token.role then
+    perform core.raise_error('core.role_mismatch');
+  elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
+    v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
+    perform core.raise_error(
+      case
+        when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
+        else 'core.user_inactive'
+      end
+    );
+  elsif v_session.is_limited
+    and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
+  then
+    perform core.raise_error('core.second_factor_setup');
+  end if;
+  return v_token.sid;
+end
+$$;
+
+comment on function core.examine_token(jsonb, text) is
+  'Refuse a token that core.pre_request() did not find to be in order, with the reason, or find it in order after all: one of '
+  'an outside provider, of a SUPER_ADMIN in no organisation, of a session that may only set up a second factor. Returns of '
+  'whom it is: the session, or user, organisation and partner.';
 
 create or replace function core.check_outside_token(issuer text, role text, partner_id uuid)
 returns void

@@ -18,7 +18,7 @@ begin
 
   -- A SUPER_ADMIN sees every organisation, and only the gateway says what is asked for.
   if v_source.is_tagged and tag_answer.role <> 'superadmin' and v_query is not null then
-    if strpos(v_query, '(') > 0 or strpos(v_query, '%28') > 0 then
+    if v_query like '%(%' or v_query like '%\%28%' then
       v_source := core.add_embedded(v_source, v_query);
     end if;
     if tag_answer.has_api_key then
@@ -34,26 +34,21 @@ begin
     );
   end if;
 
+  if v_source.time_dependence = 'day' then
+    v_tag := concat_ws(' ', v_tag, core.today());
+  end if;
   -- The start of the server: where it is restored to an earlier moment, transactions are numbered a second time.
   v_tag := md5(
-    concat_ws(
-      chr(10), v_tag, v_source.revision, pg_postmaster_start_time(), tag_answer.role, tag_answer.identity,
-      v_source.view_name, v_query, tag_answer.headers ->> 'accept', tag_answer.headers ->> 'prefer',
-      case when v_source.time_dependence = 'day' then core.today() end
+    array_to_string(
+      array[
+        v_tag, v_source.revision, pg_postmaster_start_time()::text, tag_answer.role, tag_answer.identity, v_source.view_name,
+        v_query, tag_answer.headers ->> 'accept', tag_answer.headers ->> 'prefer'
+      ],
+      chr(10), ''
     )
   );
-  -- All our tags are weak, and compared weakly: W/ does not matter.
-  if tag_answer.headers ? 'if-none-match'
-    and (
-      strpos(tag_answer.headers ->> 'if-none-match', '"' || v_tag || '"') > 0
-      or btrim(tag_answer.headers ->> 'if-none-match') = '*'
-    )
-  then
-    perform core.raise_answer(
-      '{"code": "core.not_modified", "message": "The client has this answer"}',
-      304,
-      jsonb_build_object('ETag', 'W/"' || v_tag || '"', 'Cache-Control', v_source.cache_control, 'Vary', 'Authorization')
-    );
+  if tag_answer.headers ? 'if-none-match' then
+    perform core.answer_unchanged(tag_answer.headers ->> 'if-none-match', v_tag, v_source.cache_control);
   end if;
   return set_config(
     'response.headers',
@@ -67,6 +62,33 @@ $$;
 comment on function core.tag_answer(jsonb, text, uuid, text, boolean) is
   'Give the answer to a GET of a view a tag (ETag) that changes whenever what the caller would be shown may have changed, and '
   'its cache class; ends the request with 304 when If-None-Match names the tag. Returns the headers of the answer.';
+
+create or replace function core.answer_unchanged(if_none_match text, tag text, cache_control text)
+returns void
+language plpgsql
+volatile
+parallel safe
+as $$
+begin
+  -- All our tags are weak, and compared weakly: W/ does not matter.
+  if strpos(answer_unchanged.if_none_match, '"' || answer_unchanged.tag || '"') > 0
+    or btrim(answer_unchanged.if_none_match) = '*'
+  then
+    perform core.raise_answer(
+      '{"code": "core.not_modified", "message": "The client has this answer"}',
+      304,
+      jsonb_build_object(
+        'ETag', 'W/"' || answer_unchanged.tag || '"',
+        'Cache-Control', answer_unchanged.cache_control,
+        'Vary', 'Authorization'
+      )
+    );
+  end if;
+end
+$$;
+
+comment on function core.answer_unchanged(text, text, text) is
+  'End the request with 304 when If-None-Match names the tag of the answer that it would get';
 
 create or replace function core.add_embedded(source core.api_source, query text)
 returns core.api_source

@@ -232,6 +232,65 @@ def test_a_header_sent_twice_is_refused(member: httpx.Client, name: str, values:
     assert refused(member.send(request), 400, "header_repeated")["details"] == name.lower()
 
 
+def test_the_rules_hold_for_a_caller_who_is_known(member: httpx.Client, org: Any, stack: Any) -> None:
+    # From the second request on the gateway makes the rules only for what is not ordinary (hits.js).
+    view = "wms_documents"
+    entries = []
+    for query in ("", "select=id&status=eq.DRAFT&limit=5&offset=3", "select=id&status=eq.DRAFT", "nonsense=eq.1"):
+        for other in ({"Cache-Control": "max-age=5"}, {}):
+            mark = f"log.{uuid.uuid4()}"
+            answer = member.get(f"{view}?{query}", headers={"X-Request-ID": mark, **other})
+            entries.append({**logged(stack, mark), "answer": (answer.status_code, answer.text)})
+        unlike = {"time", "request_id", "seconds", "upstream_seconds", "bytes"}
+        first, second = ({key: entry[key] for key in entry.keys() - unlike} for entry in entries[-2:])
+        assert first == second
+    assert [entry["query_keys"] for entry in entries[::2]] == [
+        "",
+        "select,status,limit,offset",
+        "select,status",
+        "nonsense",
+    ]
+    assert {entry["tier"] for entry in entries} == {"user"}
+    assert {entry["org"] for entry in entries} == {str(org.id)}
+    error = json.loads(entries[-1]["answer"][1])
+    assert (entries[-1]["status"], error["details"], error["hint"]) == (400, None, None)
+    for query, code in (
+        ("limit=101", "limit_out_of_range"),
+        ("limit=0", "limit_out_of_range"),
+        ("select=id&limit=5&limit=6", "parameter_repeated"),
+        ("offset=-1", "offset_out_of_range"),
+        ("select=id&select=number", "parameter_repeated"),
+        ("order=id;limit=500", "limit_out_of_range"),
+    ):
+        refused(member.get(f"{view}?{query}"), 400, code)
+    for headers, status, code in (
+        ({"Accept": "application/vnd.pgrst.plan+json"}, 406, "plan_refused"),
+        ({"Accept": "text/csv, application/vnd.PGRST.Plan"}, 406, "plan_refused"),
+        ({"Accept-Profile": "core"}, 406, "profile_refused"),
+        ({"Prefer": "count=planned"}, 400, "count_refused"),
+        ({"Range": "0-9"}, 400, "range_refused"),
+    ):
+        refused(member.get(view, headers=headers), status, code)
+    refused(member.delete(view), 400, "filter_required")
+    refused(member.patch(view, json={}), 400, "filter_required")
+    request = member.build_request("GET", view)
+    request.headers = httpx.Headers([*request.headers.items(), ("X-Whatever", "1"), ("X-Whatever", "2")])
+    refused(member.send(request), 400, "header_repeated")
+
+
+def test_a_caller_who_is_known_is_refused_when_his_token_ends(
+    api: Callable[..., httpx.Client], org: Any, stack: Any, address: str
+) -> None:
+    claims = {**org.claims(org.user()), "exp": int(time.time()) + 3}
+    with api(jwt.encode(claims, stack.secret("jwt.key"), "HS256"), address) as client:
+        statuses = []
+        while not statuses or (statuses[-1] == 200 and time.time() < claims["exp"] + 5):
+            answer = client.get("wms_documents?limit=1")
+            statuses.append(answer.status_code)
+    assert len(statuses) > 2 and set(statuses[:-1]) == {200}
+    refused(answer, 401, "token_expired")
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -111,6 +111,26 @@ def test_as_superuser_twice(fresh: str, as_dba: object) -> None:
         pass
 
 
+def test_only_a_generated_password_is_worked_out_once(fresh: str, as_dba: object) -> None:
+    def generated(role: str) -> str:
+        return f"{role:x<40}"
+
+    for secret, expected in ((PASSWORDS, 4096), (generated, 1), (PASSWORDS, 4096)):
+        cluster.apply(fresh, secret, "erp")
+        with psycopg.connect(fresh) as connection:
+            stored = dict(connection.execute("select rolname, rolpassword from pg_authid where rolcanlogin").fetchall())
+        assert cluster.iterations(stored["authenticator"]) == expected
+        assert cluster.iterations(stored["migrator"]) == cluster.iterations(stored["monitor"]) == 4096
+        for role in ("authenticator", "migrator"):
+            psycopg.connect(make_conninfo(fresh, user=role, password=secret(role), dbname="erp")).close()
+    # An installation from before has the right password with other iterations.
+    cluster.apply(fresh, generated, "erp")
+    with psycopg.connect(fresh, autocommit=True) as connection:
+        connection.execute(f"alter role authenticator password '{generated('authenticator')}'")
+    again = [line for line in cluster.apply(fresh, generated, "erp").splitlines() if "password" in line]
+    assert again == ["set the password of authenticator"]
+
+
 def test_as_a_dba_who_may_create_databases(fresh: str, as_dba: Callable[[str], str], server: Server) -> None:
     dba = as_dba("createrole createdb")
     done = cluster.apply(dba, PASSWORDS, "erp")

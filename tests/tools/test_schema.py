@@ -148,3 +148,4 @@ def test_scram_verifiers_are_compared(server: Server) -> None:
     assert cluster.matches("right", verifier)
     assert not cluster.matches("wrong", verifier)
     assert not cluster.matches("right", "md5 or nonsense")
+    assert cluster.iterations(verifier) == 4096

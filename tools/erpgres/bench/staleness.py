@@ -272,7 +272,7 @@ def break_on_purpose(connection: Connection, bug: str) -> None:
             "where p.pronamespace = 'core'::regnamespace and p.proname = 'data_tag'"
         ).fetchone()
         assert row is not None
-        definition = row[0].replace("v_last < pg_snapshot_xmin(v_snapshot)", "true")
+        definition = row[0].replace("v_last < pg_snapshot_xmin(pg_current_snapshot())", "true")
         if definition == row[0]:
             raise CannotRun("core.data_tag is not written as the check expects", "look at bench/staleness.py")
         connection.execute(definition)
