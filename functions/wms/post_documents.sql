@@ -12,6 +12,7 @@ parallel unsafe
 -- one plan per statement and session, and the same one whatever the statistics say: a few rows of each table, by their keys
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set enable_bitmapscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
