@@ -54,7 +54,7 @@ begin
   -- What can be looked up before anything is locked is looked up now: whoever waits for this posting waits less.
   v_balances := wms.find_balances(org_id, v_items, v_lots, v_places);
   v_is_missing := wms.lacks_value(org_id, v_items, v_warehouses);
-  if movements[1].document_no < movements[cardinality(movements)].document_no then
+  if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_balances) > 50 then
     v_ignored := wms.queue_up(v_warehouses) is null;
   end if;
   v_ignored := wms.change_found_balances(
@@ -134,9 +134,9 @@ end
 $$;
 
 comment on function wms.queue_up(uuid[]) is
-  'Waits for other postings of many documents in the warehouses. They touch so many balances that they would meet in any '
-  'case: row after row, each time finding the row changed since they looked, where here they wait once and look then. '
-  'Postings of one document neither ask for these locks nor wait for them.';
+  'Waits for other postings of many documents and balances in the warehouses. They would meet in any case: row after row, each '
+  'time finding it changed since they looked, where here they wait once and look then. Others neither ask for these locks nor '
+  'wait for them. Taken after lots and before balances, in one order.';
 
 create or replace function wms.change_balances(
   org_id uuid,
