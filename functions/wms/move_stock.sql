@@ -13,6 +13,7 @@ declare
   v_warehouses uuid[];
   v_deltas numeric[];
   v_holds numeric[];
+  v_balances uuid[];
   v_values numeric[];
   v_is_missing boolean;
   v_has_reservation boolean;
@@ -38,19 +39,27 @@ begin
       sum(s.hold) as hold,
       bool_or(m.reservation_id is not null) as has_reservation
     from unnest(movements) as m
+    -- Not VALUES, which gets its expressions ready for each row anew.
     cross join lateral (
-      values
-        (
-          m.from_location_id, m.from_warehouse_id, - m.quantity,
-          case when m.reservation_id is null then 0 else - m.quantity end
-        ),
-        (m.to_location_id, m.to_warehouse_id, m.quantity, case when m.is_hold_carried then m.quantity else 0 end)
+      select
+        m.from_location_id, m.from_warehouse_id, - m.quantity,
+        case when m.reservation_id is null then 0 else - m.quantity end
+      union all
+      select m.to_location_id, m.to_warehouse_id, m.quantity, case when m.is_hold_carried then m.quantity else 0 end
     ) as s (location_id, warehouse_id, delta, hold)
     where s.warehouse_id is not null
     group by m.item_id, m.lot_id, s.location_id, s.warehouse_id
   ) as c;
 
-  v_is_missing := wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
+  -- What can be looked up before anything is locked is looked up now: whoever waits for this posting waits less.
+  v_balances := wms.find_balances(org_id, v_items, v_lots, v_places);
+  v_is_missing := wms.lacks_value(org_id, v_items, v_warehouses);
+  if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_balances) > 50 then
+    v_ignored := wms.queue_up(v_warehouses) is null;
+  end if;
+  v_ignored := wms.change_found_balances(
+    org_id, v_balances, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
+  ) is null;
   if v_has_reservation then
     v_ignored := wms.take_reservations(org_id, movements) is null;
   end if;
@@ -66,9 +75,9 @@ begin
     m.occurred_at
   from unnest(movements) with ordinality as m
   cross join lateral (
-    values
-      (m.from_location_id, m.from_warehouse_id, - m.quantity, - v_values[m.ordinality]),
-      (m.to_location_id, m.to_warehouse_id, m.quantity, v_values[m.ordinality])
+    select m.from_location_id, m.from_warehouse_id, - m.quantity, - v_values[m.ordinality]
+    union all
+    select m.to_location_id, m.to_warehouse_id, m.quantity, v_values[m.ordinality]
   ) as s (location_id, warehouse_id, delta, value_delta);
 end
 $$;
@@ -76,6 +85,58 @@ $$;
 comment on function wms.move_stock(uuid, wms.movement[], text) is
   'Changes the balances, reservations and values that the movements touch, and writes the ledger, all at once. Raises '
   'wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
+
+create or replace function wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[])
+returns uuid[]
+language plpgsql
+volatile
+parallel unsafe
+as $$
+begin
+  -- `offset 0` keeps the planner from joining otherwise than one by one, whatever the statistics say.
+  return (
+    select array_agg(b.id order by c.n)
+    from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
+    left join lateral (
+      select b.id
+      from wms.balance as b
+      where b.org_id = find_balances.org_id
+        and b.item_id = c.item_id
+        and b.location_id = c.location_id
+        and b.lot_id is not distinct from c.lot_id
+      offset 0
+    ) as b on true
+  );
+end
+$$;
+
+comment on function wms.find_balances(uuid, uuid[], uuid[], uuid[]) is
+  'The balances of items (and lots) at places, in their order; null where there is none.';
+
+create or replace function wms.queue_up(warehouses uuid[])
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_key bigint;
+  v_ignored boolean;
+begin
+  for v_key in
+    select ops.lock_key('wms.posting', w.id) as key
+    from (select distinct u.id from unnest(warehouses) as u (id)) as w
+    order by key
+  loop
+    v_ignored := pg_advisory_xact_lock(v_key) is null;
+  end loop;
+end
+$$;
+
+comment on function wms.queue_up(uuid[]) is
+  'Waits for other postings of many documents and balances in the warehouses. They would meet in any case: row after row, each '
+  'time finding it changed since they looked, where here they wait once and look then. Others neither ask for these locks nor '
+  'wait for them. Taken after lots and before balances, in one order.';
 
 create or replace function wms.change_balances(
   org_id uuid,
@@ -92,78 +153,80 @@ volatile
 parallel unsafe
 as $$
 declare
-  v_balances uuid[];
+  v_balances uuid[] := wms.find_balances(org_id, items, lots, places);
+  v_ignored boolean;
+begin
+  v_ignored := wms.change_found_balances(org_id, v_balances, items, lots, places, warehouses, deltas, holds) is null;
+  return wms.lacks_value(org_id, items, warehouses);
+end
+$$;
+
+comment on function wms.change_balances(uuid, uuid[], uuid[], uuid[], uuid[], numeric[], numeric[]) is
+  'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; returns '
+  'whether one of a stock without a value is among them. Does and raises what wms.change_found_balances does.';
+
+create or replace function wms.change_found_balances(
+  org_id uuid,
+  balances uuid[],
+  items uuid[],
+  lots uuid[],
+  places uuid[],
+  warehouses uuid[],
+  deltas numeric[],
+  holds numeric[]
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_balances uuid[] := balances;
   v_held uuid[];
   v_changes numeric[];
   v_hold_changes numeric[];
   v_is_short boolean;
-  v_has_no_value boolean;
   v_twice record;
 begin
-  loop
-    -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
-    -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
-    -- joining otherwise than one by one in this order, whatever the statistics say.
-    with wanted as materialized (
-      select c.n, c.delta, c.hold, b.id, v.item_id is null as has_no_value
-      from unnest(items, lots, places, warehouses, deltas, holds) with ordinality
-        as c (item_id, lot_id, location_id, warehouse_id, delta, hold, n)
-      left join lateral (
-        select b.id
-        from wms.balance as b
-        where b.org_id = change_balances.org_id
-          and b.item_id = c.item_id
-          and b.location_id = c.location_id
-          and b.lot_id is not distinct from c.lot_id
-        offset 0
-      ) as b on true
-      left join lateral (
-        select v.item_id
-        from wms.stock_value as v
-        where v.org_id = change_balances.org_id
-          and v.item_id = c.item_id
-          and v.warehouse_id = c.warehouse_id
-        offset 0
-      ) as v on true
-    ),
-    held as (
-      select
-        w.id,
-        w.delta,
-        w.hold,
-        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
-      from wanted as w
-      cross join lateral (
-        select b.quantity, b.reserved
-        from wms.balance as b
-        where b.org_id = change_balances.org_id
-          and b.id = w.id
-        offset 0
-        for no key update
-      ) as b
-      where not exists (select from wanted as m where m.id is null)
-    )
-    select
-      (select array_agg(w.id order by w.n) from wanted as w),
-      (select bool_or(w.has_no_value) from wanted as w),
-      array_agg(h.id order by h.id),
-      array_agg(h.delta order by h.id),
-      array_agg(h.hold order by h.id),
-      bool_or(h.is_short)
-    into v_balances, v_has_no_value, v_held, v_changes, v_hold_changes, v_is_short
-    from held as h;
-    exit when v_held is not null or array_position(v_balances, null) is null;
-
+  while array_position(v_balances, null) is not null loop
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
-    select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
+    select change_found_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
     from unnest(items, lots, places, warehouses, v_balances) with ordinality
       as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
     where c.balance_id is null
     order by c.n
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+    v_balances := wms.find_balances(org_id, items, lots, places);
   end loop;
+
+  -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
+  -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
+  -- joining otherwise than one by one in this order, whatever the statistics say.
+  select
+    array_agg(h.id order by h.id),
+    array_agg(h.delta order by h.id),
+    array_agg(h.hold order by h.id),
+    bool_or(h.is_short)
+  into v_held, v_changes, v_hold_changes, v_is_short
+  from (
+    select
+      w.id,
+      w.delta,
+      w.hold,
+      w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
+    from unnest(v_balances, deltas, holds) as w (id, delta, hold)
+    cross join lateral (
+      select b.quantity, b.reserved
+      from wms.balance as b
+      where b.org_id = change_found_balances.org_id
+        and b.id = w.id
+      offset 0
+      for no key update
+    ) as b
+    offset 0
+  ) as h;
 
   if coalesce(cardinality(v_held), 0) < cardinality(v_balances) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
@@ -177,7 +240,7 @@ begin
     quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
     reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
     updated_at = now()
-  where b.org_id = change_balances.org_id
+  where b.org_id = change_found_balances.org_id
     and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
@@ -192,7 +255,7 @@ begin
       on b.org_id = t.org_id
       and b.item_id = t.item_id
       and b.lot_id = t.id
-    where t.org_id = change_balances.org_id
+    where t.org_id = change_found_balances.org_id
       and t.id = any (lots)
     group by i.sku, t.lot_no, t.id
     having sum(b.quantity) > 1
@@ -204,14 +267,13 @@ begin
       );
     end if;
   end if;
-  return v_has_no_value;
 end
 $$;
 
-comment on function wms.change_balances(uuid, uuid[], uuid[], uuid[], uuid[], numeric[], numeric[]) is
-  'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order. Makes '
-  'those that are missing, locks all of them until the transaction ends; returns whether one of a stock without a value is '
-  'among them. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
+comment on function wms.change_found_balances(uuid, uuid[], uuid[], uuid[], uuid[], uuid[], numeric[], numeric[]) is
+  'Changes quantity (deltas) and reserved (holds) of balances that wms.find_balances has found for items (and lots) at places, '
+  'given in key order. Makes those that are missing, locks all of them until the transaction ends. Raises '
+  'wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
 
 create or replace function wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[])
 returns void

@@ -17,7 +17,7 @@ as $$
 declare
   v_method text := case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end;
   v_movement wms.movement;
-  v_keys text[];
+  v_places integer[];
   v_items uuid[];
   v_warehouses uuid[];
   v_quantities numeric[];
@@ -45,17 +45,16 @@ begin
     perform wms.begin_values(org_id, items, warehouses, deltas, v_method);
   end if;
   select
-    array_agg(h.key),
     array_agg(h.quantity),
     array_agg(h.value),
     array_agg(h.unit_cost),
     array_agg(h.method),
     array_agg(h.item_id),
     array_agg(h.warehouse_id)
-  into v_keys, v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
+  into v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
   from (
     -- Locked one after the other in the order of all: `offset 0` keeps the planner from joining otherwise.
-    select s.item_id::text || s.warehouse_id::text as key, s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
+    select s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
     from (
       select distinct s.item_id, s.warehouse_id
       from unnest(items, warehouses) as s (item_id, warehouse_id)
@@ -73,7 +72,7 @@ begin
   ) as h;
 
   if array_remove(v_old_methods, v_method) <> '{}' then
-    for v_n in 1..cardinality(v_keys) loop
+    for v_n in 1..cardinality(v_items) loop
       if v_old_methods[v_n] <> v_method then
         perform wms.begin_layers(
           org_id, v_items[v_n], v_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
@@ -82,14 +81,32 @@ begin
     end loop;
   end if;
 
+  -- Which of the values is that of either end of each movement: they stand in the order of item and warehouse.
+  select array_agg(case when k.warehouse_id is not null then k.n end order by k.ordinality, k.is_to)
+  into v_places
+  from (
+    select
+      s.warehouse_id,
+      s.is_to,
+      m.ordinality,
+      dense_rank() over (order by s.warehouse_id is null, m.item_id, s.warehouse_id) as n
+    from unnest(movements) with ordinality as m
+    cross join lateral (
+      select m.from_warehouse_id, false
+      union all
+      select m.to_warehouse_id, true
+    ) as s (warehouse_id, is_to)
+  ) as k;
+  v_n := -1;
   foreach v_movement in array movements loop
-    if v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id then
+    v_n := v_n + 2;
+    v_from := v_places[v_n];
+    v_to := v_places[v_n + 1];
+    if v_from is not distinct from v_to then
       v_booked := v_booked || 0::numeric;
       continue;
     end if;
 
-    v_from := array_position(v_keys, v_movement.item_id::text || v_movement.from_warehouse_id::text);
-    v_to := array_position(v_keys, v_movement.item_id::text || v_movement.to_warehouse_id::text);
     if v_from is null then
       v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to], 4));
     else
@@ -150,6 +167,34 @@ comment on function wms.value_movements(uuid, wms.movement[], uuid[], uuid[], nu
   'layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still '
   'lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says '
   'whether a value is missing and how the organisation values its stock.';
+
+create or replace function wms.lacks_value(org_id uuid, items uuid[], warehouses uuid[])
+returns boolean
+language plpgsql
+volatile
+parallel unsafe
+as $$
+begin
+  return (
+    select bool_or(v.item_id is null)
+    from (
+      select distinct s.item_id, s.warehouse_id
+      from unnest(items, warehouses) as s (item_id, warehouse_id)
+    ) as s
+    left join lateral (
+      select v.item_id
+      from wms.stock_value as v
+      where v.org_id = lacks_value.org_id
+        and v.item_id = s.item_id
+        and v.warehouse_id = s.warehouse_id
+      offset 0
+    ) as v on true
+  );
+end
+$$;
+
+comment on function wms.lacks_value(uuid, uuid[], uuid[]) is
+  'Whether the stock of one of the items in its warehouse has no value yet; once there is one it stays.';
 
 create or replace function wms.begin_values(org_id uuid, items uuid[], warehouses uuid[], deltas numeric[], method text)
 returns void

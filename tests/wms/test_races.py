@@ -114,6 +114,79 @@ def test_clients_that_make_the_same_new_balances_do_not_deadlock(world: World, a
     assert violations(world.db, world.org.id) == {}
 
 
+def test_many_documents_queue_and_others_pass(world: World, acting: Acting, stack: Any) -> None:
+    """Two postings of many documents over the same goods take turns; one over other goods goes between them."""
+    items, places = stocked(world)
+    source, target = (warehouse.id for warehouse in world.warehouses)
+    sources, targets = places[source], places[target]
+    user_id, alone = world.org.user(administrator=True), world.item()
+
+    def draft(warehouse: str, other: str, froms: list[str], tos: list[str]) -> str:
+        lines = [
+            {"item_id": i, "quantity": 1, "from_position_id": froms[n % 5], "to_position_id": tos[n % 5]}
+            for n, i in enumerate(items)
+        ]
+        return str(world.draft("TRANSFER", *lines, from_location_id=warehouse, to_location_id=other)["id"])
+
+    there = [draft(source, target, sources, targets), draft(source, target, sources[::-1], targets)]
+    back = [draft(target, source, targets, sources), draft(target, source, targets, sources[::-1])]
+    single = world.draft("IMPORT", {"item_id": alone, "quantity": 1}, to_location_id=source)["id"]
+    post = "select number from api.wms_documents_post(%s::uuid[])"
+    with acting(world.org, user_id) as first, acting(world.org, user_id) as second, ThreadPoolExecutor(1) as pool:
+        with first.transaction():
+            first.execute(post, [there])
+            later = pool.submit(lambda: second.execute(post, [back]).fetchall())
+            waiting(stack.dsn("postgres", world.db.info.dbname), "wms_documents_post", "advisory")
+            assert world.done("wms_document_post", id=single)["status"] == "POSTED"
+        numbers = [str(row[0]) for row in later.result(timeout=60)]
+    assert [number[-6:] for number in numbers] == ["000003", "000004"]
+    rows = world.db.execute(
+        "select item_id::text, quantity from wms.balance where org_id = %s and quantity <> 60", [world.org.id]
+    ).fetchall()
+    assert rows == [(alone, 1)], "what went there came back"
+    assert violations(world.db, world.org.id) == {}
+
+
+def test_many_documents_and_single_ones_do_not_deadlock(world: World, acting: Acting) -> None:
+    items, places = stocked(world)
+    user_id = world.org.user(administrator=True)
+    before = deadlocks(world.db)
+    start = threading.Barrier(8)
+
+    def client(number: int) -> int:
+        choose = random.Random(number)
+        ids = []
+        with acting(world.org, user_id) as session:
+            for _ in range(12):
+                source, target = choose.sample(sorted(places), 2)
+                lines = [
+                    {
+                        "item_id": choose.choice(items), "quantity": 1,
+                        "from_position_id": choose.choice(places[source]),
+                        "to_position_id": choose.choice(places[target]),
+                    }
+                    for _ in range(5)
+                ]  # fmt: skip
+                row = session.execute(
+                    "select id from api.wms_document_create('TRANSFER', %s, %s, lines => %s)",
+                    [source, target, Jsonb(lines)],
+                ).fetchone()
+                assert row is not None
+                ids.append(row[0])
+            start.wait(timeout=60)
+            size = (12, 6, 3, 1)[number % 4]  # more than fifty balances, fewer, and one document at a time
+            for n in range(0, 12, size):
+                session.execute("select id from api.wms_documents_post(%s::uuid[])", [ids[n : n + size]])
+        return len(ids)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(client, range(8))) == 96
+    assert deadlocks(world.db) == before
+    assert violations(world.db, world.org.id) == {}
+    total = world.db.execute("select sum(quantity) from wms.balance where org_id = %s", [world.org.id]).fetchone()
+    assert total == (20 * 10 * 60,)
+
+
 def test_the_last_piece_goes_once(world: World, one: Warehouse, api: Any) -> None:
     item = world.item()
     world.posted("IMPORT", {"item_id": item, "quantity": 1, "to_position_id": one.storage}, to_location_id=one.id)
@@ -165,21 +238,24 @@ def test_a_line_cannot_slip_into_a_document_being_posted(
                 version=1,
                 lines=[{"item_id": item, "quantity": 9}],
             )
-            waiting(stack.dsn("postgres", world.db.info.dbname))
+            waiting(stack.dsn("postgres", world.db.info.dbname), "wms_document_lines_put")
         refused(other.result(timeout=60), 409, "wms.document_not_draft")
     assert world.stock() == {(item, one.receiving): 1}
     assert violations(world.db, world.org.id) == {}
 
 
-def waiting(dsn: str) -> None:
-    """Return when a session waits for a lock; fails after some seconds. Only a superuser sees what others do."""
+def waiting(dsn: str, call: str, event: str = "%") -> None:
+    """Return when a session that calls the function waits for a lock; fails after some seconds.
+
+    Only a superuser sees what others do.
+    """
     query = (
         "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        " and query like '%wms_document_lines_put%'), pg_sleep(0.01)"
+        " and wait_event like %s and query like %s), pg_sleep(0.01)"
     )
     with psycopg.connect(dsn, autocommit=True) as db:
         for _ in range(400):
-            row = db.execute(query).fetchone()
+            row = db.execute(query, [event, f"%{call}%"]).fetchone()
             if row is not None and row[0]:
                 return
     raise AssertionError("nobody waits")
