@@ -12,7 +12,8 @@ begin
   if core.claims() ->> 'role' in ('anon', 'superadmin') then
     return '00000000-0000-0000-0000-000000000000';
   end if;
-  return core.user_id();
+  -- Nobody is everybody by having such an id.
+  return nullif(core.user_id(), '00000000-0000-0000-0000-000000000000');
 end
 $$;
 
