@@ -123,6 +123,6 @@ alter role analyst set default_transaction_read_only = on;
 -- index: planned once a connection instead of at each request, which takes longer than running them (decision 9).
 alter role authenticator set plan_cache_mode = force_generic_plan;
 
--- No partition is left out because of a check constraint, since none has one of its own; but whoever plans reads them all, in each new
--- connection anew, and that is a fifth of planning. Pruning is another matter and goes on.
+-- No partition has a check constraint of its own by which it could be left out, but whoever plans reads them all, anew in each
+-- connection: a fifth of planning. Pruning is another matter and goes on.
 alter role authenticator set constraint_exclusion = off;
