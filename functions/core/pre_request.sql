@@ -22,6 +22,7 @@ begin
   -- Nothing here may write a table: GET runs read only. Without the header the name stays as it was.
   v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
   if v_role = 'anon' then
+    perform core.apply_role_limits(v_role);
     return;
   end if;
 
@@ -63,13 +64,37 @@ end
 $$;
 
 comment on function core.pre_request() is
-  'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token that '
+  'Runs before each request (db-pre-request): puts the request id into application_name, sets the time limits of anon, and '
+  'refuses with 401 a token that '
   'is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has '
   'ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done. '
   'Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it (core.tag_answer); lets '
   'a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
 
 grant execute on function core.pre_request() to anon, partner, member, superadmin, migrator;
+
+create or replace function core.apply_role_limits(role text)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+as $$
+begin
+  perform set_config(l.parts[1], l.parts[2], true)
+  from (
+    select regexp_match(c.setting, '^([a-z_]+_timeout)=(.*)$') as parts
+    from pg_db_role_setting as s
+    cross join unnest(s.setconfig) as c (setting)
+    where s.setrole = apply_role_limits.role::regrole
+      and s.setdatabase = 0
+  ) as l
+  where l.parts is not null;
+end
+$$;
+
+comment on function core.apply_role_limits(text) is
+  'Let the time limits of a role hold for the rest of the transaction. PostgREST connects as authenticator and keeps its limits when it '
+  'switches to another role; those of partner, member and superadmin are the same, those of anon are shorter.';
 
 create or replace function core.examine_token(claims jsonb, role text)
 returns text
