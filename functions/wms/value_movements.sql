@@ -82,14 +82,16 @@ begin
   end if;
 
   -- Which of the values is that of either end of each movement: they stand in the order of item and warehouse.
-  select array_agg(case when k.warehouse_id is not null then k.n end order by k.ordinality, k.is_to)
-  into v_places
+  select
+    array_agg(case when k.warehouse_id is not null then k.n end order by k.ordinality, k.is_to),
+    max(k.n) filter (where k.warehouse_id is not null)
+  into v_places, v_n
   from (
     select
       s.warehouse_id,
       s.is_to,
       m.ordinality,
-      dense_rank() over (order by s.warehouse_id is null, m.item_id, s.warehouse_id) as n
+      (dense_rank() over (order by s.warehouse_id is null, m.item_id, s.warehouse_id))::integer as n
     from unnest(movements) with ordinality as m
     cross join lateral (
       select m.from_warehouse_id, false
@@ -97,6 +99,9 @@ begin
       select m.to_warehouse_id, true
     ) as s (warehouse_id, is_to)
   ) as k;
+  if v_n is distinct from cardinality(v_items) then
+    perform core.raise_error('wms.busy'); -- a value was removed meanwhile
+  end if;
   v_n := -1;
   foreach v_movement in array movements loop
     v_n := v_n + 2;

@@ -237,19 +237,21 @@ class _Site:
 
             _together(clients, make)
         began = self._cpu()
-        seconds = _together(clients, lambda n: self._post(way, n, drafts[n], size, calls, random.Random(seeds[n])))
+        took = _together(clients, lambda n: self._post(way, n, drafts[n], size, calls, random.Random(seeds[n])))
         posted = clients * calls * size
-        return posted / seconds, 1000 * (self._cpu() - began) / posted
+        # A process that has ended meanwhile takes its time with it: what it used before is not to be subtracted.
+        used = sum(seconds - began.get(pid, 0) for pid, seconds in self._cpu().items())
+        return posted / took, 1000 * used / posted
 
-    def _cpu(self) -> float:
-        """Seconds of CPU that the processes of the stack have used."""
-        used = 0.0
+    def _cpu(self) -> dict[int, float]:
+        """Seconds of CPU that each process of the stack has used."""
+        used = {}
         for process in find(self.state):
             try:
                 times = process.cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            used += times.user + times.system
+            used[process.pid] = times.user + times.system
         return used
 
     def _post(self, way: str, n: int, drafts: list[str], size: int, calls: int, choose: random.Random) -> None:
