@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import random
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from conftest import Organization, organization
 from erpgres.errors import CannotRun
 from erpgres.migrate.traffic import PLAN, Report, Traffic
+from erpgres.migrate.traffic_client import Sender, report_aside
 from erpgres.stack.state import State
 
 MIX = """
@@ -127,3 +131,25 @@ def test_a_gateway_that_is_not_there(org: Organization, stack: State) -> None:
     traffic = Traffic(stack, user=row[0], organization=org.code, url="http://127.0.0.1:1")
     with pytest.raises(CannotRun, match="the gateway does not answer"):
         traffic.start()
+
+
+def test_a_report_delays_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    async def longest_pause() -> tuple[float, float]:
+        endpoint = {"name": "one", "path": "units"}
+        sender = Sender({"host": "", "rate": 1, "tls": False, "values": {}, "tokens": ["x"], "endpoints": [endpoint]})
+        sender.whole.seen[0].waits.extend(random.random() for _ in range(400_000))
+        began = time.perf_counter()
+        sender.report()
+        inline = time.perf_counter() - began
+        pause, last = 0.0, time.perf_counter()
+        task = asyncio.create_task(report_aside(sender))
+        while not task.done():
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            pause, last = max(pause, now - last), now
+        await task
+        return pause, inline
+
+    pause, inline = asyncio.run(longest_pause())
+    assert json.loads(capfd.readouterr().out)["requests"] == 400_000
+    assert pause < inline / 3, (pause, inline)
