@@ -65,11 +65,10 @@ $$;
 
 comment on function core.pre_request() is
   'Runs before each request (db-pre-request): puts the request id into application_name, sets the time limits of anon, and '
-  'refuses with 401 a token that '
-  'is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has '
-  'ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done. '
-  'Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it (core.tag_answer); lets '
-  'a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
+  'refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, '
+  'partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where '
+  'that is still to be done. Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it '
+  '(core.tag_answer); lets a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
 
 grant execute on function core.pre_request() to anon, partner, member, superadmin, migrator;
 
@@ -93,8 +92,8 @@ end
 $$;
 
 comment on function core.apply_role_limits(text) is
-  'Let the time limits of a role hold for the rest of the transaction. PostgREST connects as authenticator and keeps its limits when it '
-  'switches to another role; those of partner, member and superadmin are the same, those of anon are shorter.';
+  'Let the time limits of a role hold for the rest of the transaction. PostgREST connects as authenticator and keeps its limits '
+  'when it switches to another role; those of partner, member and superadmin are the same, those of anon are shorter.';
 
 create or replace function core.examine_token(claims jsonb, role text)
 returns text

@@ -86,8 +86,8 @@ end
 $$;
 
 -- statement: one SQL statement; lock: one wait for a lock; idle: a transaction that does nothing; transaction: all of it.
--- A session has those of the role that it connected as: PostgREST's has authenticator's, also for a member, a partner and a superadmin,
--- whose are the same here; core.pre_request() applies those of anon.
+-- A session has those of the role that it connected as: PostgREST's has authenticator's, which partner, member and superadmin
+-- share; core.pre_request() applies those of anon.
 do $$
 declare
   v_limit record;

@@ -809,6 +809,29 @@ $$;
 
 COMMENT ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) IS 'The body of an error of the catalogue, as the answer of a function that returns it: status and headers are set, the transaction commits';
 
+CREATE FUNCTION core.answer_unchanged(if_none_match text, tag text, cache_control text) RETURNS void
+    LANGUAGE plpgsql PARALLEL SAFE
+    AS $$
+begin
+  -- All our tags are weak, and compared weakly: W/ does not matter.
+  if strpos(answer_unchanged.if_none_match, '"' || answer_unchanged.tag || '"') > 0
+    or btrim(answer_unchanged.if_none_match) = '*'
+  then
+    perform core.raise_answer(
+      '{"code": "core.not_modified", "message": "The client has this answer"}',
+      304,
+      jsonb_build_object(
+        'ETag', 'W/"' || answer_unchanged.tag || '"',
+        'Cache-Control', answer_unchanged.cache_control,
+        'Vary', 'Authorization'
+      )
+    );
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.answer_unchanged(if_none_match text, tag text, cache_control text) IS 'End the request with 304 when If-None-Match names the tag of the answer that it would get';
+
 CREATE FUNCTION core.api_dependencies() RETURNS TABLE(view_name text, kind text, name text)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -974,6 +997,24 @@ CREATE FUNCTION core.api_objects(roles regrole[] DEFAULT '{member,partner}'::reg
 $$;
 
 COMMENT ON FUNCTION core.api_objects(roles regrole[], into_functions boolean) IS 'The relations and functions that the answer to a request of one of the roles for each view of the API depends on: its definition, the policies of the tables behind it, and, into_functions, what functions among them read';
+
+CREATE FUNCTION core.apply_role_limits(role text) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+begin
+  perform set_config(l.parts[1], l.parts[2], true)
+  from (
+    select regexp_match(c.setting, '^([a-z_]+_timeout)=(.*)$') as parts
+    from pg_db_role_setting as s
+    cross join unnest(s.setconfig) as c (setting)
+    where s.setrole = apply_role_limits.role::regrole
+      and s.setdatabase = 0
+  ) as l
+  where l.parts is not null;
+end
+$_$;
+
+COMMENT ON FUNCTION core.apply_role_limits(role text) IS 'Let the time limits of a role hold for the rest of the transaction. PostgREST connects as authenticator and keeps its limits when it switches to another role; those of partner, member and superadmin are the same, those of anon are shorter.';
 
 CREATE FUNCTION core.approval_is_granted(entity text, entity_id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -1179,7 +1220,7 @@ declare
 begin
   v_ignored := core.pre_request() is null;
   -- The gateway sends this header with a writing request that has a key, and drops what a client says in it.
-  if strpos(nullif(current_setting('request.headers', true), ''), '"x-idempotency":"') > 0 then
+  if nullif(current_setting('request.headers', true), '') like '%"x-idempotency":"%' then
     if core.begin_idempotent() then
       -- PostgREST builds every answer with json_agg; found in api first, it is the one that keeps what it builds.
       perform set_config('search_path', 'api, pg_catalog, public', true);
@@ -1589,7 +1630,7 @@ declare
   v_xid xid8;
   v_last xid8;
   v_tag text := '';
-  v_snapshot pg_snapshot := pg_current_snapshot();
+  v_snapshot pg_snapshot;
 begin
   foreach v_source in array data_tag.sources loop
     select d.xid
@@ -1602,12 +1643,14 @@ begin
       and d.source = v_source
     order by d.xid desc
     limit 1;
-    v_tag := concat(v_tag, ' ', v_xid);
+    v_tag := v_tag || ' ' || coalesce(v_xid::text, '');
     v_last := greatest(v_last, v_xid);
   end loop;
-  if v_last is null or v_last < pg_snapshot_xmin(v_snapshot) then
+  if v_last is null or v_last < pg_snapshot_xmin(pg_current_snapshot()) then
     return v_tag; -- all up to the newest have ended
-  elsif v_last >= pg_snapshot_xmax(v_snapshot) or pg_is_in_recovery() then
+  end if;
+  v_snapshot := pg_current_snapshot();
+  if v_last >= pg_snapshot_xmax(v_snapshot) or pg_is_in_recovery() then
     return null;
   end if;
   -- Of those that began before the newest and have not ended the snapshot sees nothing, later ones will.
@@ -2206,6 +2249,61 @@ end
 $_$;
 
 COMMENT ON FUNCTION core.ensure_sources() IS 'Make the triggers that note changes of the tables behind the views of the API, and core.api_source, from the catalog; returns the names of triggers made and dropped. Run by each migration, after policies; safe to run at any time.';
+
+CREATE FUNCTION core.examine_token(claims jsonb, role text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+  v_token record;
+  v_session core.session;
+begin
+  begin
+    select t.*
+    into v_token
+    from jsonb_to_record(examine_token.claims) as t (
+      sub uuid, org_id uuid, partner_id uuid, sid uuid, api_key uuid, iss text
+    );
+  exception
+    when invalid_text_representation then
+      perform core.raise_error('core.token_malformed');
+  end;
+  if v_token.sub is null then
+    perform core.raise_error('core.token_malformed');
+  elsif v_token.org_id is null and examine_token.role in ('member', 'partner') then
+    perform core.raise_error('core.organization_missing');
+  elsif v_token.sid is null then
+    perform core.check_outside_token(v_token.iss, examine_token.role, v_token.partner_id);
+    return concat_ws(' ', v_token.sub, v_token.org_id, v_token.partner_id);
+  end if;
+
+  select * into v_session from core.session as s where s.id = v_token.sid;
+  if not found
+    or v_session.user_id <> v_token.sub
+    or v_session.org_id is distinct from v_token.org_id
+    or v_session.partner_id is distinct from v_token.partner_id
+    or v_session.api_key_id is distinct from v_token.api_key
+  then
+    perform core.raise_error('core.session_ended');
+  elsif v_session.role <> examine_token.role then
+    perform core.raise_error('core.role_mismatch');
+  elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
+    v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
+    perform core.raise_error(
+      case
+        when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
+        else 'core.user_inactive'
+      end
+    );
+  elsif v_session.is_limited
+    and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
+  then
+    perform core.raise_error('core.second_factor_setup');
+  end if;
+  return v_token.sid;
+end
+$$;
+
+COMMENT ON FUNCTION core.examine_token(claims jsonb, role text) IS 'Refuse a token that core.pre_request() did not find to be in order, with the reason, or find it in order after all: one of an outside provider, of a SUPER_ADMIN in no organisation, of a session that may only set up a second factor. Returns of whom it is: the session, or user, organisation and partner.';
 
 CREATE FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date DEFAULT NULL::date) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -4857,78 +4955,57 @@ CREATE FUNCTION core.pre_request() RETURNS void
 declare
   v_role text := current_setting('role');
   v_headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
-  v_token record;
-  v_session core.session;
-  v_ignored text; -- an assignment takes less than a statement, and all of this runs for every request
+  v_claims jsonb;
+  v_org_id uuid;
+  v_has_api_key boolean;
+  v_identity text;
+  v_ignored text; -- an assignment takes less than a statement
 begin
-  -- Nothing here may write a table: GET runs read only.
-  if v_headers ? 'x-request-id' then
-    v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
-  end if;
+  -- Nothing here may write a table: GET runs read only. Without the header the name stays as it was.
+  v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
   if v_role = 'anon' then
+    perform core.apply_role_limits(v_role);
     return;
   end if;
 
+  v_claims := core.claims();
+  -- From here on core.org_id() need not read the claims.
+  v_ignored := set_config('erpgres.org_id', v_claims ->> 'org_id', true);
   begin
-    select t.*
-    into v_token
-    from jsonb_to_record(core.claims()) as t (sub uuid, org_id uuid, partner_id uuid, sid uuid, api_key uuid, iss text);
+    -- A token of ours, whose session lets in all that it names and nothing is left to do for: it ends with its session,
+    -- which knows whether its user may come in (core.readmit).
+    select s.org_id, s.api_key_id is not null, s.id
+    into v_org_id, v_has_api_key, v_identity
+    from core.session as s
+    where s.id = (v_claims ->> 'sid')::uuid
+      and s.user_id = (v_claims ->> 'sub')::uuid
+      and s.org_id = (v_claims ->> 'org_id')::uuid
+      and s.partner_id is not distinct from (v_claims ->> 'partner_id')::uuid
+      and s.api_key_id is not distinct from (v_claims ->> 'api_key')::uuid
+      and s.role = v_role
+      and s.is_admitted
+      and not s.is_limited
+      and s.revoked_at is null
+      and s.expires_at > now();
   exception
     when invalid_text_representation then
-      perform core.raise_error('core.token_malformed');
+      null; -- core.examine_token says so
   end;
-  if v_token.sub is null then
-    perform core.raise_error('core.token_malformed');
-  elsif v_token.org_id is null and v_role in ('member', 'partner') then
-    perform core.raise_error('core.organization_missing');
-  end if;
-  -- From here on core.org_id() need not read the claims.
-  v_ignored := set_config('erpgres.org_id', v_token.org_id::text, true);
-
-  if v_token.sid is null then
-    -- A token of an outside provider has no session.
-    perform core.check_outside_token(v_token.iss, v_role, v_token.partner_id);
-  else
-    -- A token of ours ends with its session, which knows whether its user may come in (core.readmit).
-    select * into v_session from core.session as s where s.id = v_token.sid;
-    if not found
-      or v_session.user_id <> v_token.sub
-      or v_session.org_id is distinct from v_token.org_id
-      or v_session.partner_id is distinct from v_token.partner_id
-      or v_session.api_key_id is distinct from v_token.api_key
-    then
-      perform core.raise_error('core.session_ended');
-    elsif v_session.role <> v_role then
-      perform core.raise_error('core.role_mismatch');
-    elsif not v_session.is_admitted or v_session.revoked_at is not null or v_session.expires_at <= now() then
-      v_session.api_key_id := null; -- one that ended is no reason to tell the user that he is not active
-      perform core.raise_error(
-        case
-          when v_session.revoked_because <> 'USER_DISABLED' or core.is_admitted(v_session) then 'core.session_ended'
-          else 'core.user_inactive'
-        end
-      );
-    elsif v_session.is_limited
-      and current_setting('request.path', true) not in ('/rpc/me', '/rpc/totp_begin', '/rpc/totp_confirm', '/rpc/sign_out')
-    then
-      perform core.raise_error('core.second_factor_setup');
-    end if;
+  if v_identity is null then
+    v_identity := core.examine_token(v_claims, v_role);
+    v_org_id := core.org_id();
+    v_has_api_key := v_claims ->> 'api_key' is not null;
   end if;
 
   if current_setting('request.method', true) in ('GET', 'HEAD') then
-    -- A session is one user's in one organisation.
-    v_ignored := core.tag_answer(
-      v_headers, v_role, v_token.org_id,
-      coalesce(v_token.sid::text, concat_ws(' ', v_token.sub, v_token.org_id, v_token.partner_id)),
-      v_token.api_key is not null
-    );
+    v_ignored := core.tag_answer(v_headers, v_role, v_org_id, v_identity, v_has_api_key);
   elsif v_headers ? 'if-match' then
     perform core.expect_version(v_headers ->> 'if-match');
   end if;
 end
 $$;
 
-COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, and refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done. Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it (core.tag_answer); lets a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
+COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, sets the time limits of anon, and refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done. Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it (core.tag_answer); lets a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
 
 CREATE FUNCTION core.prune_data_changes() RETURNS bigint
     LANGUAGE plpgsql
@@ -5626,6 +5703,21 @@ CREATE FUNCTION core.session_end(started_at timestamp with time zone) RETURNS ti
 
 COMMENT ON FUNCTION core.session_end(started_at timestamp with time zone) IS 'Until when a session that began then may now be refreshed: the days of a refresh token, but not beyond the longest session';
 
+CREATE FUNCTION core.session_scope() RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+begin
+  -- Who signs in or refreshes is nobody yet (core.begin_sign_in); a SUPER_ADMIN may end any session.
+  if core.claims() ->> 'role' in ('anon', 'superadmin') then
+    return '00000000-0000-0000-0000-000000000000';
+  end if;
+  -- Nobody is everybody by having such an id.
+  return nullif(core.user_id(), '00000000-0000-0000-0000-000000000000');
+end
+$$;
+
+COMMENT ON FUNCTION core.session_scope() IS 'The user whose sessions the policies of core.session show to owner in all organisations: the caller; zeros: everybody''s';
+
 CREATE FUNCTION core.set_partner_status(id uuid, status text, reason text, version integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -6169,7 +6261,7 @@ begin
 
   -- A SUPER_ADMIN sees every organisation, and only the gateway says what is asked for.
   if v_source.is_tagged and tag_answer.role <> 'superadmin' and v_query is not null then
-    if strpos(v_query, '(') > 0 or strpos(v_query, '%28') > 0 then
+    if v_query like '%(%' or v_query like '%\%28%' then
       v_source := core.add_embedded(v_source, v_query);
     end if;
     if tag_answer.has_api_key then
@@ -6185,26 +6277,21 @@ begin
     );
   end if;
 
+  if v_source.time_dependence = 'day' then
+    v_tag := concat_ws(' ', v_tag, core.today());
+  end if;
   -- The start of the server: where it is restored to an earlier moment, transactions are numbered a second time.
   v_tag := md5(
-    concat_ws(
-      chr(10), v_tag, v_source.revision, pg_postmaster_start_time(), tag_answer.role, tag_answer.identity,
-      v_source.view_name, v_query, tag_answer.headers ->> 'accept', tag_answer.headers ->> 'prefer',
-      case when v_source.time_dependence = 'day' then core.today() end
+    array_to_string(
+      array[
+        v_tag, v_source.revision, pg_postmaster_start_time()::text, tag_answer.role, tag_answer.identity, v_source.view_name,
+        v_query, tag_answer.headers ->> 'accept', tag_answer.headers ->> 'prefer'
+      ],
+      chr(10), ''
     )
   );
-  -- All our tags are weak, and compared weakly: W/ does not matter.
-  if tag_answer.headers ? 'if-none-match'
-    and (
-      strpos(tag_answer.headers ->> 'if-none-match', '"' || v_tag || '"') > 0
-      or btrim(tag_answer.headers ->> 'if-none-match') = '*'
-    )
-  then
-    perform core.raise_answer(
-      '{"code": "core.not_modified", "message": "The client has this answer"}',
-      304,
-      jsonb_build_object('ETag', 'W/"' || v_tag || '"', 'Cache-Control', v_source.cache_control, 'Vary', 'Authorization')
-    );
+  if tag_answer.headers ? 'if-none-match' then
+    perform core.answer_unchanged(tag_answer.headers ->> 'if-none-match', v_tag, v_source.cache_control);
   end if;
   return set_config(
     'response.headers',
@@ -9801,9 +9888,9 @@ CREATE POLICY owner_all ON core.unit_conversion TO owner USING ((org_id = ( SELE
 
 CREATE POLICY owner_all ON core.user_role TO owner USING ((org_id = ( SELECT core.org_id() AS org_id))) WITH CHECK ((org_id = ( SELECT core.org_id() AS org_id)));
 
-CREATE POLICY owner_any ON core.session TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = ANY (ARRAY['anon'::text, 'superadmin'::text]))) WITH CHECK ((( SELECT (core.claims() ->> 'role'::text)) = ANY (ARRAY['anon'::text, 'superadmin'::text])));
-
 CREATE POLICY owner_delete ON core.searchable FOR DELETE TO owner USING (true);
+
+CREATE POLICY owner_elsewhere ON core.session TO owner USING ((( SELECT core.session_scope() AS session_scope) = ANY (ARRAY[user_id, '00000000-0000-0000-0000-000000000000'::uuid]))) WITH CHECK ((( SELECT core.session_scope() AS session_scope) = ANY (ARRAY[user_id, '00000000-0000-0000-0000-000000000000'::uuid])));
 
 CREATE POLICY owner_insert ON core.app_user FOR INSERT TO owner WITH CHECK (((( SELECT core.org_id() AS org_id) IS NOT NULL) AND (kind = ANY (ARRAY['INTERNAL'::text, 'EXTERNAL'::text]))));
 
@@ -9844,8 +9931,6 @@ CREATE POLICY owner_self ON core.membership FOR SELECT TO owner USING ((user_id 
 CREATE POLICY owner_self ON core.organization FOR SELECT TO owner USING ((EXISTS ( SELECT
    FROM core.membership m
   WHERE ((m.org_id = organization.id) AND (m.user_id = ( SELECT core.user_id() AS user_id))))));
-
-CREATE POLICY owner_self ON core.session TO owner USING ((user_id = ( SELECT core.user_id() AS user_id))) WITH CHECK ((user_id = ( SELECT core.user_id() AS user_id)));
 
 CREATE POLICY owner_sign_in ON core.api_key FOR SELECT TO owner USING ((( SELECT (core.claims() ->> 'role'::text)) = 'anon'::text));
 
@@ -10450,6 +10535,8 @@ REVOKE ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after i
 GRANT ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) TO member;
 GRANT ALL ON FUNCTION core.answer_error(code text, details jsonb, retry_after integer) TO superadmin;
 
+REVOKE ALL ON FUNCTION core.answer_unchanged(if_none_match text, tag text, cache_control text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.api_dependencies() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.api_dependencies() TO migrator;
 
@@ -10503,6 +10590,8 @@ REVOKE ALL ON FUNCTION core.api_key_allows(permission text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION core.api_objects(roles regrole[], into_functions boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.api_objects(roles regrole[], into_functions boolean) TO relay;
 GRANT ALL ON FUNCTION core.api_objects(roles regrole[], into_functions boolean) TO migrator;
+
+REVOKE ALL ON FUNCTION core.apply_role_limits(role text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.approval_is_granted(entity text, entity_id uuid) TO partner;
@@ -10622,6 +10711,8 @@ REVOKE ALL ON FUNCTION core.end_sessions(user_id uuid, because text, org_id uuid
 REVOKE ALL ON FUNCTION core.ensure_search() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.ensure_sources() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.examine_token(claims jsonb, role text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.exchange(amount numeric, from_currency text, to_currency text, on_date date) TO partner;
@@ -11333,6 +11424,8 @@ REVOKE ALL ON FUNCTION core.send_message(kind text, recipient text, payload json
 REVOKE ALL ON FUNCTION core.send_password_token(user_id uuid, email text, kind text, lasts interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.session_end(started_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.session_scope() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.set_partner_status(id uuid, status text, reason text, version integer) FROM PUBLIC;
 

@@ -48,6 +48,7 @@ alter role anon set idle_in_transaction_session_timeout = '10s';
 alter role anon set lock_timeout = '2s';
 alter role anon set statement_timeout = '5s';
 alter role anon set transaction_timeout = '10s';
+alter role authenticator set constraint_exclusion = 'off';
 alter role authenticator set idle_in_transaction_session_timeout = '60s';
 alter role authenticator set lock_timeout = '5s';
 alter role authenticator set plan_cache_mode = 'force_generic_plan';

@@ -1010,78 +1010,66 @@ CREATE FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], plac
     LANGUAGE plpgsql
     AS $$
 declare
-  v_balances uuid[];
+  v_balances uuid[] := wms.find_balances(org_id, items, lots, places);
+  v_ignored boolean;
+begin
+  v_ignored := wms.change_found_balances(org_id, v_balances, items, lots, places, warehouses, deltas, holds) is null;
+  return wms.lacks_value(org_id, items, warehouses);
+end
+$$;
+
+COMMENT ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) IS 'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; returns whether one of a stock without a value is among them. Does and raises what wms.change_found_balances does.';
+
+CREATE FUNCTION wms.change_found_balances(org_id uuid, balances uuid[], items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_balances uuid[] := balances;
   v_held uuid[];
   v_changes numeric[];
   v_hold_changes numeric[];
   v_is_short boolean;
-  v_has_no_value boolean;
   v_twice record;
 begin
-  loop
-    -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
-    -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
-    -- joining otherwise than one by one in this order, whatever the statistics say.
-    with wanted as materialized (
-      select c.n, c.delta, c.hold, b.id, v.item_id is null as has_no_value
-      from unnest(items, lots, places, warehouses, deltas, holds) with ordinality
-        as c (item_id, lot_id, location_id, warehouse_id, delta, hold, n)
-      left join lateral (
-        select b.id
-        from wms.balance as b
-        where b.org_id = change_balances.org_id
-          and b.item_id = c.item_id
-          and b.location_id = c.location_id
-          and b.lot_id is not distinct from c.lot_id
-        offset 0
-      ) as b on true
-      left join lateral (
-        select v.item_id
-        from wms.stock_value as v
-        where v.org_id = change_balances.org_id
-          and v.item_id = c.item_id
-          and v.warehouse_id = c.warehouse_id
-        offset 0
-      ) as v on true
-    ),
-    held as (
-      select
-        w.id,
-        w.delta,
-        w.hold,
-        w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
-      from wanted as w
-      cross join lateral (
-        select b.quantity, b.reserved
-        from wms.balance as b
-        where b.org_id = change_balances.org_id
-          and b.id = w.id
-        offset 0
-        for no key update
-      ) as b
-      where not exists (select from wanted as m where m.id is null)
-    )
-    select
-      (select array_agg(w.id order by w.n) from wanted as w),
-      (select bool_or(w.has_no_value) from wanted as w),
-      array_agg(h.id order by h.id),
-      array_agg(h.delta order by h.id),
-      array_agg(h.hold order by h.id),
-      bool_or(h.is_short)
-    into v_balances, v_has_no_value, v_held, v_changes, v_hold_changes, v_is_short
-    from held as h;
-    exit when v_held is not null or array_position(v_balances, null) is null;
-
+  while array_position(v_balances, null) is not null loop
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
-    select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
+    select change_found_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
     from unnest(items, lots, places, warehouses, v_balances) with ordinality
       as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
     where c.balance_id is null
     order by c.n
     on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+    v_balances := wms.find_balances(org_id, items, lots, places);
   end loop;
+
+  -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
+  -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
+  -- joining otherwise than one by one in this order, whatever the statistics say.
+  select
+    array_agg(h.id order by h.id),
+    array_agg(h.delta order by h.id),
+    array_agg(h.hold order by h.id),
+    bool_or(h.is_short)
+  into v_held, v_changes, v_hold_changes, v_is_short
+  from (
+    select
+      w.id,
+      w.delta,
+      w.hold,
+      w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
+    from unnest(v_balances, deltas, holds) as w (id, delta, hold)
+    cross join lateral (
+      select b.quantity, b.reserved
+      from wms.balance as b
+      where b.org_id = change_found_balances.org_id
+        and b.id = w.id
+      offset 0
+      for no key update
+    ) as b
+    offset 0
+  ) as h;
 
   if coalesce(cardinality(v_held), 0) < cardinality(v_balances) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
@@ -1095,7 +1083,7 @@ begin
     quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
     reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
     updated_at = now()
-  where b.org_id = change_balances.org_id
+  where b.org_id = change_found_balances.org_id
     and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
@@ -1110,7 +1098,7 @@ begin
       on b.org_id = t.org_id
       and b.item_id = t.item_id
       and b.lot_id = t.id
-    where t.org_id = change_balances.org_id
+    where t.org_id = change_found_balances.org_id
       and t.id = any (lots)
     group by i.sku, t.lot_no, t.id
     having sum(b.quantity) > 1
@@ -1122,11 +1110,10 @@ begin
       );
     end if;
   end if;
-  return v_has_no_value;
 end
 $$;
 
-COMMENT ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) IS 'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order. Makes those that are missing, locks all of them until the transaction ends; returns whether one of a stock without a value is among them. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
+COMMENT ON FUNCTION wms.change_found_balances(org_id uuid, balances uuid[], items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) IS 'Changes quantity (deltas) and reserved (holds) of balances that wms.find_balances has found for items (and lots) at places, given in key order. Makes those that are missing, locks all of them until the transaction ends. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
 
 CREATE FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) RETURNS void
     LANGUAGE sql
@@ -1555,6 +1542,29 @@ end
 $$;
 
 COMMENT ON FUNCTION wms.expire_reservations_here() IS 'Releases up to a thousand reservations of the organisation of the session that have expired; returns how many.';
+
+CREATE FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) RETURNS uuid[]
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- `offset 0` keeps the planner from joining otherwise than one by one, whatever the statistics say.
+  return (
+    select array_agg(b.id order by c.n)
+    from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
+    left join lateral (
+      select b.id
+      from wms.balance as b
+      where b.org_id = find_balances.org_id
+        and b.item_id = c.item_id
+        and b.location_id = c.location_id
+        and b.lot_id is not distinct from c.lot_id
+      offset 0
+    ) as b on true
+  );
+end
+$$;
+
+COMMENT ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) IS 'The balances of items (and lots) at places, in their order; null where there is none.';
 
 CREATE FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) RETURNS wms.count_line
     LANGUAGE plpgsql
@@ -2093,6 +2103,30 @@ CREATE FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid DEFAULT NULL:
 
 COMMENT ON FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid, lot_id uuid) IS 'Whether the user counts what lies at a position blind: an item (and lot), or anything there. For functions that run as owner, whom no policy holds back.';
 
+CREATE FUNCTION wms.lacks_value(org_id uuid, items uuid[], warehouses uuid[]) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  return (
+    select bool_or(v.item_id is null)
+    from (
+      select distinct s.item_id, s.warehouse_id
+      from unnest(items, warehouses) as s (item_id, warehouse_id)
+    ) as s
+    left join lateral (
+      select v.item_id
+      from wms.stock_value as v
+      where v.org_id = lacks_value.org_id
+        and v.item_id = s.item_id
+        and v.warehouse_id = s.warehouse_id
+      offset 0
+    ) as v on true
+  );
+end
+$$;
+
+COMMENT ON FUNCTION wms.lacks_value(org_id uuid, items uuid[], warehouses uuid[]) IS 'Whether the stock of one of the items in its warehouse has no value yet; once there is one it stays.';
+
 CREATE FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -2570,6 +2604,7 @@ declare
   v_warehouses uuid[];
   v_deltas numeric[];
   v_holds numeric[];
+  v_balances uuid[];
   v_values numeric[];
   v_is_missing boolean;
   v_has_reservation boolean;
@@ -2595,19 +2630,27 @@ begin
       sum(s.hold) as hold,
       bool_or(m.reservation_id is not null) as has_reservation
     from unnest(movements) as m
+    -- Not VALUES, which gets its expressions ready for each row anew.
     cross join lateral (
-      values
-        (
-          m.from_location_id, m.from_warehouse_id, - m.quantity,
-          case when m.reservation_id is null then 0 else - m.quantity end
-        ),
-        (m.to_location_id, m.to_warehouse_id, m.quantity, case when m.is_hold_carried then m.quantity else 0 end)
+      select
+        m.from_location_id, m.from_warehouse_id, - m.quantity,
+        case when m.reservation_id is null then 0 else - m.quantity end
+      union all
+      select m.to_location_id, m.to_warehouse_id, m.quantity, case when m.is_hold_carried then m.quantity else 0 end
     ) as s (location_id, warehouse_id, delta, hold)
     where s.warehouse_id is not null
     group by m.item_id, m.lot_id, s.location_id, s.warehouse_id
   ) as c;
 
-  v_is_missing := wms.change_balances(org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds);
+  -- What can be looked up before anything is locked is looked up now: whoever waits for this posting waits less.
+  v_balances := wms.find_balances(org_id, v_items, v_lots, v_places);
+  v_is_missing := wms.lacks_value(org_id, v_items, v_warehouses);
+  if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_balances) > 50 then
+    v_ignored := wms.queue_up(v_warehouses) is null;
+  end if;
+  v_ignored := wms.change_found_balances(
+    org_id, v_balances, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
+  ) is null;
   if v_has_reservation then
     v_ignored := wms.take_reservations(org_id, movements) is null;
   end if;
@@ -2623,9 +2666,9 @@ begin
     m.occurred_at
   from unnest(movements) with ordinality as m
   cross join lateral (
-    values
-      (m.from_location_id, m.from_warehouse_id, - m.quantity, - v_values[m.ordinality]),
-      (m.to_location_id, m.to_warehouse_id, m.quantity, v_values[m.ordinality])
+    select m.from_location_id, m.from_warehouse_id, - m.quantity, - v_values[m.ordinality]
+    union all
+    select m.to_location_id, m.to_warehouse_id, m.quantity, v_values[m.ordinality]
   ) as s (location_id, warehouse_id, delta, value_delta);
 end
 $$;
@@ -2891,6 +2934,7 @@ CREATE FUNCTION wms.post_documents(documents wms.document[], take_lines uuid[] D
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
@@ -2938,7 +2982,7 @@ begin
   end loop;
 
   -- The order of locks is the same for every posting: documents, places with a limit, the right to post into the period,
-  -- lots, balances by key, values by key, counters of the numbers.
+  -- lots, queues of the warehouses (if they are many), balances by key, values by key, counters of the numbers.
   v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
   foreach v_movement in array v_movements loop
     v_needs_room := v_needs_room or v_movement.needs_room;
@@ -3100,6 +3144,25 @@ end
 $_$;
 
 COMMENT ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) IS 'Make a draft as a device has it, change its partner, reference, date and lines, or delete it: by the functions of the API, with the rights of the caller. lines holds those that the device changed ({id, content}; content null: removed); content is null when it changed lines alone.';
+
+CREATE FUNCTION wms.queue_up(warehouses uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_key bigint;
+  v_ignored boolean;
+begin
+  for v_key in
+    select ops.lock_key('wms.posting', w.id) as key
+    from (select distinct u.id from unnest(warehouses) as u (id)) as w
+    order by key
+  loop
+    v_ignored := pg_advisory_xact_lock(v_key) is null;
+  end loop;
+end
+$$;
+
+COMMENT ON FUNCTION wms.queue_up(warehouses uuid[]) IS 'Waits for other postings of many documents and balances in the warehouses. They would meet in any case: row after row, each time finding it changed since they looked, where here they wait once and look then. Others neither ask for these locks nor wait for them. Taken after lots and before balances, in one order.';
 
 CREATE FUNCTION wms.raise_problems(documents wms.document[], movements wms.movement[], problems text[]) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -4550,7 +4613,7 @@ CREATE FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items
 declare
   v_method text := case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end;
   v_movement wms.movement;
-  v_keys text[];
+  v_places integer[];
   v_items uuid[];
   v_warehouses uuid[];
   v_quantities numeric[];
@@ -4578,17 +4641,16 @@ begin
     perform wms.begin_values(org_id, items, warehouses, deltas, v_method);
   end if;
   select
-    array_agg(h.key),
     array_agg(h.quantity),
     array_agg(h.value),
     array_agg(h.unit_cost),
     array_agg(h.method),
     array_agg(h.item_id),
     array_agg(h.warehouse_id)
-  into v_keys, v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
+  into v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
   from (
     -- Locked one after the other in the order of all: `offset 0` keeps the planner from joining otherwise.
-    select s.item_id::text || s.warehouse_id::text as key, s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
+    select s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
     from (
       select distinct s.item_id, s.warehouse_id
       from unnest(items, warehouses) as s (item_id, warehouse_id)
@@ -4606,7 +4668,7 @@ begin
   ) as h;
 
   if array_remove(v_old_methods, v_method) <> '{}' then
-    for v_n in 1..cardinality(v_keys) loop
+    for v_n in 1..cardinality(v_items) loop
       if v_old_methods[v_n] <> v_method then
         perform wms.begin_layers(
           org_id, v_items[v_n], v_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
@@ -4615,14 +4677,37 @@ begin
     end loop;
   end if;
 
+  -- Which of the values is that of either end of each movement: they stand in the order of item and warehouse.
+  select
+    array_agg(case when k.warehouse_id is not null then k.n end order by k.ordinality, k.is_to),
+    max(k.n) filter (where k.warehouse_id is not null)
+  into v_places, v_n
+  from (
+    select
+      s.warehouse_id,
+      s.is_to,
+      m.ordinality,
+      (dense_rank() over (order by s.warehouse_id is null, m.item_id, s.warehouse_id))::integer as n
+    from unnest(movements) with ordinality as m
+    cross join lateral (
+      select m.from_warehouse_id, false
+      union all
+      select m.to_warehouse_id, true
+    ) as s (warehouse_id, is_to)
+  ) as k;
+  if v_n is distinct from cardinality(v_items) then
+    perform core.raise_error('wms.busy'); -- a value was removed meanwhile
+  end if;
+  v_n := -1;
   foreach v_movement in array movements loop
-    if v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id then
+    v_n := v_n + 2;
+    v_from := v_places[v_n];
+    v_to := v_places[v_n + 1];
+    if v_from is not distinct from v_to then
       v_booked := v_booked || 0::numeric;
       continue;
     end if;
 
-    v_from := array_position(v_keys, v_movement.item_id::text || v_movement.from_warehouse_id::text);
-    v_to := array_position(v_keys, v_movement.item_id::text || v_movement.to_warehouse_id::text);
     if v_from is null then
       v_value := coalesce(v_movement.line_value, round(v_movement.quantity * v_costs[v_to], 4));
     else
@@ -5886,6 +5971,8 @@ REVOKE ALL ON FUNCTION wms.carry_to_staging(document wms.document, line wms.docu
 
 REVOKE ALL ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION wms.change_found_balances(org_id uuid, balances uuid[], items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.check_header(document_type text, from_location_id uuid, to_location_id uuid, partner_id uuid) FROM PUBLIC;
@@ -5945,6 +6032,8 @@ GRANT ALL ON FUNCTION wms.expire_reservations() TO migrator;
 REVOKE ALL ON FUNCTION wms.expire_reservations_here() FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.expire_reservations_here() TO worker;
 GRANT ALL ON FUNCTION wms.expire_reservations_here() TO migrator;
+
+REVOKE ALL ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) FROM PUBLIC;
 
@@ -6073,6 +6162,8 @@ REVOKE ALL ON FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid
 
 REVOKE ALL ON FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid, lot_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION wms.lacks_value(org_id uuid, items uuid[], warehouses uuid[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.lines_with_holds(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) FROM PUBLIC;
@@ -6146,6 +6237,8 @@ REVOKE ALL ON FUNCTION wms.post_documents(documents wms.document[], take_lines u
 REVOKE ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) TO member;
 GRANT ALL ON FUNCTION wms.put_synced_document(id uuid, content jsonb, is_deleted boolean, lines jsonb) TO partner;
+
+REVOKE ALL ON FUNCTION wms.queue_up(warehouses uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.raise_problems(documents wms.document[], movements wms.movement[], problems text[]) FROM PUBLIC;
 
