@@ -57,8 +57,8 @@ begin
   if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_balances) > 50 then
     v_ignored := wms.queue_up(v_warehouses) is null;
   end if;
-  v_ignored := wms.change_found_balances(
-    org_id, v_balances, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
+  v_ignored := wms.change_balances(
+    org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds, v_balances
   ) is null;
   if v_has_reservation then
     v_ignored := wms.take_reservations(org_id, movements) is null;
@@ -145,35 +145,8 @@ create or replace function wms.change_balances(
   places uuid[],
   warehouses uuid[],
   deltas numeric[],
-  holds numeric[]
-)
-returns boolean
-language plpgsql
-volatile
-parallel unsafe
-as $$
-declare
-  v_balances uuid[] := wms.find_balances(org_id, items, lots, places);
-  v_ignored boolean;
-begin
-  v_ignored := wms.change_found_balances(org_id, v_balances, items, lots, places, warehouses, deltas, holds) is null;
-  return wms.lacks_value(org_id, items, warehouses);
-end
-$$;
-
-comment on function wms.change_balances(uuid, uuid[], uuid[], uuid[], uuid[], numeric[], numeric[]) is
-  'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; returns '
-  'whether one of a stock without a value is among them. Does and raises what wms.change_found_balances does.';
-
-create or replace function wms.change_found_balances(
-  org_id uuid,
-  balances uuid[],
-  items uuid[],
-  lots uuid[],
-  places uuid[],
-  warehouses uuid[],
-  deltas numeric[],
-  holds numeric[]
+  holds numeric[],
+  balances uuid[] default null
 )
 returns void
 language plpgsql
@@ -181,7 +154,7 @@ volatile
 parallel unsafe
 as $$
 declare
-  v_balances uuid[] := balances;
+  v_balances uuid[] := coalesce(balances, wms.find_balances(org_id, items, lots, places));
   v_held uuid[];
   v_changes numeric[];
   v_hold_changes numeric[];
@@ -192,7 +165,7 @@ begin
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
-    select change_found_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
+    select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
     from unnest(items, lots, places, warehouses, v_balances) with ordinality
       as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
     where c.balance_id is null
@@ -220,7 +193,7 @@ begin
     cross join lateral (
       select b.quantity, b.reserved
       from wms.balance as b
-      where b.org_id = change_found_balances.org_id
+      where b.org_id = change_balances.org_id
         and b.id = w.id
       offset 0
       for no key update
@@ -240,7 +213,7 @@ begin
     quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
     reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
     updated_at = now()
-  where b.org_id = change_found_balances.org_id
+  where b.org_id = change_balances.org_id
     and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
@@ -255,7 +228,7 @@ begin
       on b.org_id = t.org_id
       and b.item_id = t.item_id
       and b.lot_id = t.id
-    where t.org_id = change_found_balances.org_id
+    where t.org_id = change_balances.org_id
       and t.id = any (lots)
     group by i.sku, t.lot_no, t.id
     having sum(b.quantity) > 1
@@ -270,10 +243,10 @@ begin
 end
 $$;
 
-comment on function wms.change_found_balances(uuid, uuid[], uuid[], uuid[], uuid[], uuid[], numeric[], numeric[]) is
-  'Changes quantity (deltas) and reserved (holds) of balances that wms.find_balances has found for items (and lots) at places, '
-  'given in key order. Makes those that are missing, locks all of them until the transaction ends. Raises '
-  'wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
+comment on function wms.change_balances(uuid, uuid[], uuid[], uuid[], uuid[], numeric[], numeric[], uuid[]) is
+  'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; balances: '
+  'what wms.find_balances has found for them already. Makes those that are missing, locks all of them until the transaction '
+  'ends. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
 
 create or replace function wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[])
 returns void

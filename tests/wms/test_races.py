@@ -41,6 +41,25 @@ def stocked(world: World) -> tuple[list[str], dict[str, list[str]]]:
     return items, places
 
 
+def transfer(
+    session: psycopg.Connection[Any], choose: random.Random, items: list[str], places: dict[str, list[str]], most: int
+) -> str:
+    """Draft a transfer of five lines, each of up to `most` pieces, between any two warehouses; returns its id."""
+    source, target = choose.sample(sorted(places), 2)
+    lines = [
+        {
+            "item_id": choose.choice(items), "quantity": choose.randint(1, most),
+            "from_position_id": choose.choice(places[source]), "to_position_id": choose.choice(places[target]),
+        }
+        for _ in range(5)
+    ]  # fmt: skip
+    row = session.execute(
+        "select id from api.wms_document_create('TRANSFER', %s, %s, lines => %s)", [source, target, Jsonb(lines)]
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
 def test_twenty_clients_move_the_same_stock(world: World, acting: Acting) -> None:
     items, places = stocked(world)
     user_id = world.org.user(administrator=True)
@@ -53,22 +72,9 @@ def test_twenty_clients_move_the_same_stock(world: World, acting: Acting) -> Non
         with acting(world.org, user_id) as session:
             start.wait(timeout=60)
             for _ in range(ROUNDS):
-                source, target = choose.sample(sorted(places), 2)
-                lines = [
-                    {
-                        "item_id": choose.choice(items), "quantity": choose.randint(1, 9),
-                        "from_position_id": choose.choice(places[source]),
-                        "to_position_id": choose.choice(places[target]),
-                    }
-                    for _ in range(5)
-                ]  # fmt: skip
-                row = session.execute(
-                    "select id from api.wms_document_create('TRANSFER', %s, %s, lines => %s)",
-                    [source, target, Jsonb(lines)],
-                ).fetchone()
-                assert row is not None
+                draft = transfer(session, choose, items, places, 9)
                 try:
-                    session.execute("select id from api.wms_document_post(%s)", [row[0]])
+                    session.execute("select id from api.wms_document_post(%s)", [draft])
                     outcomes.append("posted")
                 except psycopg.Error as error:
                     outcomes.append(code_of(error))
@@ -155,24 +161,8 @@ def test_many_documents_and_single_ones_do_not_deadlock(world: World, acting: Ac
 
     def client(number: int) -> int:
         choose = random.Random(number)
-        ids = []
         with acting(world.org, user_id) as session:
-            for _ in range(12):
-                source, target = choose.sample(sorted(places), 2)
-                lines = [
-                    {
-                        "item_id": choose.choice(items), "quantity": 1,
-                        "from_position_id": choose.choice(places[source]),
-                        "to_position_id": choose.choice(places[target]),
-                    }
-                    for _ in range(5)
-                ]  # fmt: skip
-                row = session.execute(
-                    "select id from api.wms_document_create('TRANSFER', %s, %s, lines => %s)",
-                    [source, target, Jsonb(lines)],
-                ).fetchone()
-                assert row is not None
-                ids.append(row[0])
+            ids = [transfer(session, choose, items, places, 1) for _ in range(12)]
             start.wait(timeout=60)
             size = (12, 6, 3, 1)[number % 4]  # more than fifty balances, fewer, and one document at a time
             for n in range(0, 12, size):
