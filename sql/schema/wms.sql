@@ -1006,25 +1006,11 @@ $$;
 
 COMMENT ON FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) IS 'Posts the MOVE of a pick, holds what was picked beyond the reservations, and makes the document PICKING; returns the MOVE.';
 
-CREATE FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) RETURNS boolean
+CREATE FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], balances uuid[] DEFAULT NULL::uuid[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
-  v_balances uuid[] := wms.find_balances(org_id, items, lots, places);
-  v_ignored boolean;
-begin
-  v_ignored := wms.change_found_balances(org_id, v_balances, items, lots, places, warehouses, deltas, holds) is null;
-  return wms.lacks_value(org_id, items, warehouses);
-end
-$$;
-
-COMMENT ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) IS 'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; returns whether one of a stock without a value is among them. Does and raises what wms.change_found_balances does.';
-
-CREATE FUNCTION wms.change_found_balances(org_id uuid, balances uuid[], items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-declare
-  v_balances uuid[] := balances;
+  v_balances uuid[] := coalesce(balances, wms.find_balances(org_id, items, lots, places));
   v_held uuid[];
   v_changes numeric[];
   v_hold_changes numeric[];
@@ -1035,7 +1021,7 @@ begin
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
-    select change_found_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
+    select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
     from unnest(items, lots, places, warehouses, v_balances) with ordinality
       as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
     where c.balance_id is null
@@ -1063,7 +1049,7 @@ begin
     cross join lateral (
       select b.quantity, b.reserved
       from wms.balance as b
-      where b.org_id = change_found_balances.org_id
+      where b.org_id = change_balances.org_id
         and b.id = w.id
       offset 0
       for no key update
@@ -1083,7 +1069,7 @@ begin
     quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
     reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
     updated_at = now()
-  where b.org_id = change_found_balances.org_id
+  where b.org_id = change_balances.org_id
     and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
@@ -1098,7 +1084,7 @@ begin
       on b.org_id = t.org_id
       and b.item_id = t.item_id
       and b.lot_id = t.id
-    where t.org_id = change_found_balances.org_id
+    where t.org_id = change_balances.org_id
       and t.id = any (lots)
     group by i.sku, t.lot_no, t.id
     having sum(b.quantity) > 1
@@ -1113,7 +1099,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION wms.change_found_balances(org_id uuid, balances uuid[], items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) IS 'Changes quantity (deltas) and reserved (holds) of balances that wms.find_balances has found for items (and lots) at places, given in key order. Makes those that are missing, locks all of them until the transaction ends. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
+COMMENT ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], balances uuid[]) IS 'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; balances: what wms.find_balances has found for them already. Makes those that are missing, locks all of them until the transaction ends. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
 
 CREATE FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) RETURNS void
     LANGUAGE sql
@@ -2648,8 +2634,8 @@ begin
   if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_balances) > 50 then
     v_ignored := wms.queue_up(v_warehouses) is null;
   end if;
-  v_ignored := wms.change_found_balances(
-    org_id, v_balances, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds
+  v_ignored := wms.change_balances(
+    org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds, v_balances
   ) is null;
   if v_has_reservation then
     v_ignored := wms.take_reservations(org_id, movements) is null;
@@ -5969,9 +5955,7 @@ GRANT SELECT ON TABLE wms.document_line TO analyst;
 
 REVOKE ALL ON FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.change_found_balances(org_id uuid, balances uuid[], items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], balances uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) FROM PUBLIC;
 

@@ -564,8 +564,12 @@ def test_a_read_survives_dead_connections(breaker: Cutter) -> None:
             ).fetchone()
             assert found is not None and found[0] >= 1
 
-        end_sessions()
-        assert client.post("rpc/health").status_code == 503, "the control: nobody sends a POST again"
+        def refused() -> bool:
+            end_sessions()
+            return client.post("rpc/health").status_code == 503
+
+        # A session that loads the schema cache meanwhile is not idle, and the next request may be given that one.
+        assert any(refused() for _ in range(10)), "the control: nobody sends a POST again"
         for method in ("GET", "HEAD"):
             end_sessions()
             assert {client.request(method, "rpc/health").status_code for _ in range(40)} == {200}

@@ -1,4 +1,4 @@
-"""`erpgres bench wms` and `bench search`: what they fill and measure, and by which index their queries read."""
+"""`erpgres bench wms`, `bench search` and `bench posting`: what they fill and measure, and by which index they read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from conftest import erpgres
-from erpgres.bench import search, wms
+from erpgres.bench import posting, search, wms
 from erpgres.bench.wms import World
 from erpgres.errors import CannotRun
 from wms.support import own
@@ -184,3 +184,12 @@ def test_the_commands(stack: Any) -> None:
     found = json.loads(done.stdout)
     assert [case["query"] for case in found["results"]] == [query.name for query in wms.QUERIES]
     assert all(case["api_p50_ms"] > 0 for case in found["results"])
+
+
+def test_postings_are_counted_in_every_way() -> None:
+    """A short run with a stack of its own; that the invariants hold afterwards is part of it."""
+    found = posting.run(clients=4, documents=16, batch=2, pairs=2, rounds=1, progress=lambda _: None)
+    assert [m.way for m in found] == list(posting.WAYS)
+    assert all(m.per_second > 0 and m.cpu_ms > 0 for m in found)
+    assert found[0].ratio == 1
+    assert {m.way for m in found if m.is_short} <= {"sql batch"}

@@ -24,53 +24,55 @@ SENDERS = 4
 _EVENTS_AT_ONCE = 1000
 _LONGEST_PAUSE = 30.0
 
-# A step does one piece of work and says whether there was any.
-Step = Callable[[psycopg.Connection[Any]], bool]
+# A step does work that waits, and says how many pieces that were.
+Step = Callable[[psycopg.Connection[Any]], int]
 
 
 @dataclass(frozen=True)
 class Loop:
-    """One kind of work: `step` is called until it finds nothing, then again after `seconds`."""
+    """One kind of work: `step` is called until it finds fewer than `at_once` pieces, then again after `seconds`."""
 
     name: str
     step: Step
     seconds: float
+    at_once: int = 1
 
 
 def loops(settings: Settings) -> list[Loop]:
     """Return all loops of a worker."""
     name = f"{socket.gethostname()} {os.getpid()}"
 
-    def plan(connection: psycopg.Connection[Any]) -> bool:
+    def plan(connection: psycopg.Connection[Any]) -> int:
         runs.plan(connection)
-        return False  # what is due now has been planned
+        return 0  # what is due now has been planned
 
-    def run(connection: psycopg.Connection[Any]) -> bool:
+    def run(connection: psycopg.Connection[Any]) -> int:
         return runs.run_next(connection, settings, name)
 
-    def deliver(connection: psycopg.Connection[Any]) -> bool:
+    def deliver(connection: psycopg.Connection[Any]) -> int:
         return messages.deliver_next(connection, settings)
 
     def read(function: str) -> Step:
         query = sql.SQL("select {}(%s)").format(sql.Identifier("events", function))
 
-        def step(connection: psycopg.Connection[Any]) -> bool:
+        def step(connection: psycopg.Connection[Any]) -> int:
             row = connection.execute(query, [_EVENTS_AT_ONCE]).fetchone()
-            return bool(row and row[0])
+            return row[0] if row else 0
 
         return step
 
     context = outbound.certificates()
 
-    def send(connection: psycopg.Connection[Any]) -> bool:
+    def send(connection: psycopg.Connection[Any]) -> int:
         return webhooks.serve_next(connection, context)
 
     return [
         Loop("plan", plan, 1.0),
         *(Loop(f"run {number}", run, 1.0) for number in range(1, RUNNERS + 1)),
         Loop("messages", deliver, 1.0),
-        Loop("notifications", read("make_notifications"), 0.5),
-        Loop("deliveries", read("plan_deliveries"), 0.5),
+        # Where somebody always writes, a reader that comes back at once finds an event or two each time.
+        Loop("notifications", read("make_notifications"), 0.5, _EVENTS_AT_ONCE),
+        Loop("deliveries", read("plan_deliveries"), 0.5, _EVENTS_AT_ONCE),
         *(Loop(f"send {number}", send, 0.5) for number in range(1, SENDERS + 1)),
     ]
 
@@ -101,9 +103,9 @@ def once(dsn: str, settings: Settings) -> int:
         while busy:
             busy = False
             for loop in every:
-                while loop.step(connection):
+                while done := loop.step(connection):
                     busy = True
-                    count += 1
+                    count += done
     return count
 
 
@@ -138,7 +140,7 @@ class Worker:
             try:
                 if connection is None or connection.closed:
                     connection = connect(self._dsn)
-                pause = 0.0 if loop.step(connection) else loop.seconds
+                pause = 0.0 if loop.step(connection) >= loop.at_once else loop.seconds
             except Exception as error:
                 # One loop's trouble is not another's: it starts afresh, after a pause that grows.
                 pause = min(max(1.0, pause * 2), _LONGEST_PAUSE)
