@@ -323,7 +323,7 @@ def _together(clients: int, work: Callable[[int], None]) -> float:
         start.wait()
         try:
             work(n)
-        except (psycopg.Error, httpx.HTTPError, CannotRun) as error:
+        except Exception as error:  # which would end this thread only
             failed.append(error)
 
     threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
@@ -334,5 +334,5 @@ def _together(clients: int, work: Callable[[int], None]) -> float:
     for thread in threads:
         thread.join()
     if failed:
-        raise CannotRun(f"a posting failed: {failed[0]}")
+        raise CannotRun(f"a posting failed: {failed[0]}") from failed[0]
     return time.perf_counter() - began
