@@ -437,6 +437,15 @@ def test_generating_can_be_interrupted(migrator: str, tmp_path: Path, name: str)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_can_be_interrupted_while_the_generator_is_loaded(migrator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise RuntimeError("Query interrupted")  # what DuckDB makes of Ctrl-C
+
+    monkeypatch.setattr("erpgres.data.tpch.Rows", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load(migrator, SMALL)
+
+
 def test_a_load_that_fails_leaves_nothing_behind(migrator: str, clone: str) -> None:
     with psycopg.connect(clone, autocommit=True) as connection:
         connection.execute("alter table core.item add constraint no_lace check (name !~ 'lace')")

@@ -105,7 +105,7 @@ def load(dsn: str, scale: float, code: str = CODE, progress: Progress = silent) 
             with contextlib.suppress(psycopg.Error):  # not on every platform: a session whose client is gone ends early
                 session.execute("set client_connection_check_interval = '1s'")
             second.commit()
-        with tempfile.TemporaryDirectory(prefix="erpgres-tpch-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="erpgres-tpch-") as scratch, _interruptible():
             rows = Rows(Path(scratch), scale, code, BORN)
             try:
                 run = _Run(connection, rows, loaded, progress)
@@ -113,10 +113,6 @@ def load(dsn: str, scale: float, code: str = CODE, progress: Progress = silent) 
                 run.load(second)
             except (psycopg.Error, duckdb.Error) as error:
                 raise CannotRun(f"the load failed and left nothing behind: {_reason(error)}") from error
-            except RuntimeError as error:
-                if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
-                    raise KeyboardInterrupt from error
-                raise
             finally:
                 rows.close()
     try:
@@ -129,6 +125,17 @@ def load(dsn: str, scale: float, code: str = CODE, progress: Progress = silent) 
         ) from error
     loaded.seconds = round(time.monotonic() - began, 3)
     return loaded
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C within what DuckDB does be Ctrl-C; it makes another error of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
 
 
 def administrator(code: str) -> str:
