@@ -13,13 +13,13 @@ declare
   v_warehouses uuid[];
   v_deltas numeric[];
   v_holds numeric[];
-  v_balances uuid[];
+  v_changes wms.balance_changes;
   v_values numeric[];
   v_is_missing boolean;
   v_has_reservation boolean;
   v_ignored boolean;
 begin
-  -- What changes, summed up by balance and in key order. Balances are for real places only.
+  -- What changes, summed up by balance. Balances are for real places only.
   select
     array_agg(c.item_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.lot_id order by c.item_id, c.location_id, c.lot_id),
@@ -52,13 +52,13 @@ begin
   ) as c;
 
   -- What can be looked up before anything is locked is looked up now: whoever waits for this posting waits less.
-  v_balances := wms.find_balances(org_id, v_items, v_lots, v_places);
+  v_changes := wms.find_balances(org_id, v_items, v_lots, v_places, v_deltas, v_holds);
   v_is_missing := wms.lacks_value(org_id, v_items, v_warehouses);
-  if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_balances) > 50 then
+  if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_items) > 50 then
     v_ignored := wms.queue_up(v_warehouses) is null;
   end if;
   v_ignored := wms.change_balances(
-    org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds, v_balances
+    org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds, v_changes
   ) is null;
   if v_has_reservation then
     v_ignored := wms.take_reservations(org_id, movements) is null;
@@ -86,8 +86,15 @@ comment on function wms.move_stock(uuid, wms.movement[], text) is
   'Changes the balances, reservations and values that the movements touch, and writes the ledger, all at once. Raises '
   'wms.insufficient_stock, wms.serial_elsewhere (422), wms.reservation_ended (409).';
 
-create or replace function wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[])
-returns uuid[]
+create or replace function wms.find_balances(
+  org_id uuid,
+  items uuid[],
+  lots uuid[],
+  places uuid[],
+  deltas numeric[],
+  holds numeric[]
+)
+returns wms.balance_changes
 language plpgsql
 volatile
 parallel unsafe
@@ -95,8 +102,12 @@ as $$
 begin
   -- `offset 0` keeps the planner from joining otherwise than one by one, whatever the statistics say.
   return (
-    select array_agg(b.id order by c.n)
-    from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
+    select
+      row(
+        array_agg(b.id order by b.id), array_agg(c.delta order by b.id), array_agg(c.hold order by b.id),
+        array_agg(c.hold - c.delta order by b.id), bool_or(b.id is null)
+      )::wms.balance_changes
+    from unnest(items, lots, places, deltas, holds) as c (item_id, lot_id, location_id, delta, hold)
     left join lateral (
       select b.id
       from wms.balance as b
@@ -110,8 +121,8 @@ begin
 end
 $$;
 
-comment on function wms.find_balances(uuid, uuid[], uuid[], uuid[]) is
-  'The balances of items (and lots) at places, in their order; null where there is none.';
+comment on function wms.find_balances(uuid, uuid[], uuid[], uuid[], numeric[], numeric[]) is
+  'The balances of items (and lots) at places, and how they change.';
 
 create or replace function wms.queue_up(warehouses uuid[])
 returns void
@@ -146,75 +157,87 @@ create or replace function wms.change_balances(
   warehouses uuid[],
   deltas numeric[],
   holds numeric[],
-  balances uuid[] default null
+  changes wms.balance_changes default null
 )
 returns void
 language plpgsql
 volatile
 parallel unsafe
+-- rows are locked in the order of an index, not of the table
+set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
 declare
-  v_balances uuid[] := coalesce(balances, wms.find_balances(org_id, items, lots, places));
-  v_held uuid[];
-  v_changes numeric[];
-  v_hold_changes numeric[];
-  v_is_short boolean;
+  v_changes wms.balance_changes := coalesce(
+    changes, wms.find_balances(org_id, items, lots, places, deltas, holds)
+  );
+  v_deltas numeric[];
+  v_holds numeric[];
+  v_needs numeric[];
+  v_count bigint;
+  v_short uuid[];
+  v_available numeric[];
+  v_requested numeric[];
   v_twice record;
 begin
-  while array_position(v_balances, null) is not null loop
+  while v_changes.is_missing loop
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
     select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
-    from unnest(items, lots, places, warehouses, v_balances) with ordinality
-      as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
-    where c.balance_id is null
-    order by c.n
-    on conflict on constraint one_balance_per_item_place_and_lot do nothing;
-    v_balances := wms.find_balances(org_id, items, lots, places);
-  end loop;
-
-  -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
-  -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
-  -- joining otherwise than one by one in this order, whatever the statistics say.
-  select
-    array_agg(h.id order by h.id),
-    array_agg(h.delta order by h.id),
-    array_agg(h.hold order by h.id),
-    bool_or(h.is_short)
-  into v_held, v_changes, v_hold_changes, v_is_short
-  from (
-    select
-      w.id,
-      w.delta,
-      w.hold,
-      w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
-    from unnest(v_balances, deltas, holds) as w (id, delta, hold)
-    cross join lateral (
-      select b.quantity, b.reserved
+    from unnest(items, lots, places, warehouses) with ordinality as c (item_id, lot_id, location_id, warehouse_id, n)
+    where not exists (
+      select
       from wms.balance as b
       where b.org_id = change_balances.org_id
-        and b.id = w.id
-      offset 0
-      for no key update
-    ) as b
-    offset 0
-  ) as h;
+        and b.item_id = c.item_id
+        and b.location_id = c.location_id
+        and b.lot_id is not distinct from c.lot_id
+    )
+    order by c.n
+    on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+    v_changes := wms.find_balances(org_id, items, lots, places, deltas, holds);
+  end loop;
 
-  if coalesce(cardinality(v_held), 0) < cardinality(v_balances) then
+  -- Rows are locked as they are changed, in the order of their ids by everybody: whoever waits holds nothing that the other
+  -- still needs. Each finds its change by halving. One that is short would break a constraint, and nobody would know which
+  -- it was: it stays as it is, and is named afterwards.
+  v_deltas := v_changes.deltas;
+  v_holds := v_changes.holds;
+  v_needs := v_changes.needs;
+  with changed as (
+    update wms.balance as b
+    set
+      quantity = case
+        when b.quantity - b.reserved < v_needs[width_bucket(b.id, v_changes.ids)] then b.quantity
+        else b.quantity + v_deltas[width_bucket(b.id, v_changes.ids)]
+      end,
+      reserved = case
+        when b.quantity - b.reserved < v_needs[width_bucket(b.id, v_changes.ids)] then b.reserved
+        else b.reserved + v_holds[width_bucket(b.id, v_changes.ids)]
+      end,
+      updated_at = now()
+    where b.org_id = change_balances.org_id
+      and b.id = any (v_changes.ids)
+    returning
+      b.id,
+      old.quantity - old.reserved as available,
+      case
+        when new.quantity = old.quantity and new.reserved = old.reserved then v_needs[width_bucket(b.id, v_changes.ids)]
+      end as requested
+  )
+  select
+    count(*),
+    array_agg(c.id) filter (where c.available < c.requested),
+    array_agg(c.available) filter (where c.available < c.requested),
+    array_agg(c.requested) filter (where c.available < c.requested)
+  into v_count, v_short, v_available, v_requested
+  from changed as c;
+  if v_count < cardinality(v_changes.ids) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
-  elsif v_is_short then
-    perform wms.raise_short(org_id, v_balances, deltas, holds);
+  elsif v_short is not null then
+    perform wms.raise_short(org_id, v_short, v_available, v_requested);
   end if;
-
-  -- They are sorted, and each finds its change by halving.
-  update wms.balance as b
-  set
-    quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
-    reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
-    updated_at = now()
-  where b.org_id = change_balances.org_id
-    and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
     select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity
@@ -243,12 +266,12 @@ begin
 end
 $$;
 
-comment on function wms.change_balances(uuid, uuid[], uuid[], uuid[], uuid[], numeric[], numeric[], uuid[]) is
-  'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; balances: '
+comment on function wms.change_balances(uuid, uuid[], uuid[], uuid[], uuid[], numeric[], numeric[], wms.balance_changes) is
+  'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; changes: '
   'what wms.find_balances has found for them already. Makes those that are missing, locks all of them until the transaction '
   'ends. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
 
-create or replace function wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[])
+create or replace function wms.raise_short(org_id uuid, balances uuid[], available numeric[], requested numeric[])
 returns void
 language plpgsql
 stable
@@ -260,15 +283,15 @@ begin
   select jsonb_agg(
     jsonb_build_object(
       'item', i.sku, 'item_id', b.item_id, 'lot', t.lot_no, 'lot_id', b.lot_id, 'place', p.code,
-      'location_id', b.location_id, 'requested', trim_scale(c.hold - c.delta),
+      'location_id', b.location_id, 'requested', trim_scale(c.requested),
       'available',
-      case when not wms.is_stock_hidden(b.location_id, b.item_id, b.lot_id) then trim_scale(b.quantity - b.reserved) end,
+      case when not wms.is_stock_hidden(b.location_id, b.item_id, b.lot_id) then trim_scale(c.available) end,
       'unit', i.unit_code
     )
     order by i.sku, p.code, t.lot_no
   )
   into v_short
-  from unnest(balances, deltas, holds) as c (id, delta, hold)
+  from unnest(balances, available, requested) as c (id, available, requested)
   inner join wms.balance as b
     on b.org_id = raise_short.org_id
     and b.id = c.id
@@ -280,14 +303,12 @@ begin
     and p.id = b.location_id
   left join wms.lot as t
     on t.org_id = b.org_id
-    and t.id = b.lot_id
-  where c.delta - c.hold < 0
-    and b.quantity - b.reserved + c.delta - c.hold < 0;
+    and t.id = b.lot_id;
 
   perform core.raise_error('wms.insufficient_stock', (v_short -> 0) || jsonb_build_object('short', v_short));
 end
 $$;
 
 comment on function wms.raise_short(uuid, uuid[], numeric[], numeric[]) is
-  'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them; how '
-  'much lies there is not told to who counts it blind.';
+  'Raises wms.insufficient_stock for balances, with what is requested of each and what was available, unreserved; the latter is '
+  'not told to who counts it blind.';

@@ -60,7 +60,7 @@ begin
   end loop;
 
   -- The order of locks is the same for every posting: documents, places with a limit, the right to post into the period,
-  -- lots, queues of the warehouses (if they are many), balances by key, values by key, counters of the numbers.
+  -- lots, queues of the warehouses (if they are many), balances by id, values by key, counters of the numbers.
   v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
   foreach v_movement in array v_movements loop
     v_needs_room := v_needs_room or v_movement.needs_room;

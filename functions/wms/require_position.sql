@@ -129,7 +129,7 @@ volatile
 parallel unsafe
 as $$
 begin
-  -- A row must be there to be locked, and all in the order in which postings lock them.
+  -- A row must be there to be locked; then all in the order in which postings lock them.
   insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
   select core.org_id(), k.item_id, k.lot_id, k.location_id, lock_balances.warehouse_id
   from unnest(lock_balances.items, lock_balances.lots, lock_balances.places) as k (item_id, lot_id, location_id)
@@ -151,10 +151,10 @@ begin
     and b.item_id = k.item_id
     and b.location_id = k.location_id
     and b.lot_id is not distinct from k.lot_id
-  order by k.item_id, k.location_id, k.lot_id
+  order by b.id
   for update of b;
 end
 $$;
 
 comment on function wms.lock_balances(uuid, uuid[], uuid[], uuid[]) is
-  'Locks balances of one warehouse, made where there are none, in key order until the transaction ends.';
+  'Locks balances of one warehouse, made where there are none, in the order of their ids until the transaction ends.';

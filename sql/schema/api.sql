@@ -6269,7 +6269,7 @@ begin
       select k.balance_id
       from wms.pickable_balances(v_document.org_id, v_document.from_location_id, v_items) as k (balance_id)
     )
-  order by b.item_id, b.location_id, b.lot_id
+  order by b.id
   for update;
 
   -- Lines that name a lot choose first: the others can do with any.

@@ -4,6 +4,16 @@ CREATE SCHEMA wms;
 
 COMMENT ON SCHEMA wms IS 'Warehouse management';
 
+CREATE TYPE wms.balance_changes AS (
+	ids uuid[],
+	deltas numeric[],
+	holds numeric[],
+	needs numeric[],
+	is_missing boolean
+);
+
+COMMENT ON TYPE wms.balance_changes IS 'Balances in the order of their ids, which is that of their locks, with the changes of quantity and of reserved, and how much must lie there unreserved; and whether some balances are not there yet.';
+
 CREATE TYPE wms.line_part AS (
 	line_id uuid,
 	id uuid,
@@ -465,7 +475,7 @@ CREATE TABLE wms.balance (
     CONSTRAINT packed_within_quantity CHECK (((packed >= (0)::numeric) AND (packed <= quantity))),
     CONSTRAINT reserved_within_quantity CHECK (((reserved >= (0)::numeric) AND (reserved <= quantity)))
 )
-WITH (fillfactor='60');
+WITH (fillfactor='20');
 
 ALTER TABLE ONLY wms.balance FORCE ROW LEVEL SECURITY;
 
@@ -548,7 +558,7 @@ CREATE TABLE wms.stock_value (
     CONSTRAINT value_not_negative CHECK ((value >= (0)::numeric)),
     CONSTRAINT valued_quantity_not_negative CHECK ((quantity >= (0)::numeric))
 )
-WITH (fillfactor='60');
+WITH (fillfactor='10');
 
 ALTER TABLE ONLY wms.stock_value FORCE ROW LEVEL SECURITY;
 
@@ -1006,71 +1016,82 @@ $$;
 
 COMMENT ON FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) IS 'Posts the MOVE of a pick, holds what was picked beyond the reservations, and makes the document PICKING; returns the MOVE.';
 
-CREATE FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], balances uuid[] DEFAULT NULL::uuid[]) RETURNS void
+CREATE FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], changes wms.balance_changes DEFAULT NULL::wms.balance_changes) RETURNS void
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 declare
-  v_balances uuid[] := coalesce(balances, wms.find_balances(org_id, items, lots, places));
-  v_held uuid[];
-  v_changes numeric[];
-  v_hold_changes numeric[];
-  v_is_short boolean;
+  v_changes wms.balance_changes := coalesce(
+    changes, wms.find_balances(org_id, items, lots, places, deltas, holds)
+  );
+  v_deltas numeric[];
+  v_holds numeric[];
+  v_needs numeric[];
+  v_count bigint;
+  v_short uuid[];
+  v_available numeric[];
+  v_requested numeric[];
   v_twice record;
 begin
-  while array_position(v_balances, null) is not null loop
+  while v_changes.is_missing loop
     -- A row must be there to be locked, and a negative quantity cannot be inserted, not even where the sum would be
     -- legal: so zeros first. In key order, so that two sessions making the same rows wait for each other one way only.
     insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
     select change_balances.org_id, c.item_id, c.lot_id, c.location_id, c.warehouse_id
-    from unnest(items, lots, places, warehouses, v_balances) with ordinality
-      as c (item_id, lot_id, location_id, warehouse_id, balance_id, n)
-    where c.balance_id is null
-    order by c.n
-    on conflict on constraint one_balance_per_item_place_and_lot do nothing;
-    v_balances := wms.find_balances(org_id, items, lots, places);
-  end loop;
-
-  -- Locks are taken in the same order by everybody: whoever waits holds nothing that the other still needs. Nothing is locked
-  -- as long as a balance is missing, and nothing is changed when one of them is short. `offset 0` keeps the planner from
-  -- joining otherwise than one by one in this order, whatever the statistics say.
-  select
-    array_agg(h.id order by h.id),
-    array_agg(h.delta order by h.id),
-    array_agg(h.hold order by h.id),
-    bool_or(h.is_short)
-  into v_held, v_changes, v_hold_changes, v_is_short
-  from (
-    select
-      w.id,
-      w.delta,
-      w.hold,
-      w.delta < w.hold and b.quantity - b.reserved + w.delta - w.hold < 0 as is_short
-    from unnest(v_balances, deltas, holds) as w (id, delta, hold)
-    cross join lateral (
-      select b.quantity, b.reserved
+    from unnest(items, lots, places, warehouses) with ordinality as c (item_id, lot_id, location_id, warehouse_id, n)
+    where not exists (
+      select
       from wms.balance as b
       where b.org_id = change_balances.org_id
-        and b.id = w.id
-      offset 0
-      for no key update
-    ) as b
-    offset 0
-  ) as h;
+        and b.item_id = c.item_id
+        and b.location_id = c.location_id
+        and b.lot_id is not distinct from c.lot_id
+    )
+    order by c.n
+    on conflict on constraint one_balance_per_item_place_and_lot do nothing;
+    v_changes := wms.find_balances(org_id, items, lots, places, deltas, holds);
+  end loop;
 
-  if coalesce(cardinality(v_held), 0) < cardinality(v_balances) then
+  -- Rows are locked as they are changed, in the order of their ids by everybody: whoever waits holds nothing that the other
+  -- still needs. Each finds its change by halving. One that is short would break a constraint, and nobody would know which
+  -- it was: it stays as it is, and is named afterwards.
+  v_deltas := v_changes.deltas;
+  v_holds := v_changes.holds;
+  v_needs := v_changes.needs;
+  with changed as (
+    update wms.balance as b
+    set
+      quantity = case
+        when b.quantity - b.reserved < v_needs[width_bucket(b.id, v_changes.ids)] then b.quantity
+        else b.quantity + v_deltas[width_bucket(b.id, v_changes.ids)]
+      end,
+      reserved = case
+        when b.quantity - b.reserved < v_needs[width_bucket(b.id, v_changes.ids)] then b.reserved
+        else b.reserved + v_holds[width_bucket(b.id, v_changes.ids)]
+      end,
+      updated_at = now()
+    where b.org_id = change_balances.org_id
+      and b.id = any (v_changes.ids)
+    returning
+      b.id,
+      old.quantity - old.reserved as available,
+      case
+        when new.quantity = old.quantity and new.reserved = old.reserved then v_needs[width_bucket(b.id, v_changes.ids)]
+      end as requested
+  )
+  select
+    count(*),
+    array_agg(c.id) filter (where c.available < c.requested),
+    array_agg(c.available) filter (where c.available < c.requested),
+    array_agg(c.requested) filter (where c.available < c.requested)
+  into v_count, v_short, v_available, v_requested
+  from changed as c;
+  if v_count < cardinality(v_changes.ids) then
     perform core.raise_error('wms.busy'); -- an empty balance was removed with its place meanwhile
-  elsif v_is_short then
-    perform wms.raise_short(org_id, v_balances, deltas, holds);
+  elsif v_short is not null then
+    perform wms.raise_short(org_id, v_short, v_available, v_requested);
   end if;
-
-  -- They are sorted, and each finds its change by halving.
-  update wms.balance as b
-  set
-    quantity = b.quantity + v_changes[width_bucket(b.id, v_held)],
-    reserved = b.reserved + v_hold_changes[width_bucket(b.id, v_held)],
-    updated_at = now()
-  where b.org_id = change_balances.org_id
-    and b.id = any (v_held);
 
   if array_remove(lots, null) <> '{}' then
     select i.sku, t.lot_no, t.id, sum(b.quantity) as quantity
@@ -1099,7 +1120,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], balances uuid[]) IS 'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; balances: what wms.find_balances has found for them already. Makes those that are missing, locks all of them until the transaction ends. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
+COMMENT ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], changes wms.balance_changes) IS 'Changes quantity (deltas) and reserved (holds) of the balances of items (and lots) at places, given in key order; changes: what wms.find_balances has found for them already. Makes those that are missing, locks all of them until the transaction ends. Raises wms.insufficient_stock, wms.serial_elsewhere (422), wms.busy (503).';
 
 CREATE FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) RETURNS void
     LANGUAGE sql
@@ -1529,14 +1550,18 @@ $$;
 
 COMMENT ON FUNCTION wms.expire_reservations_here() IS 'Releases up to a thousand reservations of the organisation of the session that have expired; returns how many.';
 
-CREATE FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) RETURNS uuid[]
+CREATE FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], deltas numeric[], holds numeric[]) RETURNS wms.balance_changes
     LANGUAGE plpgsql
     AS $$
 begin
   -- `offset 0` keeps the planner from joining otherwise than one by one, whatever the statistics say.
   return (
-    select array_agg(b.id order by c.n)
-    from unnest(items, lots, places) with ordinality as c (item_id, lot_id, location_id, n)
+    select
+      row(
+        array_agg(b.id order by b.id), array_agg(c.delta order by b.id), array_agg(c.hold order by b.id),
+        array_agg(c.hold - c.delta order by b.id), bool_or(b.id is null)
+      )::wms.balance_changes
+    from unnest(items, lots, places, deltas, holds) as c (item_id, lot_id, location_id, delta, hold)
     left join lateral (
       select b.id
       from wms.balance as b
@@ -1550,7 +1575,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) IS 'The balances of items (and lots) at places, in their order; null where there is none.';
+COMMENT ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], deltas numeric[], holds numeric[]) IS 'The balances of items (and lots) at places, and how they change.';
 
 CREATE FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) RETURNS wms.count_line
     LANGUAGE plpgsql
@@ -2261,7 +2286,7 @@ CREATE FUNCTION wms.lock_balances(warehouse_id uuid, items uuid[], lots uuid[], 
     LANGUAGE plpgsql
     AS $$
 begin
-  -- A row must be there to be locked, and all in the order in which postings lock them.
+  -- A row must be there to be locked; then all in the order in which postings lock them.
   insert into wms.balance (org_id, item_id, lot_id, location_id, warehouse_id)
   select core.org_id(), k.item_id, k.lot_id, k.location_id, lock_balances.warehouse_id
   from unnest(lock_balances.items, lock_balances.lots, lock_balances.places) as k (item_id, lot_id, location_id)
@@ -2283,12 +2308,12 @@ begin
     and b.item_id = k.item_id
     and b.location_id = k.location_id
     and b.lot_id is not distinct from k.lot_id
-  order by k.item_id, k.location_id, k.lot_id
+  order by b.id
   for update of b;
 end
 $$;
 
-COMMENT ON FUNCTION wms.lock_balances(warehouse_id uuid, items uuid[], lots uuid[], places uuid[]) IS 'Locks balances of one warehouse, made where there are none, in key order until the transaction ends.';
+COMMENT ON FUNCTION wms.lock_balances(warehouse_id uuid, items uuid[], lots uuid[], places uuid[]) IS 'Locks balances of one warehouse, made where there are none, in the order of their ids until the transaction ends.';
 
 CREATE FUNCTION wms.lock_count(id uuid, version integer, statuses text[]) RETURNS wms.count_session
     LANGUAGE plpgsql
@@ -2590,13 +2615,13 @@ declare
   v_warehouses uuid[];
   v_deltas numeric[];
   v_holds numeric[];
-  v_balances uuid[];
+  v_changes wms.balance_changes;
   v_values numeric[];
   v_is_missing boolean;
   v_has_reservation boolean;
   v_ignored boolean;
 begin
-  -- What changes, summed up by balance and in key order. Balances are for real places only.
+  -- What changes, summed up by balance. Balances are for real places only.
   select
     array_agg(c.item_id order by c.item_id, c.location_id, c.lot_id),
     array_agg(c.lot_id order by c.item_id, c.location_id, c.lot_id),
@@ -2629,13 +2654,13 @@ begin
   ) as c;
 
   -- What can be looked up before anything is locked is looked up now: whoever waits for this posting waits less.
-  v_balances := wms.find_balances(org_id, v_items, v_lots, v_places);
+  v_changes := wms.find_balances(org_id, v_items, v_lots, v_places, v_deltas, v_holds);
   v_is_missing := wms.lacks_value(org_id, v_items, v_warehouses);
-  if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_balances) > 50 then
+  if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_items) > 50 then
     v_ignored := wms.queue_up(v_warehouses) is null;
   end if;
   v_ignored := wms.change_balances(
-    org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds, v_balances
+    org_id, v_items, v_lots, v_places, v_warehouses, v_deltas, v_holds, v_changes
   ) is null;
   if v_has_reservation then
     v_ignored := wms.take_reservations(org_id, movements) is null;
@@ -2968,7 +2993,7 @@ begin
   end loop;
 
   -- The order of locks is the same for every posting: documents, places with a limit, the right to post into the period,
-  -- lots, queues of the warehouses (if they are many), balances by key, values by key, counters of the numbers.
+  -- lots, queues of the warehouses (if they are many), balances by id, values by key, counters of the numbers.
   v_movements := wms.read_movements(documents, take_lines, take_reservations, v_today, v_time_zone);
   foreach v_movement in array v_movements loop
     v_needs_room := v_needs_room or v_movement.needs_room;
@@ -3211,7 +3236,7 @@ $$;
 
 COMMENT ON FUNCTION wms.raise_problems(documents wms.document[], movements wms.movement[], problems text[]) IS 'Raises the error of the first of the movements that has a problem (its code), with every one in the details.';
 
-CREATE FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) RETURNS void
+CREATE FUNCTION wms.raise_short(org_id uuid, balances uuid[], available numeric[], requested numeric[]) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
 declare
@@ -3220,15 +3245,15 @@ begin
   select jsonb_agg(
     jsonb_build_object(
       'item', i.sku, 'item_id', b.item_id, 'lot', t.lot_no, 'lot_id', b.lot_id, 'place', p.code,
-      'location_id', b.location_id, 'requested', trim_scale(c.hold - c.delta),
+      'location_id', b.location_id, 'requested', trim_scale(c.requested),
       'available',
-      case when not wms.is_stock_hidden(b.location_id, b.item_id, b.lot_id) then trim_scale(b.quantity - b.reserved) end,
+      case when not wms.is_stock_hidden(b.location_id, b.item_id, b.lot_id) then trim_scale(c.available) end,
       'unit', i.unit_code
     )
     order by i.sku, p.code, t.lot_no
   )
   into v_short
-  from unnest(balances, deltas, holds) as c (id, delta, hold)
+  from unnest(balances, available, requested) as c (id, available, requested)
   inner join wms.balance as b
     on b.org_id = raise_short.org_id
     and b.id = c.id
@@ -3240,15 +3265,13 @@ begin
     and p.id = b.location_id
   left join wms.lot as t
     on t.org_id = b.org_id
-    and t.id = b.lot_id
-  where c.delta - c.hold < 0
-    and b.quantity - b.reserved + c.delta - c.hold < 0;
+    and t.id = b.lot_id;
 
   perform core.raise_error('wms.insufficient_stock', (v_short -> 0) || jsonb_build_object('short', v_short));
 end
 $$;
 
-COMMENT ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) IS 'Raises wms.insufficient_stock for the balances of which more is asked than lies there unreserved, naming each of them; how much lies there is not told to who counts it blind.';
+COMMENT ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], available numeric[], requested numeric[]) IS 'Raises wms.insufficient_stock for balances, with what is requested of each and what was available, unreserved; the latter is not told to who counts it blind.';
 
 CREATE FUNCTION wms.read_gs1(code text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -5955,7 +5978,7 @@ GRANT SELECT ON TABLE wms.document_line TO analyst;
 
 REVOKE ALL ON FUNCTION wms.carry_to_staging(document wms.document, line wms.document_line, lines jsonb, lot_id uuid, to_position_id uuid, more numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], balances uuid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.change_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], warehouses uuid[], deltas numeric[], holds numeric[], changes wms.balance_changes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.change_packed(warehouse_id uuid, position_id uuid, items uuid[], lots uuid[], quantities numeric[]) FROM PUBLIC;
 
@@ -6017,7 +6040,7 @@ REVOKE ALL ON FUNCTION wms.expire_reservations_here() FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.expire_reservations_here() TO worker;
 GRANT ALL ON FUNCTION wms.expire_reservations_here() TO migrator;
 
-REVOKE ALL ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[], places uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) FROM PUBLIC;
 
@@ -6226,7 +6249,7 @@ REVOKE ALL ON FUNCTION wms.queue_up(warehouses uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.raise_problems(documents wms.document[], movements wms.movement[], problems text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], deltas numeric[], holds numeric[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.raise_short(org_id uuid, balances uuid[], available numeric[], requested numeric[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.read_gs1(code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION wms.read_gs1(code text) TO member;

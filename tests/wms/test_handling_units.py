@@ -78,6 +78,8 @@ def test_what_is_packed_leaves_with_its_unit_only(world: World, one: Warehouse) 
     assert (details["packed"], details["loose"], details["place"]) == (6, 4, "STORAGE")
     draft = world.draft("EXPORT", {"item_id": item, "quantity": 5}, from_location_id=one.id)
     refused(world.call("wms_document_post", id=draft["id"]), 422, "wms.packed_in_handling_unit")
+    details = refused(world.call("wms_stock_move", **move, quantity=11), 422, "wms.insufficient_stock")
+    assert (details["requested"], details["available"]) == (11, 10), "more than there is at all"
     world.done("wms_stock_move", **move, quantity=4)
     assert packed(world, item) == {"STORAGE": (6, 6), "A-1": (4, 0)}
 

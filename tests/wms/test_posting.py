@@ -97,6 +97,25 @@ def test_what_is_reserved_is_not_available(world: World, one: Warehouse) -> None
     world.db.execute("update wms.balance set reserved = 0 where org_id = %s", [world.org.id])
 
 
+def test_what_is_just_enough_leaves_nothing(world: World, one: Warehouse) -> None:
+    enough, short = world.item(sku="A-ENOUGH"), world.item(sku="B-SHORT")
+    for item in (enough, short):
+        world.posted("IMPORT", {"item_id": item, "quantity": 5, "to_position_id": one.storage}, to_location_id=one.id)
+    world.db.execute("update wms.balance set reserved = 2 where org_id = %s", [world.org.id])
+    before = world.stock()
+    draft = world.draft(
+        "EXPORT", {"item_id": enough, "quantity": 3}, {"item_id": short, "quantity": 3.000001}, from_location_id=one.id
+    )
+    details = refused(world.call("wms_document_post", id=draft["id"]), 422, "wms.insufficient_stock")
+    assert [(s["item"], s["requested"], s["available"]) for s in details["short"]] == [("B-SHORT", 3.000001, 3)]
+    assert world.stock() == before
+    world.posted("EXPORT", {"item_id": enough, "quantity": 3}, from_location_id=one.id)
+    assert {s["sku"]: (s["quantity"], s["reserved"]) for s in world.rows("wms_stock")} == {
+        "A-ENOUGH": (2, 2), "B-SHORT": (5, 2),
+    }  # fmt: skip
+    world.db.execute("update wms.balance set reserved = 0 where org_id = %s", [world.org.id])
+
+
 @pytest.mark.parametrize("tracking", ["LOT", "SERIAL"])
 def test_a_tracked_item_needs_a_lot(world: World, one: Warehouse, tracking: str) -> None:
     item = world.item(tracking=tracking, sku="TRACKED")

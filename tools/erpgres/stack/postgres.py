@@ -56,6 +56,7 @@ def settings(state: State, memory: int | None = None, cores: int | None = None) 
         # write-ahead log
         "wal_level": "replica",
         "wal_compression": "lz4",
+        "wal_writer_delay": "10ms",  # what a long commit has to write is mostly written already
         "checkpoint_timeout": "15min",
         "checkpoint_completion_target": "0.9",
         "min_wal_size": "256MB",
