@@ -9,7 +9,6 @@
 alter table wms.balance set (fillfactor = 20);
 alter table wms.stock_value set (fillfactor = 10);
 
--- lint: allow sqlfluff.LT01: sqlfluff takes the brackets of an array in a composite type for an index
 create type wms.balance_changes as (
   ids uuid[],
   deltas numeric[],

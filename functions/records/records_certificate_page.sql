@@ -97,7 +97,7 @@ td { vertical-align: top; border-bottom: 0.5pt solid #d5dae1; padding: 1.4mm 2mm
 .seal .hash { font-size: 8.5pt; color: #1c2430; }
 .bad { color: #a11212; font-weight: 600; }
 @media print { body { background: none; } main { margin: 0; padding: 0; max-width: none; box-shadow: none; } }
-@media (max-width: 620px) { main { padding: 6mm; margin: 0; } header { display: block; } .number { text-align: left; margin-top: 3mm; } .signs, dl { grid-template-columns: 1fr; } dt { margin-top: 1mm; } }
+@media (max-width: 620px) { main { padding: 6mm; margin: 0; } header { display: block; } .number { text-align: left; margin-top: 3mm; } .signs, dl { grid-template-columns: 1fr; } dt { margin-top: 1mm; } .nowrap { white-space: normal; } th, td { padding-left: 1mm; padding-right: 1mm; overflow-wrap: anywhere; } }
 </style>
 </head>
 <body>
