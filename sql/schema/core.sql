@@ -1212,24 +1212,84 @@ $_$;
 
 COMMENT ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) IS 'Register a file: its headers are mapped to columns, and an earlier import of the same file is found by its hash. Errors: those of core.map_import, core.import_option (422), core.permission_missing (403)';
 
-CREATE FUNCTION core.begin_request() RETURNS void
+CREATE FUNCTION core.begin_keyed_request() RETURNS void
     LANGUAGE plpgsql
     AS $$
-declare
-  v_ignored boolean; -- an assignment takes less than a statement, and this runs for every request
 begin
-  v_ignored := core.pre_request() is null;
-  -- The gateway sends this header with a writing request that has a key, and drops what a client says in it.
-  if nullif(current_setting('request.headers', true), '') like '%"x-idempotency":"%' then
-    if core.begin_idempotent() then
-      -- PostgREST builds every answer with json_agg; found in api first, it is the one that keeps what it builds.
-      perform set_config('search_path', 'api, pg_catalog, public', true);
-    end if;
+  perform core.pre_request();
+  if core.begin_idempotent() then
+    -- PostgREST builds every answer with json_agg; found in api first, it is the one that keeps what it builds.
+    perform set_config('search_path', 'api, pg_catalog, public', true);
   end if;
 end
 $$;
 
-COMMENT ON FUNCTION core.begin_request() IS 'Runs before each request: admits it (core.pre_request), and if it has an Idempotency-Key answers it as the first time or has its answer kept (core.begin_idempotent)';
+COMMENT ON FUNCTION core.begin_keyed_request() IS 'Admits a request with an Idempotency-Key (core.pre_request) and answers it as the first time, or has its answer kept (core.begin_idempotent)';
+
+CREATE FUNCTION core.pre_request() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_role text := current_setting('role');
+  v_headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
+  v_claims jsonb;
+  v_org_id uuid;
+  v_has_api_key boolean;
+  v_identity text;
+  v_ignored text; -- an assignment takes less than a statement
+begin
+  -- Nothing here may write a table: GET runs read only. Without the header the name stays as it was.
+  v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
+  if v_role = 'anon' then
+    perform core.apply_role_limits(v_role);
+    return;
+  end if;
+
+  v_claims := core.claims();
+  -- From here on core.org_id() need not read the claims.
+  v_ignored := set_config('erpgres.org_id', v_claims ->> 'org_id', true);
+  begin
+    -- A token of ours, whose session lets in all that it names and nothing is left to do for: it ends with its session,
+    -- which knows whether its user may come in (core.readmit).
+    select s.org_id, s.api_key_id is not null, s.id
+    into v_org_id, v_has_api_key, v_identity
+    from core.session as s
+    where s.id = (v_claims ->> 'sid')::uuid
+      and s.user_id = (v_claims ->> 'sub')::uuid
+      and s.org_id = (v_claims ->> 'org_id')::uuid
+      and s.partner_id is not distinct from (v_claims ->> 'partner_id')::uuid
+      and s.api_key_id is not distinct from (v_claims ->> 'api_key')::uuid
+      and s.role = v_role
+      and s.is_admitted
+      and not s.is_limited
+      and s.revoked_at is null
+      and s.expires_at > now();
+  exception
+    when invalid_text_representation then
+      null; -- core.examine_token says so
+  end;
+  if v_identity is null then
+    v_identity := core.examine_token(v_claims, v_role);
+    v_org_id := core.org_id();
+    v_has_api_key := v_claims ->> 'api_key' is not null;
+  end if;
+
+  if current_setting('request.method', true) in ('GET', 'HEAD') then
+    v_ignored := core.tag_answer(v_headers, v_role, v_org_id, v_identity, v_has_api_key);
+  elsif v_headers ? 'if-match' then
+    perform core.expect_version(v_headers ->> 'if-match');
+  end if;
+end
+$$;
+
+COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, sets the time limits of anon, and refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done. Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it (core.tag_answer); lets a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
+
+CREATE FUNCTION core.begin_request() RETURNS void
+    LANGUAGE sql
+    RETURN CASE WHEN (strpos(NULLIF(current_setting('request.headers'::text, true), ''::text), '"x-idempotency":"'::text) > 0) THEN core.begin_keyed_request() ELSE core.pre_request() END;
+
+COMMENT ON FUNCTION core.begin_request() IS 'Runs before each request: admits it (core.pre_request), and if it has an Idempotency-Key answers it as the first time or has its answer kept (core.begin_keyed_request)';
 
 CREATE FUNCTION core.begin_sign_in() RETURNS void
     LANGUAGE plpgsql
@@ -4947,65 +5007,6 @@ end
 $$;
 
 COMMENT ON FUNCTION core.permitted_units(permission text) IS 'The units in which roles that the user holds there or above give the permission, those below included; never null. In policies, beside has_permission: unit_id = any ((select core.permitted_units(''core.user_role.create''))::uuid[]).';
-
-CREATE FUNCTION core.pre_request() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_role text := current_setting('role');
-  v_headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
-  v_claims jsonb;
-  v_org_id uuid;
-  v_has_api_key boolean;
-  v_identity text;
-  v_ignored text; -- an assignment takes less than a statement
-begin
-  -- Nothing here may write a table: GET runs read only. Without the header the name stays as it was.
-  v_ignored := set_config('application_name', left(v_headers ->> 'x-request-id', 63), true);
-  if v_role = 'anon' then
-    perform core.apply_role_limits(v_role);
-    return;
-  end if;
-
-  v_claims := core.claims();
-  -- From here on core.org_id() need not read the claims.
-  v_ignored := set_config('erpgres.org_id', v_claims ->> 'org_id', true);
-  begin
-    -- A token of ours, whose session lets in all that it names and nothing is left to do for: it ends with its session,
-    -- which knows whether its user may come in (core.readmit).
-    select s.org_id, s.api_key_id is not null, s.id
-    into v_org_id, v_has_api_key, v_identity
-    from core.session as s
-    where s.id = (v_claims ->> 'sid')::uuid
-      and s.user_id = (v_claims ->> 'sub')::uuid
-      and s.org_id = (v_claims ->> 'org_id')::uuid
-      and s.partner_id is not distinct from (v_claims ->> 'partner_id')::uuid
-      and s.api_key_id is not distinct from (v_claims ->> 'api_key')::uuid
-      and s.role = v_role
-      and s.is_admitted
-      and not s.is_limited
-      and s.revoked_at is null
-      and s.expires_at > now();
-  exception
-    when invalid_text_representation then
-      null; -- core.examine_token says so
-  end;
-  if v_identity is null then
-    v_identity := core.examine_token(v_claims, v_role);
-    v_org_id := core.org_id();
-    v_has_api_key := v_claims ->> 'api_key' is not null;
-  end if;
-
-  if current_setting('request.method', true) in ('GET', 'HEAD') then
-    v_ignored := core.tag_answer(v_headers, v_role, v_org_id, v_identity, v_has_api_key);
-  elsif v_headers ? 'if-match' then
-    perform core.expect_version(v_headers ->> 'if-match');
-  end if;
-end
-$$;
-
-COMMENT ON FUNCTION core.pre_request() IS 'Runs before each request (db-pre-request): puts the request id into application_name, sets the time limits of anon, and refuses with 401 a token that is malformed, lacks an organisation, whose session is not of this user, organisation, partner, API key and role, has ended, or does not admit him (any more), with 403 all but setting up a second factor where that is still to be done. Gives the answer to a GET its tag and cache class, and ends it with 304 when the client has it (core.tag_answer); lets a PATCH or DELETE with If-Match look at the version of the row (core.expect_version).';
 
 CREATE FUNCTION core.prune_data_changes() RETURNS bigint
     LANGUAGE plpgsql
@@ -10617,6 +10618,20 @@ GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha2
 GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) TO superadmin;
 GRANT ALL ON FUNCTION core.begin_import(entity text, headers text[], source_sha256 text, source_name text, mapping jsonb, options jsonb) TO migrator;
 
+REVOKE ALL ON FUNCTION core.begin_keyed_request() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.begin_keyed_request() TO anon;
+GRANT ALL ON FUNCTION core.begin_keyed_request() TO partner;
+GRANT ALL ON FUNCTION core.begin_keyed_request() TO member;
+GRANT ALL ON FUNCTION core.begin_keyed_request() TO superadmin;
+GRANT ALL ON FUNCTION core.begin_keyed_request() TO migrator;
+
+REVOKE ALL ON FUNCTION core.pre_request() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.pre_request() TO anon;
+GRANT ALL ON FUNCTION core.pre_request() TO partner;
+GRANT ALL ON FUNCTION core.pre_request() TO member;
+GRANT ALL ON FUNCTION core.pre_request() TO superadmin;
+GRANT ALL ON FUNCTION core.pre_request() TO migrator;
+
 REVOKE ALL ON FUNCTION core.begin_request() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.begin_request() TO anon;
 GRANT ALL ON FUNCTION core.begin_request() TO partner;
@@ -11296,13 +11311,6 @@ GRANT ALL ON FUNCTION core.permitted_units(permission text) TO partner;
 GRANT ALL ON FUNCTION core.permitted_units(permission text) TO member;
 GRANT ALL ON FUNCTION core.permitted_units(permission text) TO superadmin;
 GRANT ALL ON FUNCTION core.permitted_units(permission text) TO migrator;
-
-REVOKE ALL ON FUNCTION core.pre_request() FROM PUBLIC;
-GRANT ALL ON FUNCTION core.pre_request() TO anon;
-GRANT ALL ON FUNCTION core.pre_request() TO partner;
-GRANT ALL ON FUNCTION core.pre_request() TO member;
-GRANT ALL ON FUNCTION core.pre_request() TO superadmin;
-GRANT ALL ON FUNCTION core.pre_request() TO migrator;
 
 REVOKE ALL ON FUNCTION core.prune_data_changes() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.prune_data_changes() TO worker;
