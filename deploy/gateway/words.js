@@ -54,6 +54,14 @@ function words() {
     };
   }
 
+  // What to do about the errors that a newcomer meets first; fixed words, which name nothing.
+  function schemaHint(status, code) {
+    if (code === '42501') {
+      return status === 401 ? 'Sign in (POST /api/rpc/sign_in) and send Authorization: Bearer with the access token.' : null;
+    }
+    return /^(42P01|42703|PGRST20[0-9])$/.test(code) ? 'GET /api/ describes all that the caller may use.' : null;
+  }
+
   function body(code, message, details, hint) {
     return JSON.stringify({code: code, message: message, details: details || null, hint: hint || null});
   }
@@ -83,7 +91,7 @@ function words() {
     // PGRST0xx speaks of the connection, PGRST2xx and class 42 of the schema; 5xx of what went wrong inside.
     const inside = status >= 500 && /^[0-9A-Z]{5}$/.test(code);
     if (/^(PGRST[02]|42)/.test(code) || inside) {
-      return body(code, told.message, null, null);
+      return body(code, told.message, null, inside ? null : schemaHint(status, code));
     }
     if (code === '23502' || code === '23514') {
       return body(code, told.message, null, told.hint);  // the details are the whole row, hidden columns included

@@ -26,6 +26,7 @@ SECURITY_HEADERS = {
     "X-XSS-Protection": "0",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+DESCRIBED = "GET /api/ describes all that the caller may use."
 
 
 @pytest.fixture
@@ -253,7 +254,7 @@ def test_the_rules_hold_for_a_caller_who_is_known(member: httpx.Client, org: Any
     assert {entry["tier"] for entry in entries} == {"user"}
     assert {entry["org"] for entry in entries} == {str(org.id)}
     error = json.loads(entries[-1]["answer"][1])
-    assert (entries[-1]["status"], error["details"], error["hint"]) == (400, None, None)
+    assert (entries[-1]["status"], error["details"], error["hint"]) == (400, None, DESCRIBED)
     for query, code in (
         ("limit=101", "limit_out_of_range"),
         ("limit=0", "limit_out_of_range"),
@@ -387,8 +388,18 @@ def test_errors_of_postgrest_name_no_hidden_object(member: httpx.Client) -> None
         body = answer.json()
         assert 400 <= answer.status_code < 500
         assert set(body) == {"code", "message", "details", "hint"}
-        assert (body["details"], body["hint"]) == (None, None)
+        assert (body["details"], body["hint"]) == (None, DESCRIBED)
         assert body["code"]
+
+
+def test_who_sends_no_token_is_told_to_sign_in(anonymous: httpx.Client, member: httpx.Client) -> None:
+    refused = anonymous.get("partners")
+    assert (refused.status_code, refused.json()["code"]) == (401, "42501")
+    assert "rpc/sign_in" in refused.json()["hint"]
+    answer = anonymous.post("rpc/sign_in", json={"email": "nobody@example.com", "password": "wrong"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "core.sign_in_failed"), "what the hint names is there"
+    refused = member.post("countries", json={"code": "XX", "name": "Nowhere"})
+    assert (refused.status_code, refused.json()["code"], refused.json()["hint"]) == (403, "42501", None)
 
 
 def test_other_errors_keep_what_helps(member: httpx.Client) -> None:

@@ -44,7 +44,7 @@ LINES = 5
 POSITIONS = 6  # of a warehouse
 AIM = 1500  # documents a second in SQL, of the requirement
 WAYS = ("bare", "sql", "sql batch", "api", "api batch")
-JUDGED = ("sql", "sql batch")
+JUDGED = ("sql", "sql batch")  # by the aim
 
 _BARE = """
 create schema bench authorization owner;

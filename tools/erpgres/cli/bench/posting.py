@@ -22,7 +22,7 @@ def command(output: str, clients: int, documents: int, batch: int, pairs: int, r
     """Post documents of five lines over the same 200 items, one by one and many at once, in SQL and through the API.
 
     Starts a stack of its own and removes it. The same beside bare tables, which say what the machine can do. Exit
-    code 1 when no way of posting in SQL reaches 1,500 documents a second: one by one not even the bare tables may.
+    code 1 when no way of posting in SQL reaches 1,500 documents a second.
 
     \b
     Example:
