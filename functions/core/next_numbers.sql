@@ -24,6 +24,7 @@ declare
   v_unit text;
   v_count integer := cardinality(next_numbers.entity_ids);
   v_digits integer;
+  v_pattern text;
   v_last bigint;
   v_numbers text[];
   v_taken text;
@@ -65,6 +66,9 @@ begin
     where u.org_id = v_org_id and u.id = coalesce(v_series.unit_id, next_numbers.unit_id);
   end if;
   v_digits := coalesce(substring(v_series.pattern from '\{number:([0-9]{1,2})\}'), '1')::integer;
+  v_pattern := replace(
+    regexp_replace(v_series.pattern, '\{number(:[0-9]{1,2})?\}', '{number}', 'g'), '{year}', v_year
+  );
 
   -- The row of the counter stays locked until the transaction ends: the next one waits, and takes the same numbers if we fail.
   insert into core.number_counter as c (org_id, series_id, period, last_number)
@@ -74,13 +78,8 @@ begin
   for v_n in 1..v_count loop
     v_last := v_last + 1;
     v_numbers[v_n] := replace(
-      replace(
-        regexp_replace(
-          v_series.pattern, '\{number(:[0-9]{1,2})?\}',
-          lpad(v_last::text, greatest(v_digits, length(v_last::text)), '0'),
-          'g'
-        ), '{year}', v_year
-      ), '{unit}', coalesce(v_unit, '')
+      replace(v_pattern, '{number}', lpad(v_last::text, greatest(v_digits, length(v_last::text)), '0')),
+      '{unit}', coalesce(v_unit, '')
     );
   end loop;
 

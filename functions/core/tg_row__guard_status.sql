@@ -13,12 +13,23 @@ declare
   v_row jsonb;
   v_column text;
   v_is_granted boolean;
+  v_step text;
+  v_ignored text; -- an assignment takes less than a statement
 begin
   if tg_op = 'UPDATE' then
     if new.status = old.status then
       return new;
     end if;
     v_from := old.status;
+  end if;
+  -- A step that asks nothing of the row was allowed to these claims in this transaction: believed where
+  -- core.is_granted_already believes, so that the second row of many asks little.
+  v_step := concat_ws(
+    ' ', tg_argv[0], v_from, new.status, current_setting('role'), core.org_id(),
+    nullif(current_setting('request.jwt.claims', true), '')
+  );
+  if current_setting('erpgres.allowed_step', true) = v_step and session_user in ('authenticator', 'migrator', 'worker') then
+    return new;
   end if;
   select *
   into v_transition
@@ -34,6 +45,8 @@ begin
   if not v_is_granted or v_transition.other_than <> '{}' or v_transition.needs_signature then
     -- Who takes a step needs the right where the row was, not where he puts it.
     v_row := case tg_op when 'UPDATE' then to_jsonb(old) else to_jsonb(new) end;
+  elsif not v_transition.needs_reason then
+    v_ignored := set_config('erpgres.allowed_step', v_step, true);
   end if;
   if not v_is_granted then
     perform core.require_permission(v_transition.permission, (v_row ->> v_transition.unit_column)::uuid);

@@ -163,8 +163,9 @@ begin
   -- A row becomes an object in less time than by jsonb_build_object, which looks up the type of each name and value.
   v_new := format('select %s', replace(v_all, '?.', 'n.'));
   v_old := format('select %s', replace(v_all, '?.', 'o.'));
-  v_before := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_before);
-  v_after := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_after);
+  -- Without the comma that each part begins with.
+  v_before := format('(''{'' || right(%s, -1) || ''}'')::jsonb', v_before);
+  v_after := format('(''{'' || right(%s, -1) || ''}'')::jsonb', v_after);
   v_differs := coalesce(v_differs, 'false');
   v_type := format('%L', v_entity.entity || '.updated');
   if v_status then

@@ -14,8 +14,8 @@ declare
   v_deltas numeric[];
   v_holds numeric[];
   v_changes wms.balance_changes;
+  v_found record;
   v_values numeric[];
-  v_is_missing boolean;
   v_has_reservation boolean;
   v_ignored boolean;
 begin
@@ -53,7 +53,7 @@ begin
 
   -- What can be looked up before anything is locked is looked up now: whoever waits for this posting waits less.
   v_changes := wms.find_balances(org_id, v_items, v_lots, v_places, v_deltas, v_holds);
-  v_is_missing := wms.lacks_value(org_id, v_items, v_warehouses);
+  v_found := wms.find_values(org_id, movements, v_items, v_warehouses);
   if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_items) > 50 then
     v_ignored := wms.queue_up(v_warehouses) is null;
   end if;
@@ -63,8 +63,14 @@ begin
   if v_has_reservation then
     v_ignored := wms.take_reservations(org_id, movements) is null;
   end if;
+  if v_found.is_missing then
+    -- Before any value is locked, in the order of all.
+    v_ignored := wms.begin_values(
+      org_id, v_items, v_warehouses, v_deltas, case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end
+    ) is null;
+  end if;
   v_values := wms.value_movements(
-    org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing, valuation_method
+    org_id, movements, v_found.value_items, v_found.value_warehouses, v_found.ends, valuation_method
   );
 
   insert into wms.stock_ledger (

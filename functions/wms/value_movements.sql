@@ -1,35 +1,23 @@
 -- What movements are worth: moving average or layers, by item and warehouse.
 
-create or replace function wms.value_movements(
+create or replace function wms.find_values(
   org_id uuid,
   movements wms.movement[],
   items uuid[],
   warehouses uuid[],
-  deltas numeric[],
-  is_missing boolean,
-  valuation_method text
+  out value_items uuid[],
+  out value_warehouses uuid[],
+  out ends integer[],
+  out is_missing boolean
 )
-returns numeric[]
+returns record
 language plpgsql
 volatile
 parallel unsafe
 as $$
 declare
-  v_method text := case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end;
   v_movement wms.movement;
-  v_places integer[];
-  v_items uuid[];
-  v_warehouses uuid[];
-  v_quantities numeric[];
-  v_values numeric[];
-  v_costs numeric[];
-  v_old_methods text[];
   v_is_inside boolean := true;
-  v_from integer;
-  v_to integer;
-  v_value numeric;
-  v_booked numeric[];
-  v_n integer;
 begin
   foreach v_movement in array movements loop
     v_is_inside := v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
@@ -37,55 +25,29 @@ begin
   end loop;
   if v_is_inside then
     -- Nothing changes its value inside a warehouse.
-    return array_fill(0::numeric, array[cardinality(movements)]);
+    return;
   end if;
 
-  if is_missing then
-    -- Before any value is locked, in the order of all.
-    perform wms.begin_values(org_id, items, warehouses, deltas, v_method);
-  end if;
   select
-    array_agg(h.quantity),
-    array_agg(h.value),
-    array_agg(h.unit_cost),
-    array_agg(h.method),
-    array_agg(h.item_id),
-    array_agg(h.warehouse_id)
-  into v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
+    array_agg(s.item_id order by s.item_id, s.warehouse_id),
+    array_agg(s.warehouse_id order by s.item_id, s.warehouse_id),
+    bool_or(v.item_id is null)
+  into value_items, value_warehouses, is_missing
   from (
-    -- Locked one after the other in the order of all: `offset 0` keeps the planner from joining otherwise.
-    select s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
-    from (
-      select distinct s.item_id, s.warehouse_id
-      from unnest(items, warehouses) as s (item_id, warehouse_id)
-      order by s.item_id, s.warehouse_id
-    ) as s
-    cross join lateral (
-      select v.quantity, v.value, v.unit_cost, v.method
-      from wms.stock_value as v
-      where v.org_id = value_movements.org_id
-        and v.item_id = s.item_id
-        and v.warehouse_id = s.warehouse_id
-      offset 0
-      for no key update
-    ) as v
-  ) as h;
+    select distinct u.item_id, u.warehouse_id
+    from unnest(items, warehouses) as u (item_id, warehouse_id)
+  ) as s
+  left join lateral (
+    select v.item_id
+    from wms.stock_value as v
+    where v.org_id = find_values.org_id
+      and v.item_id = s.item_id
+      and v.warehouse_id = s.warehouse_id
+    offset 0
+  ) as v on true;
 
-  if array_remove(v_old_methods, v_method) <> '{}' then
-    for v_n in 1..cardinality(v_items) loop
-      if v_old_methods[v_n] <> v_method then
-        perform wms.begin_layers(
-          org_id, v_items[v_n], v_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
-        );
-      end if;
-    end loop;
-  end if;
-
-  -- Which of the values is that of either end of each movement: they stand in the order of item and warehouse.
-  select
-    array_agg(case when k.warehouse_id is not null then k.n end order by k.ordinality, k.is_to),
-    max(k.n) filter (where k.warehouse_id is not null)
-  into v_places, v_n
+  select array_agg(case when k.warehouse_id is not null then k.n end order by k.ordinality, k.is_to)
+  into ends
   from (
     select
       s.warehouse_id,
@@ -99,14 +61,85 @@ begin
       select m.to_warehouse_id, true
     ) as s (warehouse_id, is_to)
   ) as k;
-  if v_n is distinct from cardinality(v_items) then
+end
+$$;
+
+comment on function wms.find_values(uuid, wms.movement[], uuid[], uuid[]) is
+  'The values that movements change, in the order of all (value_items, value_warehouses); the place of either end of each '
+  'movement among them, null for what lies outside (ends, two a movement); whether one is not there yet: once there is one it '
+  'stays. All null if nothing leaves its warehouse. items, warehouses: those of the balances that the movements touch.';
+
+create or replace function wms.value_movements(
+  org_id uuid,
+  movements wms.movement[],
+  value_items uuid[],
+  value_warehouses uuid[],
+  ends integer[],
+  valuation_method text
+)
+returns numeric[]
+language plpgsql
+volatile
+parallel unsafe
+as $$
+declare
+  v_method text := case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end;
+  v_movement wms.movement;
+  v_quantities numeric[];
+  v_values numeric[];
+  v_costs numeric[];
+  v_old_methods text[];
+  v_rows tid[];
+  v_from integer;
+  v_to integer;
+  v_value numeric;
+  v_booked numeric[];
+  v_n integer;
+begin
+  if ends is null then
+    return array_fill(0::numeric, array[cardinality(movements)]);
+  end if;
+
+  select
+    array_agg(h.quantity),
+    array_agg(h.value),
+    array_agg(h.unit_cost),
+    array_agg(h.method),
+    array_agg(h.ctid)
+  into v_quantities, v_values, v_costs, v_old_methods, v_rows
+  from (
+    -- Locked one after the other in the order of all: `offset 0` keeps the planner from joining otherwise.
+    select v.quantity, v.value, v.unit_cost, v.method, v.ctid
+    from unnest(value_items, value_warehouses) as s (item_id, warehouse_id)
+    cross join lateral (
+      select v.quantity, v.value, v.unit_cost, v.method, v.ctid
+      from wms.stock_value as v
+      where v.org_id = value_movements.org_id
+        and v.item_id = s.item_id
+        and v.warehouse_id = s.warehouse_id
+      offset 0
+      for no key update
+    ) as v
+  ) as h;
+  if cardinality(v_quantities) is distinct from cardinality(value_items) then
     perform core.raise_error('wms.busy'); -- a value was removed meanwhile
   end if;
+
+  if array_remove(v_old_methods, v_method) <> '{}' then
+    for v_n in 1..cardinality(value_items) loop
+      if v_old_methods[v_n] <> v_method then
+        perform wms.begin_layers(
+          org_id, value_items[v_n], value_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
+        );
+      end if;
+    end loop;
+  end if;
+
   v_n := -1;
   foreach v_movement in array movements loop
     v_n := v_n + 2;
-    v_from := v_places[v_n];
-    v_to := v_places[v_n + 1];
+    v_from := ends[v_n];
+    v_to := ends[v_n + 1];
     if v_from is not distinct from v_to then
       v_booked := v_booked || 0::numeric;
       continue;
@@ -157,49 +190,23 @@ begin
     unit_cost = s.unit_cost,
     method = v_method,
     updated_at = now()
-  from unnest(v_items, v_warehouses, v_quantities, v_values, v_costs)
-    as s (item_id, warehouse_id, quantity, value, unit_cost)
+  from unnest(v_rows, v_quantities, v_values, v_costs) as s (ctid, quantity, value, unit_cost)
   where v.org_id = value_movements.org_id
-    and v.item_id = s.item_id
-    and v.warehouse_id = s.warehouse_id;
+    and v.ctid = s.ctid; -- a row that is locked stays where it is
+  get diagnostics v_n = row_count;
+  if v_n < cardinality(v_rows) then
+    perform core.raise_error('wms.busy');
+  end if;
   return v_booked;
 end
 $$;
 
-comment on function wms.value_movements(uuid, wms.movement[], uuid[], uuid[], numeric[], boolean, text) is
+comment on function wms.value_movements(uuid, wms.movement[], uuid[], uuid[], integer[], text) is
   'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the '
   'value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest '
   'layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still '
-  'lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says '
-  'whether a value is missing and how the organisation values its stock.';
-
-create or replace function wms.lacks_value(org_id uuid, items uuid[], warehouses uuid[])
-returns boolean
-language plpgsql
-volatile
-parallel unsafe
-as $$
-begin
-  return (
-    select bool_or(v.item_id is null)
-    from (
-      select distinct s.item_id, s.warehouse_id
-      from unnest(items, warehouses) as s (item_id, warehouse_id)
-    ) as s
-    left join lateral (
-      select v.item_id
-      from wms.stock_value as v
-      where v.org_id = lacks_value.org_id
-        and v.item_id = s.item_id
-        and v.warehouse_id = s.warehouse_id
-      offset 0
-    ) as v on true
-  );
-end
-$$;
-
-comment on function wms.lacks_value(uuid, uuid[], uuid[]) is
-  'Whether the stock of one of the items in its warehouse has no value yet; once there is one it stays.';
+  'lies there. Later postings never change it. The caller has changed the balances, has asked wms.find_values what values that '
+  'concerns and made those that were missing, and says how the organisation values its stock. Raises wms.busy (503).';
 
 create or replace function wms.begin_values(org_id uuid, items uuid[], warehouses uuid[], deltas numeric[], method text)
 returns void

@@ -4693,6 +4693,7 @@ declare
   v_unit text;
   v_count integer := cardinality(next_numbers.entity_ids);
   v_digits integer;
+  v_pattern text;
   v_last bigint;
   v_numbers text[];
   v_taken text;
@@ -4734,6 +4735,9 @@ begin
     where u.org_id = v_org_id and u.id = coalesce(v_series.unit_id, next_numbers.unit_id);
   end if;
   v_digits := coalesce(substring(v_series.pattern from '\{number:([0-9]{1,2})\}'), '1')::integer;
+  v_pattern := replace(
+    regexp_replace(v_series.pattern, '\{number(:[0-9]{1,2})?\}', '{number}', 'g'), '{year}', v_year
+  );
 
   -- The row of the counter stays locked until the transaction ends: the next one waits, and takes the same numbers if we fail.
   insert into core.number_counter as c (org_id, series_id, period, last_number)
@@ -4743,13 +4747,8 @@ begin
   for v_n in 1..v_count loop
     v_last := v_last + 1;
     v_numbers[v_n] := replace(
-      replace(
-        regexp_replace(
-          v_series.pattern, '\{number(:[0-9]{1,2})?\}',
-          lpad(v_last::text, greatest(v_digits, length(v_last::text)), '0'),
-          'g'
-        ), '{year}', v_year
-      ), '{unit}', coalesce(v_unit, '')
+      replace(v_pattern, '{number}', lpad(v_last::text, greatest(v_digits, length(v_last::text)), '0')),
+      '{unit}', coalesce(v_unit, '')
     );
   end loop;
 
@@ -6911,12 +6910,23 @@ declare
   v_row jsonb;
   v_column text;
   v_is_granted boolean;
+  v_step text;
+  v_ignored text; -- an assignment takes less than a statement
 begin
   if tg_op = 'UPDATE' then
     if new.status = old.status then
       return new;
     end if;
     v_from := old.status;
+  end if;
+  -- A step that asks nothing of the row was allowed to these claims in this transaction: believed where
+  -- core.is_granted_already believes, so that the second row of many asks little.
+  v_step := concat_ws(
+    ' ', tg_argv[0], v_from, new.status, current_setting('role'), core.org_id(),
+    nullif(current_setting('request.jwt.claims', true), '')
+  );
+  if current_setting('erpgres.allowed_step', true) = v_step and session_user in ('authenticator', 'migrator', 'worker') then
+    return new;
   end if;
   select *
   into v_transition
@@ -6932,6 +6942,8 @@ begin
   if not v_is_granted or v_transition.other_than <> '{}' or v_transition.needs_signature then
     -- Who takes a step needs the right where the row was, not where he puts it.
     v_row := case tg_op when 'UPDATE' then to_jsonb(old) else to_jsonb(new) end;
+  elsif not v_transition.needs_reason then
+    v_ignored := set_config('erpgres.allowed_step', v_step, true);
   end if;
   if not v_is_granted then
     perform core.require_permission(v_transition.permission, (v_row ->> v_transition.unit_column)::uuid);

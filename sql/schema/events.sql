@@ -1594,7 +1594,7 @@ begin
     )
     select
       n.org_id, v_xid, 'address.updated', 'address', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.line1 is distinct from n.line1 then ',"line1":' || coalesce(to_jsonb(o.line1)::text, 'null') end,
@@ -1604,8 +1604,8 @@ begin
         case when o.postal_code is distinct from n.postal_code then ',"postal_code":' || coalesce(to_jsonb(o.postal_code)::text, 'null') end,
         case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(o.country_code)::text, 'null') end,
         case when o.locode is distinct from n.locode then ',"locode":' || coalesce(to_jsonb(o.locode)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.line1 is distinct from n.line1 then ',"line1":' || coalesce(to_jsonb(n.line1)::text, 'null') end,
@@ -1615,7 +1615,7 @@ begin
         case when o.postal_code is distinct from n.postal_code then ',"postal_code":' || coalesce(to_jsonb(n.postal_code)::text, 'null') end,
         case when o.country_code is distinct from n.country_code then ',"country_code":' || coalesce(to_jsonb(n.country_code)::text, 'null') end,
         case when o.locode is distinct from n.locode then ',"locode":' || coalesce(to_jsonb(n.locode)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -1699,7 +1699,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.prefix is distinct from n.prefix then ',"prefix":' || coalesce(to_jsonb(o.prefix)::text, 'null') end,
@@ -1707,8 +1707,8 @@ begin
         case when o.expires_at is distinct from n.expires_at then ',"expires_at":' || coalesce(to_jsonb(o.expires_at)::text, 'null') end,
         case when o.revoked_at is distinct from n.revoked_at then ',"revoked_at":' || coalesce(to_jsonb(o.revoked_at)::text, 'null') end,
         case when o.revoked_by is distinct from n.revoked_by then ',"revoked_by":' || coalesce(to_jsonb(o.revoked_by)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.prefix is distinct from n.prefix then ',"prefix":' || coalesce(to_jsonb(n.prefix)::text, 'null') end,
@@ -1716,7 +1716,7 @@ begin
         case when o.expires_at is distinct from n.expires_at then ',"expires_at":' || coalesce(to_jsonb(n.expires_at)::text, 'null') end,
         case when o.revoked_at is distinct from n.revoked_at then ',"revoked_at":' || coalesce(to_jsonb(n.revoked_at)::text, 'null') end,
         case when o.revoked_by is distinct from n.revoked_by then ',"revoked_by":' || coalesce(to_jsonb(n.revoked_by)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.user_id, o.name, o.prefix, o.permissions, o.expires_at, o.revoked_at, o.revoked_by) as old_values
@@ -1826,7 +1826,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'approval.' || lower(n.status) else 'approval.updated' end, 'approval', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
         case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(o.entity_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
@@ -1839,8 +1839,8 @@ begin
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.step_count is distinct from n.step_count then ',"step_count":' || coalesce(to_jsonb(o.step_count)::text, 'null') end,
         case when o.ended_at is distinct from n.ended_at then ',"ended_at":' || coalesce(to_jsonb(o.ended_at)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
         case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(n.entity_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
@@ -1853,7 +1853,7 @@ begin
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.step_count is distinct from n.step_count then ',"step_count":' || coalesce(to_jsonb(n.step_count)::text, 'null') end,
         case when o.ended_at is distinct from n.ended_at then ',"ended_at":' || coalesce(to_jsonb(n.ended_at)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -1927,7 +1927,7 @@ begin
     )
     select
       n.org_id, v_xid, 'approval_policy.updated', 'approval_policy', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(o.step_no)::text, 'null') end,
@@ -1936,8 +1936,8 @@ begin
         case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null') end,
         case when o.needs_signature is distinct from n.needs_signature then ',"needs_signature":' || coalesce(to_jsonb(o.needs_signature)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(n.step_no)::text, 'null') end,
@@ -1946,7 +1946,7 @@ begin
         case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null') end,
         case when o.needs_signature is distinct from n.needs_signature then ',"needs_signature":' || coalesce(to_jsonb(n.needs_signature)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -2030,7 +2030,7 @@ begin
       coalesce(n.unit_id, o.unit_id),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.approval_id is distinct from n.approval_id then ',"approval_id":' || coalesce(to_jsonb(o.approval_id)::text, 'null') end,
         case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(o.step_no)::text, 'null') end,
         case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null') end,
@@ -2041,8 +2041,8 @@ begin
         case when o.decision is distinct from n.decision then ',"decision":' || coalesce(to_jsonb(o.decision)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
         case when o.signature_id is distinct from n.signature_id then ',"signature_id":' || coalesce(to_jsonb(o.signature_id)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.approval_id is distinct from n.approval_id then ',"approval_id":' || coalesce(to_jsonb(n.approval_id)::text, 'null') end,
         case when o.step_no is distinct from n.step_no then ',"step_no":' || coalesce(to_jsonb(n.step_no)::text, 'null') end,
         case when o.permission is distinct from n.permission then ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null') end,
@@ -2053,7 +2053,7 @@ begin
         case when o.decision is distinct from n.decision then ',"decision":' || coalesce(to_jsonb(n.decision)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
         case when o.signature_id is distinct from n.signature_id then ',"signature_id":' || coalesce(to_jsonb(n.signature_id)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.approval_id, o.step_no, o.permission, o.needs_signature, o.unit_id, o.decided_by, o.decided_at, o.decision, o.reason, o.signature_id) as old_values
@@ -2130,22 +2130,22 @@ begin
     )
     select
       n.org_id, v_xid, 'contact.updated', 'contact', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o."position" is distinct from n."position" then ',"position":' || coalesce(to_jsonb(o."position")::text, 'null') end,
         case when o.email is distinct from n.email then ',"email":' || coalesce(to_jsonb(o.email)::text, 'null') end,
         case when o.phone is distinct from n.phone then ',"phone":' || coalesce(to_jsonb(o.phone)::text, 'null') end,
         case when o.is_primary is distinct from n.is_primary then ',"is_primary":' || coalesce(to_jsonb(o.is_primary)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o."position" is distinct from n."position" then ',"position":' || coalesce(to_jsonb(n."position")::text, 'null') end,
         case when o.email is distinct from n.email then ',"email":' || coalesce(to_jsonb(n.email)::text, 'null') end,
         case when o.phone is distinct from n.phone then ',"phone":' || coalesce(to_jsonb(n.phone)::text, 'null') end,
         case when o.is_primary is distinct from n.is_primary then ',"is_primary":' || coalesce(to_jsonb(n.is_primary)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -2230,20 +2230,20 @@ begin
     )
     select
       n.org_id, v_xid, 'exchange_rate.updated', 'exchange_rate', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.from_currency is distinct from n.from_currency then ',"from_currency":' || coalesce(to_jsonb(o.from_currency)::text, 'null') end,
         case when o.to_currency is distinct from n.to_currency then ',"to_currency":' || coalesce(to_jsonb(o.to_currency)::text, 'null') end,
         case when o.rate is distinct from n.rate then ',"rate":' || coalesce(to_jsonb(o.rate)::text, 'null') end,
         case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(o.valid)::text, 'null') end,
         case when o.source is distinct from n.source then ',"source":' || coalesce(to_jsonb(o.source)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.from_currency is distinct from n.from_currency then ',"from_currency":' || coalesce(to_jsonb(n.from_currency)::text, 'null') end,
         case when o.to_currency is distinct from n.to_currency then ',"to_currency":' || coalesce(to_jsonb(n.to_currency)::text, 'null') end,
         case when o.rate is distinct from n.rate then ',"rate":' || coalesce(to_jsonb(n.rate)::text, 'null') end,
         case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(n.valid)::text, 'null') end,
         case when o.source is distinct from n.source then ',"source":' || coalesce(to_jsonb(n.source)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -2317,7 +2317,7 @@ begin
     )
     select
       n.org_id, v_xid, 'item.updated', 'item', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.sku is distinct from n.sku then ',"sku":' || coalesce(to_jsonb(o.sku)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.class is distinct from n.class then ',"class":' || coalesce(to_jsonb(o.class)::text, 'null') end,
@@ -2327,8 +2327,8 @@ begin
         case when o.price is distinct from n.price then ',"price":' || coalesce(to_jsonb(o.price)::text, 'null') end,
         case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(o.currency)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.sku is distinct from n.sku then ',"sku":' || coalesce(to_jsonb(n.sku)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.class is distinct from n.class then ',"class":' || coalesce(to_jsonb(n.class)::text, 'null') end,
@@ -2338,7 +2338,7 @@ begin
         case when o.price is distinct from n.price then ',"price":' || coalesce(to_jsonb(n.price)::text, 'null') end,
         case when o.currency is distinct from n.currency then ',"currency":' || coalesce(to_jsonb(n.currency)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -2422,14 +2422,14 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         ',"barcode":' || coalesce(to_jsonb(o.barcode)::text, 'null'),
         case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(o.unit_code)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         ',"barcode":' || coalesce(to_jsonb(n.barcode)::text, 'null'),
         case when o.unit_code is distinct from n.unit_code then ',"unit_code":' || coalesce(to_jsonb(n.unit_code)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.barcode = o.barcode
     cross join lateral (select o.barcode, o.unit_code) as old_values
@@ -2506,7 +2506,7 @@ begin
     )
     select
       n.org_id, v_xid, 'location.updated', 'location', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(o.parent_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
@@ -2520,8 +2520,8 @@ begin
         case when o.latitude is distinct from n.latitude then ',"latitude":' || coalesce(to_jsonb(o.latitude)::text, 'null') end,
         case when o.longitude is distinct from n.longitude then ',"longitude":' || coalesce(to_jsonb(o.longitude)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(n.parent_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
@@ -2535,7 +2535,7 @@ begin
         case when o.latitude is distinct from n.latitude then ',"latitude":' || coalesce(to_jsonb(n.latitude)::text, 'null') end,
         case when o.longitude is distinct from n.longitude then ',"longitude":' || coalesce(to_jsonb(n.longitude)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -2609,18 +2609,18 @@ begin
     )
     select
       n.org_id, v_xid, 'number_series.updated', 'number_series', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(o.document_type)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
         case when o.pattern is distinct from n.pattern then ',"pattern":' || coalesce(to_jsonb(o.pattern)::text, 'null') end,
         case when o.reset is distinct from n.reset then ',"reset":' || coalesce(to_jsonb(o.reset)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(n.document_type)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
         case when o.pattern is distinct from n.pattern then ',"pattern":' || coalesce(to_jsonb(n.pattern)::text, 'null') end,
         case when o.reset is distinct from n.reset then ',"reset":' || coalesce(to_jsonb(n.reset)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -2694,22 +2694,22 @@ begin
     )
     select
       n.org_id, v_xid, 'org_unit.updated', 'org_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(o.parent_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(o.path)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.parent_id is distinct from n.parent_id then ',"parent_id":' || coalesce(to_jsonb(n.parent_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.path::text is distinct from n.path::text then ',"path":' || coalesce(to_jsonb(n.path)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -2783,7 +2783,7 @@ begin
     )
     select
       n.id, v_xid, 'organization.updated', 'organization', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(o.legal_name)::text, 'null') end,
@@ -2791,8 +2791,8 @@ begin
         case when o.base_currency is distinct from n.base_currency then ',"base_currency":' || coalesce(to_jsonb(o.base_currency)::text, 'null') end,
         case when o.time_zone is distinct from n.time_zone then ',"time_zone":' || coalesce(to_jsonb(o.time_zone)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(n.legal_name)::text, 'null') end,
@@ -2800,7 +2800,7 @@ begin
         case when o.base_currency is distinct from n.base_currency then ',"base_currency":' || coalesce(to_jsonb(n.base_currency)::text, 'null') end,
         case when o.time_zone is distinct from n.time_zone then ',"time_zone":' || coalesce(to_jsonb(n.time_zone)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.id = o.id;
   end if;
@@ -2874,7 +2874,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'partner.' || lower(n.status) else 'partner.updated' end, 'partner', n.id, n.version, v_actor, v_session, null::uuid, n.id, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(o.legal_name)::text, 'null') end,
@@ -2885,8 +2885,8 @@ begin
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.legal_name is distinct from n.legal_name then ',"legal_name":' || coalesce(to_jsonb(n.legal_name)::text, 'null') end,
@@ -2897,7 +2897,7 @@ begin
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -2981,12 +2981,12 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(n.partner_id, o.partner_id),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         ',"role":' || coalesce(to_jsonb(o.role)::text, 'null')
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         ',"role":' || coalesce(to_jsonb(n.role)::text, 'null')
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.partner_id = o.partner_id and n.role = o.role
     cross join lateral (select o.role) as old_values
@@ -3063,7 +3063,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'records_crate.' || lower(n.status) else 'records_crate.updated' end, 'records_crate', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.barcode is distinct from n.barcode then ',"barcode":' || coalesce(to_jsonb(o.barcode)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
         case when o.bound_for_id is distinct from n.bound_for_id then ',"bound_for_id":' || coalesce(to_jsonb(o.bound_for_id)::text, 'null') end,
@@ -3074,8 +3074,8 @@ begin
         case when o.minimum_on is distinct from n.minimum_on then ',"minimum_on":' || coalesce(to_jsonb(o.minimum_on)::text, 'null') end,
         case when o.is_retained is distinct from n.is_retained then ',"is_retained":' || coalesce(to_jsonb(o.is_retained)::text, 'null') end,
         case when o.destruction_on is distinct from n.destruction_on then ',"destruction_on":' || coalesce(to_jsonb(o.destruction_on)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.barcode is distinct from n.barcode then ',"barcode":' || coalesce(to_jsonb(n.barcode)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
         case when o.bound_for_id is distinct from n.bound_for_id then ',"bound_for_id":' || coalesce(to_jsonb(n.bound_for_id)::text, 'null') end,
@@ -3086,7 +3086,7 @@ begin
         case when o.minimum_on is distinct from n.minimum_on then ',"minimum_on":' || coalesce(to_jsonb(n.minimum_on)::text, 'null') end,
         case when o.is_retained is distinct from n.is_retained then ',"is_retained":' || coalesce(to_jsonb(n.is_retained)::text, 'null') end,
         case when o.destruction_on is distinct from n.destruction_on then ',"destruction_on":' || coalesce(to_jsonb(n.destruction_on)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -3170,22 +3170,22 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(o.added_at)::text, 'null') end,
         case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(o.added_by)::text, 'null') end,
         case when o.removed_at is distinct from n.removed_at then ',"removed_at":' || coalesce(to_jsonb(o.removed_at)::text, 'null') end,
         case when o.removed_by is distinct from n.removed_by then ',"removed_by":' || coalesce(to_jsonb(o.removed_by)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(n.added_at)::text, 'null') end,
         case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(n.added_by)::text, 'null') end,
         case when o.removed_at is distinct from n.removed_at then ',"removed_at":' || coalesce(to_jsonb(n.removed_at)::text, 'null') end,
         case when o.removed_by is distinct from n.removed_by then ',"removed_by":' || coalesce(to_jsonb(n.removed_by)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.crate_id, o.document_id, o.added_at, o.added_by, o.removed_at, o.removed_by) as old_values
@@ -3272,7 +3272,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
         case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(o.location_id)::text, 'null') end,
         case when o.holder_id is distinct from n.holder_id then ',"holder_id":' || coalesce(to_jsonb(o.holder_id)::text, 'null') end,
@@ -3280,8 +3280,8 @@ begin
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
         case when o.location_id is distinct from n.location_id then ',"location_id":' || coalesce(to_jsonb(n.location_id)::text, 'null') end,
         case when o.holder_id is distinct from n.holder_id then ',"holder_id":' || coalesce(to_jsonb(n.holder_id)::text, 'null') end,
@@ -3289,7 +3289,7 @@ begin
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.crate_id, o.location_id, o.holder_id, o.during, o.reason, o.request_id, o.note) as old_values
@@ -3376,7 +3376,7 @@ begin
       coalesce(n.unit_id, o.unit_id),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.certificate_no is distinct from n.certificate_no then ',"certificate_no":' || coalesce(to_jsonb(o.certificate_no)::text, 'null') end,
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
@@ -3390,8 +3390,8 @@ begin
         case when o.executed_at is distinct from n.executed_at then ',"executed_at":' || coalesce(to_jsonb(o.executed_at)::text, 'null') end,
         case when o.document_count is distinct from n.document_count then ',"document_count":' || coalesce(to_jsonb(o.document_count)::text, 'null') end,
         case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(o.sha256)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.certificate_no is distinct from n.certificate_no then ',"certificate_no":' || coalesce(to_jsonb(n.certificate_no)::text, 'null') end,
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
@@ -3405,7 +3405,7 @@ begin
         case when o.executed_at is distinct from n.executed_at then ',"executed_at":' || coalesce(to_jsonb(n.executed_at)::text, 'null') end,
         case when o.document_count is distinct from n.document_count then ',"document_count":' || coalesce(to_jsonb(n.document_count)::text, 'null') end,
         case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(n.sha256)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.certificate_no, o.request_id, o.crate_id, o.unit_id, o.method, o.vendor, o.executed_by, o.executor_signature_id, o.witness_id, o.witness_signature_id, o.executed_at, o.document_count, o.sha256) as old_values
@@ -3482,7 +3482,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'records_document.' || lower(n.status) else 'records_document.updated' end, 'records_document', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end,
         case when o.document_number is distinct from n.document_number then ',"document_number":' || coalesce(to_jsonb(o.document_number)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
@@ -3496,8 +3496,8 @@ begin
         case when o.due_on is distinct from n.due_on then ',"due_on":' || coalesce(to_jsonb(o.due_on)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end,
         case when o.document_number is distinct from n.document_number then ',"document_number":' || coalesce(to_jsonb(n.document_number)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
@@ -3511,7 +3511,7 @@ begin
         case when o.due_on is distinct from n.due_on then ',"due_on":' || coalesce(to_jsonb(n.due_on)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -3585,7 +3585,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'records_legal_hold.' || lower(n.status) else 'records_legal_hold.updated' end, 'records_legal_hold', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.hold_no is distinct from n.hold_no then ',"hold_no":' || coalesce(to_jsonb(o.hold_no)::text, 'null') end,
         case when o.matter is distinct from n.matter then ',"matter":' || coalesce(to_jsonb(o.matter)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
@@ -3595,8 +3595,8 @@ begin
         case when o.placed_at is distinct from n.placed_at then ',"placed_at":' || coalesce(to_jsonb(o.placed_at)::text, 'null') end,
         case when o.released_by is distinct from n.released_by then ',"released_by":' || coalesce(to_jsonb(o.released_by)::text, 'null') end,
         case when o.released_at is distinct from n.released_at then ',"released_at":' || coalesce(to_jsonb(o.released_at)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.hold_no is distinct from n.hold_no then ',"hold_no":' || coalesce(to_jsonb(n.hold_no)::text, 'null') end,
         case when o.matter is distinct from n.matter then ',"matter":' || coalesce(to_jsonb(n.matter)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
@@ -3606,7 +3606,7 @@ begin
         case when o.placed_at is distinct from n.placed_at then ',"placed_at":' || coalesce(to_jsonb(n.placed_at)::text, 'null') end,
         case when o.released_by is distinct from n.released_by then ',"released_by":' || coalesce(to_jsonb(n.released_by)::text, 'null') end,
         case when o.released_at is distinct from n.released_at then ',"released_at":' || coalesce(to_jsonb(n.released_at)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -3690,22 +3690,22 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.hold_id is distinct from n.hold_id then ',"hold_id":' || coalesce(to_jsonb(o.hold_id)::text, 'null') end,
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(o.crate_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
         case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(o.added_at)::text, 'null') end,
         case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(o.added_by)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.hold_id is distinct from n.hold_id then ',"hold_id":' || coalesce(to_jsonb(n.hold_id)::text, 'null') end,
         case when o.crate_id is distinct from n.crate_id then ',"crate_id":' || coalesce(to_jsonb(n.crate_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
         case when o.added_at is distinct from n.added_at then ',"added_at":' || coalesce(to_jsonb(n.added_at)::text, 'null') end,
         case when o.added_by is distinct from n.added_by then ',"added_by":' || coalesce(to_jsonb(n.added_by)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.hold_id, o.crate_id, o.document_id, o.is_active, o.added_at, o.added_by) as old_values
@@ -3782,7 +3782,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'records_request.' || lower(n.status) else 'records_request.updated' end, 'records_request', n.id, n.version, v_actor, v_session, n.unit_id, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.request_no is distinct from n.request_no then ',"request_no":' || coalesce(to_jsonb(o.request_no)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
@@ -3815,8 +3815,8 @@ begin
         case when o.sent_at is distinct from n.sent_at then ',"sent_at":' || coalesce(to_jsonb(o.sent_at)::text, 'null') end,
         case when o.completed_by is distinct from n.completed_by then ',"completed_by":' || coalesce(to_jsonb(o.completed_by)::text, 'null') end,
         case when o.completed_at is distinct from n.completed_at then ',"completed_at":' || coalesce(to_jsonb(o.completed_at)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.request_no is distinct from n.request_no then ',"request_no":' || coalesce(to_jsonb(n.request_no)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
@@ -3849,7 +3849,7 @@ begin
         case when o.sent_at is distinct from n.sent_at then ',"sent_at":' || coalesce(to_jsonb(n.sent_at)::text, 'null') end,
         case when o.completed_by is distinct from n.completed_by then ',"completed_by":' || coalesce(to_jsonb(n.completed_by)::text, 'null') end,
         case when o.completed_at is distinct from n.completed_at then ',"completed_at":' || coalesce(to_jsonb(n.completed_at)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -3933,22 +3933,22 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.issued_at is distinct from n.issued_at then ',"issued_at":' || coalesce(to_jsonb(o.issued_at)::text, 'null') end,
         case when o.returned_at is distinct from n.returned_at then ',"returned_at":' || coalesce(to_jsonb(o.returned_at)::text, 'null') end,
         case when o.returned_by is distinct from n.returned_by then ',"returned_by":' || coalesce(to_jsonb(o.returned_by)::text, 'null') end,
         case when o.missing_at is distinct from n.missing_at then ',"missing_at":' || coalesce(to_jsonb(o.missing_at)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.issued_at is distinct from n.issued_at then ',"issued_at":' || coalesce(to_jsonb(n.issued_at)::text, 'null') end,
         case when o.returned_at is distinct from n.returned_at then ',"returned_at":' || coalesce(to_jsonb(n.returned_at)::text, 'null') end,
         case when o.returned_by is distinct from n.returned_by then ',"returned_by":' || coalesce(to_jsonb(n.returned_by)::text, 'null') end,
         case when o.missing_at is distinct from n.missing_at then ',"missing_at":' || coalesce(to_jsonb(n.missing_at)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.request_id, o.document_id, o.issued_at, o.returned_at, o.returned_by, o.missing_at) as old_values
@@ -4025,7 +4025,7 @@ begin
     )
     select
       n.org_id, v_xid, 'records_retention_class.updated', 'records_retention_class', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.years is distinct from n.years then ',"years":' || coalesce(to_jsonb(o.years)::text, 'null') end,
@@ -4033,8 +4033,8 @@ begin
         case when o.disposal is distinct from n.disposal then ',"disposal":' || coalesce(to_jsonb(o.disposal)::text, 'null') end,
         case when o.legal_basis is distinct from n.legal_basis then ',"legal_basis":' || coalesce(to_jsonb(o.legal_basis)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.years is distinct from n.years then ',"years":' || coalesce(to_jsonb(n.years)::text, 'null') end,
@@ -4042,7 +4042,7 @@ begin
         case when o.disposal is distinct from n.disposal then ',"disposal":' || coalesce(to_jsonb(n.disposal)::text, 'null') end,
         case when o.legal_basis is distinct from n.legal_basis then ',"legal_basis":' || coalesce(to_jsonb(n.legal_basis)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -4126,7 +4126,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
@@ -4134,8 +4134,8 @@ begin
         case when o.resolution is distinct from n.resolution then ',"resolution":' || coalesce(to_jsonb(o.resolution)::text, 'null') end,
         case when o.resolved_at is distinct from n.resolved_at then ',"resolved_at":' || coalesce(to_jsonb(o.resolved_at)::text, 'null') end,
         case when o.resolved_by is distinct from n.resolved_by then ',"resolved_by":' || coalesce(to_jsonb(o.resolved_by)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
@@ -4143,7 +4143,7 @@ begin
         case when o.resolution is distinct from n.resolution then ',"resolution":' || coalesce(to_jsonb(n.resolution)::text, 'null') end,
         case when o.resolved_at is distinct from n.resolved_at then ',"resolved_at":' || coalesce(to_jsonb(n.resolved_at)::text, 'null') end,
         case when o.resolved_by is distinct from n.resolved_by then ',"resolved_by":' || coalesce(to_jsonb(n.resolved_by)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.request_id, o.document_id, o.kind, o.note, o.resolution, o.resolved_at, o.resolved_by) as old_values
@@ -4230,20 +4230,20 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(o.request_id)::text, 'null') end,
         case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(o.round)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end,
         case when o.request is distinct from n.request then ',"request":' || coalesce(to_jsonb(o.request)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.request_id is distinct from n.request_id then ',"request_id":' || coalesce(to_jsonb(n.request_id)::text, 'null') end,
         case when o.round is distinct from n.round then ',"round":' || coalesce(to_jsonb(n.round)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end,
         case when o.request is distinct from n.request then ',"request":' || coalesce(to_jsonb(n.request)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.request_id, o.round, o.kind, o.reason, o.request) as old_values
@@ -4320,22 +4320,22 @@ begin
     )
     select
       n.org_id, v_xid, 'role.updated', 'role', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(o.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.is_administrator is distinct from n.is_administrator then ',"is_administrator":' || coalesce(to_jsonb(o.is_administrator)::text, 'null') end,
         case when o.requires_second_factor is distinct from n.requires_second_factor then ',"requires_second_factor":' || coalesce(to_jsonb(o.requires_second_factor)::text, 'null') end,
         case when o.template is distinct from n.template then ',"template":' || coalesce(to_jsonb(o.template)::text, 'null') end,
         case when o.description is distinct from n.description then ',"description":' || coalesce(to_jsonb(o.description)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.code is distinct from n.code then ',"code":' || coalesce(to_jsonb(n.code)::text, 'null') end,
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.is_administrator is distinct from n.is_administrator then ',"is_administrator":' || coalesce(to_jsonb(n.is_administrator)::text, 'null') end,
         case when o.requires_second_factor is distinct from n.requires_second_factor then ',"requires_second_factor":' || coalesce(to_jsonb(n.requires_second_factor)::text, 'null') end,
         case when o.template is distinct from n.template then ',"template":' || coalesce(to_jsonb(n.template)::text, 'null') end,
         case when o.description is distinct from n.description then ',"description":' || coalesce(to_jsonb(n.description)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -4419,12 +4419,12 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         ',"permission":' || coalesce(to_jsonb(o.permission)::text, 'null')
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         ',"permission":' || coalesce(to_jsonb(n.permission)::text, 'null')
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.role_id = o.role_id and n.permission = o.permission
     cross join lateral (select o.permission) as old_values
@@ -4501,14 +4501,14 @@ begin
     )
     select
       n.org_id, v_xid, 'setting.updated', 'setting', n.org_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         ',"code":' || coalesce(to_jsonb(o.code)::text, 'null'),
         case when o.value is distinct from n.value then ',"value":' || coalesce(to_jsonb(o.value)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         ',"code":' || coalesce(to_jsonb(n.code)::text, 'null'),
         case when o.value is distinct from n.value then ',"value":' || coalesce(to_jsonb(n.value)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.code = o.code;
   end if;
@@ -4592,7 +4592,7 @@ begin
       coalesce(n.unit_id, o.unit_id),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(o.entity)::text, 'null') end,
         case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(o.entity_id)::text, 'null') end,
         case when o.meaning is distinct from n.meaning then ',"meaning":' || coalesce(to_jsonb(o.meaning)::text, 'null') end,
@@ -4607,8 +4607,8 @@ begin
         case when o.signed_at is distinct from n.signed_at then ',"signed_at":' || coalesce(to_jsonb(o.signed_at)::text, 'null') end,
         case when o.payload_sha256 is distinct from n.payload_sha256 then ',"payload_sha256":' || coalesce(to_jsonb(o.payload_sha256)::text, 'null') end,
         case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(o.sha256)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.entity is distinct from n.entity then ',"entity":' || coalesce(to_jsonb(n.entity)::text, 'null') end,
         case when o.entity_id is distinct from n.entity_id then ',"entity_id":' || coalesce(to_jsonb(n.entity_id)::text, 'null') end,
         case when o.meaning is distinct from n.meaning then ',"meaning":' || coalesce(to_jsonb(n.meaning)::text, 'null') end,
@@ -4623,7 +4623,7 @@ begin
         case when o.signed_at is distinct from n.signed_at then ',"signed_at":' || coalesce(to_jsonb(n.signed_at)::text, 'null') end,
         case when o.payload_sha256 is distinct from n.payload_sha256 then ',"payload_sha256":' || coalesce(to_jsonb(n.payload_sha256)::text, 'null') end,
         case when o.sha256 is distinct from n.sha256 then ',"sha256":' || coalesce(to_jsonb(n.sha256)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.entity, o.entity_id, o.meaning, o.statement, o.signer_id, o.signer_name, o.signer_email, o.signer_roles, o.unit_id, o.unit_name, o.has_second_factor, o.signed_at, o.payload_sha256, o.sha256) as old_values
@@ -4700,22 +4700,22 @@ begin
     )
     select
       n.org_id, v_xid, 'unit_conversion.updated', 'unit_conversion', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.from_unit is distinct from n.from_unit then ',"from_unit":' || coalesce(to_jsonb(o.from_unit)::text, 'null') end,
         case when o.to_unit is distinct from n.to_unit then ',"to_unit":' || coalesce(to_jsonb(o.to_unit)::text, 'null') end,
         case when o.factor_numerator is distinct from n.factor_numerator then ',"factor_numerator":' || coalesce(to_jsonb(o.factor_numerator)::text, 'null') end,
         case when o.factor_denominator is distinct from n.factor_denominator then ',"factor_denominator":' || coalesce(to_jsonb(o.factor_denominator)::text, 'null') end,
         case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(o.valid)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.from_unit is distinct from n.from_unit then ',"from_unit":' || coalesce(to_jsonb(n.from_unit)::text, 'null') end,
         case when o.to_unit is distinct from n.to_unit then ',"to_unit":' || coalesce(to_jsonb(n.to_unit)::text, 'null') end,
         case when o.factor_numerator is distinct from n.factor_numerator then ',"factor_numerator":' || coalesce(to_jsonb(n.factor_numerator)::text, 'null') end,
         case when o.factor_denominator is distinct from n.factor_denominator then ',"factor_denominator":' || coalesce(to_jsonb(n.factor_denominator)::text, 'null') end,
         case when o.valid is distinct from n.valid then ',"valid":' || coalesce(to_jsonb(n.valid)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -4789,16 +4789,16 @@ begin
     )
     select
       n.org_id, v_xid, 'user.updated', 'user', n.user_id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(o.partner_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.partner_id is distinct from n.partner_id then ',"partner_id":' || coalesce(to_jsonb(n.partner_id)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.user_id = o.user_id;
   end if;
@@ -4882,16 +4882,16 @@ begin
       coalesce(n.unit_id, o.unit_id),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(o.user_id)::text, 'null') end,
         case when o.role_id is distinct from n.role_id then ',"role_id":' || coalesce(to_jsonb(o.role_id)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(o.unit_id)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         case when o.user_id is distinct from n.user_id then ',"user_id":' || coalesce(to_jsonb(n.user_id)::text, 'null') end,
         case when o.role_id is distinct from n.role_id then ',"role_id":' || coalesce(to_jsonb(n.role_id)::text, 'null') end,
         case when o.unit_id is distinct from n.unit_id then ',"unit_id":' || coalesce(to_jsonb(n.unit_id)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.user_id, o.role_id, o.unit_id) as old_values
@@ -5001,7 +5001,7 @@ begin
     )
     select
       n.org_id, v_xid, 'webhook.updated', 'webhook', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(o.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(o.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(o.event_types)::text, 'null') end,
@@ -5009,8 +5009,8 @@ begin
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
         case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(o.disabled_because)::text, 'null') end,
         case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(o.old_secret_until)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.name is distinct from n.name then ',"name":' || coalesce(to_jsonb(n.name)::text, 'null') end,
         case when o.url is distinct from n.url then ',"url":' || coalesce(to_jsonb(n.url)::text, 'null') end,
         case when o.event_types is distinct from n.event_types then ',"event_types":' || coalesce(to_jsonb(n.event_types)::text, 'null') end,
@@ -5018,7 +5018,7 @@ begin
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
         case when o.disabled_because is distinct from n.disabled_because then ',"disabled_because":' || coalesce(to_jsonb(n.disabled_because)::text, 'null') end,
         case when o.old_secret_until is distinct from n.old_secret_until then ',"old_secret_until":' || coalesce(to_jsonb(n.old_secret_until)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -5092,7 +5092,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_adjustment.' || lower(n.status) else 'wms_adjustment.updated' end, 'wms_adjustment', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(o.position_id)::text, 'null') end,
@@ -5107,8 +5107,8 @@ begin
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.decided_at is distinct from n.decided_at then ',"decided_at":' || coalesce(to_jsonb(o.decided_at)::text, 'null') end,
         case when o.decided_by is distinct from n.decided_by then ',"decided_by":' || coalesce(to_jsonb(o.decided_by)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(n.position_id)::text, 'null') end,
@@ -5123,7 +5123,7 @@ begin
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.decided_at is distinct from n.decided_at then ',"decided_at":' || coalesce(to_jsonb(n.decided_at)::text, 'null') end,
         case when o.decided_by is distinct from n.decided_by then ',"decided_by":' || coalesce(to_jsonb(n.decided_by)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -5197,7 +5197,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_count.' || lower(n.status) else 'wms_count.updated' end, 'wms_count', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(o.number)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
@@ -5222,8 +5222,8 @@ begin
         case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(o.posted_by)::text, 'null') end,
         case when o.assigned is distinct from n.assigned then ',"assigned":' || coalesce(to_jsonb(o.assigned)::text, 'null') end,
         case when o.rule_id is distinct from n.rule_id then ',"rule_id":' || coalesce(to_jsonb(o.rule_id)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(n.number)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
@@ -5248,7 +5248,7 @@ begin
         case when o.posted_by is distinct from n.posted_by then ',"posted_by":' || coalesce(to_jsonb(n.posted_by)::text, 'null') end,
         case when o.assigned is distinct from n.assigned then ',"assigned":' || coalesce(to_jsonb(n.assigned)::text, 'null') end,
         case when o.rule_id is distinct from n.rule_id then ',"rule_id":' || coalesce(to_jsonb(n.rule_id)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -5322,7 +5322,7 @@ begin
     )
     select
       n.org_id, v_xid, 'wms_count_line.updated', 'wms_count_line', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.count_id is distinct from n.count_id then ',"count_id":' || coalesce(to_jsonb(o.count_id)::text, 'null') end,
         case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(o.position_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
@@ -5334,8 +5334,8 @@ begin
         case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(o.counted_by)::text, 'null') end,
         case when o.counters is distinct from n.counters then ',"counters":' || coalesce(to_jsonb(o.counters)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.count_id is distinct from n.count_id then ',"count_id":' || coalesce(to_jsonb(n.count_id)::text, 'null') end,
         case when o.position_id is distinct from n.position_id then ',"position_id":' || coalesce(to_jsonb(n.position_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
@@ -5347,7 +5347,7 @@ begin
         case when o.counted_by is distinct from n.counted_by then ',"counted_by":' || coalesce(to_jsonb(n.counted_by)::text, 'null') end,
         case when o.counters is distinct from n.counters then ',"counters":' || coalesce(to_jsonb(n.counters)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -5421,7 +5421,7 @@ begin
     )
     select
       n.org_id, v_xid, 'wms_count_rule.updated', 'wms_count_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(o.item_class)::text, 'null') end,
@@ -5431,8 +5431,8 @@ begin
         case when o.is_blind is distinct from n.is_blind then ',"is_blind":' || coalesce(to_jsonb(o.is_blind)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(o.is_active)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(n.item_class)::text, 'null') end,
@@ -5442,7 +5442,7 @@ begin
         case when o.is_blind is distinct from n.is_blind then ',"is_blind":' || coalesce(to_jsonb(n.is_blind)::text, 'null') end,
         case when o.is_active is distinct from n.is_active then ',"is_active":' || coalesce(to_jsonb(n.is_active)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -5516,7 +5516,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_document.' || lower(n.status) else 'wms_document.updated' end, 'wms_document', n.id, n.version, v_actor, v_session, null::uuid, n.partner_id, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(o.document_type)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(o.number)::text, 'null') end,
@@ -5534,8 +5534,8 @@ begin
         case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(o.cancelled_at)::text, 'null') end,
         case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(o.cancelled_by)::text, 'null') end,
         case when o.reverses is distinct from n.reverses then ',"reverses":' || coalesce(to_jsonb(o.reverses)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.document_type is distinct from n.document_type then ',"document_type":' || coalesce(to_jsonb(n.document_type)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.number is distinct from n.number then ',"number":' || coalesce(to_jsonb(n.number)::text, 'null') end,
@@ -5553,7 +5553,7 @@ begin
         case when o.cancelled_at is distinct from n.cancelled_at then ',"cancelled_at":' || coalesce(to_jsonb(n.cancelled_at)::text, 'null') end,
         case when o.cancelled_by is distinct from n.cancelled_by then ',"cancelled_by":' || coalesce(to_jsonb(n.cancelled_by)::text, 'null') end,
         case when o.reverses is distinct from n.reverses then ',"reverses":' || coalesce(to_jsonb(n.reverses)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -5637,7 +5637,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null'),
         case when o.line_no is distinct from n.line_no then ',"line_no":' || coalesce(to_jsonb(o.line_no)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
@@ -5649,8 +5649,8 @@ begin
         case when o.quantity_base is distinct from n.quantity_base then ',"quantity_base":' || coalesce(to_jsonb(o.quantity_base)::text, 'null') end,
         case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(o.unit_price)::text, 'null') end,
         case when o.booked_value is distinct from n.booked_value then ',"booked_value":' || coalesce(to_jsonb(o.booked_value)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null'),
         case when o.line_no is distinct from n.line_no then ',"line_no":' || coalesce(to_jsonb(n.line_no)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
@@ -5662,7 +5662,7 @@ begin
         case when o.quantity_base is distinct from n.quantity_base then ',"quantity_base":' || coalesce(to_jsonb(n.quantity_base)::text, 'null') end,
         case when o.unit_price is distinct from n.unit_price then ',"unit_price":' || coalesce(to_jsonb(n.unit_price)::text, 'null') end,
         case when o.booked_value is distinct from n.booked_value then ',"booked_value":' || coalesce(to_jsonb(n.booked_value)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.document_id = o.document_id and n.id = o.id
     cross join lateral (select o.document_id, o.line_no, o.item_id, o.lot_id, o.from_position_id, o.to_position_id, o.quantity, o.unit_code, o.quantity_base, o.unit_price, o.booked_value) as old_values
@@ -5739,7 +5739,7 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_handling_unit.' || lower(n.status) else 'wms_handling_unit.updated' end, 'wms_handling_unit', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.sscc is distinct from n.sscc then ',"sscc":' || coalesce(to_jsonb(o.sscc)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(o.kind)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
@@ -5750,8 +5750,8 @@ begin
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.sscc is distinct from n.sscc then ',"sscc":' || coalesce(to_jsonb(n.sscc)::text, 'null') end,
         case when o.kind is distinct from n.kind then ',"kind":' || coalesce(to_jsonb(n.kind)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
@@ -5762,7 +5762,7 @@ begin
         case when o.document_id is distinct from n.document_id then ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -5846,18 +5846,18 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         ',"id":' || coalesce(to_jsonb(o.id)::text, 'null'),
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(o.lot_id)::text, 'null') end,
         case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(o.quantity)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         ',"id":' || coalesce(to_jsonb(n.id)::text, 'null'),
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.lot_id is distinct from n.lot_id then ',"lot_id":' || coalesce(to_jsonb(n.lot_id)::text, 'null') end,
         case when o.quantity is distinct from n.quantity then ',"quantity":' || coalesce(to_jsonb(n.quantity)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id
     cross join lateral (select o.id, o.item_id, o.lot_id, o.quantity) as old_values
@@ -5934,22 +5934,22 @@ begin
     )
     select
       n.org_id, v_xid, case when o.status is distinct from n.status then 'wms_lot.' || lower(n.status) else 'wms_lot.updated' end, 'wms_lot', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.lot_no is distinct from n.lot_no then ',"lot_no":' || coalesce(to_jsonb(o.lot_no)::text, 'null') end,
         case when o.expires_on is distinct from n.expires_on then ',"expires_on":' || coalesce(to_jsonb(o.expires_on)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(o.status)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(o.status_reason)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.lot_no is distinct from n.lot_no then ',"lot_no":' || coalesce(to_jsonb(n.lot_no)::text, 'null') end,
         case when o.expires_on is distinct from n.expires_on then ',"expires_on":' || coalesce(to_jsonb(n.expires_on)::text, 'null') end,
         case when o.status is distinct from n.status then ',"status":' || coalesce(to_jsonb(n.status)::text, 'null') end,
         case when o.status_reason is distinct from n.status_reason then ',"status_reason":' || coalesce(to_jsonb(n.status_reason)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -6023,16 +6023,16 @@ begin
     )
     select
       n.org_id, v_xid, 'wms_period.updated', 'wms_period', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.last_closed_on is distinct from n.last_closed_on then ',"last_closed_on":' || coalesce(to_jsonb(o.last_closed_on)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(o.reason)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.last_closed_on is distinct from n.last_closed_on then ',"last_closed_on":' || coalesce(to_jsonb(n.last_closed_on)::text, 'null') end,
         case when o.reason is distinct from n.reason then ',"reason":' || coalesce(to_jsonb(n.reason)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -6106,20 +6106,20 @@ begin
     )
     select
       n.org_id, v_xid, 'wms_put_away_rule.updated', 'wms_put_away_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(o.item_class)::text, 'null') end,
         case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(o.zone)::text, 'null') end,
         case when o.is_required is distinct from n.is_required then ',"is_required":' || coalesce(to_jsonb(o.is_required)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.item_class is distinct from n.item_class then ',"item_class":' || coalesce(to_jsonb(n.item_class)::text, 'null') end,
         case when o.zone is distinct from n.zone then ',"zone":' || coalesce(to_jsonb(n.zone)::text, 'null') end,
         case when o.is_required is distinct from n.is_required then ',"is_required":' || coalesce(to_jsonb(n.is_required)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -6193,22 +6193,22 @@ begin
     )
     select
       n.org_id, v_xid, 'wms_reorder_rule.updated', 'wms_reorder_rule', n.id, n.version, v_actor, v_session, null::uuid, null::uuid, v_request,
-      ('{' || ltrim(concat(
+      ('{' || right(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(o.warehouse_id)::text, 'null') end,
         case when o.minimum is distinct from n.minimum then ',"minimum":' || coalesce(to_jsonb(o.minimum)::text, 'null') end,
         case when o.maximum is distinct from n.maximum then ',"maximum":' || coalesce(to_jsonb(o.maximum)::text, 'null') end,
         case when o.multiple is distinct from n.multiple then ',"multiple":' || coalesce(to_jsonb(o.multiple)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(o.note)::text, 'null') end
-      ), ',') || '}')::jsonb,
-      ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb,
+      ('{' || right(concat(
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
         case when o.warehouse_id is distinct from n.warehouse_id then ',"warehouse_id":' || coalesce(to_jsonb(n.warehouse_id)::text, 'null') end,
         case when o.minimum is distinct from n.minimum then ',"minimum":' || coalesce(to_jsonb(n.minimum)::text, 'null') end,
         case when o.maximum is distinct from n.maximum then ',"maximum":' || coalesce(to_jsonb(n.maximum)::text, 'null') end,
         case when o.multiple is distinct from n.multiple then ',"multiple":' || coalesce(to_jsonb(n.multiple)::text, 'null') end,
         case when o.note is distinct from n.note then ',"note":' || coalesce(to_jsonb(n.note)::text, 'null') end
-      ), ',') || '}')::jsonb
+      ), -1) || '}')::jsonb
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.id = o.id;
   end if;
@@ -6292,7 +6292,7 @@ begin
       coalesce(null::uuid, null::uuid),
       coalesce(null::uuid, null::uuid),
       v_request,
-      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || ltrim(concat(
+      case when n.org_id is null then to_jsonb(old_values) when o.org_id is not null then ('{' || right(concat(
         ',"document_id":' || coalesce(to_jsonb(o.document_id)::text, 'null'),
         case when o.line_id is distinct from n.line_id then ',"line_id":' || coalesce(to_jsonb(o.line_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(o.item_id)::text, 'null') end,
@@ -6307,8 +6307,8 @@ begin
         case when o.ended_by is distinct from n.ended_by then ',"ended_by":' || coalesce(to_jsonb(o.ended_by)::text, 'null') end,
         case when o.reserved_at is distinct from n.reserved_at then ',"reserved_at":' || coalesce(to_jsonb(o.reserved_at)::text, 'null') end,
         case when o.reserved_by is distinct from n.reserved_by then ',"reserved_by":' || coalesce(to_jsonb(o.reserved_by)::text, 'null') end
-      ), ',') || '}')::jsonb end,
-      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || ltrim(concat(
+      ), -1) || '}')::jsonb end,
+      case when o.org_id is null then to_jsonb(new_values) when n.org_id is not null then ('{' || right(concat(
         ',"document_id":' || coalesce(to_jsonb(n.document_id)::text, 'null'),
         case when o.line_id is distinct from n.line_id then ',"line_id":' || coalesce(to_jsonb(n.line_id)::text, 'null') end,
         case when o.item_id is distinct from n.item_id then ',"item_id":' || coalesce(to_jsonb(n.item_id)::text, 'null') end,
@@ -6323,7 +6323,7 @@ begin
         case when o.ended_by is distinct from n.ended_by then ',"ended_by":' || coalesce(to_jsonb(n.ended_by)::text, 'null') end,
         case when o.reserved_at is distinct from n.reserved_at then ',"reserved_at":' || coalesce(to_jsonb(n.reserved_at)::text, 'null') end,
         case when o.reserved_by is distinct from n.reserved_by then ',"reserved_by":' || coalesce(to_jsonb(n.reserved_by)::text, 'null') end
-      ), ',') || '}')::jsonb end
+      ), -1) || '}')::jsonb end
     from old_rows as o
     full join new_rows as n on n.org_id = o.org_id and n.document_id = o.document_id and n.id = o.id
     cross join lateral (select o.document_id, o.line_id, o.item_id, o.lot_id, o.location_id, o.warehouse_id, o.quantity, o.status, o.ended_because, o.expires_at, o.ended_at, o.ended_by, o.reserved_at, o.reserved_by) as old_values
@@ -6494,8 +6494,9 @@ begin
   -- A row becomes an object in less time than by jsonb_build_object, which looks up the type of each name and value.
   v_new := format('select %s', replace(v_all, '?.', 'n.'));
   v_old := format('select %s', replace(v_all, '?.', 'o.'));
-  v_before := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_before);
-  v_after := format('(''{'' || ltrim(%s, '','') || ''}'')::jsonb', v_after);
+  -- Without the comma that each part begins with.
+  v_before := format('(''{'' || right(%s, -1) || ''}'')::jsonb', v_before);
+  v_after := format('(''{'' || right(%s, -1) || ''}'')::jsonb', v_after);
   v_differs := coalesce(v_differs, 'false');
   v_type := format('%L', v_entity.entity || '.updated');
   if v_status then

@@ -1641,6 +1641,60 @@ $$;
 
 COMMENT ON FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) IS 'Adds what was not on the list of a count to it. The caller holds the balance, which has this quantity. Raises wms.count_overlaps, wms.adjustment_pending (409).';
 
+CREATE FUNCTION wms.find_values(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], OUT value_items uuid[], OUT value_warehouses uuid[], OUT ends integer[], OUT is_missing boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_movement wms.movement;
+  v_is_inside boolean := true;
+begin
+  foreach v_movement in array movements loop
+    v_is_inside := v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
+    exit when not v_is_inside;
+  end loop;
+  if v_is_inside then
+    -- Nothing changes its value inside a warehouse.
+    return;
+  end if;
+
+  select
+    array_agg(s.item_id order by s.item_id, s.warehouse_id),
+    array_agg(s.warehouse_id order by s.item_id, s.warehouse_id),
+    bool_or(v.item_id is null)
+  into value_items, value_warehouses, is_missing
+  from (
+    select distinct u.item_id, u.warehouse_id
+    from unnest(items, warehouses) as u (item_id, warehouse_id)
+  ) as s
+  left join lateral (
+    select v.item_id
+    from wms.stock_value as v
+    where v.org_id = find_values.org_id
+      and v.item_id = s.item_id
+      and v.warehouse_id = s.warehouse_id
+    offset 0
+  ) as v on true;
+
+  select array_agg(case when k.warehouse_id is not null then k.n end order by k.ordinality, k.is_to)
+  into ends
+  from (
+    select
+      s.warehouse_id,
+      s.is_to,
+      m.ordinality,
+      (dense_rank() over (order by s.warehouse_id is null, m.item_id, s.warehouse_id))::integer as n
+    from unnest(movements) with ordinality as m
+    cross join lateral (
+      select m.from_warehouse_id, false
+      union all
+      select m.to_warehouse_id, true
+    ) as s (warehouse_id, is_to)
+  ) as k;
+end
+$$;
+
+COMMENT ON FUNCTION wms.find_values(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], OUT value_items uuid[], OUT value_warehouses uuid[], OUT ends integer[], OUT is_missing boolean) IS 'The values that movements change, in the order of all (value_items, value_warehouses); the place of either end of each movement among them, null for what lies outside (ends, two a movement); whether one of them is not there yet, which it stays once it is. All null if nothing leaves its warehouse. items, warehouses: those of the balances that the movements touch.';
+
 CREATE FUNCTION wms.unit_factor(item_id uuid, from_unit text, to_unit text) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -2113,30 +2167,6 @@ CREATE FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid DEFAULT NULL:
     RETURN ((cardinality((SELECT wms.blind_counts() AS blind_counts)) > 0) AND (EXISTS (SELECT FROM wms.count_line l WHERE ((l.org_id = (SELECT core.org_id() AS org_id)) AND (l.position_id = is_stock_hidden.location_id) AND ((is_stock_hidden.item_id IS NULL) OR ((l.item_id = is_stock_hidden.item_id) AND (NOT (l.lot_id IS DISTINCT FROM is_stock_hidden.lot_id)))) AND l.is_open AND (l.count_id = ANY ((SELECT wms.blind_counts() AS blind_counts)::uuid[]))))));
 
 COMMENT ON FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid, lot_id uuid) IS 'Whether the user counts what lies at a position blind: an item (and lot), or anything there. For functions that run as owner, whom no policy holds back.';
-
-CREATE FUNCTION wms.lacks_value(org_id uuid, items uuid[], warehouses uuid[]) RETURNS boolean
-    LANGUAGE plpgsql
-    AS $$
-begin
-  return (
-    select bool_or(v.item_id is null)
-    from (
-      select distinct s.item_id, s.warehouse_id
-      from unnest(items, warehouses) as s (item_id, warehouse_id)
-    ) as s
-    left join lateral (
-      select v.item_id
-      from wms.stock_value as v
-      where v.org_id = lacks_value.org_id
-        and v.item_id = s.item_id
-        and v.warehouse_id = s.warehouse_id
-      offset 0
-    ) as v on true
-  );
-end
-$$;
-
-COMMENT ON FUNCTION wms.lacks_value(org_id uuid, items uuid[], warehouses uuid[]) IS 'Whether the stock of one of the items in its warehouse has no value yet; once there is one it stays.';
 
 CREATE FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2616,8 +2646,8 @@ declare
   v_deltas numeric[];
   v_holds numeric[];
   v_changes wms.balance_changes;
+  v_found record;
   v_values numeric[];
-  v_is_missing boolean;
   v_has_reservation boolean;
   v_ignored boolean;
 begin
@@ -2655,7 +2685,7 @@ begin
 
   -- What can be looked up before anything is locked is looked up now: whoever waits for this posting waits less.
   v_changes := wms.find_balances(org_id, v_items, v_lots, v_places, v_deltas, v_holds);
-  v_is_missing := wms.lacks_value(org_id, v_items, v_warehouses);
+  v_found := wms.find_values(org_id, movements, v_items, v_warehouses);
   if movements[1].document_no < movements[cardinality(movements)].document_no and cardinality(v_items) > 50 then
     v_ignored := wms.queue_up(v_warehouses) is null;
   end if;
@@ -2665,8 +2695,14 @@ begin
   if v_has_reservation then
     v_ignored := wms.take_reservations(org_id, movements) is null;
   end if;
+  if v_found.is_missing then
+    -- Before any value is locked, in the order of all.
+    v_ignored := wms.begin_values(
+      org_id, v_items, v_warehouses, v_deltas, case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end
+    ) is null;
+  end if;
   v_values := wms.value_movements(
-    org_id, movements, v_items, v_warehouses, v_deltas, v_is_missing, valuation_method
+    org_id, movements, v_found.value_items, v_found.value_warehouses, v_found.ends, valuation_method
   );
 
   insert into wms.stock_ledger (
@@ -4616,57 +4652,40 @@ $$;
 
 COMMENT ON FUNCTION wms.tg_view__refuse() IS 'INSTEAD OF any write to a view that nobody has the right to write; PostgreSQL looks for the right only if there is such a trigger.';
 
-CREATE FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean, valuation_method text) RETURNS numeric[]
+CREATE FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], value_items uuid[], value_warehouses uuid[], ends integer[], valuation_method text) RETURNS numeric[]
     LANGUAGE plpgsql
     AS $$
 declare
   v_method text := case when valuation_method = 'FIFO' then 'FIFO' else 'AVERAGE' end;
   v_movement wms.movement;
-  v_places integer[];
-  v_items uuid[];
-  v_warehouses uuid[];
   v_quantities numeric[];
   v_values numeric[];
   v_costs numeric[];
   v_old_methods text[];
-  v_is_inside boolean := true;
+  v_rows tid[];
   v_from integer;
   v_to integer;
   v_value numeric;
   v_booked numeric[];
   v_n integer;
 begin
-  foreach v_movement in array movements loop
-    v_is_inside := v_movement.from_warehouse_id is not distinct from v_movement.to_warehouse_id;
-    exit when not v_is_inside;
-  end loop;
-  if v_is_inside then
-    -- Nothing changes its value inside a warehouse.
+  if ends is null then
     return array_fill(0::numeric, array[cardinality(movements)]);
   end if;
 
-  if is_missing then
-    -- Before any value is locked, in the order of all.
-    perform wms.begin_values(org_id, items, warehouses, deltas, v_method);
-  end if;
   select
     array_agg(h.quantity),
     array_agg(h.value),
     array_agg(h.unit_cost),
     array_agg(h.method),
-    array_agg(h.item_id),
-    array_agg(h.warehouse_id)
-  into v_quantities, v_values, v_costs, v_old_methods, v_items, v_warehouses
+    array_agg(h.ctid)
+  into v_quantities, v_values, v_costs, v_old_methods, v_rows
   from (
     -- Locked one after the other in the order of all: `offset 0` keeps the planner from joining otherwise.
-    select s.item_id, s.warehouse_id, v.quantity, v.value, v.unit_cost, v.method
-    from (
-      select distinct s.item_id, s.warehouse_id
-      from unnest(items, warehouses) as s (item_id, warehouse_id)
-      order by s.item_id, s.warehouse_id
-    ) as s
+    select v.quantity, v.value, v.unit_cost, v.method, v.ctid
+    from unnest(value_items, value_warehouses) as s (item_id, warehouse_id)
     cross join lateral (
-      select v.quantity, v.value, v.unit_cost, v.method
+      select v.quantity, v.value, v.unit_cost, v.method, v.ctid
       from wms.stock_value as v
       where v.org_id = value_movements.org_id
         and v.item_id = s.item_id
@@ -4675,43 +4694,25 @@ begin
       for no key update
     ) as v
   ) as h;
+  if cardinality(v_quantities) is distinct from cardinality(value_items) then
+    perform core.raise_error('wms.busy'); -- a value was removed meanwhile
+  end if;
 
   if array_remove(v_old_methods, v_method) <> '{}' then
-    for v_n in 1..cardinality(v_items) loop
+    for v_n in 1..cardinality(value_items) loop
       if v_old_methods[v_n] <> v_method then
         perform wms.begin_layers(
-          org_id, v_items[v_n], v_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
+          org_id, value_items[v_n], value_warehouses[v_n], v_method, v_quantities[v_n], v_values[v_n]
         );
       end if;
     end loop;
   end if;
 
-  -- Which of the values is that of either end of each movement: they stand in the order of item and warehouse.
-  select
-    array_agg(case when k.warehouse_id is not null then k.n end order by k.ordinality, k.is_to),
-    max(k.n) filter (where k.warehouse_id is not null)
-  into v_places, v_n
-  from (
-    select
-      s.warehouse_id,
-      s.is_to,
-      m.ordinality,
-      (dense_rank() over (order by s.warehouse_id is null, m.item_id, s.warehouse_id))::integer as n
-    from unnest(movements) with ordinality as m
-    cross join lateral (
-      select m.from_warehouse_id, false
-      union all
-      select m.to_warehouse_id, true
-    ) as s (warehouse_id, is_to)
-  ) as k;
-  if v_n is distinct from cardinality(v_items) then
-    perform core.raise_error('wms.busy'); -- a value was removed meanwhile
-  end if;
   v_n := -1;
   foreach v_movement in array movements loop
     v_n := v_n + 2;
-    v_from := v_places[v_n];
-    v_to := v_places[v_n + 1];
+    v_from := ends[v_n];
+    v_to := ends[v_n + 1];
     if v_from is not distinct from v_to then
       v_booked := v_booked || 0::numeric;
       continue;
@@ -4762,16 +4763,18 @@ begin
     unit_cost = s.unit_cost,
     method = v_method,
     updated_at = now()
-  from unnest(v_items, v_warehouses, v_quantities, v_values, v_costs)
-    as s (item_id, warehouse_id, quantity, value, unit_cost)
+  from unnest(v_rows, v_quantities, v_values, v_costs) as s (ctid, quantity, value, unit_cost)
   where v.org_id = value_movements.org_id
-    and v.item_id = s.item_id
-    and v.warehouse_id = s.warehouse_id;
+    and v.ctid = s.ctid; -- a row that is locked stays where it is
+  get diagnostics v_n = row_count;
+  if v_n < cardinality(v_rows) then
+    perform core.raise_error('wms.busy');
+  end if;
   return v_booked;
 end
 $$;
 
-COMMENT ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean, valuation_method text) IS 'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still lies there. Later postings never change it. The caller has changed the balances, items, warehouses and deltas, and says whether a value is missing and how the organisation values its stock.';
+COMMENT ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], value_items uuid[], value_warehouses uuid[], ends integer[], valuation_method text) IS 'What each movement is worth, in their order; changes the values of the stocks at their ends. What comes in has the value of its price, else the cost of what lies there (or lay there last); what leaves, the average or that of the oldest layers; what changes the warehouse takes its value along; a mirror has the value of what it reverses as far as that still lies there. Later postings never change it. The caller has changed the balances, has asked wms.find_values what values that concerns and made those that were missing, and says how the organisation values its stock. Raises wms.busy (503).';
 
 CREATE FUNCTION wms.virtual_place(org_id uuid, kind text) RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -6044,6 +6047,8 @@ REVOKE ALL ON FUNCTION wms.find_balances(org_id uuid, items uuid[], lots uuid[],
 
 REVOKE ALL ON FUNCTION wms.find_uncounted(count wms.count_session, position_id uuid, item_id uuid, lot_id uuid, quantity numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION wms.find_values(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], OUT value_items uuid[], OUT value_warehouses uuid[], OUT ends integer[], OUT is_missing boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION wms.unit_factor(item_id uuid, from_unit text, to_unit text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.free_capacity(position_id uuid) FROM PUBLIC;
@@ -6168,8 +6173,6 @@ REVOKE ALL ON FUNCTION wms.is_in_required_zone(zone text, org_id uuid, warehouse
 REVOKE ALL ON FUNCTION wms.is_in_scope(count wms.count_session, position_id uuid, item core.item) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.is_stock_hidden(location_id uuid, item_id uuid, lot_id uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION wms.lacks_value(org_id uuid, items uuid[], warehouses uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.lines_between(items uuid[], lots uuid[], quantities numeric[], from_position_id uuid, to_position_id uuid) FROM PUBLIC;
 
@@ -6328,7 +6331,7 @@ REVOKE ALL ON FUNCTION wms.tg_stock_ledger__refuse() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.tg_view__refuse() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], deltas numeric[], is_missing boolean, valuation_method text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION wms.value_movements(org_id uuid, movements wms.movement[], value_items uuid[], value_warehouses uuid[], ends integer[], valuation_method text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION wms.virtual_place(org_id uuid, kind text) FROM PUBLIC;
 

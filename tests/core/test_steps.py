@@ -25,7 +25,10 @@ insert into core.transition (entity, from_status, to_status, action, permission,
   ('core.probe', 'NEW', 'OPEN', 'create', null, null, 'unit_id'),
   ('core.probe', 'OPEN', 'DONE', 'do', 'core.partner.hold', '{asked_by,seen_by}', 'unit_id'),
   ('core.probe', 'OPEN', 'SENT', 'send', 'core.partner.hold', null, 'target_unit_id'),
-  ('core.probe', 'OPEN', 'LOST', 'lose', null, '{no_such_column}', 'unit_id');
+  ('core.probe', 'OPEN', 'LOST', 'lose', null, '{no_such_column}', 'unit_id'),
+  ('core.probe', 'OPEN', 'KEPT', 'keep', 'core.partner.hold', '{}', 'unit_id');
+insert into core.transition (entity, from_status, to_status, action, needs_reason)
+values ('core.probe', 'OPEN', 'SHUT', 'shut', true);
 """
 
 
@@ -33,7 +36,7 @@ class Probe:
     """A table with such steps in a database of its own, one organisation with two units, and users of theirs."""
 
     def __init__(self, superuser: str, tools: str) -> None:
-        self.tools = tools
+        self.superuser, self.tools = superuser, tools
         with psycopg.connect(superuser, autocommit=True) as connection:
             connection.execute(PROBE)
         with psycopg.connect(tools, autocommit=True) as connection:
@@ -150,6 +153,51 @@ def test_a_step_without_a_permission_is_for_the_function_that_takes_it(probe: Pr
         assert probe.one(
             connection, "insert into core.probe (org_id) values (%s) returning status", probe.org
         ) == "OPEN"  # fmt: skip
+
+
+def refusal(session: Any, query: str, *values: Any) -> str:
+    with pytest.raises(psycopg.Error) as caught, session.transaction():
+        session.execute(query, values)
+    return str(json.loads(str(caught.value.diag.message_primary))["code"])
+
+
+def test_a_step_is_remembered_for_the_same_claims_and_states_only(probe: Probe) -> None:
+    """What was allowed for one row is believed for the next: of the same step, by the same user, in one transaction."""
+    keep = "update core.probe set status = 'KEPT' where id = any (%s)"
+    everywhere, nobody = probe.user(None), probe.user(probe.north)
+    rows, done = [probe.row() for _ in range(4)], probe.row(status="OPEN")
+    assert probe.step(None, done, "DONE") == "DONE"
+    with probe.acting(everywhere) as session, session.transaction():
+        session.execute("select core.require_permission_once('core.partner.hold')")
+        assert session.execute(keep, [rows[:2]]).rowcount == 2
+        assert session.execute(keep, [rows[2:3]]).rowcount == 1, "in another statement"
+        assert refusal(session, keep, [rows[3], done]) == "core.transition_refused"
+        claims = json.dumps({"role": "member", "sub": str(nobody), "org_id": str(probe.org)})
+        session.execute("select set_config('request.jwt.claims', %s, true)", [claims])
+        assert refusal(session, keep, [rows[3]]) == "core.permission_missing"
+    with probe.acting(nobody) as session:
+        assert refusal(session, keep, [rows[3]]) == "core.permission_missing"
+
+
+def test_a_step_that_asks_something_of_the_row_is_not_remembered(probe: Probe) -> None:
+    with_reason, without = probe.row(status_reason="old"), probe.row()
+    shut = "update core.probe set status = 'SHUT' where id = any (%s)"
+    with probe.acting(None) as session, session.transaction():
+        assert session.execute(shut, [[with_reason]]).rowcount == 1
+        assert refusal(session, shut, [without]) == "core.reason_missing"
+
+
+def test_what_is_remembered_cannot_be_made_up(probe: Probe) -> None:
+    """Only the logins of the API and the tools are believed, where nobody but their functions sets anything."""
+    row = probe.row()
+    update = "update core.probe set status = 'MADE_UP' where id = %s"
+    for login, is_believed in ((probe.superuser, False), (probe.tools, True)):
+        with psycopg.connect(login, autocommit=True) as session:
+            session.execute("select set_config('erpgres.allowed_step', 'core.probe OPEN MADE_UP none', false)")
+            if is_believed:
+                assert session.execute(update, [row]).rowcount == 1
+            else:
+                assert refusal(session, update, row) == "core.transition_refused"
 
 
 @pytest.mark.parametrize("kind", ["other_than", "unit_column"])
