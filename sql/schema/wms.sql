@@ -1693,7 +1693,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION wms.find_values(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], OUT value_items uuid[], OUT value_warehouses uuid[], OUT ends integer[], OUT is_missing boolean) IS 'The values that movements change, in the order of all (value_items, value_warehouses); the place of either end of each movement among them, null for what lies outside (ends, two a movement); whether one of them is not there yet, which it stays once it is. All null if nothing leaves its warehouse. items, warehouses: those of the balances that the movements touch.';
+COMMENT ON FUNCTION wms.find_values(org_id uuid, movements wms.movement[], items uuid[], warehouses uuid[], OUT value_items uuid[], OUT value_warehouses uuid[], OUT ends integer[], OUT is_missing boolean) IS 'The values that movements change, in the order of all (value_items, value_warehouses); the place of either end of each movement among them, null for what lies outside (ends, two a movement); whether one is not there yet: once there is one it stays. All null if nothing leaves its warehouse. items, warehouses: those of the balances that the movements touch.';
 
 CREATE FUNCTION wms.unit_factor(item_id uuid, from_unit text, to_unit text) RETURNS numeric
     LANGUAGE plpgsql STABLE PARALLEL SAFE
